@@ -1,0 +1,122 @@
+"""What is counted and banned: an address, a network, or a free identifier.
+
+Two subjects are equal exactly when the firewall would treat them as the same:
+``2001:DB8::1`` and ``2001:db8:0::1`` are one, ``::ffff:192.0.2.1`` is
+``192.0.2.1`` (RFC 4291, 2.5.5.2; Fail2Ban does the same in server/ipdns.py),
+and a network of one address is that address.
+"""
+
+import enum
+import functools
+import ipaddress
+
+import msgspec
+
+type_of_network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+MAX_SUBJECT_CHARACTERS = 255
+"""A DNS name has at most 253 characters (RFC 1035, 2.3.4); longer text is no subject."""
+
+
+class SubjectKind(enum.Enum):
+    """What a subject's text is."""
+
+    IPV4 = "ipv4"
+    IPV6 = "ipv6"
+    NETWORK4 = "network4"
+    NETWORK6 = "network6"
+    NAME = "name"
+    """A DNS name that is still to be resolved; never banned as it is."""
+    ID = "id"
+    """Free text, from ``<F-ID>``; only actions can ban it, a firewall cannot."""
+
+
+class Subject(msgspec.Struct, frozen=True, order=True):
+    """What is counted and banned; make one with `parse_subject`."""
+
+    text: str
+    kind: SubjectKind
+
+    @property
+    def is_address(self) -> bool:
+        """Whether this is one IPv4 or IPv6 address."""
+        return self.kind in (SubjectKind.IPV4, SubjectKind.IPV6)
+
+    @property
+    def is_network(self) -> bool:
+        """Whether this is a network of more than one address."""
+        return self.kind in (SubjectKind.NETWORK4, SubjectKind.NETWORK6)
+
+    @property
+    def is_enforceable(self) -> bool:
+        """Whether a firewall can ban it."""
+        return self.is_address or self.is_network
+
+    @property
+    def family(self) -> int:
+        """4 or 6, or 0 where it is neither an address nor a network."""
+        if self.kind in (SubjectKind.IPV4, SubjectKind.NETWORK4):
+            return 4
+        if self.kind in (SubjectKind.IPV6, SubjectKind.NETWORK6):
+            return 6
+        return 0
+
+    def network(self) -> type_of_network:
+        """Return the addresses that this covers (one address: a /32 or a /128).
+
+        Raises:
+            ValueError: This is a name or an identifier.
+
+        """
+        return ipaddress.ip_network(self.text)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@functools.lru_cache(maxsize=4096)
+def parse_address(text: str) -> Subject | None:
+    """Return the address or network that *text* writes, or None.
+
+    Brackets are taken off (``[2001:db8::1]``), host bits of a network are
+    cleared, an IPv4-mapped IPv6 address becomes IPv4, and a mask may be
+    written as a length or as an address (``192.0.2.0/255.255.255.0``). A scope
+    (``fe80::1%eth0``) is dropped. Leading zeros in IPv4 (``010.0.0.1``) are
+    refused, since programs disagree on what they mean.
+    """
+    if not text or len(text) > MAX_SUBJECT_CHARACTERS:
+        return None
+    if text[0] == "[" and "]" in text:
+        text = text[1:].replace("]", "", 1)
+    address, slash, mask = text.partition("/")
+    address = address.partition("%")[0]
+    try:
+        if not slash:
+            found = ipaddress.ip_address(address)
+            if found.version == 6 and found.ipv4_mapped is not None:
+                found = found.ipv4_mapped
+            return Subject(str(found), SubjectKind.IPV4 if found.version == 4 else SubjectKind.IPV6)
+        network = ipaddress.ip_network(f"{address}/{mask}", strict=False)
+    except ValueError:
+        return None
+    if network.version == 6:
+        mapped = network.network_address.ipv4_mapped
+        if mapped is not None and network.prefixlen >= 96:
+            network = ipaddress.ip_network((mapped, network.prefixlen - 96))
+    if network.num_addresses == 1:
+        one = network.network_address
+        return Subject(str(one), SubjectKind.IPV4 if one.version == 4 else SubjectKind.IPV6)
+    kind = SubjectKind.NETWORK4 if network.version == 4 else SubjectKind.NETWORK6
+    return Subject(str(network), kind)
+
+
+def parse_subject(text: str) -> Subject:
+    """Return *text* as an address or network if it writes one, else as an identifier."""
+    return parse_address(text) or Subject(text[:MAX_SUBJECT_CHARACTERS], SubjectKind.ID)
+
+
+def name_subject(text: str) -> Subject:
+    """Return *text* as an address if it writes one, else as a DNS name to resolve."""
+    return parse_address(text) or Subject(
+        text[:MAX_SUBJECT_CHARACTERS].rstrip(".").lower(), SubjectKind.NAME
+    )

@@ -1,0 +1,34 @@
+"""A ban: a subject kept out by one jail for a time."""
+
+from typing import Literal
+
+import msgspec
+
+from banish.model.address import Subject
+from banish.model.failure import Evidence
+from banish.model.instant import Instant
+
+Cause = Literal["failures", "operator", "fleet"]
+
+
+class Ban(msgspec.Struct, frozen=True):
+    """One ban as it was decided; jail and subject name it while it is in force."""
+
+    jail: str
+    subject: Subject
+    since: Instant
+    until: Instant | None
+    """When it ends; None for a ban without end."""
+    failures: int = 0
+    """How many failures led to it."""
+    count: int = 1
+    """The how-manieth ban of this subject by this jail it is, 1 for the first."""
+    cause: Cause = "failures"
+    evidence: tuple[Evidence, ...] = ()
+    """The newest lines that led to it, oldest first, at most ``maxmatches``."""
+    rule: int = 0
+    """The failregex of the deciding line, counted from 1; 0 where there was none."""
+
+    def is_over(self, now: Instant) -> bool:
+        """Whether the ban's time is over."""
+        return self.until is not None and self.until <= now

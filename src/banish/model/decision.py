@@ -1,0 +1,62 @@
+"""What policy puts out: orders, and what it thought of a failure."""
+
+from typing import Literal
+
+import msgspec
+
+from banish.model.address import Subject
+from banish.model.ban import Ban
+
+EndReason = Literal["expired", "operator", "exempt", "stopped", "fleet"]
+
+
+class StartBan(msgspec.Struct, frozen=True, tag="start"):
+    """Keep a subject out."""
+
+    ban: Ban
+    restored: bool = False
+    """Whether the ban was in force before and is only put back."""
+
+
+class EndBan(msgspec.Struct, frozen=True, tag="end"):
+    """Let a subject in again."""
+
+    ban: Ban
+    reason: EndReason
+
+
+class ProlongBan(msgspec.Struct, frozen=True, tag="prolong"):
+    """Replace a ban in force by one that ends at another time."""
+
+    ban: Ban
+
+
+Decision = StartBan | EndBan | ProlongBan
+
+
+class Counted(msgspec.Struct, frozen=True):
+    """A failure was counted and the limit is not reached yet."""
+
+    failures: int
+    """How many of the subject's failures are inside findtime now."""
+
+
+class Spared(msgspec.Struct, frozen=True):
+    """A failure was not counted since the subject is exempt."""
+
+    by: str
+    """What exempts it, such as ``ignoreip 192.0.2.0/24`` or ``ignoreself``."""
+
+
+class AlreadyBanned(msgspec.Struct, frozen=True):
+    """A failure of a subject that is banned now: logged before, or not enforced."""
+
+    subject: Subject
+
+
+class TooOld(msgspec.Struct, frozen=True):
+    """A failure from before findtime, read while catching up."""
+
+
+Verdict = Counted | Spared | AlreadyBanned | TooOld | StartBan
+"""What one failure came to."""

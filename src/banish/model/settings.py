@@ -1,0 +1,193 @@
+"""The effective configuration as typed values, each knowing where it came from.
+
+`config` makes these from files; everybody else only reads them. Options keep
+Fail2Ban's spelling, except that dots become underscores.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+from banish.model.instant import Seconds
+
+
+class Place(msgspec.Struct, frozen=True, order=True):
+    """A line of a configuration file; ``line`` counts from 1, 0 where unknown."""
+
+    path: str
+    line: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}" if self.line else self.path
+
+
+Severity = Literal["error", "warning"]
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """One thing wrong in the configuration: where, what, and the cure."""
+
+    severity: Severity
+    what: str
+    place: Place | None = None
+    option: str = ""
+    cure: str = ""
+    jail: str = ""
+    """The jail that cannot start because of it; empty where it concerns none or all."""
+
+    def __str__(self) -> str:
+        where = f"{self.place}: " if self.place else ""
+        option = f"{self.option}: " if self.option else ""
+        cure = f"\n    {self.cure}" if self.cure else ""
+        return f"{where}{option}{self.what}{cure}"
+
+
+class Regex(msgspec.Struct, frozen=True):
+    """A regular expression as written, tags and all, and where it stands."""
+
+    text: str
+    place: Place | None = None
+
+
+UseDns = Literal["yes", "warn", "no", "raw"]
+
+
+class FilterSettings(msgspec.Struct, frozen=True):
+    """A filter after includes and interpolation, before its regexes are compiled."""
+
+    name: str
+    """As written in the jail: ``sshd`` or ``sshd[mode=aggressive]``."""
+    failregex: tuple[Regex, ...] = ()
+    ignoreregex: tuple[Regex, ...] = ()
+    prefregex: Regex | None = None
+    datepattern: Regex | None = None
+    """Newline-separated list as written; None: the default list of templates."""
+    maxlines: int = 1
+    """How many lines a regex may span, 1 to 1000."""
+    journalmatch: tuple[tuple[str, ...], ...] = ()
+    """Journal matches, one tuple of words a line: ``("_COMM=sshd", "+", "_COMM=sshd-session")``."""
+    usedns: UseDns = "warn"
+    logtimezone: str = ""
+    """Zone of timestamps that name none; empty: the local zone."""
+    logencoding: str = "auto"
+
+
+class LogPath(msgspec.Struct, frozen=True):
+    """One entry of ``logpath``: a path or a glob, and where to begin in it."""
+
+    pattern: str
+    tail: bool = False
+    """Begin at the end of the file when it is seen for the first time."""
+    place: Place | None = None
+
+
+class ActionSettings(msgspec.Struct, frozen=True):
+    """One action of a jail as written: ``iptables[name=SSH, port=ssh]``."""
+
+    name: str
+    arguments: Mapping[str, str] = {}
+    place: Place | None = None
+
+
+Protocol = Literal["tcp", "udp", "icmp", "all", "sctp", "udplite", "dccp"]
+BlockType = Literal["reject", "drop"]
+
+
+class PortRange(msgspec.Struct, frozen=True, order=True):
+    """Ports *first* to *last*, both in it, 0 to 65535."""
+
+    first: int
+    last: int
+
+    def __str__(self) -> str:
+        return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+
+
+class Enforcement(msgspec.Struct, frozen=True):
+    """What the firewall does for one jail."""
+
+    jail: str
+    protocols: tuple[str, ...] = ("tcp",)
+    """``tcp``, ``udp``, ...; empty: every protocol, and ports do not count."""
+    ports: tuple[PortRange, ...] = ()
+    """Ports that are closed to a banned subject; empty: every port."""
+    blocktype: BlockType = "reject"
+
+
+class Escalation(msgspec.Struct, frozen=True):
+    """``bantime.increment`` and its companions, as in jail.conf(5)."""
+
+    increment: bool = False
+    factor: str = "1"
+    formula: str = ""
+    multipliers: tuple[float, ...] = ()
+    maxtime: Seconds | None = None
+    rndtime: Seconds = Seconds(0)
+    overalljails: bool = False
+
+
+class JailSettings(msgspec.Struct, frozen=True):
+    """One enabled jail, complete and checked."""
+
+    name: str
+    filter: FilterSettings
+    logpaths: tuple[LogPath, ...] = ()
+    backend: str = "auto"
+    """``auto``, ``pyinotify``, ``polling`` or ``systemd``, with its arguments if any."""
+    uses_journal: bool = False
+    """Whether the lines come from the systemd journal rather than from files."""
+    maxretry: int = 5
+    findtime: Seconds = Seconds(600)
+    bantime: Seconds | None = Seconds(600)
+    """None: without end (written as -1)."""
+    maxmatches: int = 5
+    ignoreip: tuple[str, ...] = ()
+    """Addresses, networks and DNS names as written."""
+    ignoreself: bool = True
+    ignorecommand: str = ""
+    ignorecache: str = ""
+    escalation: Escalation = Escalation()
+    actions: tuple[ActionSettings, ...] = ()
+    enforcement: Enforcement | None = None
+    """None: no native enforcement for this jail."""
+    skip_if_nologs: bool = False
+    systemd_if_nologs: bool = True
+    places: Mapping[str, Place] = {}
+    """For each option that a file sets, where."""
+
+
+class ServerSettings(msgspec.Struct, frozen=True):
+    """``banish.conf`` or ``fail2ban.conf``."""
+
+    loglevel: str = "INFO"
+    logtarget: str = "STDERR"
+    syslogsocket: str = "auto"
+    socket: str = "/run/banish/banish.sock"
+    pidfile: str = "/run/banish/banish.pid"
+    dbfile: str = "/var/lib/banish/banish.sqlite3"
+    """A path, ``:memory:``, or ``None`` for no memory across restarts."""
+    dbpurgeage: Seconds = Seconds(86_400)
+    dbmaxmatches: int = 10
+    allowipv6: str = "auto"
+    keepbans: bool = False
+    """Leave bans in the firewall when the server stops."""
+    places: Mapping[str, Place] = {}
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """The whole configuration of one host, and what is wrong with it."""
+
+    root: str
+    """The configuration directory, or ``built-in``."""
+    server: ServerSettings = ServerSettings()
+    jails: tuple[JailSettings, ...] = ()
+    """The enabled jails that can start, in the order of the files."""
+    problems: tuple[Problem, ...] = ()
+    files: tuple[str, ...] = ()
+    """Every file that was read, in order, each once."""
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """The problems that keep something from working."""
+        return tuple(problem for problem in self.problems if problem.severity == "error")

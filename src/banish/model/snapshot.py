@@ -1,0 +1,66 @@
+"""What is remembered across a restart: windows, positions, totals, bans in force.
+
+Position and window belong to one snapshot: a line whose position is not saved
+is read again after a crash, and must then meet the window from before it.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from banish.model.address import Subject
+from banish.model.ban import Ban
+from banish.model.decision import Decision
+from banish.model.failure import Evidence
+from banish.model.instant import Instant
+from banish.model.record import Position
+
+
+class Tally(msgspec.Struct, frozen=True):
+    """One subject's failures inside findtime."""
+
+    times: tuple[Instant, ...]
+    """Oldest first, at most ``maxretry``."""
+    evidence: tuple[Evidence, ...] = ()
+
+
+class JailChanges(msgspec.Struct, frozen=True):
+    """What changed in one jail since the changes were asked for last."""
+
+    jail: str
+    tallies: Mapping[Subject, Tally | None] = {}
+    """New state of each subject that changed; None: forgotten."""
+    failures_total: int = 0
+    """Failures ever counted by this jail (a total, not a difference)."""
+    bans_total: int = 0
+
+
+class Commit(msgspec.Struct, frozen=True):
+    """One step forward: decisions, and the windows and positions that follow from them.
+
+    Written in one transaction after the firewall has taken the decisions, so a
+    crash at any moment repeats work and never loses a ban.
+    """
+
+    at: Instant
+    decisions: tuple[Decision, ...] = ()
+    changes: tuple[JailChanges, ...] = ()
+    positions: Mapping[str, Position] = {}
+    """The new position of each source, by the source's name."""
+
+
+class JailMemory(msgspec.Struct, frozen=True):
+    """What the store kept of one jail."""
+
+    bans: tuple[Ban, ...] = ()
+    """Bans in force at the time asked for."""
+    tallies: Mapping[Subject, Tally] = {}
+    failures_total: int = 0
+    bans_total: int = 0
+
+
+class Memory(msgspec.Struct, frozen=True):
+    """All that the store kept."""
+
+    jails: Mapping[str, JailMemory] = {}
+    positions: Mapping[str, Position] = {}

@@ -1,0 +1,86 @@
+"""What the server tells about itself."""
+
+from typing import Literal
+
+import msgspec
+
+from banish.model.address import Subject
+from banish.model.instant import Instant, Seconds
+from banish.model.settings import Problem
+
+SourceState = Literal["reading", "waiting", "failing"]
+
+
+class SourceHealth(msgspec.Struct, frozen=True):
+    """How one log is doing."""
+
+    name: str
+    state: SourceState
+    """``waiting``: the log is not there yet; ``failing``: it cannot be read."""
+    detail: str = ""
+    """Why it waits or fails, and the cure."""
+    paths: tuple[str, ...] = ()
+    """The files that are followed now; empty for a journal."""
+    lines: int = 0
+    bytes: int = 0
+    lag_bytes: int = 0
+    """What is written but not read yet."""
+    cut_lines: int = 0
+    """Lines longer than the limit, of which only the beginning was looked at."""
+    last_line_at: Instant | None = None
+    """When the newest line was read (our clock)."""
+
+
+class EnforcementTruth(msgspec.Struct, frozen=True):
+    """What we want the firewall to hold, and what it holds."""
+
+    enforcer: str
+    wanted: int = 0
+    enforced: int | None = None
+    """None: not read back yet, or the firewall cannot be read."""
+    checked_at: Instant | None = None
+    repairs: int = 0
+    """How often something was missing or foreign and was mended."""
+    trouble: str = ""
+    """The last error, empty once it is over."""
+
+
+class JailStatus(msgspec.Struct, frozen=True):
+    """How one jail is doing."""
+
+    name: str
+    filter: str
+    failing_subjects: int = 0
+    """Subjects with a failure inside findtime."""
+    failures_total: int = 0
+    banned: tuple[Subject, ...] = ()
+    bans_total: int = 0
+    spared_total: int = 0
+    undated_total: int = 0
+    """Matched lines whose time was taken from the clock since they gave none."""
+    sources: tuple[str, ...] = ()
+    enforced: bool = True
+    """False where no firewall carries this jail's bans out."""
+    trouble: str = ""
+
+
+class ServerStatus(msgspec.Struct, frozen=True):
+    """How the whole server is doing."""
+
+    version: str
+    pid: int
+    started_at: Instant
+    now: Instant
+    root: str
+    dry_run: bool
+    jails: tuple[JailStatus, ...]
+    sources: tuple[SourceHealth, ...]
+    enforcement: EnforcementTruth
+    store: str
+    """The database's path, or why there is none."""
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def uptime(self) -> Seconds:
+        """How long the server has run."""
+        return Seconds(self.now - self.started_at)

@@ -1,0 +1,215 @@
+"""What the core asks of the edges: one small protocol for each kind of agent.
+
+Each protocol has a contract suite in ``tests/``; a fake in `banish.testing`
+passes the same suite as the real thing.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Protocol
+
+from banish.model.address import Subject
+from banish.model.ban import Ban
+from banish.model.decision import Decision
+from banish.model.instant import Instant, Seconds
+from banish.model.record import Batch, Position
+from banish.model.settings import Enforcement
+from banish.model.snapshot import Commit, Memory
+from banish.model.status import ServerStatus, SourceHealth
+
+Clock = Callable[[], Instant]
+"""Tells the wall time."""
+
+
+class Source(Protocol):
+    """Yields what is written to one place: a glob of files, a journal, a socket."""
+
+    @property
+    def name(self) -> str:
+        """What positions and health are kept by; unique among all sources."""
+        ...
+
+    def batches(self, after: Mapping[str, Position]) -> AsyncIterator[Batch]:
+        """Yield blocks of whole lines, from just after the given positions, for ever.
+
+        *after* holds the positions that an earlier run saved, by the key it
+        saved them under: `Batch.source` of the batches it had finished. Nothing
+        is yielded twice and nothing is left out, across rotation too. While the
+        log is missing or unreadable the iterator waits and tries again; `health`
+        says why. The iterator is closed by cancelling whoever awaits it.
+        """
+        ...
+
+    def health(self) -> SourceHealth:
+        """Return how the source is doing; never waits."""
+        ...
+
+
+class Enforced(Protocol):
+    """What a firewall holds, as read back from it."""
+
+    @property
+    def subjects(self) -> Mapping[str, frozenset[Subject]]:
+        """Banned subjects by jail."""
+        ...
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the tables, chains and rules around them are as they should be."""
+        ...
+
+
+class Enforcer(Protocol):
+    """Carries decisions out: nftables, an action script, memory."""
+
+    @property
+    def name(self) -> str:
+        """What status and logs call it."""
+        ...
+
+    async def start(self, jails: Sequence[Enforcement], bans: Sequence[Ban], now: Instant) -> None:
+        """Make the firewall hold exactly *bans* for exactly *jails*, in one step.
+
+        What an earlier run of ours left is replaced; what is not ours is not
+        touched. Also used to mend the firewall and to change the set of jails:
+        calling it twice leaves what calling it once leaves.
+
+        Raises:
+            EnforceError: Nothing changed.
+
+        """
+        ...
+
+    async def apply(self, batch: Sequence[Decision], now: Instant) -> None:
+        """Carry out *batch*, in order, all of it or none.
+
+        Applying a batch twice leaves what applying it once leaves. Subjects
+        that a firewall cannot hold (`Subject.is_enforceable`) and jails that
+        `start` did not name are passed over.
+
+        Raises:
+            EnforceError: Nothing of the batch took effect.
+
+        """
+        ...
+
+    async def read(self) -> Enforced:
+        """Return what the firewall really holds.
+
+        Raises:
+            EnforceError: It cannot be read.
+
+        """
+        ...
+
+    async def wait_for_foreign_change(self) -> None:
+        """Return once somebody else may have changed what is ours.
+
+        Returns within a second or two of the change; may return without one.
+        Never returns where nobody else can.
+        """
+        ...
+
+    async def stop(self, *, keep: bool) -> None:
+        """Take away all that is ours, or with *keep* leave the bans in force."""
+        ...
+
+
+class Store(Protocol):
+    """Remembers across restarts. Each call is one transaction; none blocks the event loop."""
+
+    async def load(self, now: Instant) -> Memory:
+        """Return what is remembered: bans in force at *now*, windows, positions.
+
+        Raises:
+            StoreError: The database cannot be read.
+
+        """
+        ...
+
+    async def commit(self, commits: Sequence[Commit]) -> None:
+        """Write the commits in order, all or none.
+
+        Writing a commit twice leaves what writing it once leaves.
+
+        Raises:
+            StoreError: Nothing was written.
+
+        """
+        ...
+
+    async def count_bans(self, jail: str, subject: Subject) -> int:
+        """Return how often *jail* has banned *subject* so far, as far as remembered."""
+        ...
+
+    async def history(self, *, limit: int, subject: Subject | None = None) -> Sequence[Ban]:
+        """Return the newest bans, newest first."""
+        ...
+
+    async def purge(self, now: Instant, age: Seconds) -> int:
+        """Forget history older than *age* and give the room back; return the rows forgotten."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what is under way and let go of the file."""
+        ...
+
+
+class Resolver(Protocol):
+    """Turns names into addresses, with a cache and a time limit."""
+
+    async def addresses(self, name: str) -> Sequence[Subject]:
+        """Return the addresses of *name*, at most 32; none if it has none.
+
+        Raises:
+            ResolveError: The answer did not come in time, or the resolver failed.
+
+        """
+        ...
+
+
+class Operations(Protocol):
+    """What an operator can ask of a running server."""
+
+    async def status(self) -> ServerStatus:
+        """Return how the server is doing."""
+        ...
+
+    async def bans(self, jail: str | None) -> Sequence[Ban]:
+        """Return the bans in force, of one jail or of all.
+
+        Raises:
+            RequestError: There is no such jail.
+
+        """
+        ...
+
+    async def ban(
+        self, jail: str, subjects: Sequence[Subject], lasts: Seconds | None
+    ) -> Sequence[Ban]:
+        """Ban by hand and return the bans that are new once they are enforced.
+
+        *lasts* None means the jail's own bantime; below zero means without end.
+
+        Raises:
+            RequestError: There is no such jail, or a subject cannot be banned.
+            EnforceError: The firewall did not take them.
+
+        """
+        ...
+
+    async def unban(self, subjects: Sequence[Subject] | None, jail: str | None) -> Sequence[Ban]:
+        """End bans by hand (None: all of them) and return those that were in force.
+
+        Raises:
+            RequestError: There is no such jail.
+
+        """
+        ...
+
+    async def why(self, subject: Subject) -> Sequence[Ban]:
+        """Return the bans of *subject*, past and present, newest first, with evidence."""
+        ...
+
+    async def stop(self) -> None:
+        """Ask the server to stop; returns at once."""
+        ...

@@ -1,0 +1,197 @@
+"""Everything that banish tells about itself: one value per thing that happens.
+
+Code says *what* happened by emitting one of these; this file says how that
+reads in the log, and how loud. Texts that people's scripts parse (logwatch,
+munin, the recidive filter) are Fail2Ban's, from server/actions.py and
+server/filter.py of 1.1.1: ``[J] Found A - TIME``, ``[J] Ban A``, ``[J] Unban A``,
+``[J] Restore Ban A``, ``[J] A already banned``, ``[J] Ignore A by WHAT``.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import ClassVar
+
+import msgspec
+
+from banish.model.address import Subject
+from banish.model.instant import Instant
+
+NOTICE = 25
+"""Fail2Ban's level between INFO and WARNING, used for bans."""
+
+
+class Happening(msgspec.Struct, frozen=True):
+    """Something that is told to `Emit`; subclasses say it in past tense."""
+
+    level: ClassVar[int] = logging.INFO
+    origin: ClassVar[str] = "banish.server"
+    """The logger that speaks, in Fail2Ban's manner."""
+
+    def text(self) -> str:
+        """Return the log line without its prefix."""
+        raise AssertionError(type(self))
+
+
+Emit = Callable[[Happening], None]
+"""Takes what happened; never raises, never waits."""
+
+
+def _clock(at: Instant) -> str:
+    return datetime.fromtimestamp(int(at)).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+class FailureFound(Happening, frozen=True):
+    """A line counted against a subject."""
+
+    origin: ClassVar[str] = "banish.filter"
+    jail: str
+    subject: Subject
+    at: Instant
+
+    def text(self) -> str:
+        return f"[{self.jail}] Found {self.subject} - {_clock(self.at)}"
+
+
+class FailureSpared(Happening, frozen=True):
+    """A failure did not count since the subject is exempt."""
+
+    origin: ClassVar[str] = "banish.filter"
+    jail: str
+    subject: Subject
+    by: str
+
+    def text(self) -> str:
+        return f"[{self.jail}] Ignore {self.subject} by {self.by}"
+
+
+class AlreadyBannedFound(Happening, frozen=True):
+    """A banned subject failed again: an older line, or the ban does not hold."""
+
+    level: ClassVar[int] = NOTICE
+    origin: ClassVar[str] = "banish.actions"
+    jail: str
+    subject: Subject
+
+    def text(self) -> str:
+        return f"[{self.jail}] {self.subject} already banned"
+
+
+class BanStarted(Happening, frozen=True):
+    """A ban is in force."""
+
+    level: ClassVar[int] = NOTICE
+    origin: ClassVar[str] = "banish.actions"
+    jail: str
+    subject: Subject
+    restored: bool = False
+
+    def text(self) -> str:
+        return f"[{self.jail}] {'Restore Ban' if self.restored else 'Ban'} {self.subject}"
+
+
+class BanEnded(Happening, frozen=True):
+    """A ban is over."""
+
+    level: ClassVar[int] = NOTICE
+    origin: ClassVar[str] = "banish.actions"
+    jail: str
+    subject: Subject
+
+    def text(self) -> str:
+        return f"[{self.jail}] Unban {self.subject}"
+
+
+class JailStarted(Happening, frozen=True):
+    """A jail watches its logs."""
+
+    origin: ClassVar[str] = "banish.jail"
+    jail: str
+
+    def text(self) -> str:
+        return f"Jail '{self.jail}' started"
+
+
+class JailStopped(Happening, frozen=True):
+    """A jail watches no more."""
+
+    origin: ClassVar[str] = "banish.jail"
+    jail: str
+
+    def text(self) -> str:
+        return f"Jail '{self.jail}' stopped"
+
+
+class ServerStarted(Happening, frozen=True):
+    """The server is ready."""
+
+    version: str
+    jails: int
+    bans: int
+
+    def text(self) -> str:
+        return f"banish {self.version} ready: {self.jails} jails, {self.bans} bans restored"
+
+
+class ServerStopped(Happening, frozen=True):
+    """The server has ended in order."""
+
+    def text(self) -> str:
+        return "Exiting banish"
+
+
+class TroubleMet(Happening, frozen=True):
+    """A part failed; it is tried again. *what* ends with the cure where there is one."""
+
+    level: ClassVar[int] = logging.ERROR
+    part: str
+    what: str
+
+    def text(self) -> str:
+        return f"{self.part}: {self.what}"
+
+
+class TroubleOver(Happening, frozen=True):
+    """A part that had failed works again."""
+
+    level: ClassVar[int] = NOTICE
+    part: str
+
+    def text(self) -> str:
+        return f"{self.part}: works again"
+
+
+class WarningGiven(Happening, frozen=True):
+    """Something is odd and deserves a look, but nothing failed."""
+
+    level: ClassVar[int] = logging.WARNING
+    part: str
+    what: str
+
+    def text(self) -> str:
+        return f"{self.part}: {self.what}"
+
+
+class FirewallRepaired(Happening, frozen=True):
+    """The firewall did not hold what it should, and does again."""
+
+    level: ClassVar[int] = logging.WARNING
+    origin: ClassVar[str] = "banish.firewall"
+    missing: int
+    foreign: int
+    rebuilt: bool
+
+    def text(self) -> str:
+        what = "tables or rules were gone or changed; " if self.rebuilt else ""
+        return f"firewall repaired: {what}{self.missing} bans put back, {self.foreign} taken out"
+
+
+class SourceChanged(Happening, frozen=True):
+    """A log appeared, was rotated, was cut or went away."""
+
+    origin: ClassVar[str] = "banish.filter"
+    source: str
+    what: str
+
+    def text(self) -> str:
+        return f"{self.source}: {self.what}"
