@@ -1,1 +1,1 @@
-"""To be written."""
+"""What happens, told: log lines, counters, and whoever else listens."""

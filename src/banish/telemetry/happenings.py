@@ -27,6 +27,10 @@ class Happening(msgspec.Struct, frozen=True):
     level: ClassVar[int] = logging.INFO
     origin: ClassVar[str] = "banish.server"
     """The logger that speaks, in Fail2Ban's manner."""
+    counter: ClassVar[str] = ""
+    """The counter that one more of these adds 1 to; empty: not counted."""
+    labels: ClassVar[tuple[str, ...]] = ()
+    """Fields that split the counter: only such as the configuration bounds."""
 
     def text(self) -> str:
         """Return the log line without its prefix."""
@@ -38,13 +42,19 @@ Emit = Callable[[Happening], None]
 
 
 def _clock(at: Instant) -> str:
-    return datetime.fromtimestamp(int(at)).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    try:
+        return datetime.fromtimestamp(int(at)).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    except (OverflowError, OSError, ValueError):
+        # A log may write any year; what no calendar holds is told as it is.
+        return f"@{at}"
 
 
 class FailureFound(Happening, frozen=True):
     """A line counted against a subject."""
 
     origin: ClassVar[str] = "banish.filter"
+    counter: ClassVar[str] = "banish_failures_found_total"
+    labels: ClassVar[tuple[str, ...]] = ("jail",)
     jail: str
     subject: Subject
     at: Instant
@@ -57,6 +67,8 @@ class FailureSpared(Happening, frozen=True):
     """A failure did not count since the subject is exempt."""
 
     origin: ClassVar[str] = "banish.filter"
+    counter: ClassVar[str] = "banish_failures_spared_total"
+    labels: ClassVar[tuple[str, ...]] = ("jail",)
     jail: str
     subject: Subject
     by: str
@@ -70,6 +82,8 @@ class AlreadyBannedFound(Happening, frozen=True):
 
     level: ClassVar[int] = NOTICE
     origin: ClassVar[str] = "banish.actions"
+    counter: ClassVar[str] = "banish_failures_banned_total"
+    labels: ClassVar[tuple[str, ...]] = ("jail",)
     jail: str
     subject: Subject
 
@@ -82,6 +96,8 @@ class BanStarted(Happening, frozen=True):
 
     level: ClassVar[int] = NOTICE
     origin: ClassVar[str] = "banish.actions"
+    counter: ClassVar[str] = "banish_bans_started_total"
+    labels: ClassVar[tuple[str, ...]] = ("jail",)
     jail: str
     subject: Subject
     restored: bool = False
@@ -95,6 +111,8 @@ class BanEnded(Happening, frozen=True):
 
     level: ClassVar[int] = NOTICE
     origin: ClassVar[str] = "banish.actions"
+    counter: ClassVar[str] = "banish_bans_ended_total"
+    labels: ClassVar[tuple[str, ...]] = ("jail",)
     jail: str
     subject: Subject
 
@@ -106,6 +124,7 @@ class JailStarted(Happening, frozen=True):
     """A jail watches its logs."""
 
     origin: ClassVar[str] = "banish.jail"
+    counter: ClassVar[str] = "banish_jails_started_total"
     jail: str
 
     def text(self) -> str:
@@ -116,6 +135,7 @@ class JailStopped(Happening, frozen=True):
     """A jail watches no more."""
 
     origin: ClassVar[str] = "banish.jail"
+    counter: ClassVar[str] = "banish_jails_stopped_total"
     jail: str
 
     def text(self) -> str:
@@ -144,6 +164,8 @@ class TroubleMet(Happening, frozen=True):
     """A part failed; it is tried again. *what* ends with the cure where there is one."""
 
     level: ClassVar[int] = logging.ERROR
+    counter: ClassVar[str] = "banish_troubles_met_total"
+    labels: ClassVar[tuple[str, ...]] = ("part",)
     part: str
     what: str
 
@@ -155,6 +177,8 @@ class TroubleOver(Happening, frozen=True):
     """A part that had failed works again."""
 
     level: ClassVar[int] = NOTICE
+    counter: ClassVar[str] = "banish_troubles_over_total"
+    labels: ClassVar[tuple[str, ...]] = ("part",)
     part: str
 
     def text(self) -> str:
@@ -165,6 +189,8 @@ class WarningGiven(Happening, frozen=True):
     """Something is odd and deserves a look, but nothing failed."""
 
     level: ClassVar[int] = logging.WARNING
+    counter: ClassVar[str] = "banish_warnings_given_total"
+    labels: ClassVar[tuple[str, ...]] = ("part",)
     part: str
     what: str
 
@@ -177,6 +203,7 @@ class FirewallRepaired(Happening, frozen=True):
 
     level: ClassVar[int] = logging.WARNING
     origin: ClassVar[str] = "banish.firewall"
+    counter: ClassVar[str] = "banish_firewall_repairs_total"
     missing: int
     foreign: int
     rebuilt: bool
@@ -190,8 +217,23 @@ class SourceChanged(Happening, frozen=True):
     """A log appeared, was rotated, was cut or went away."""
 
     origin: ClassVar[str] = "banish.filter"
+    counter: ClassVar[str] = "banish_sources_changed_total"
     source: str
     what: str
 
     def text(self) -> str:
         return f"{self.source}: {self.what}"
+
+
+class RequestRefused(Happening, frozen=True):
+    """Somebody asked over the control socket for what is not theirs, or made no sense."""
+
+    level: ClassVar[int] = logging.WARNING
+    origin: ClassVar[str] = "banish.control"
+    counter: ClassVar[str] = "banish_requests_refused_total"
+    what: str
+    uid: int = -1
+    pid: int = -1
+
+    def text(self) -> str:
+        return f"request refused (uid {self.uid}, pid {self.pid}): {self.what}"

@@ -1,0 +1,71 @@
+"""Tells what happened to everybody who wants to know: log, counters, listeners.
+
+The one `Emit` of a process. Telling costs a few dictionary look-ups; text is
+made only if the log takes the level.
+"""
+
+import logging
+from collections.abc import Callable
+
+from banish.model.instant import Instant
+from banish.telemetry.happenings import Emit, Happening
+from banish.telemetry.lines import LogLine
+from banish.telemetry.logs import Log
+from banish.telemetry.metrics import Counters
+
+UNSPEAKABLE = "banish_happenings_unspeakable_total"
+"""Counts happenings whose text could not be made."""
+
+
+class Emitter:
+    """An `Emit` that never raises and never waits. Owned by one task."""
+
+    def __init__(
+        self,
+        log: Log | None = None,
+        counters: Counters | None = None,
+        *,
+        clock: Callable[[], Instant],
+        program: str = "banish",
+    ) -> None:
+        """Tell *log* and *counters*.
+
+        *program* replaces ``banish`` in the names of loggers: ``fail2ban`` for
+        those whose scripts look for ``fail2ban.actions``.
+        """
+        self.counters = Counters() if counters is None else counters
+        self._log = log
+        self._clock = clock
+        self._program = program
+        self._listeners: tuple[Emit, ...] = ()
+
+    def listen(self, listener: Emit) -> None:
+        """Tell *listener* too, of everything from now on; it must never raise or wait."""
+        self._listeners += (listener,)
+
+    def unlisten(self, listener: Emit) -> None:
+        """Tell *listener* no more."""
+        self._listeners = tuple(other for other in self._listeners if other != listener)
+
+    def __call__(self, happening: Happening) -> None:
+        """Tell that *happening* happened."""
+        if happening.counter:
+            labels = tuple((name, str(getattr(happening, name))) for name in happening.labels)
+            self.counters.add(happening.counter, labels)
+        if self._log is not None and self._log.takes(happening.level):
+            self._write(self._log, happening)
+        for listener in self._listeners:
+            listener(happening)
+
+    def _write(self, log: Log, happening: Happening) -> None:
+        level = happening.level
+        try:
+            text = happening.text()
+        except (ArithmeticError, OSError, TypeError, ValueError) as error:
+            # Telling must not stop the one who tells: a ban matters more than its log line.
+            self.counters.add(UNSPEAKABLE)
+            text, level = f"{type(happening).__name__}: {error}", logging.ERROR
+        origin = happening.origin
+        if self._program != "banish":
+            origin = self._program + origin.removeprefix("banish")
+        log.write(LogLine(self._clock(), origin, level, text))

@@ -1,0 +1,162 @@
+"""How a log line reads: Fail2Ban's classic format, and a short one for people.
+
+The classic format is what logwatch, munin and the recidive filter parse
+(server/server.py and helpers.py of Fail2Ban 1.1.1)::
+
+    2026-11-22 20:00:00,123 banish.actions          [4711]: NOTICE  [sshd] Ban 192.0.2.1
+
+Characters that steer a terminal or end a line never get through: a log line
+holds text that attackers choose.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from banish.errors import ConfigError
+from banish.telemetry.happenings import NOTICE
+
+LEVELS = {
+    "CRITICAL": logging.CRITICAL,
+    "ERROR": logging.ERROR,
+    "WARNING": logging.WARNING,
+    "NOTICE": NOTICE,
+    "INFO": logging.INFO,
+    "MSG": 18,
+    "DEBUG": logging.DEBUG,
+    "TRACEDEBUG": 7,
+    "HEAVYDEBUG": 5,
+}
+"""Fail2Ban's levels by name, loudest first."""
+
+NAMES = {number: name for name, number in LEVELS.items()}
+
+
+class LogLine(NamedTuple):
+    """One thing to be written."""
+
+    at: float
+    """UNIX time."""
+    origin: str
+    """The logger that speaks, such as ``banish.actions``."""
+    level: int
+    text: str
+
+
+LogFormat = Callable[[LogLine], str]
+"""Turns a line into text without an end of line."""
+
+
+def parse_level(text: str) -> int:
+    """Return the level that *text* names or numbers.
+
+    Raises:
+        ConfigError: It is neither.
+
+    """
+    word = text.strip().upper()
+    if word in LEVELS:
+        return LEVELS[word]
+    if word.isdecimal() and len(word) <= 3:
+        return int(word)
+    raise ConfigError(
+        f'"{text}" is not a log level', where="loglevel", cure="one of " + ", ".join(LEVELS)
+    )
+
+
+def level_name(level: int) -> str:
+    """Return the name of *level*, as Python's logging would write it."""
+    return NAMES.get(level, f"Level {level}")
+
+
+def harmless(text: str) -> str:
+    r"""Return *text* with everything that is not printable written as an escape (``\x1b``)."""
+    if text.isprintable():
+        return text
+    return "".join(
+        letter
+        if letter.isprintable()
+        else letter.encode("unicode_escape", "surrogatepass").decode("ascii")
+        for letter in text
+    )
+
+
+class _Stamp:
+    """Writes times as ``2026-11-22 20:00:00,123``; remembers the second it wrote last."""
+
+    def __init__(self) -> None:
+        self._second = -1
+        self._text = ""
+
+    def __call__(self, at: float) -> str:
+        second = int(at)
+        if second != self._second:
+            self._second = second
+            self._text = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
+        return f"{self._text},{int((at - second) * 1000):03d}"
+
+
+def classic_format(pid: int, *, timed: bool = True, padded: bool = True) -> LogFormat:
+    """Return Fail2Ban's format; without time for ``SYSOUT``, unpadded where asked."""
+    stamp = _Stamp()
+
+    def write(line: LogLine) -> str:
+        name, level = line.origin, level_name(line.level)
+        if padded:
+            name, level = f"{name:<24}", f"{level:<7}"
+        text = f"{name}[{pid}]: {level} {harmless(line.text)}"
+        return f"{stamp(line.at)} {text}" if timed else text
+
+    return write
+
+
+def custom_format(pattern: str, pid: int) -> LogFormat:
+    """Return the format of a ``format="..."`` option, in the words of Python's logging.
+
+    Raises:
+        ConfigError: *pattern* is broken or asks for what a line does not have.
+
+    """
+    stamp = _Stamp()
+
+    def write(line: LogLine) -> str:
+        return pattern % {
+            "asctime": stamp(line.at),
+            "created": line.at,
+            "name": line.origin,
+            "process": pid,
+            "levelno": line.level,
+            "levelname": level_name(line.level),
+            "message": harmless(line.text),
+        }
+
+    try:
+        write(LogLine(0.0, "banish", logging.INFO, ""))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ConfigError(
+            f'format "{pattern}" cannot be used: {error}',
+            where="logtarget",
+            cure="use %(asctime)s, %(name)s, %(process)d, %(levelname)s and %(message)s",
+        ) from error
+    return write
+
+
+_COLOURS = ((logging.ERROR, "31"), (logging.WARNING, "33"), (NOTICE, "1"), (logging.INFO, ""))
+
+
+def short_format(*, coloured: bool) -> LogFormat:
+    """Return the format for somebody who watches: time of day, text, colour by level."""
+
+    def write(line: LogLine) -> str:
+        clock = time.strftime("%H:%M:%S", time.localtime(int(line.at)))
+        text = harmless(line.text)
+        if line.level >= logging.WARNING:
+            text = f"{level_name(line.level).lower()}: {text}"
+        if not coloured:
+            return f"{clock} {text}"
+        colour = next((code for level, code in _COLOURS if line.level >= level), "2")
+        body = f"\x1b[{colour}m{text}\x1b[0m" if colour else text
+        return f"\x1b[2m{clock}\x1b[0m {body}"
+
+    return write

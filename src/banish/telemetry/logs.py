@@ -1,0 +1,135 @@
+"""The log: takes lines at once, writes them from a thread of its own.
+
+Whoever tells something never waits: lines go into a bounded queue, one thread
+writes them in blocks. What does not fit is dropped, counted, and said in the
+log as soon as there is room. A target that fails (disk full, syslog gone) loses
+its lines and is tried again with the next ones; the first loss is told on
+standard error.
+"""
+
+import contextlib
+import logging
+import queue
+import sys
+import threading
+import time
+from typing import Literal
+
+from banish.telemetry.happenings import NOTICE
+from banish.telemetry.lines import LogLine
+from banish.telemetry.targets import Target
+
+QUEUE_LIMIT_LINES = 20_000
+"""About 5 MB of lines; some seconds of the fiercest flood a disk cannot follow."""
+
+BLOCK_LINES = 1_000
+
+_Order = LogLine | Literal["reopen", "stop"]
+
+
+class Log:
+    """Writes lines of at least *level* to *target*. Close it to have all of them written."""
+
+    def __init__(
+        self, target: Target, level: int = logging.INFO, *, limit: int = QUEUE_LIMIT_LINES
+    ) -> None:
+        self.level = level
+        self.dropped = 0
+        """Lines that did not fit into the queue."""
+        self.lost = 0
+        """Lines that the target failed to write."""
+        self._target = target
+        self._limit = limit
+        self._queue: queue.SimpleQueue[_Order] = queue.SimpleQueue()
+        self._told = 0
+        self._is_failing = False
+        self._thread = threading.Thread(target=self._run, name="log", daemon=True)
+        self._thread.start()
+
+    def takes(self, level: int) -> bool:
+        """Whether a line of *level* would be written: ask before making its text."""
+        return level >= self.level
+
+    def write(self, line: LogLine) -> None:
+        """Have *line* written soon; never waits, never raises."""
+        if line.level < self.level:
+            return
+        if self._queue.qsize() >= self._limit:
+            self.dropped += 1
+            return
+        self._queue.put(line)
+
+    def reopen(self) -> None:
+        """Open the log file anew by its name (after rotation); safe in a signal handler."""
+        self._queue.put("reopen")
+
+    def close(self, wait_seconds: float = 5.0) -> None:
+        """Write what is waiting and let go; gives up after *wait_seconds*."""
+        self._queue.put("stop")
+        self._thread.join(wait_seconds)
+
+    def _run(self) -> None:
+        order: _Order = "reopen"
+        while order != "stop":
+            order = self._queue.get()
+            lines: list[LogLine] = []
+            while isinstance(order, LogLine):
+                lines.append(order)
+                if len(lines) >= BLOCK_LINES:
+                    break
+                try:
+                    order = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+            if self.dropped > self._told:
+                missing, self._told = self.dropped - self._told, self.dropped
+                text = f"{missing} log lines dropped: the log target was too slow"
+                lines.append(LogLine(time.time(), "banish.log", logging.WARNING, text))
+            if lines:
+                self._put(lines)
+            if order == "reopen":
+                try:
+                    self._target.reopen()
+                except OSError as error:
+                    self._complain(error)
+        self._target.close()
+
+    def _put(self, lines: list[LogLine]) -> None:
+        try:
+            self._target.write(lines)
+        except OSError as error:
+            self.lost += len(lines)
+            self._complain(error)
+        else:
+            self._is_failing = False
+
+    def _complain(self, error: OSError) -> None:
+        if not self._is_failing:
+            self._is_failing = True
+            with contextlib.suppress(OSError, ValueError):  # nobody may be left to tell
+                sys.stderr.write(f"banish: the log cannot be written: {error}\n")
+
+
+class Bridge(logging.Handler):
+    """Hands what libraries tell Python's logging to our log: one format, one target."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__()
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write *record*, with its exception on the same line."""
+        text = record.getMessage()
+        if record.exc_info:
+            text += " | " + logging.Formatter().formatException(record.exc_info)
+        self._log.write(LogLine(record.created, record.name, record.levelno, text))
+
+
+def bridge_logging(log: Log) -> None:
+    """Send everything told to Python's logging to *log*, and nowhere else."""
+    logging.addLevelName(NOTICE, "NOTICE")
+    root = logging.getLogger()
+    for handler in list(root.handlers):
+        root.removeHandler(handler)
+    root.addHandler(Bridge(log))
+    root.setLevel(max(log.level, logging.INFO))

@@ -1,0 +1,283 @@
+"""Where log lines go: a stream, a file that may be rotated, or syslog.
+
+A target is written by one thread, the log's own, so it may wait: a stalled
+terminal or a full disk delays the log, never a ban.
+"""
+
+import contextlib
+import os
+import re
+import socket
+import stat
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol, TextIO
+
+from banish.errors import ConfigError
+from banish.telemetry.happenings import NOTICE
+from banish.telemetry.lines import (
+    LogFormat,
+    LogLine,
+    classic_format,
+    custom_format,
+    harmless,
+    level_name,
+    short_format,
+)
+
+FILE_MODE = 0o640
+"""Logs name attackers and users: readable for the group (adm), not for all."""
+
+FACILITIES = {
+    "KERN": 0,
+    "USER": 1,
+    "MAIL": 2,
+    "DAEMON": 3,
+    "AUTH": 4,
+    "SYSLOG": 5,
+    "LPR": 6,
+    "NEWS": 7,
+    "UUCP": 8,
+    "CRON": 9,
+    "AUTHPRIV": 10,
+    "FTP": 11,
+} | {f"LOCAL{number}": 16 + number for number in range(8)}
+"""RFC 5424, 6.2.1; names as in syslog(3)."""
+
+SYSLOG_SOCKETS = ("/dev/log", "/run/systemd/journal/dev-log", "/var/run/log")
+
+_SEVERITIES = ((50, 2), (40, 3), (30, 4), (NOTICE, 5), (18, 6), (0, 7))
+"""From our levels to RFC 5424's severities."""
+
+
+class Target(Protocol):
+    """Takes log lines; used by one thread."""
+
+    def write(self, lines: Sequence[LogLine]) -> None:
+        """Write the lines in order.
+
+        Raises:
+            OSError: Some of them are lost.
+
+        """
+        ...
+
+    def reopen(self) -> None:
+        """Let go of the file and open it again by its name.
+
+        Raises:
+            OSError: It cannot be opened; the next `write` tries again.
+
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go; may be called twice."""
+        ...
+
+
+class StreamTarget:
+    """Standard output or standard error; not closed, since it is not ours."""
+
+    def __init__(self, stream: TextIO, form: LogFormat) -> None:
+        self._stream = stream
+        self._form = form
+
+    def write(self, lines: Sequence[LogLine]) -> None:
+        """Write and flush."""
+        encoding = self._stream.encoding or "utf-8"
+        text = "".join(f"{self._form(line)}\n" for line in lines)
+        try:
+            self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+            self._stream.flush()
+        except ValueError as error:  # the stream was closed under us
+            raise OSError(str(error)) from error
+
+    def reopen(self) -> None:
+        """Do nothing: a stream has no name to open it by."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class FileTarget:
+    """A file, followed by its name: rotated with or without a signal, we write to the new one."""
+
+    def __init__(self, path: str | Path, form: LogFormat) -> None:
+        self._path = Path(path)
+        self._form = form
+        self._file: int | None = None
+
+    def write(self, lines: Sequence[LogLine]) -> None:
+        """Append all lines with one write, so lines of two processes do not mix."""
+        if self._file is not None and self._is_moved():
+            self.close()
+        if self._file is None:
+            self.reopen()
+        assert self._file is not None
+        block = "".join(f"{self._form(line)}\n" for line in lines)
+        view = memoryview(block.encode("utf-8", "backslashreplace"))
+        while view:
+            view = view[os.write(self._file, view) :]
+
+    def _is_moved(self) -> bool:
+        assert self._file is not None
+        try:
+            named = self._path.stat()
+        except OSError:
+            return True
+        return not os.path.samestat(named, os.fstat(self._file))
+
+    def reopen(self) -> None:
+        """Open the file anew, creating it where it is not there."""
+        self.close()
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
+        file = os.open(self._path, flags, FILE_MODE)
+        if stat.S_ISREG(os.fstat(file).st_mode):
+            os.set_blocking(file, True)
+        self._file = file
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+class SyslogTarget:
+    """The host's syslog, by datagrams (RFC 3164's form, as libc's syslog(3) writes it)."""
+
+    def __init__(self, path: str, facility: int, pid: int) -> None:
+        self._path = path
+        self._facility = facility
+        self._pid = pid
+        self._socket: socket.socket | None = None
+
+    def write(self, lines: Sequence[LogLine]) -> None:
+        """Send each line as one message; after a loss of the socket tries once more."""
+        for line in lines:
+            severity = next(number for level, number in _SEVERITIES if line.level >= level)
+            head = f"<{self._facility * 8 + severity}>{line.origin}[{self._pid}]: "
+            message = f"{head}{level_name(line.level)} {harmless(line.text)}"
+            data = message.encode("utf-8", "backslashreplace")
+            try:
+                self._send(data)
+            except (ConnectionError, FileNotFoundError):
+                self.close()
+                self._send(data)
+
+    def _send(self, data: bytes) -> None:
+        if self._socket is None:
+            self.reopen()
+        assert self._socket is not None
+        self._socket.send(data)
+
+    def reopen(self) -> None:
+        """Connect anew."""
+        self.close()
+        fresh = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+        fresh.settimeout(5)
+        try:
+            fresh.connect(self._path)
+        except OSError:
+            fresh.close()
+            raise
+        self._socket = fresh
+
+    def close(self) -> None:
+        """Close the socket."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+
+_WITH_OPTIONS = re.compile(r"\s*([^\[]*?)\s*(?:\[(.*)\])?\s*", re.DOTALL)
+_OPTION = re.compile(r"""\s*(\w+)\s*=\s*("[^"]*"|'[^']*'|[^,\]"']*)\s*(?:,|$)""")
+_KNOWN_OPTIONS = ("facility", "datetime", "padding", "format")
+
+
+def _split(spec: str) -> tuple[str, Mapping[str, str]]:
+    found = _WITH_OPTIONS.fullmatch(spec)
+    name, inner = (found[1], found[2] or "") if found else (spec, "")
+    options: dict[str, str] = {}
+    at = 0
+    while at < len(inner):
+        option = _OPTION.match(inner, at)
+        if option is None or option[1] not in _KNOWN_OPTIONS:
+            raise ConfigError(
+                f'"{spec}" is not a log target',
+                where="logtarget",
+                cure="STDOUT, STDERR, SYSOUT, SYSLOG or a file, with options such as "
+                '[facility=DAEMON, datetime=on, padding=on, format="..."]',
+            )
+        options[option[1]] = option[2].strip().strip("\"'")
+        at = option.end()
+    return name, options
+
+
+def _is_on(text: str) -> bool:
+    return text.strip().lower() in ("1", "on", "true", "yes")
+
+
+def open_target(spec: str, *, syslog_socket: str = "auto", pid: int | None = None) -> Target:
+    """Return the target that *spec* names, as in Fail2Ban's ``logtarget``.
+
+    On a terminal, standard output and error speak in short and in colour
+    (without, where ``NO_COLOR`` is set); piped, in the classic format exactly.
+
+    Raises:
+        ConfigError: *spec* is not a target, or its file or socket cannot be opened.
+
+    """
+    pid = os.getpid() if pid is None else pid
+    name, options = _split(spec)
+    word = name.upper()
+    form = classic_format(
+        pid,
+        timed=_is_on(options.get("datetime", "off" if word == "SYSOUT" else "on")),
+        padded=_is_on(options.get("padding", "on")),
+    )
+    if "format" in options:
+        form = custom_format(options["format"], pid)
+    if word in ("STDOUT", "STDERR", "SYSOUT"):
+        stream = sys.stderr if word == "STDERR" else sys.stdout
+        if word != "SYSOUT" and not options and stream.isatty():
+            form = short_format(coloured=not os.environ.get("NO_COLOR"))
+        return StreamTarget(stream, form)
+    if word in ("SYSLOG", "SYSTEMD-JOURNAL"):
+        return _open_syslog(options.get("facility", "DAEMON"), syslog_socket, pid)
+    if not name:
+        raise ConfigError(
+            "no log target", where="logtarget", cure="STDOUT, STDERR, SYSLOG or a file"
+        )
+    target = FileTarget(name, form)
+    try:
+        target.reopen()
+    except OSError as error:
+        raise ConfigError(
+            f"{name}: {error.strerror}",
+            where="logtarget",
+            cure="make its directory, or set logtarget = STDERR or SYSLOG",
+        ) from error
+    return target
+
+
+def _open_syslog(facility: str, path: str, pid: int) -> Target:
+    number = FACILITIES.get(facility.upper().removeprefix("LOG_"))
+    if number is None:
+        raise ConfigError(
+            f'"{facility}" is not a syslog facility',
+            where="logtarget",
+            cure="one of " + ", ".join(FACILITIES),
+        )
+    for candidate in SYSLOG_SOCKETS if path == "auto" else (path,):
+        target = SyslogTarget(candidate, number, pid)
+        with contextlib.suppress(OSError):
+            target.reopen()
+            return target
+    raise ConfigError(
+        "no syslog listens " + ("on this host" if path == "auto" else f"at {path}"),
+        where="logtarget",
+        cure="start a syslog daemon, or set logtarget = STDERR or a file",
+    )

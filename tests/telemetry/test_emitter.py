@@ -1,0 +1,118 @@
+"""Telling everybody what happened."""
+
+import re
+from collections.abc import Sequence
+from typing import get_args
+
+import pytest
+
+from banish.model.address import parse_subject
+from banish.model.instant import Instant
+from banish.telemetry import happenings
+from banish.telemetry.emitter import UNSPEAKABLE, Emitter
+from banish.telemetry.happenings import (
+    BanStarted,
+    FailureFound,
+    Happening,
+    ServerStopped,
+    TroubleMet,
+)
+from banish.telemetry.lines import LogLine
+from banish.telemetry.logs import Log
+
+ATTACKER = parse_subject("192.0.2.1")
+
+
+class Kept:
+    def __init__(self) -> None:
+        self.lines: list[LogLine] = []
+
+    def write(self, lines: Sequence[LogLine]) -> None:
+        self.lines += lines
+
+    def reopen(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def clock() -> Instant:
+    return Instant(1_700_000_000.0)
+
+
+def told(*what: Happening, program: str = "banish", level: int = 20) -> list[LogLine]:
+    kept = Kept()
+    log = Log(kept, level)
+    emit = Emitter(log, clock=clock, program=program)
+    for happening in what:
+        emit(happening)
+    log.close()
+    return kept.lines
+
+
+def test_a_ban_is_logged_and_counted_for_its_jail() -> None:
+    emit = Emitter(clock=clock)
+    emit(BanStarted("sshd", ATTACKER))
+    emit(BanStarted("web", ATTACKER))
+    assert emit.counters.snapshot()["banish_bans_started_total", (("jail", "sshd"),)] == 1
+    [line] = told(BanStarted("sshd", ATTACKER))
+    assert line == LogLine(1_700_000_000.0, "banish.actions", 25, "[sshd] Ban 192.0.2.1")
+
+
+def test_loggers_can_bear_fail2bans_name() -> None:
+    [line] = told(BanStarted("sshd", ATTACKER, restored=True), program="fail2ban")
+    assert line.origin == "fail2ban.actions"
+    assert line.text == "[sshd] Restore Ban 192.0.2.1"
+
+
+def test_quiet_happenings_are_counted_but_not_written() -> None:
+    assert told(FailureFound("sshd", ATTACKER, clock()), level=25) == []
+
+
+def test_listeners_hear_until_they_leave() -> None:
+    emit, heard = Emitter(clock=clock), list[Happening]()
+    emit.listen(heard.append)
+    emit(ServerStopped())
+    emit.unlisten(heard.append)
+    emit(ServerStopped())
+    assert heard == [ServerStopped()]
+
+
+@pytest.mark.parametrize("at", [1e300, -1e300, float("inf"), float("nan")])
+def test_a_time_no_calendar_holds_stops_nobody(at: float) -> None:
+    [line] = told(FailureFound("sshd", ATTACKER, Instant(at)))
+    assert line.text.startswith("[sshd] Found 192.0.2.1 - @")
+
+
+class Unspeakable(Happening, frozen=True):
+    def text(self) -> str:
+        raise ValueError("no words")
+
+
+def test_a_happening_without_words_is_told_as_an_error() -> None:
+    kept = Kept()
+    log = Log(kept)
+    emit = Emitter(log, clock=clock)
+    emit(Unspeakable())
+    log.close()
+    assert [line.text for line in kept.lines] == ["Unspeakable: no words"]
+    assert emit.counters.total(UNSPEAKABLE) == 1
+
+
+def test_troubles_are_counted_by_part() -> None:
+    emit = Emitter(clock=clock)
+    emit(TroubleMet("firewall", "gone"))
+    assert 'banish_troubles_met_total{part="firewall"} 1' in emit.counters.exposition()
+
+
+def test_every_counter_follows_the_naming_rule_and_its_labels_are_fields() -> None:
+    kinds = [
+        kind
+        for kind in vars(happenings).values()
+        if isinstance(kind, type) and issubclass(kind, Happening) and kind is not Happening
+    ]
+    assert len(kinds) > 10
+    for kind in kinds:
+        assert not get_args(kind)
+        if kind.counter:
+            assert re.fullmatch(r"banish_[a-z]+_[a-z]+_total", kind.counter)
+        assert set(kind.labels) <= set(kind.__struct_fields__)
