@@ -1,1 +1,1 @@
-"""To be written."""
+"""Names to addresses, and which addresses are our own."""

@@ -1,0 +1,27 @@
+"""Run a benchmark by name: ``python -m bench latency``."""
+
+import argparse
+import importlib
+import sys
+
+BENCHMARKS = {
+    "latency": "from the write of the deciding line to the element in the kernel's set",
+}
+
+
+def main() -> int:
+    """Run what was named; without a name, everything."""
+    parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
+    names = ", ".join(f"{name}: {what}" for name, what in BENCHMARKS.items())
+    parser.add_argument("name", nargs="?", choices=[*BENCHMARKS], help=names)
+    parser.add_argument("rest", nargs=argparse.REMAINDER, help="passed to the benchmark")
+    chosen = parser.parse_args()
+    for name in [chosen.name] if chosen.name else BENCHMARKS:
+        code: int = importlib.import_module(f"bench.{name}").main(chosen.rest)
+        if code:
+            return code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

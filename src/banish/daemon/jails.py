@@ -1,0 +1,159 @@
+"""The jails of a running server: one policy each, and what exempts from all.
+
+Everything here is plain and immediate: failures in, happenings and decisions
+out. Pipelines, the timer and the operator all change policies through `Jails`,
+in one event loop, so that what changed and the positions it belongs to go into
+one commit.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from banish.errors import RequestError
+from banish.model.address import Subject
+from banish.model.ban import Ban
+from banish.model.decision import AlreadyBanned, Counted, Decision, Spared, StartBan, TooOld
+from banish.model.failure import Failure
+from banish.model.instant import Instant, Seconds
+from banish.model.record import Position
+from banish.model.snapshot import Commit, JailChanges, JailMemory, Memory
+from banish.policy.jail import JailPolicy
+from banish.telemetry.happenings import (
+    AlreadyBannedFound,
+    Emit,
+    FailureFound,
+    FailureSpared,
+)
+
+
+class Jails:
+    """All policies of a server by name."""
+
+    def __init__(
+        self, policies: Mapping[str, JailPolicy], *, emit: Emit, on_due: Callable[[], None]
+    ) -> None:
+        self.policies = dict(policies)
+        self._emit = emit
+        self._on_due = on_due
+        self.spared: dict[str, int] = dict.fromkeys(policies, 0)
+
+    def policy(self, name: str) -> JailPolicy:
+        """Return the policy of the jail called *name*.
+
+        Raises:
+            RequestError: There is none.
+
+        """
+        found = self.policies.get(name)
+        if found is None:
+            known = ", ".join(self.policies) or "none"
+            raise RequestError(
+                f"the jail '{name}' does not exist", cure=f"running jails: {known}"
+            )
+        return found
+
+    def chosen(self, name: str | None) -> Iterable[JailPolicy]:
+        """Return the one policy named, or all of them for None."""
+        return self.policies.values() if name is None else (self.policy(name),)
+
+    def judge(
+        self, failures: Sequence[Failure], now: Instant, positions: Mapping[str, Position]
+    ) -> Commit:
+        """Count *failures* and return the step that brings us to *positions*."""
+        decisions: list[Decision] = []
+        for failure in failures:
+            policy = self.policies.get(failure.jail)
+            if policy is None:
+                continue
+            verdict = policy.judge(failure, now)
+            match verdict:
+                case Counted():
+                    self._tell_found(failure)
+                case Spared(by):
+                    self.spared[failure.jail] += 1
+                    self._emit(
+                        FailureSpared(jail=failure.jail, subject=failure.subject, by=by)
+                    )
+                case AlreadyBanned():
+                    self._tell_found(failure)
+                    self._emit(AlreadyBannedFound(jail=failure.jail, subject=failure.subject))
+                case StartBan():
+                    self._tell_found(failure)
+                    decisions.append(verdict)
+                case TooOld():
+                    pass
+        if decisions:
+            self._on_due()
+        return self.step(now, decisions, positions)
+
+    def _tell_found(self, failure: Failure) -> None:
+        self._emit(FailureFound(jail=failure.jail, subject=failure.subject, at=failure.at))
+
+    def tick(self, now: Instant) -> Commit | None:
+        """End the bans whose time is over; None if there is none."""
+        ends: list[Decision] = []
+        for policy in self.policies.values():
+            ends.extend(policy.tick(now))
+        return self.step(now, ends, {}) if ends else None
+
+    @property
+    def due(self) -> Instant | None:
+        """When the next ban ends."""
+        times = [policy.due for policy in self.policies.values() if policy.due is not None]
+        return min(times, default=None)
+
+    def step(
+        self, now: Instant, decisions: Sequence[Decision], positions: Mapping[str, Position]
+    ) -> Commit:
+        """Return a commit of *decisions* and of all that changed in the windows."""
+        changes: list[JailChanges] = []
+        for policy in self.policies.values():
+            change = policy.changes()
+            if change is not None:
+                changes.append(change)
+        return Commit(
+            at=now, decisions=tuple(decisions), changes=tuple(changes), positions=positions
+        )
+
+    def restore(self, memory: Memory, now: Instant) -> tuple[Ban, ...]:
+        """Take up where an earlier run stopped; return the bans still in force."""
+        for name, policy in self.policies.items():
+            policy.restore(memory.jails.get(name, JailMemory()), now)
+        return tuple(ban for policy in self.policies.values() for ban in policy.bans.values())
+
+    def ban(
+        self, jail: str, subjects: Sequence[Subject], now: Instant, lasts: Seconds | None
+    ) -> Commit:
+        """Ban by hand.
+
+        Raises:
+            RequestError: No such jail, or a subject is exempt or no address.
+
+        """
+        policy = self.policy(jail)
+        for subject in subjects:
+            if not subject.is_enforceable:
+                raise RequestError(
+                    f"'{subject}' is not an address or a network",
+                    cure="write an address (192.0.2.1) or a network (192.0.2.0/24)",
+                )
+        decided = [policy.ban(subject, now, lasts) for subject in subjects]
+        self._on_due()
+        return self.step(now, [decision for decision in decided if decision is not None], {})
+
+    def unban(
+        self, subjects: Sequence[Subject] | None, jail: str | None, now: Instant
+    ) -> Commit:
+        """End bans by hand; None ends all.
+
+        Raises:
+            RequestError: No such jail.
+
+        """
+        ends: list[Decision] = []
+        for policy in self.chosen(jail):
+            if subjects is None:
+                ends.extend(policy.unban(None, "operator"))
+            else:
+                for subject in subjects:
+                    ends.extend(policy.unban(subject, "operator"))
+        return self.step(now, ends, {})

@@ -1,0 +1,163 @@
+"""Carries out what an operator asks of the running server."""
+
+import os
+from collections.abc import Callable, Sequence
+
+from banish import __version__
+from banish.daemon.enforcing import Enforcing
+from banish.daemon.jails import Jails
+from banish.daemon.pipeline import Pipeline
+from banish.daemon.supervisor import Supervisor
+from banish.model.address import Subject
+from banish.model.ban import Ban
+from banish.model.decision import EndBan
+from banish.model.instant import Instant, Seconds
+from banish.model.settings import Settings
+from banish.model.status import JailStatus, ServerStatus, SourceHealth
+from banish.ports import Clock
+
+WHY_LIMIT = 100
+"""Bans of one subject that `why` shows."""
+
+
+class ServerOperations:
+    """Implements `banish.ports.Operations` on the live server."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        jails: Jails,
+        pipelines: Sequence[Pipeline],
+        enforcing: Enforcing,
+        supervisor: Supervisor,
+        clock: Clock,
+        started_at: Instant,
+        dry_run: bool,
+        on_stop: Callable[[], None],
+    ) -> None:
+        self._settings = settings
+        self._jails = jails
+        self._pipelines = tuple(pipelines)
+        self._enforcing = enforcing
+        self._supervisor = supervisor
+        self._clock = clock
+        self._started_at = started_at
+        self._dry_run = dry_run
+        self._on_stop = on_stop
+
+    async def status(self) -> ServerStatus:
+        """Return how the server is doing."""
+        now = self._clock()
+        return ServerStatus(
+            version=__version__,
+            pid=os.getpid(),
+            started_at=self._started_at,
+            now=now,
+            root=self._settings.root,
+            dry_run=self._dry_run,
+            jails=tuple(self._jail_status(name, now) for name in self._jails.policies),
+            sources=tuple(self._health(pipeline) for pipeline in self._pipelines),
+            enforcement=self._enforcing.truth(),
+            store=self._enforcing.store_trouble or self._settings.server.dbfile,
+            problems=self._settings.problems,
+        )
+
+    def _health(self, pipeline: Pipeline) -> SourceHealth:
+        health = pipeline.source.health()
+        trouble = self._supervisor.troubles.get(pipeline.source.name)
+        if trouble is not None:
+            return SourceHealth(
+                name=health.name,
+                state="failing",
+                detail=trouble,
+                paths=health.paths,
+                lines=health.lines,
+                bytes=health.bytes,
+                lag_bytes=health.lag_bytes,
+                cut_lines=health.cut_lines,
+                last_line_at=health.last_line_at,
+            )
+        return health
+
+    def _jail_status(self, name: str, now: Instant) -> JailStatus:
+        policy = self._jails.policies[name]
+        settings = next(jail for jail in self._settings.jails if jail.name == name)
+        watching = [
+            (pipeline, watch)
+            for pipeline in self._pipelines
+            for watch in pipeline.watches
+            if watch.matcher.jail == name
+        ]
+        troubles = [
+            health.detail
+            for health in (self._health(pipeline) for pipeline, _ in watching)
+            if health.state != "reading"
+        ]
+        return JailStatus(
+            name=name,
+            filter=settings.filter.name,
+            failing_subjects=policy.failing(now),
+            failures_total=policy.failures_total,
+            banned=tuple(policy.bans),
+            bans_total=policy.bans_total,
+            spared_total=self._jails.spared[name],
+            undated_total=sum(watch.matcher.undated for _, watch in watching),
+            sources=tuple(pipeline.source.name for pipeline, _ in watching),
+            enforced=settings.enforcement is not None and not self._dry_run,
+            trouble="; ".join(troubles),
+        )
+
+    async def bans(self, jail: str | None) -> Sequence[Ban]:
+        """Return the bans in force, of one jail or of all.
+
+        Raises:
+            RequestError: There is no such jail.
+
+        """
+        return [ban for policy in self._jails.chosen(jail) for ban in policy.bans.values()]
+
+    async def ban(
+        self, jail: str, subjects: Sequence[Subject], lasts: Seconds | None
+    ) -> Sequence[Ban]:
+        """Ban by hand and return the bans that are new once they are enforced.
+
+        Raises:
+            RequestError: No such jail, or a subject cannot be banned.
+            EnforceError: The firewall did not take them.
+
+        """
+        commit = self._jails.ban(jail, subjects, self._clock(), lasts)
+        if commit.decisions:
+            await self._enforcing.carry_out(commit)
+        return [decision.ban for decision in commit.decisions]
+
+    async def unban(self, subjects: Sequence[Subject] | None, jail: str | None) -> Sequence[Ban]:
+        """End bans by hand (None: all of them) and return those that were in force.
+
+        Raises:
+            RequestError: There is no such jail.
+
+        """
+        commit = self._jails.unban(subjects, jail, self._clock())
+        if commit.decisions:
+            await self._enforcing.carry_out(commit)
+        return [decision.ban for decision in commit.decisions if isinstance(decision, EndBan)]
+
+    async def why(self, subject: Subject) -> Sequence[Ban]:
+        """Return the bans of *subject*, past and present, newest first, with evidence."""
+        in_force = [
+            policy.bans[subject]
+            for policy in self._jails.policies.values()
+            if subject in policy.bans
+        ]
+        known = {(ban.jail, ban.since) for ban in in_force}
+        store = self._enforcing.store
+        if store is None:
+            return in_force
+        past = await store.history(limit=WHY_LIMIT, subject=subject)
+        return in_force + [ban for ban in past if (ban.jail, ban.since) not in known]
+
+    async def stop(self) -> None:
+        """Ask the server to stop; returns at once."""
+        self._on_stop()

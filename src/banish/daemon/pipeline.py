@@ -1,0 +1,151 @@
+"""The way of a line: from a source through detectors and policies to a commit.
+
+One pipeline runs per source and serves all jails that watch it, so that a log
+is read once. A batch is finished before the next is asked for; only resolving
+names waits in between.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from pathlib import PurePosixPath
+from typing import cast
+from collections.abc import AsyncGenerator
+
+import msgspec
+
+from banish.daemon.enforcing import Enforcing
+from banish.daemon.jails import Jails
+from banish.detect.detector import Detector
+from banish.detect.matcher import Matcher
+from banish.errors import ResolveError
+from banish.model.address import SubjectKind
+from banish.model.failure import Failure
+from banish.model.record import Batch, FilePosition, Position
+from banish.ports import Clock, Resolver, Source
+from banish.telemetry.happenings import Emit, WarningGiven
+
+RESOLVE_LIMIT = 8
+"""Names resolved at once for one batch."""
+
+
+class Watch(msgspec.Struct, frozen=True):
+    """One jail's interest in a source: its matcher, and which paths it wants."""
+
+    matcher: Matcher
+    patterns: tuple[str, ...] = ()
+    """Globs of the files it wants; empty: everything the source yields."""
+
+    def wants(self, path: str) -> bool:
+        """Whether lines of *path* are for this jail."""
+        return not self.patterns or any(
+            path == pattern or PurePosixPath(path).match(pattern) for pattern in self.patterns
+        )
+
+
+class Pipeline:
+    """Carries one source's lines to the policies."""
+
+    def __init__(
+        self,
+        source: Source,
+        watches: Sequence[Watch],
+        *,
+        jails: Jails,
+        enforcing: Enforcing,
+        resolver: Resolver,
+        positions: Mapping[str, Position],
+        emit: Emit,
+        clock: Clock,
+    ) -> None:
+        self.source = source
+        self.watches = tuple(watches)
+        self._jails = jails
+        self._enforcing = enforcing
+        self._resolver = resolver
+        self._emit = emit
+        self._clock = clock
+        self._prefix = f"{source.name}\t"
+        self._positions = self._saved(positions)
+        self._detectors: dict[str, Detector] = {}
+        self._in_hand: tuple[str, Position] | None = None
+        self._failed_on: tuple[str, Position] | None = None
+
+    def _saved(self, positions: Mapping[str, Position]) -> dict[str, Position]:
+        """Return the source's own positions, and for files it never read, any other's.
+
+        A file may have been read under another pattern before the configuration
+        changed; going on there counts nothing twice.
+        """
+        own = {
+            key.removeprefix(self._prefix): place
+            for key, place in positions.items()
+            if key.startswith(self._prefix)
+        }
+        for key, place in positions.items():
+            if isinstance(place, FilePosition):
+                own.setdefault(key.partition("\t")[2], place)
+        return own
+
+    async def run(self) -> None:
+        """Read for ever; goes on after the last finished batch when run again."""
+        if self._in_hand is not None:
+            # The batch in hand brought us down: try it once more, then step over it.
+            if self._in_hand == self._failed_on:
+                key, place = self._in_hand
+                self._positions[key] = place
+                self._emit(
+                    WarningGiven(part=self.source.name, what="stepped over lines that failed twice")
+                )
+            self._failed_on = self._in_hand
+        batches = cast("AsyncGenerator[Batch]", self.source.batches(dict(self._positions)))
+        async with aclosing(batches):
+            async for batch in batches:
+                self._in_hand = (batch.source, batch.after)
+                await self._finish(batch)
+                self._in_hand = self._failed_on = None
+
+    async def _finish(self, batch: Batch) -> None:
+        now = self._clock()
+        detector = self._detectors.get(batch.path) or self._detector(batch.path)
+        failures: Sequence[Failure] = detector.feed(batch, now)
+        if any(failure.subject.kind is SubjectKind.NAME for failure in failures):
+            failures = await self._resolved(failures)
+        key = self._prefix + batch.source
+        commit = self._jails.judge(failures, self._clock(), {key: batch.after})
+        self._positions[batch.source] = batch.after
+        await self._enforcing.put(commit)
+
+    def _detector(self, path: str) -> Detector:
+        chosen = [watch.matcher for watch in self.watches if watch.wants(path)]
+        detector = self._detectors[path] = Detector(chosen)
+        return detector
+
+    async def _resolved(self, failures: Sequence[Failure]) -> list[Failure]:
+        """Return *failures* with each name replaced by its addresses, order kept."""
+        names = dict.fromkeys(
+            failure.subject.text
+            for failure in failures
+            if failure.subject.kind is SubjectKind.NAME
+        )
+        gate = asyncio.Semaphore(RESOLVE_LIMIT)
+
+        async def ask(name: str) -> None:
+            async with gate:
+                try:
+                    answers[name] = await self._resolver.addresses(name)
+                except ResolveError as error:
+                    self._emit(WarningGiven(part=self.source.name, what=str(error)))
+
+        answers: dict[str, Sequence] = {}  # type: ignore[type-arg]
+        await asyncio.gather(*(ask(name) for name in names))
+        found: list[Failure] = []
+        for failure in failures:
+            if failure.subject.kind is not SubjectKind.NAME:
+                found.append(failure)
+                continue
+            found.extend(
+                msgspec.structs.replace(failure, subject=subject)
+                for subject in answers.get(failure.subject.text, ())
+            )
+        return found

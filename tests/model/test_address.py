@@ -1,0 +1,76 @@
+import ipaddress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from banish.model.address import (
+    MAX_SUBJECT_CHARACTERS,
+    Subject,
+    SubjectKind,
+    name_subject,
+    parse_address,
+    parse_subject,
+)
+
+
+@pytest.mark.parametrize(
+    ("written", "text", "kind"),
+    [
+        ("192.0.2.1", "192.0.2.1", SubjectKind.IPV4),
+        ("192.0.2.1/32", "192.0.2.1", SubjectKind.IPV4),
+        ("192.0.2.77/24", "192.0.2.0/24", SubjectKind.NETWORK4),
+        ("192.0.2.0/255.255.255.0", "192.0.2.0/24", SubjectKind.NETWORK4),
+        ("::ffff:192.0.2.1", "192.0.2.1", SubjectKind.IPV4),
+        ("::ffff:192.0.2.0/120", "192.0.2.0/24", SubjectKind.NETWORK4),
+        ("::ffff:192.0.2.1/128", "192.0.2.1", SubjectKind.IPV4),
+        ("2001:DB8:0::1", "2001:db8::1", SubjectKind.IPV6),
+        ("[2001:db8::1]", "2001:db8::1", SubjectKind.IPV6),
+        ("2001:db8::1/128", "2001:db8::1", SubjectKind.IPV6),
+        ("2001:db8::1/64", "2001:db8::/64", SubjectKind.NETWORK6),
+        ("fe80::1%eth0", "fe80::1", SubjectKind.IPV6),
+    ],
+)
+def test_one_subject_has_one_spelling(written: str, text: str, kind: SubjectKind) -> None:
+    assert parse_address(written) == Subject(text, kind)
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["", "host.example", "192.0.2", "192.0.2.256", "010.0.0.1", "192.0.2.0/33", "1" * 300, "[::"],
+)
+def test_what_writes_no_address_is_none(written: str) -> None:
+    assert parse_address(written) is None
+
+
+def test_anything_else_is_an_identifier_and_a_name_is_lowered() -> None:
+    assert parse_subject("bob") == Subject("bob", SubjectKind.ID)
+    assert parse_subject("192.0.2.1").is_address
+    assert name_subject("Host.Example.") == Subject("host.example", SubjectKind.NAME)
+    assert len(parse_subject("x" * 1000).text) == MAX_SUBJECT_CHARACTERS
+
+
+def test_a_subject_knows_its_family_and_whether_a_firewall_can_hold_it() -> None:
+    address, network = parse_subject("192.0.2.1"), parse_subject("2001:db8::/64")
+    assert (address.family, network.family, parse_subject("bob").family) == (4, 6, 0)
+    assert address.is_enforceable
+    assert network.is_enforceable
+    assert network.is_network
+    assert not name_subject("host.example").is_enforceable
+    assert address.network() == ipaddress.ip_network("192.0.2.1/32")
+    assert str(network) == "2001:db8::/64"
+
+
+@given(st.text(max_size=60))
+def test_any_text_parses_or_is_refused_without_an_exception(text: str) -> None:
+    found = parse_address(text)
+    assert found is None or parse_address(found.text) == found
+
+
+@given(st.ip_addresses())
+def test_parsing_the_canonical_text_changes_nothing(
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address,
+) -> None:
+    found = parse_address(str(address))
+    assert found is not None
+    assert parse_address(found.text) == found
