@@ -46,9 +46,7 @@ class Jails:
         found = self.policies.get(name)
         if found is None:
             known = ", ".join(self.policies) or "none"
-            raise RequestError(
-                f"the jail '{name}' does not exist", cure=f"running jails: {known}"
-            )
+            raise RequestError(f"the jail '{name}' does not exist", cure=f"running jails: {known}")
         return found
 
     def chosen(self, name: str | None) -> Iterable[JailPolicy]:
@@ -70,9 +68,7 @@ class Jails:
                     self._tell_found(failure)
                 case Spared(by):
                     self.spared[failure.jail] += 1
-                    self._emit(
-                        FailureSpared(jail=failure.jail, subject=failure.subject, by=by)
-                    )
+                    self._emit(FailureSpared(jail=failure.jail, subject=failure.subject, by=by))
                 case AlreadyBanned():
                     self._tell_found(failure)
                     self._emit(AlreadyBannedFound(jail=failure.jail, subject=failure.subject))
@@ -140,9 +136,7 @@ class Jails:
         self._on_due()
         return self.step(now, [decision for decision in decided if decision is not None], {})
 
-    def unban(
-        self, subjects: Sequence[Subject] | None, jail: str | None, now: Instant
-    ) -> Commit:
+    def unban(self, subjects: Sequence[Subject] | None, jail: str | None, now: Instant) -> Commit:
         """End bans by hand; None ends all.
 
         Raises:

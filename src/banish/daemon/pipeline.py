@@ -6,11 +6,10 @@ names waits in between.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import PurePosixPath
 from typing import cast
-from collections.abc import AsyncGenerator
 
 import msgspec
 
@@ -54,7 +53,6 @@ class Pipeline:
         jails: Jails,
         enforcing: Enforcing,
         resolver: Resolver,
-        positions: Mapping[str, Position],
         emit: Emit,
         clock: Clock,
     ) -> None:
@@ -66,13 +64,13 @@ class Pipeline:
         self._emit = emit
         self._clock = clock
         self._prefix = f"{source.name}\t"
-        self._positions = self._saved(positions)
+        self._positions: dict[str, Position] = {}
         self._detectors: dict[str, Detector] = {}
         self._in_hand: tuple[str, Position] | None = None
         self._failed_on: tuple[str, Position] | None = None
 
-    def _saved(self, positions: Mapping[str, Position]) -> dict[str, Position]:
-        """Return the source's own positions, and for files it never read, any other's.
+    def resume(self, positions: Mapping[str, Position]) -> None:
+        """Go on where an earlier run stopped: *positions* are those of all sources.
 
         A file may have been read under another pattern before the configuration
         changed; going on there counts nothing twice.
@@ -85,7 +83,7 @@ class Pipeline:
         for key, place in positions.items():
             if isinstance(place, FilePosition):
                 own.setdefault(key.partition("\t")[2], place)
-        return own
+        self._positions = own
 
     async def run(self) -> None:
         """Read for ever; goes on after the last finished batch when run again."""
@@ -124,9 +122,7 @@ class Pipeline:
     async def _resolved(self, failures: Sequence[Failure]) -> list[Failure]:
         """Return *failures* with each name replaced by its addresses, order kept."""
         names = dict.fromkeys(
-            failure.subject.text
-            for failure in failures
-            if failure.subject.kind is SubjectKind.NAME
+            failure.subject.text for failure in failures if failure.subject.kind is SubjectKind.NAME
         )
         gate = asyncio.Semaphore(RESOLVE_LIMIT)
 

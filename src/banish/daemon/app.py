@@ -1,0 +1,254 @@
+"""``banish run``: one server from its settings to its end."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from banish import __version__
+from banish.config.load import builtin_tree, load
+from banish.control.server import ControlServer
+from banish.daemon import build
+from banish.daemon.enforcing import Enforcing
+from banish.daemon.exempt import Exemptions
+from banish.daemon.host import notify_systemd, on_signals, pid_file
+from banish.daemon.jails import Jails
+from banish.daemon.operations import ServerOperations
+from banish.daemon.pipeline import Pipeline
+from banish.daemon.supervisor import Supervisor
+from banish.errors import ConfigError, StoreError
+from banish.model.instant import Instant, Seconds
+from banish.model.settings import ServerSettings, Settings
+from banish.model.snapshot import Memory
+from banish.resolve.dns import DnsResolver
+from banish.telemetry.emitter import Emitter
+from banish.telemetry.happenings import (
+    JailStarted,
+    JailStopped,
+    ServerStarted,
+    ServerStopped,
+    TroubleMet,
+    WarningGiven,
+)
+from banish.telemetry.lines import parse_level
+from banish.telemetry.logs import Log
+from banish.telemetry.targets import open_target
+
+TICK_LIMIT = Seconds(1)
+"""The timer looks at the wall clock at least this often, since it may be set."""
+
+PURGE_PAUSE = Seconds(3_600)
+
+
+class RunOptions(msgspec.Struct, frozen=True):
+    """What the command line says about a run."""
+
+    config: Path | None = None
+    """The configuration directory; None: where it is usually found."""
+    socket: Path | None = None
+    state: Path | None = None
+    """Keep database, socket and pid file in this one directory."""
+    dry_run: bool = False
+    verbosity: int = 0
+    """Above 0: more to tell; below: less."""
+
+
+def wall_clock() -> Instant:
+    """Return the time of day."""
+    return Instant(time.time())
+
+
+def run(options: RunOptions) -> int:
+    """Run a server until it is told to stop; return the exit code.
+
+    Raises:
+        OperatorError: It cannot start: configuration, socket, pid file.
+        EnforceError: The firewall cannot be used.
+
+    """
+    settings = load(options.config, builtin=builtin_tree())
+    settings = msgspec.structs.replace(settings, server=_placed(settings.server, options))
+    if not settings.jails and settings.errors:
+        raise ConfigError(
+            f"no jail can start:\n{_listed(settings)}",
+            where=settings.root,
+            cure="mend what is named above; 'banish check' shows it again",
+        )
+    log = Log(
+        open_target(settings.server.logtarget, syslog_socket=settings.server.syslogsocket),
+        _level(settings.server.loglevel, options.verbosity),
+    )
+    try:
+        return asyncio.run(_serve(settings, options, log))
+    finally:
+        log.close()
+
+
+def _listed(settings: Settings) -> str:
+    return "\n".join(f"    {problem}" for problem in settings.errors)
+
+
+def _level(name: str, verbosity: int) -> int:
+    return max(parse_level(name) - 10 * verbosity, 1)
+
+
+def _placed(server: ServerSettings, options: RunOptions) -> ServerSettings:
+    """Return *server* with its files where the command line wants them."""
+    changes: dict[str, str] = {}
+    if options.state is not None:
+        changes = {
+            "socket": str(options.state / "banish.sock"),
+            "pidfile": str(options.state / "banish.pid"),
+            "dbfile": str(options.state / "banish.sqlite3"),
+        }
+    if options.socket is not None:
+        changes["socket"] = str(options.socket)
+    return msgspec.structs.replace(server, **changes)
+
+
+async def _serve(settings: Settings, options: RunOptions, log: Log) -> int:
+    server = Server(settings, options, log, clock=wall_clock)
+    control = ControlServer(Path(settings.server.socket), server.operations, server.emit)
+    # The socket first: a second server must end before it touches anything.
+    await control.start()
+    try:
+        with pid_file(Path(settings.server.pidfile)):
+            on_signals(server.stopping.set, log.reopen)
+            await server.start()
+            notify_systemd("READY=1")
+            await server.stopping.wait()
+            notify_systemd("STOPPING=1")
+    finally:
+        await server.stop()
+        await control.close()
+    return 0
+
+
+class Server:
+    """All parts of one running server."""
+
+    def __init__(
+        self, settings: Settings, options: RunOptions, log: Log, *, clock: Callable[[], Instant]
+    ) -> None:
+        self.settings = settings
+        self.stopping = asyncio.Event()
+        self._clock = clock
+        self.emit = Emitter(log, clock=clock)
+        self._supervisor = Supervisor(self.emit)
+        self._resolver = DnsResolver()
+        self._exempt = Exemptions(settings, resolver=self._resolver, emit=self.emit)
+        self._due_changed = asyncio.Event()
+        self._jails = Jails(
+            build.policies(settings, self._exempt.lists),
+            emit=self.emit,
+            on_due=self._due_changed.set,
+        )
+        self._enforcing = Enforcing(
+            build.enforcer(dry_run=options.dry_run, emit=self.emit),
+            build.store_opener(settings, emit=self.emit, clock=clock),
+            emit=self.emit,
+            clock=clock,
+        )
+        self._pipelines = [
+            Pipeline(
+                wiring.source,
+                wiring.watches,
+                jails=self._jails,
+                enforcing=self._enforcing,
+                resolver=self._resolver,
+                emit=self.emit,
+                clock=clock,
+            )
+            for wiring in build.wirings(settings, emit=self.emit, clock=clock)
+        ]
+        self.operations = ServerOperations(
+            settings,
+            jails=self._jails,
+            pipelines=self._pipelines,
+            enforcing=self._enforcing,
+            supervisor=self._supervisor,
+            clock=clock,
+            started_at=clock(),
+            dry_run=options.dry_run,
+            on_stop=self.stopping.set,
+        )
+        self._is_up = False
+
+    async def start(self) -> None:
+        """Bring everything up: exemptions, memory, firewall, and only then the logs.
+
+        Raises:
+            EnforceError: The firewall cannot be used.
+
+        """
+        for problem in self.settings.problems:
+            self.emit(WarningGiven(part="configuration", what=str(problem)))
+        await self._exempt.refresh()
+        memory = await self._load()
+        bans = self._jails.restore(memory, self._clock())
+        await self._enforcing.begin(
+            [jail.enforcement for jail in self.settings.jails if jail.enforcement is not None],
+            bans,
+        )
+        self._is_up = True
+        self._supervisor.start("enforcing", self._enforcing.run)
+        self._supervisor.start("firewall watch", self._enforcing.watch)
+        self._supervisor.start("unbans", self._keep_time)
+        self._supervisor.start("exemptions", self._exempt.keep_fresh)
+        self._supervisor.start("housekeeping", self._keep_house)
+        for pipeline in self._pipelines:
+            pipeline.resume(memory.positions)
+            self._supervisor.start(pipeline.source.name, pipeline.run)
+        for jail in self.settings.jails:
+            self.emit(JailStarted(jail=jail.name))
+        self.emit(
+            ServerStarted(version=__version__, jails=len(self.settings.jails), bans=len(bans))
+        )
+
+    async def _load(self) -> Memory:
+        """Open the database; without it the server protects all the same."""
+        opener = build.store_opener(self.settings, emit=self.emit, clock=self._clock)
+        try:
+            store = await opener()
+            memory = await store.load(self._clock())
+        except StoreError as error:
+            self.emit(TroubleMet(part="database", what=str(error)))
+            self._enforcing.store_trouble = str(error)
+            return Memory()
+        self._enforcing.use_store(store)
+        return memory
+
+    async def _keep_time(self) -> None:
+        """End bans when their time is over."""
+        while True:
+            now = self._clock()
+            commit = self._jails.tick(now)
+            if commit is not None:
+                await self._enforcing.put(commit)
+            due = self._jails.due
+            pause = TICK_LIMIT if due is None else min(max(due - now, 0.0), TICK_LIMIT)
+            self._due_changed.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(pause, 0.001)):
+                    await self._due_changed.wait()
+
+    async def _keep_house(self) -> None:
+        """Forget old history, an hour apart."""
+        while True:
+            await asyncio.sleep(PURGE_PAUSE)
+            store = self._enforcing.store
+            if store is not None:
+                await store.purge(self._clock(), self.settings.server.dbpurgeage)
+
+    async def stop(self) -> None:
+        """Finish in order: no more lines, what is decided is done and written, then the rest."""
+        await self._supervisor.stop()
+        if not self._is_up:
+            return
+        await self._enforcing.finish(keep=self.settings.server.keepbans)
+        for jail in self.settings.jails:
+            self.emit(JailStopped(jail=jail.name))
+        self.emit(ServerStopped())

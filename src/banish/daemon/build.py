@@ -1,0 +1,123 @@
+"""The only file that names every adapter: settings in, running parts out."""
+
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+
+from banish.daemon.pipeline import Watch
+from banish.detect.matcher import Matcher
+from banish.enforce.memory import MemoryEnforcer
+from banish.enforce.nftables import NftablesEnforcer
+from banish.model.settings import JailSettings, LogPath, Settings
+from banish.policy.ignore import IgnoreList
+from banish.policy.jail import JailPolicy
+from banish.ports import Clock, Enforcer, Source, Store
+from banish.sources.files import FileSource
+from banish.sources.journal import JournalSource
+from banish.store.sqlite_store import SqliteStore
+from banish.telemetry.happenings import Emit
+
+
+def enforcer(*, dry_run: bool, emit: Emit) -> Enforcer:
+    """Return what carries decisions out: the kernel, or with *dry_run* memory alone."""
+    return MemoryEnforcer() if dry_run else NftablesEnforcer(emit=emit)
+
+
+def store_opener(settings: Settings, *, emit: Emit, clock: Clock) -> Callable[[], Awaitable[Store]]:
+    """Return how to open the database; it raises StoreError."""
+
+    async def open_store() -> Store:
+        return await SqliteStore.open(settings.server.dbfile, emit=emit, clock=clock)
+
+    return open_store
+
+
+def policies(settings: Settings, ignored: Mapping[str, IgnoreList]) -> dict[str, JailPolicy]:
+    """Return one policy for each jail."""
+    return {
+        jail.name: JailPolicy(jail, ignored[jail.name], random=random.random)
+        for jail in settings.jails
+    }
+
+
+class Wiring:
+    """One source and the jails that watch it."""
+
+    def __init__(self, source: Source, watches: Sequence[Watch]) -> None:
+        self.source = source
+        self.watches = tuple(watches)
+
+
+def wirings(settings: Settings, *, emit: Emit, clock: Clock) -> list[Wiring]:
+    """Return one source for each log, so that a log is read once for all its jails.
+
+    Jails that share a path or a glob share the source; a source of several
+    globs hands each jail the files it asked for.
+    """
+    matchers = {
+        jail.name: Matcher(jail.name, jail.filter, jail.findtime) for jail in settings.jails
+    }
+    wired: list[Wiring] = []
+    for group in _groups([jail for jail in settings.jails if not jail.uses_journal]):
+        paths: dict[str, LogPath] = {}
+        for jail in group:
+            for path in jail.logpaths:
+                paths.setdefault(path.pattern, path)
+        source = FileSource(
+            " ".join(paths),
+            tuple(paths.values()),
+            emit=emit,
+            clock=clock,
+            polls=all(jail.backend.startswith("polling") for jail in group),
+        )
+        watches = [
+            Watch(matchers[jail.name], tuple(path.pattern for path in jail.logpaths))
+            for jail in group
+        ]
+        wired.append(Wiring(source, watches))
+    by_match: dict[tuple[str, tuple[tuple[str, ...], ...]], list[JailSettings]] = {}
+    for jail in settings.jails:
+        if jail.uses_journal:
+            by_match.setdefault((jail.backend, jail.filter.journalmatch), []).append(jail)
+    for (_, matches), jails in by_match.items():
+        words = " | ".join(" ".join(match) for match in matches) or "everything"
+        source_of_journal = JournalSource(
+            f"journal: {words}",
+            matches,
+            emit=emit,
+            clock=clock,
+            since=max(jail.findtime for jail in jails),
+            **_journal_options(jails[0].backend),
+        )
+        wired.append(Wiring(source_of_journal, [Watch(matchers[jail.name]) for jail in jails]))
+    return wired
+
+
+def _groups(jails: Sequence[JailSettings]) -> list[list[JailSettings]]:
+    """Return *jails* in groups of those that share a log pattern, directly or by others."""
+    groups: list[tuple[set[str], list[JailSettings]]] = []
+    for jail in jails:
+        patterns = {path.pattern for path in jail.logpaths}
+        if not patterns:
+            continue
+        members = [jail]
+        apart = []
+        for others, group in groups:
+            if others & patterns:
+                patterns |= others
+                members = group + members
+            else:
+                apart.append((others, group))
+        groups = [*apart, (patterns, members)]
+    return [group for _, group in groups]
+
+
+def _journal_options(backend: str) -> dict[str, Path]:
+    """Return what ``backend = systemd[journalpath=...]`` asks for."""
+    _, _, inside = backend.partition("[")
+    options: dict[str, Path] = {}
+    for part in inside.rstrip("]").split(","):
+        key, _, value = part.partition("=")
+        if key.strip() == "journalpath":
+            options["journal_path"] = Path(value.strip().strip("\"'"))
+    return options
