@@ -7,7 +7,8 @@ import msgspec
 from banish.model.address import Subject
 from banish.model.ban import Ban
 
-EndReason = Literal["expired", "operator", "exempt", "stopped", "fleet"]
+EndReason = Literal["expired", "operator", "exempt", "stopped", "fleet", "foreign"]
+"""Why a ban ended; ``foreign``: it stood in the firewall and nobody had decided it."""
 
 
 class StartBan(msgspec.Struct, frozen=True, tag="start"):

@@ -49,6 +49,15 @@ class Commit(msgspec.Struct, frozen=True):
     """The new position of each source, by the source's name."""
 
 
+class PastBan(msgspec.Struct, frozen=True):
+    """The last ban of a subject that is over: what a longer next one is counted from."""
+
+    count: int
+    """The how-manieth ban of this subject by this jail it was."""
+    since: Instant
+    until: Instant | None
+
+
 class JailMemory(msgspec.Struct, frozen=True):
     """What the store kept of one jail."""
 
@@ -57,6 +66,8 @@ class JailMemory(msgspec.Struct, frozen=True):
     tallies: Mapping[Subject, Tally] = {}
     failures_total: int = 0
     bans_total: int = 0
+    past: Mapping[Subject, PastBan] = {}
+    """The last ban of subjects that are not banned now, unless the operator lifted it."""
 
 
 class Memory(msgspec.Struct, frozen=True):

@@ -1,1 +1,1 @@
-"""To be written."""
+"""Decides who is banned and for how long: values and time in, decisions out."""

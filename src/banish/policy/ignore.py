@@ -1,0 +1,150 @@
+"""Who must never be banned: ``ignoreip``, what its names stand for, and this host itself.
+
+A ban may never cover an ignored address, so a *network* is exempt as soon as
+it shares one address with the list. Asking costs a dict probe, and one more
+for each prefix length in use, however long the list is.
+
+Fail2Ban walks through its networks one by one (``Filter._inIgnoreIPList`` in
+fail2ban/server/filter.py, 1.1.1) and lets a ban by hand override the list; here
+it never does.
+"""
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterable
+
+from banish.model.address import Subject, parse_address
+from banish.policy.networks import WIDTH, NetworkTable, first_and_length
+
+OWN = "ignoreself"
+"""The reason given for this host's own addresses."""
+
+_NAME = re.compile(
+    r"(?=[^.]*[a-z_-]|.*\.)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*"
+)
+"""A host name (RFC 1123, 2.1) or a service name with underscores (RFC 8552)."""
+
+
+class IgnoreList:
+    """The subjects that one jail spares, and why.
+
+    *entries* are ``ignoreip`` as written: addresses, networks with a length or
+    a mask, DNS names, and free identifiers. What reads as a name counts as both
+    name and identifier, since nothing in it tells which is meant.
+    """
+
+    def __init__(self, entries: Iterable[str] = (), own: Iterable[Subject] = ()) -> None:
+        self._texts: dict[str, str] = {}
+        self._names: dict[str, tuple[Subject, ...]] = {}
+        self._own = tuple(own)
+        self._written = _Covered()
+        for entry in entries:
+            subject = parse_address(entry)
+            if subject is not None:
+                self._written.add(subject, f"ignoreip {entry}")
+                continue
+            self._texts[entry] = f"ignoreip {entry}"
+            name = entry.rstrip(".").lower()
+            if _NAME.fullmatch(name) is not None:
+                self._names[name] = ()
+                self._texts.setdefault(name, f"ignoreip {name}")
+        self._found = _Covered()
+        self._gather()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The DNS names that somebody must resolve, now and then again."""
+        return tuple(self._names)
+
+    def resolve(self, name: str, subjects: Iterable[Subject]) -> bool:
+        """Set what *name* stands for, in place of an older answer; tell whether that is new.
+
+        A name that is not in `names` changes nothing.
+        """
+        answer = tuple(subjects)
+        if self._names.get(name, answer) == answer:
+            return False
+        self._names[name] = answer
+        self._gather()
+        return True
+
+    def set_own(self, subjects: Iterable[Subject]) -> bool:
+        """Set this host's own addresses (``ignoreself``); tell whether that is new."""
+        own = tuple(subjects)
+        if own == self._own:
+            return False
+        self._own = own
+        self._gather()
+        return True
+
+    def exempts(self, subject: Subject) -> str | None:
+        """Return why *subject* must not be banned, or None if it may be.
+
+        For a network that is `overlap`.
+        """
+        if subject.is_address:
+            return self._written.around(subject) or self._found.around(subject)
+        if subject.is_network:
+            return self.overlap(subject)
+        return self._texts.get(subject.text)
+
+    def overlap(self, subject: Subject) -> str | None:
+        """Return what of the list shares an address with *subject*, or None.
+
+        For an identifier or a name: always None.
+        """
+        if not subject.is_enforceable:
+            return None
+        return (
+            self._written.around(subject)
+            or self._found.around(subject)
+            or self._written.inside(subject)
+            or self._found.inside(subject)
+        )
+
+    def _gather(self) -> None:
+        self._found = _Covered()
+        for subject in self._own:
+            self._found.add(subject, OWN)
+        for name, subjects in self._names.items():
+            for subject in subjects:
+                self._found.add(subject, f"ignoreip {name}")
+
+
+class _Covered:
+    """Addresses and networks, each with the reason for sparing it."""
+
+    def __init__(self) -> None:
+        self._addresses: dict[str, str] = {}
+        self._networks: NetworkTable[str] = NetworkTable()
+        self._members: list[tuple[Subject, str]] = []
+        self._starts: dict[int, list[tuple[int, str]]] | None = None
+
+    def add(self, subject: Subject, reason: str) -> None:
+        if not subject.is_enforceable:
+            return
+        if subject.is_address:
+            self._addresses.setdefault(subject.text, reason)
+        else:
+            self._networks.put(subject, reason)
+        self._members.append((subject, reason))
+
+    def around(self, subject: Subject) -> str | None:
+        return self._addresses.get(subject.text) or self._networks.around(subject)
+
+    def inside(self, subject: Subject) -> str | None:
+        """Return the reason of a member that begins inside *subject*."""
+        if self._starts is None:  # sorted late: most lists are never asked about a network
+            self._starts = {4: [], 6: []}
+            for member, reason in self._members:
+                self._starts[member.family].append((first_and_length(member)[0], reason))
+            for starts in self._starts.values():
+                starts.sort()
+        starts = self._starts[subject.family]
+        first, length = first_and_length(subject)
+        index = bisect_left(starts, (first, ""))
+        if index < len(starts) and starts[index][0] < first + (
+            1 << (WIDTH[subject.family] - length)
+        ):
+            return starts[index][1]
+        return None
