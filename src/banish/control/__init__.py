@@ -1,1 +1,1 @@
-"""To be written."""
+"""Asking a running server: messages, the Unix socket's server and its client."""

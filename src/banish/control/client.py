@@ -1,0 +1,143 @@
+"""Asks a running server; one connection a question, never longer than a time limit."""
+
+import contextlib
+import socket
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from banish.control.messages import (
+    BanRequest,
+    BansReply,
+    BansRequest,
+    DoneReply,
+    ErrorReply,
+    ProtocolError,
+    Reply,
+    Request,
+    StatusReply,
+    StatusRequest,
+    StopRequest,
+    UnbanRequest,
+    WhyRequest,
+    decode_reply,
+    encode_request,
+)
+from banish.errors import BanishError, ControlError, RequestError
+from banish.model.ban import Ban
+from banish.model.instant import Seconds
+from banish.model.status import ServerStatus
+
+ANSWER_SECONDS = 30.0
+"""Longest wait for the next line of an answer; a batch of bans takes well under a second."""
+
+REPLY_LIMIT_BYTES = 256 * 1_048_576
+"""Longest line of an answer: the status of a server with some 3 million bans."""
+
+
+class Client:
+    """The operations of the server at *path*, for callers that may wait.
+
+    Every method raises `RequestError` where the server says that what was asked
+    cannot be, and `ControlError` where it is not running, may not be asked, does
+    not answer in time, or failed.
+    """
+
+    def __init__(self, path: Path, *, answer_seconds: float = ANSWER_SECONDS) -> None:
+        self._path = path
+        self._answer_seconds = answer_seconds
+
+    def status(self) -> ServerStatus:
+        """Return how the server is doing."""
+        match next(self._ask(StatusRequest())):
+            case StatusReply(status):
+                return status
+            case _:
+                raise self._nonsense()
+
+    def bans(self, jail: str | None = None) -> Sequence[Ban]:
+        """Return the bans in force, of one jail or of all."""
+        return self._bans(BansRequest(jail))
+
+    def ban(self, jail: str, subjects: Sequence[str], lasts: Seconds | None) -> Sequence[Ban]:
+        """Ban and return the bans that are new; see `Operations.ban` for *lasts*."""
+        return self._bans(BanRequest(jail, tuple(subjects), lasts))
+
+    def unban(self, subjects: Sequence[str] | None, jail: str | None = None) -> Sequence[Ban]:
+        """End bans (None: all) and return those that were in force."""
+        return self._bans(UnbanRequest(None if subjects is None else tuple(subjects), jail))
+
+    def why(self, subject: str) -> Sequence[Ban]:
+        """Return the bans of *subject*, past and present, newest first."""
+        return self._bans(WhyRequest(subject))
+
+    def stop(self) -> None:
+        """Ask the server to stop."""
+        if not isinstance(next(self._ask(StopRequest())), DoneReply):
+            raise self._nonsense()
+
+    def _bans(self, request: Request) -> Sequence[Ban]:
+        bans: list[Ban] = []
+        for reply in self._ask(request):
+            if not isinstance(reply, BansReply):
+                break
+            bans += reply.bans
+            if not reply.more:
+                return bans
+        raise self._nonsense()
+
+    def _ask(self, request: Request) -> Iterator[Reply]:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as connection:
+            connection.settimeout(self._answer_seconds)
+            try:
+                connection.connect(str(self._path))
+                with contextlib.suppress(BrokenPipeError):  # refused unheard: the answer says why
+                    connection.sendall(encode_request(request))
+                with connection.makefile("rb") as lines:
+                    while line := lines.readline(REPLY_LIMIT_BYTES):
+                        yield self._read(line)
+            except OSError as error:
+                raise self._translate(error) from error
+        raise ControlError(
+            "the server closed the connection without an answer",
+            cure="its log says why",
+        )
+
+    def _read(self, line: bytes) -> Reply:
+        try:
+            reply = decode_reply(line)
+        except ProtocolError as error:
+            raise ControlError(
+                f"the server's answer is not understood: {error}",
+                cure="restart the server, so that both are the same banish",
+                retry=False,
+            ) from error
+        if not isinstance(reply, ErrorReply):
+            return reply
+        if reply.fault == "request":
+            raise RequestError(reply.what, where=reply.where, cure=reply.cure)
+        raise ControlError(reply.what, cure=reply.cure, retry=reply.retry)
+
+    def _nonsense(self) -> BanishError:
+        return ControlError(
+            "the server answered something else than was asked",
+            cure="restart the server, so that both are the same banish",
+            retry=False,
+        )
+
+    def _translate(self, error: OSError) -> ControlError:
+        match error:
+            case FileNotFoundError() | ConnectionRefusedError() | NotADirectoryError():
+                return ControlError(
+                    f"no server answers at {self._path}", cure="start it: banish run"
+                )
+            case PermissionError():
+                return ControlError(
+                    f"no permission to use {self._path}", cure="ask with sudo", retry=False
+                )
+            case TimeoutError():
+                return ControlError(
+                    f"no answer within {self._answer_seconds:g} seconds",
+                    cure="its log says what it is doing",
+                )
+            case _:
+                return ControlError(f"{self._path}: {error.strerror or error}")

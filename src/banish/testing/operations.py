@@ -1,0 +1,152 @@
+"""A server without jails' logs or a firewall: operations in memory, and a socket to ask them.
+
+Bans are kept as a real server keeps them, so clients and the command line can
+be tried against it. The clock stands still.
+"""
+
+import asyncio
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from banish.control.server import ControlServer
+from banish.errors import BanishError, RequestError
+from banish.model.address import Subject
+from banish.model.ban import Ban
+from banish.model.instant import Instant, Seconds
+from banish.model.status import EnforcementTruth, JailStatus, ServerStatus
+from banish.telemetry.happenings import Happening
+
+TEN_MINUTES = Seconds(600)
+
+NOON = Instant(1_700_000_000.0)
+"""2023-11-14T22:13:20+00:00: what time it is here, always."""
+
+
+class MemoryOperations:
+    """An `Operations` over plain lists."""
+
+    def __init__(
+        self, jails: Sequence[str] = ("sshd",), bantime: Seconds | None = TEN_MINUTES
+    ) -> None:
+        self.jails = tuple(jails)
+        self.bantime = bantime
+        self.in_force: dict[tuple[str, Subject], Ban] = {}
+        self.past: list[Ban] = []
+        self.stops = 0
+        self.trouble: BanishError | None = None
+        """Raised by every operation, where it is set."""
+        self.answer: ServerStatus | None = None
+        """What `status` returns, where it is set."""
+
+    def _check(self, jail: str | None) -> None:
+        if self.trouble is not None:
+            raise self.trouble
+        if jail is not None and jail not in self.jails:
+            raise RequestError(
+                f'there is no jail "{jail}"', cure="one of " + ", ".join(sorted(self.jails))
+            )
+
+    async def status(self) -> ServerStatus:
+        """Return a status that agrees with the bans."""
+        self._check(None)
+        if self.answer is not None:
+            return self.answer
+        jails = tuple(
+            JailStatus(
+                name,
+                filter=name,
+                banned=tuple(subject for jail, subject in self.in_force if jail == name),
+                bans_total=sum(ban.jail == name for ban in [*self.in_force.values(), *self.past]),
+            )
+            for name in self.jails
+        )
+        held = len(self.in_force)
+        return ServerStatus(
+            version="0",
+            pid=1,
+            started_at=Instant(NOON - 3_600),
+            now=NOON,
+            root="built-in",
+            dry_run=False,
+            jails=jails,
+            sources=(),
+            enforcement=EnforcementTruth("memory", held, held, NOON),
+            store=":memory:",
+        )
+
+    async def bans(self, jail: str | None) -> Sequence[Ban]:
+        """Return the bans in force, oldest first."""
+        self._check(jail)
+        return [ban for ban in self.in_force.values() if jail in (None, ban.jail)]
+
+    async def ban(
+        self, jail: str, subjects: Sequence[Subject], lasts: Seconds | None
+    ) -> Sequence[Ban]:
+        """Ban what is not banned yet."""
+        self._check(jail)
+        span = self.bantime if lasts is None else lasts
+        until = None if span is None or span < 0 else Instant(NOON + span)
+        fresh: list[Ban] = []
+        for subject in subjects:
+            if not subject.is_enforceable:
+                raise RequestError(f'"{subject}" is not an address', cure="write an address")
+            if (jail, subject) not in self.in_force:
+                ban = Ban(jail, subject, since=NOON, until=until, cause="operator")
+                self.in_force[jail, subject] = ban
+                fresh.append(ban)
+        return fresh
+
+    async def unban(self, subjects: Sequence[Subject] | None, jail: str | None) -> Sequence[Ban]:
+        """End what is banned."""
+        self._check(jail)
+        ended = [
+            ban
+            for ban in self.in_force.values()
+            if (subjects is None or ban.subject in subjects) and jail in (None, ban.jail)
+        ]
+        for ban in ended:
+            del self.in_force[ban.jail, ban.subject]
+            self.past.append(msgspec.structs.replace(ban, until=NOON))
+        return ended
+
+    async def why(self, subject: Subject) -> Sequence[Ban]:
+        """Return the bans of *subject*, newest first."""
+        self._check(None)
+        every = [*self.past, *self.in_force.values()]
+        return [ban for ban in reversed(every) if ban.subject == subject]
+
+    async def stop(self) -> None:
+        """Count that somebody asked."""
+        self._check(None)
+        self.stops += 1
+
+
+@contextmanager
+def serving(path: Path, operations: MemoryOperations) -> Iterator[list[Happening]]:
+    """Serve *operations* at *path* from a thread of its own; yield what it tells."""
+    told: list[Happening] = []
+    ready, done = threading.Event(), asyncio.Event()
+    loop = asyncio.new_event_loop()
+
+    async def serve() -> None:
+        server = ControlServer(path, operations, told.append)
+        try:
+            await server.start()
+        finally:
+            ready.set()
+        await done.wait()
+        await server.close()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), daemon=True)
+    thread.start()
+    ready.wait(10)
+    try:
+        yield told
+    finally:
+        loop.call_soon_threadsafe(done.set)
+        thread.join(10)
+        loop.close()
