@@ -1,0 +1,119 @@
+"""Tells which file it is, whatever its name: across renames, copies and restarts.
+
+An inode number alone does not do: ext4 and tmpfs give a deleted file's number
+to the next one, so the first bytes count too. Logs only grow at their end, so
+a file's beginning stays what it was. They count alone where a log was copied
+away and then cut (logrotate's ``copytruncate``): the copy has another inode.
+
+Fail2Ban compares the hash of the first line (server/filter.py, FileContainer,
+1.1.1), which a fixed header line makes equal for every rotation.
+"""
+
+import hashlib
+import os
+import re
+from pathlib import Path
+
+from banish.model.record import FilePosition, Fingerprint
+
+HEAD_LIMIT_BYTES = 1024
+"""How much of a file's beginning is compared: some ten lines, one block read."""
+
+_ROTATED_MARK = r"[.-](?:old|\d[\d._:T-]*)"
+"""What logrotate and its kin add: ``.1``, ``-20261122``, ``.2026-11-22``, ``.old``."""
+
+_ROTATED_ENDING = re.compile(rf"{_ROTATED_MARK}(?P<extension>\.[A-Za-z]\w*)?")
+
+COMPRESSED_SUFFIXES = frozenset({".gz", ".xz", ".bz2", ".zst", ".lz4", ".lzma", ".Z", ".zip"})
+
+
+def digest(head: bytes) -> str:
+    """Return the hash of a file's first bytes as `Fingerprint.head` holds it."""
+    return hashlib.blake2b(head, digest_size=16).hexdigest()
+
+
+def fingerprint_of(status: os.stat_result, head: bytes) -> Fingerprint:
+    """Return the fingerprint of the file with this *status* that begins with *head*."""
+    return Fingerprint(status.st_dev, status.st_ino, len(head), digest(head))
+
+
+def is_same_inode(descriptor: int, fingerprint: Fingerprint) -> bool:
+    """Tell whether the open file has *fingerprint*'s inode number.
+
+    The device is not compared: NFS, btrfs and device mapper number it anew at
+    each boot. The head stands in for it, see `begins_as`.
+    """
+    return os.fstat(descriptor).st_ino == fingerprint.inode
+
+
+def begins_as(descriptor: int, fingerprint: Fingerprint) -> bool:
+    """Tell whether the open file's first bytes are those of *fingerprint*.
+
+    Raises:
+        OSError: The file cannot be read.
+
+    """
+    if not 0 <= fingerprint.head_bytes <= HEAD_LIMIT_BYTES:
+        return False
+    head = os.pread(descriptor, fingerprint.head_bytes, 0)
+    return len(head) == fingerprint.head_bytes and digest(head) == fingerprint.head
+
+
+def continues(descriptor: int, position: FilePosition) -> bool:
+    """Tell whether the open file holds what was read up to *position*, perhaps as a copy.
+
+    A position at the very beginning, which has no head to compare, needs the
+    same inode.
+
+    Raises:
+        OSError: The file cannot be read.
+
+    """
+    if os.fstat(descriptor).st_size < position.offset:
+        return False
+    if position.fingerprint.head_bytes == 0 and not is_same_inode(descriptor, position.fingerprint):
+        return False
+    return begins_as(descriptor, position.fingerprint)
+
+
+def is_compressed(path: str) -> bool:
+    """Tell by its name whether the file is compressed, so that it cannot be followed."""
+    return Path(path).suffix in COMPRESSED_SUFFIXES
+
+
+def names_before_rotation(path: str) -> list[str]:
+    """Return the paths that may have been rotated to *path*: ``auth.log`` for ``auth.log.1``."""
+    whole = Path(path)
+    name = whole.name
+    names = [
+        name[:at] + (found["extension"] or "")
+        for at in range(1, len(name))
+        if name[at] in ".-" and (found := _ROTATED_ENDING.fullmatch(name, at))
+    ]
+    return [str(whole.with_name(each)) for each in names]
+
+
+def rotated_siblings(path: str) -> list[str]:
+    """Return the files beside *path* whose names say that they were rotated from it.
+
+    Newest first, by the time of their last write. A symbolic link is looked at
+    where it points, since that is where the log was rotated.
+    """
+    real = Path(os.path.realpath(path))
+    # logrotate's `extension .log` puts the mark before the extension: auth.1.log.
+    is_rotated = re.compile(
+        f"{re.escape(real.name)}{_ROTATED_MARK}"
+        f"|{re.escape(real.stem)}{_ROTATED_MARK}{re.escape(real.suffix)}"
+    )
+    found: list[tuple[int, str]] = []
+    try:
+        with os.scandir(real.parent) as entries:
+            found.extend(
+                (entry.stat().st_mtime_ns, entry.path)
+                for entry in entries
+                if is_rotated.fullmatch(entry.name) and entry.is_file()
+            )
+    except OSError:
+        # The folder went away or is closed to us: then there is nothing to be found.
+        return []
+    return [name for _, name in sorted(found, reverse=True)]

@@ -1,0 +1,416 @@
+"""Follows one path through rotation: which file to read next, and from where.
+
+Lines come out in the order they were written. When the path leads to another
+file, the old one is read to its end first, and left only once the new one has
+been begun, since a writer goes on with the file it has open until it is told
+(``systemctl reload``, after the rename). Lines that reach the old file even
+later, from a second worker say, are still read for `LINGER_SPAN`.
+
+Positions are kept under two keys. Under the path itself: the file being read,
+which for a while is the rotated one; as the new file's lines only follow the
+old one's last, whoever saves positions in the order of the batches loses and
+doubles nothing, wherever it stops. Under the path and `LATE_MARK`: how far the
+file before it was read, told once by an empty batch when it is left.
+
+After a restart the saved file is looked for at its path and, by inode and
+beginning or by beginning alone, among the names it may have been rotated to.
+"""
+
+from collections import deque
+from pathlib import Path
+from typing import NamedTuple
+
+from banish.detect.framing import Chunk
+from banish.model.instant import Seconds
+from banish.model.record import FilePosition
+from banish.sources.fingerprint import continues, is_same_inode, rotated_siblings
+from banish.sources.logfile import LogFile, RewrittenError
+from banish.sources.roster import Roster
+from banish.telemetry.happenings import Emit, SourceChanged, TroubleMet, TroubleOver
+
+LATE_MARK = " (rotated)"
+"""Ends the key under which the position in the file before is kept."""
+
+LINGER_SPAN = Seconds(60.0)
+"""How long a rotated or deleted file is kept open after its last line. Long enough for
+workers that finish their requests first; short enough to give a deleted file's room back."""
+
+MISSED_LIMIT = 16
+"""How many rotations that nobody saw happen are made up for."""
+
+
+class Piece(NamedTuple):
+    """Lines of one file, and the place after them; none, where only the place is told."""
+
+    key: str
+    chunk: Chunk
+    after: FilePosition
+    live: bool
+
+
+class Tail:
+    """Follows one path.
+
+    Args:
+        path: The path as configured or matched, absolute.
+        roster: Which files are open under other paths.
+        emit: Told when the log appears, rotates, is cut, goes away or cannot be read.
+        saved: Where an earlier run left off.
+        saved_late: Where an earlier run left off in the file before.
+
+    """
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        roster: Roster,
+        emit: Emit,
+        saved: FilePosition | None = None,
+        saved_late: FilePosition | None = None,
+    ) -> None:
+        self.path = path
+        self.trouble = ""
+        """Why the log cannot be read; empty while it can."""
+        self.is_missing = False
+        """Whether nothing is at the path."""
+        self.is_idle = True
+        """Whether the last `read` found nothing more to do."""
+        self._roster = roster
+        self._emit = emit
+        self._saved = saved
+        self._saved_late = saved_late
+        self._files: deque[LogFile] = deque()
+        self._late: LogFile | None = None
+        self._late_at = Seconds(0.0)
+        self._read_at = Seconds(0.0)
+        self._now = Seconds(0.0)
+        self._pieces: deque[Piece] = deque()
+        self._is_live = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a file is being read."""
+        return bool(self._files)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the path is gone, and all that was there was read."""
+        return self.is_missing and not (self._files or self._late or self._pieces)
+
+    def look(self, now: Seconds, *, from_end: bool = False, is_first: bool = False) -> None:
+        """See what is at the path; to be called at each sign of change, before `read`.
+
+        *now* is any steady clock. *from_end* lets a file without a known
+        position begin at its end; *is_first* that the server has just started.
+        """
+        self._now = now
+        try:
+            status = Path(self.path).stat()
+        except (FileNotFoundError, NotADirectoryError):
+            self._miss()
+        except OSError as error:
+            self._fail(error)
+        else:
+            if self._files and self._files[-1].identity == (status.st_dev, status.st_ino):
+                self.is_missing = False
+                self._recover()
+            else:
+                self._open(from_end=from_end, is_first=is_first)
+        self._open_saved_late()
+        self._expire()
+        self.is_idle = False
+
+    def read(self) -> Piece | None:
+        """Return the next lines, or None; `is_idle` then tells whether to wait for a sign."""
+        self.is_idle = False
+        while not self._pieces and self._files:
+            file = self._files[0]
+            # Asked before the read: what the writer put into the old file came before.
+            is_followed = len(self._files) > 1 and (file.is_copy or self._files[1].size > 0)
+            try:
+                chunk = file.read()
+            except RewrittenError:
+                self._cope_with_rewrite(file)
+                return None
+            except OSError as error:
+                self._lose(file, error)
+                break
+            if chunk is not None:
+                self._read_at = self._now
+                return Piece(self.path, chunk, file.position(chunk.end), self._is_live)
+            if not file.is_at_end:
+                return None
+            if not is_followed:
+                self._is_live = True
+                break
+            self._files.popleft()
+            self._leave(file)
+        return self._read_late()
+
+    def close(self) -> None:
+        """Let go of all files."""
+        for file in self._files:
+            self._roster.drop(file)
+        self._files.clear()
+        if self._late is not None:
+            self._roster.drop(self._late)
+            self._late = None
+
+    # What is at the path
+
+    def _miss(self) -> None:
+        if not self.is_missing:
+            self.is_missing = True
+            self._recover()
+            self._read_at = self._now
+            if self._files:
+                self._tell("was moved or deleted; its old file is read on until a new one begins")
+        if self._saved is not None and not self._files:
+            self._add(self._find_rotated(self._saved, None))
+            self._saved = None
+
+    def _open(self, *, from_end: bool, is_first: bool) -> None:
+        try:
+            new = LogFile(self.path)
+        except OSError as error:
+            self._fail(error)
+            return
+        if self._roster.is_open(new.identity):
+            # Another name leads to the same file: it is read once, there.
+            new.close()
+            self.is_missing = False
+            return
+        try:
+            older = self._place_next(new) if self._files else self._place_first(new, from_end)
+        except OSError as error:
+            new.close()
+            self._fail(error)
+            return
+        if not is_first and not self._files:
+            self._tell("appeared")
+        self._add([*older, new])
+        self.is_missing = False
+        self._recover()
+
+    def _place_first(self, new: LogFile, from_end: bool) -> list[LogFile]:
+        """Go to where reading begins in *new*; return the files to read before it."""
+        saved, self._saved = self._saved, None
+        known = self._roster.recall(new)
+        if saved is not None and continues(new.descriptor, saved):
+            new.begin(max(saved.offset, known.offset if known else 0))
+            return []
+        if known is not None:
+            new.begin(known.offset)
+            return []
+        older = self._find_rotated(saved, new) if saved is not None else []
+        if older or not from_end:
+            new.begin(0)
+            return older
+        new.begin_after_line(new.size)
+        self._is_live = True
+        self._pieces.append(self._place_only(self.path, new))
+        return []
+
+    def _place_next(self, new: LogFile) -> list[LogFile]:
+        """Go to where reading begins in *new*, which has taken the place of our newest file."""
+        last = self._files[-1]
+        if last.is_continued_by(new):
+            new.begin(last.offset)
+            self._files.pop()
+            self._roster.drop(last)
+            self._tell("was replaced by a copy of itself")
+            return []
+        known = self._roster.recall(new)
+        new.begin(known.offset if known else 0)
+        self._tell("was rotated" if last.links else "was replaced by another file")
+        return self._find_missed(last, new)
+
+    def _add(self, files: list[LogFile]) -> None:
+        for file in files:
+            self._roster.add(file, self.path)
+            self._files.append(file)
+
+    # Files under other names
+
+    def _find_rotated(self, position: FilePosition, new: LogFile | None) -> list[LogFile]:
+        """Return the rotated file that *position* is in and those begun since, oldest first."""
+        found: LogFile | None = None
+        for file in self._open_siblings():
+            is_same = is_same_inode(file.descriptor, position.fingerprint)
+            if (found is None or is_same) and continues(file.descriptor, position):
+                if found is not None:
+                    found.close()
+                found = file
+                found.is_copy = not is_same
+            else:
+                file.close()
+        if found is None:
+            return []
+        found.begin(position.offset)
+        return [found, *self._find_missed(found, new)]
+
+    def _find_missed(self, last: LogFile, new: LogFile | None) -> list[LogFile]:
+        """Return rotated files that came after *last* and before *new*, oldest first."""
+        missed: list[LogFile] = []
+        for file in self._open_siblings():
+            if (
+                file.modified_ns < last.modified_ns
+                or file.identity == last.identity
+                or (new is not None and file.identity == new.identity)
+                or len(missed) == MISSED_LIMIT
+            ):
+                file.close()
+                continue
+            known = self._roster.recall(file)
+            file.begin(known.offset if known else 0)
+            missed.append(file)
+        return missed[::-1]
+
+    def _open_siblings(self) -> list[LogFile]:
+        """Open the rotated files that nobody reads yet, newest first."""
+        opened: list[LogFile] = []
+        for path in rotated_siblings(self.path)[: 2 * MISSED_LIMIT]:
+            try:
+                file = LogFile(path, shown=self.path)
+            except OSError:
+                # It was rotated on, compressed or deleted since the folder was listed.
+                continue
+            if self._roster.is_open(file.identity):
+                file.close()
+            else:
+                opened.append(file)
+        return opened
+
+    def _open_saved_late(self) -> None:
+        saved, self._saved_late = self._saved_late, None
+        if saved is None or self._late is not None:
+            return
+        for file in self._open_siblings():
+            if (
+                self._late is None
+                and is_same_inode(file.descriptor, saved.fingerprint)
+                and continues(file.descriptor, saved)
+            ):
+                file.begin(saved.offset)
+                self._roster.add(file, self.path)
+                self._late, self._late_at = file, self._now
+            else:
+                file.close()
+
+    # A file's end
+
+    def _cope_with_rewrite(self, file: LogFile) -> None:
+        try:
+            kept = file.kept_bytes()
+            if kept:
+                file.begin_after_line(kept)
+                self._tell(f"was cut to {kept} bytes")
+                return
+            copy = self._find_copy(file)
+            before = [copy, *self._find_missed(copy, file)] if copy is not None else []
+            file.begin(0)
+        except OSError as error:
+            self._lose(file, error)
+            return
+        for older in reversed(before):
+            self._roster.add(older, self.path)
+            self._files.appendleft(older)
+        rest = f"; its rest is read from {copy.path}" if copy is not None else ""
+        self._tell(f"was cut and begins anew{rest}")
+
+    def _find_copy(self, file: LogFile) -> LogFile | None:
+        """Return the copy that ``copytruncate`` left of what *file* held, at our place."""
+        copy: LogFile | None = None
+        for sibling in self._open_siblings():
+            if copy is None and file.is_continued_by(sibling):
+                copy = sibling
+                copy.is_copy = True
+                copy.begin(file.offset)
+            else:
+                sibling.close()
+        return copy
+
+    def _leave(self, file: LogFile) -> None:
+        """Turn to the next file; *file* is read on the side for a while."""
+        if file.is_copy:
+            self._finish(self.path, file)
+            return
+        if self._late is not None:
+            self._finish(self.path + LATE_MARK, self._late)
+        self._late, self._late_at = file, self._now
+        self._pieces.append(self._place_only(self.path + LATE_MARK, file))
+
+    def _read_late(self) -> Piece | None:
+        if self._pieces:
+            return self._pieces.popleft()
+        late = self._late
+        if late is not None:
+            try:
+                chunk = late.read()
+            except OSError:
+                # Cut or gone bad after its end was read: nothing of it is owed any more.
+                self._roster.drop(late)
+                self._late = None
+            else:
+                if chunk is not None:
+                    self._late_at = self._now
+                    key = self.path + LATE_MARK
+                    return Piece(key, chunk, late.position(chunk.end), self._is_live)
+                if not late.is_at_end:
+                    return None
+        self.is_idle = True
+        return None
+
+    def _expire(self) -> None:
+        if self._late is not None and self._now - self._late_at >= LINGER_SPAN:
+            self._finish(self.path + LATE_MARK, self._late)
+            self._late = None
+        if self.is_missing and len(self._files) == 1 and self._now - self._read_at >= LINGER_SPAN:
+            file = self._files[0]
+            if file.is_at_end and not file.links:
+                self._saved = file.position()
+                self._finish(self.path, file)
+                self._files.clear()
+
+    def _finish(self, key: str, file: LogFile) -> None:
+        """Close a file that nobody writes to, with its last line even if that never ended."""
+        chunk = file.finish()
+        if chunk is not None:
+            self._pieces.append(Piece(key, chunk, file.position(chunk.end), self._is_live))
+        self._roster.drop(file)
+
+    def _place_only(self, key: str, file: LogFile) -> Piece:
+        place = file.offset
+        return Piece(key, Chunk(b"", place, place), file.position(place), self._is_live)
+
+    # What people are told
+
+    def _lose(self, file: LogFile, error: OSError) -> None:
+        self._files.remove(file)
+        if not self._files:
+            self._saved = file.position()
+        self._roster.drop(file)
+        self._fail(error)
+
+    def _fail(self, error: OSError) -> None:
+        what = error.strerror or str(error)
+        match error:
+            case PermissionError():
+                cure = f"let the server's user read it; see: namei -l {self.path}"
+            case _ if error.errno in (23, 24):
+                cure = "raise the limit of open files: LimitNOFILE= in the unit file"
+            case _:
+                cure = "it is tried again every few seconds"
+        trouble = f"{self.path}: {what}; {cure}"
+        if trouble != self.trouble:
+            self.trouble = trouble
+            self._emit(TroubleMet(self.path, f"{what}; {cure}"))
+
+    def _recover(self) -> None:
+        if self.trouble:
+            self.trouble = ""
+            self._emit(TroubleOver(self.path))
+
+    def _tell(self, what: str) -> None:
+        self._emit(SourceChanged(self.path, what))
