@@ -1,0 +1,122 @@
+"""The JSON that scripts read: shapes that stay, whatever becomes of our own values.
+
+Times are RFC 3339 in UTC, lengths of time are seconds, subjects are plain text.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from banish.cli.health import Trouble
+from banish.cli.wording import iso
+from banish.model.ban import Ban
+from banish.model.settings import Problem
+from banish.model.status import JailStatus, ServerStatus, SourceHealth
+
+Document = dict[str, Any]
+
+
+def ban_document(ban: Ban) -> Document:
+    """Return a ban without its evidence."""
+    return {
+        "subject": str(ban.subject),
+        "jail": ban.jail,
+        "since": iso(ban.since),
+        "until": iso(ban.until),
+        "failures": ban.failures,
+        "count": ban.count,
+        "cause": ban.cause,
+    }
+
+
+def evidence_document(ban: Ban) -> Document:
+    """Return a ban with the lines that led to it."""
+    return ban_document(ban) | {
+        "rule": ban.rule or None,
+        "evidence": [
+            {
+                "time": iso(line.at),
+                "path": line.path,
+                "offset": line.offset,
+                "text": line.text,
+            }
+            for line in ban.evidence
+        ],
+    }
+
+
+def problem_document(problem: Problem) -> Document:
+    """Return one problem of the configuration."""
+    return {
+        "severity": problem.severity,
+        "file": problem.place.path if problem.place else None,
+        "line": (problem.place.line or None) if problem.place else None,
+        "option": problem.option or None,
+        "what": problem.what,
+        "cure": problem.cure or None,
+        "jail": problem.jail or None,
+    }
+
+
+def source_document(source: SourceHealth) -> Document:
+    """Return how one log is doing."""
+    return {
+        "name": source.name,
+        "state": source.state,
+        "detail": source.detail,
+        "paths": list(source.paths),
+        "lines": source.lines,
+        "bytes": source.bytes,
+        "lag_bytes": source.lag_bytes,
+        "cut_lines": source.cut_lines,
+        "last_line": iso(source.last_line_at),
+    }
+
+
+def jail_document(jail: JailStatus) -> Document:
+    """Return how one jail is doing."""
+    return {
+        "name": jail.name,
+        "filter": jail.filter,
+        "failing": jail.failing_subjects,
+        "failures": jail.failures_total,
+        "banned": [str(subject) for subject in jail.banned],
+        "bans": jail.bans_total,
+        "spared": jail.spared_total,
+        "undated": jail.undated_total,
+        "sources": list(jail.sources),
+        "enforced": jail.enforced,
+        "trouble": jail.trouble,
+    }
+
+
+def trouble_document(trouble: Trouble) -> Mapping[str, str]:
+    """Return one thing that needs the operator."""
+    return {"where": trouble.where, "what": trouble.what, "cure": trouble.cure}
+
+
+def status_document(status: ServerStatus, troubles: list[Trouble]) -> Document:
+    """Return how the whole server is doing."""
+    truth = status.enforcement
+    return {
+        "version": status.version,
+        "pid": status.pid,
+        "started": iso(status.started_at),
+        "now": iso(status.now),
+        "uptime": int(status.uptime),
+        "configuration": status.root,
+        "store": status.store,
+        "dry_run": status.dry_run,
+        "well": not troubles,
+        "jails": [jail_document(jail) for jail in status.jails],
+        "sources": [source_document(source) for source in status.sources],
+        "enforcement": {
+            "enforcer": truth.enforcer,
+            "wanted": truth.wanted,
+            "enforced": truth.enforced,
+            "checked": iso(truth.checked_at),
+            "repairs": truth.repairs,
+            "trouble": truth.trouble,
+        },
+        "problems": [problem_document(problem) for problem in status.problems],
+        "troubles": [trouble_document(trouble) for trouble in troubles],
+    }

@@ -1,0 +1,54 @@
+"""What, in a server's status, needs the operator."""
+
+from typing import NamedTuple
+
+from banish.model.status import JailStatus, ServerStatus, SourceHealth
+
+
+class Trouble(NamedTuple):
+    """One thing that is not as it should be."""
+
+    where: str
+    what: str
+    cure: str = ""
+
+
+def of_source(source: SourceHealth) -> Trouble | None:
+    """Return what is wrong with a log; one that is only not there yet waits, and is well."""
+    if source.state != "failing":
+        return None
+    what, _, cure = source.detail.partition("\n")
+    return Trouble(source.name, what or "cannot be read", cure.strip())
+
+
+def of_jail(jail: JailStatus) -> Trouble | None:
+    """Return what is wrong with a jail."""
+    if not jail.trouble:
+        return None
+    what, _, cure = jail.trouble.partition("\n")
+    return Trouble(f"jail {jail.name}", what, cure.strip())
+
+
+def of_firewall(status: ServerStatus) -> Trouble | None:
+    """Return what is wrong with enforcement: an error, or bans the kernel does not hold."""
+    truth = status.enforcement
+    if truth.trouble:
+        what, _, cure = truth.trouble.partition("\n")
+        return Trouble("firewall", what, cure.strip())
+    if truth.enforced is not None and truth.enforced < truth.wanted:
+        short = truth.wanted - truth.enforced
+        return Trouble("firewall", f"{short} of {truth.wanted} bans are not in the kernel")
+    return None
+
+
+def troubles(status: ServerStatus) -> list[Trouble]:
+    """Return everything that needs the operator, the firewall first."""
+    found: list[Trouble | None] = [of_firewall(status)]
+    found += map(of_jail, status.jails)
+    found += map(of_source, status.sources)
+    for problem in status.problems:
+        if problem.severity == "error":
+            where = f"{problem.place}" if problem.place else "configuration"
+            option = f"{problem.option}: " if problem.option else ""
+            found.append(Trouble(where, f"{option}{problem.what}", problem.cure))
+    return [trouble for trouble in found if trouble is not None]

@@ -1,0 +1,251 @@
+"""``banish status``: how the server is doing, at a glance or one jail in full."""
+
+import argparse
+from collections.abc import Sequence
+
+from banish.cli import health
+from banish.cli.bans import ban_table
+from banish.cli.documents import (
+    ban_document,
+    jail_document,
+    problem_document,
+    source_document,
+    status_document,
+)
+from banish.cli.places import client
+from banish.cli.rendering import (
+    Cell,
+    Column,
+    Page,
+    Styled,
+    bad,
+    dim,
+    good,
+    print_json,
+    strong,
+    warn,
+)
+from banish.cli.wording import ago, count, plural, size, span
+from banish.errors import RequestError
+from banish.model.ban import Ban
+from banish.model.instant import Instant
+from banish.model.status import JailStatus, ServerStatus, SourceHealth
+
+EXAMPLE = """examples:
+  banish status              everything at a glance; exit code 1 if something is wrong
+  banish status sshd         one jail and who is banned in it
+  banish status --json | jq .enforcement
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what ``status`` takes."""
+    parser.add_argument("jail", nargs="?", metavar="JAIL", help="show only this jail, in full")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Show the status; 1 if something needs the operator."""
+    server = client(options)
+    status = server.status()
+    if options.jail is None:
+        troubles = health.troubles(status)
+        if options.json:
+            print_json(status_document(status, troubles))
+        else:
+            show(Page(), status, quiet=options.verbosity < 0)
+        return 1 if troubles else 0
+    jail = _named(status, options.jail)
+    bans = server.bans(jail.name)
+    sources = [source for source in status.sources if source.name in jail.sources]
+    if options.json:
+        print_json(
+            jail_document(jail)
+            | {
+                "logs": [source_document(source) for source in sources],
+                "bans_in_force": [ban_document(ban) for ban in bans],
+                "problems": [
+                    problem_document(problem)
+                    for problem in status.problems
+                    if problem.jail == jail.name
+                ],
+            }
+        )
+    else:
+        show_jail(Page(), jail, sources, bans, status.now)
+    is_ill = health.of_jail(jail) or any(map(health.of_source, sources))
+    return 1 if is_ill else 0
+
+
+def _named(status: ServerStatus, name: str) -> JailStatus:
+    for jail in status.jails:
+        if jail.name == name:
+            return jail
+    names = ", ".join(jail.name for jail in status.jails)
+    raise RequestError(
+        f'there is no jail "{name}"', cure=f"running: {names}" if names else "no jail is running"
+    )
+
+
+def show(page: Page, status: ServerStatus, *, quiet: bool = False) -> None:
+    """Show the whole server; with *quiet* only what needs the operator."""
+    troubles = health.troubles(status)
+    if not quiet:
+        _show_head(page, status)
+        _show_jails(page, status.jails)
+        _show_sources(page, status.sources, status.now)
+        _show_firewall(page, status)
+    warnings = [problem for problem in status.problems if problem.severity == "warning"]
+    if troubles:
+        page.title("Needs you")
+        for trouble in troubles:
+            page.line(bad(trouble.where), ": ", trouble.what, indent=2)
+            if trouble.cure:
+                page.line(trouble.cure, indent=6)
+    if quiet:
+        return
+    page.line()
+    if warnings:
+        page.line(dim(f"{plural(len(warnings), 'warning')}: see them with 'banish check'"))
+    if not troubles:
+        page.line(good("All is well."))
+
+
+def _show_head(page: Page, status: ServerStatus) -> None:
+    mode: list[Cell] = [", ", warn("dry run: nothing is banned")] if status.dry_run else []
+    page.line(
+        strong(f"banish {status.version}"),
+        f", pid {status.pid}, up {span(status.uptime)}",
+        *mode,
+    )
+    page.line(dim(f"configuration {status.root}, memory {status.store}"))
+
+
+def _show_jails(page: Page, jails: Sequence[JailStatus]) -> None:
+    page.title("Jails")
+    if not jails:
+        page.line(warn("none is running"), indent=2)
+        return
+    columns = (
+        Column("jail"),
+        Column("failing", is_number=True),
+        Column("failures", is_number=True),
+        Column("banned", is_number=True),
+        Column("bans", is_number=True),
+        Column("filter"),
+        Column("state"),
+    )
+    page.table(
+        columns,
+        [
+            (
+                strong(jail.name),
+                _number(jail.failing_subjects, "warn"),
+                _number(jail.failures_total),
+                _number(len(jail.banned), "strong"),
+                _number(jail.bans_total),
+                jail.filter,
+                _jail_state(jail),
+            )
+            for jail in jails
+        ],
+    )
+
+
+def _number(number: int, style: str = "") -> Cell:
+    if not number:
+        return dim("0")
+    match style:
+        case "warn":
+            return warn(count(number))
+        case "strong":
+            return strong(count(number))
+        case _:
+            return count(number)
+
+
+def _jail_state(jail: JailStatus) -> Styled:
+    if jail.trouble:
+        return bad("in trouble")
+    return good("watching") if jail.enforced else warn("watching, no firewall")
+
+
+def _show_sources(page: Page, sources: Sequence[SourceHealth], now: Instant) -> None:
+    if not sources:
+        return
+    page.title("Logs")
+    columns = (
+        Column("log"),
+        Column("state"),
+        Column("lines", is_number=True),
+        Column("behind", is_number=True),
+        Column("last line"),
+    )
+    page.table(columns, [_source_row(source, now) for source in sources])
+    for source in sources:
+        if source.state == "waiting" and source.detail:
+            page.line(warn("waiting"), f" for {source.name}: {source.detail}", indent=2)
+
+
+def _source_row(source: SourceHealth, now: Instant) -> tuple[Cell, ...]:
+    state = {"reading": good("reading"), "waiting": warn("waiting"), "failing": bad("failing")}
+    lag: Cell = warn(size(source.lag_bytes)) if source.lag_bytes else dim("0 B")
+    cut = f" ({plural(source.cut_lines, 'line')} cut)" if source.cut_lines else ""
+    return (
+        strong(source.name),
+        state[source.state],
+        _number(source.lines),
+        lag,
+        f"{ago(source.last_line_at, now)}{cut}",
+    )
+
+
+def _show_firewall(page: Page, status: ServerStatus) -> None:
+    truth = status.enforcement
+    page.title("Firewall")
+    if truth.trouble:
+        held: Cell = bad("in trouble")
+    elif truth.enforced is None:
+        held = warn("not read back yet")
+    elif truth.enforced < truth.wanted:
+        held = bad(f"{count(truth.enforced)} in the kernel")
+    else:
+        held = good(f"{count(truth.enforced)} in the kernel")
+    page.line(
+        strong(truth.enforcer),
+        f": {count(truth.wanted)} wanted, ",
+        held,
+        dim(f", checked {ago(truth.checked_at, status.now)}"),
+        f", repaired {plural(truth.repairs, 'time')}" if truth.repairs else "",
+        indent=2,
+    )
+
+
+def show_jail(
+    page: Page, jail: JailStatus, sources: Sequence[SourceHealth], bans: Sequence[Ban], now: Instant
+) -> None:
+    """Show one jail in full."""
+    page.line(strong(jail.name), ", ", _jail_state(jail), dim(f", filter {jail.filter}"))
+    if (trouble := health.of_jail(jail)) is not None:
+        page.line(bad(trouble.what), indent=2)
+        if trouble.cure:
+            page.line(trouble.cure, indent=6)
+    page.line()
+    rows: list[tuple[Cell, Cell]] = [
+        ("failing now", _number(jail.failing_subjects, "warn")),
+        ("failures so far", _number(jail.failures_total)),
+        ("banned now", _number(len(jail.banned), "strong")),
+        ("bans so far", _number(jail.bans_total)),
+        ("spared (ignoreip, ignorecommand)", _number(jail.spared_total)),
+    ]
+    if jail.undated_total:
+        rows.append(("lines without a usable time", warn(count(jail.undated_total))))
+    page.table((Column(""), Column("", is_number=True)), rows)
+    _show_sources(page, sources, now)
+    for source in sources:
+        if (ill := health.of_source(source)) is not None:
+            page.line(bad(ill.what), indent=2)
+            if ill.cure:
+                page.line(ill.cure, indent=6)
+    page.title("Banned")
+    ban_table(page, bans, now, with_jail=False)

@@ -1,0 +1,106 @@
+"""``banish why``: the evidence for a ban, and the command that undoes it."""
+
+import argparse
+import shlex
+import time
+from collections.abc import Sequence
+
+from banish.cli.documents import evidence_document
+from banish.cli.places import client
+from banish.cli.rendering import Page, Styled, dim, print_json, strong, warn
+from banish.cli.wording import ago, clock, left, ordinal, plural
+from banish.model.address import parse_subject
+from banish.model.ban import Ban
+from banish.model.instant import Instant
+
+EXAMPLE = """examples:
+  banish why 192.0.2.1           exit code 1 if it was never banned
+  banish why 192.0.2.1 --json | jq -r '.bans[0].evidence[].text'
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what ``why`` takes."""
+    parser.add_argument("subject", metavar="SUBJECT")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Show every ban of the subject, newest first; 1 if there is none."""
+    bans = client(options).why(options.subject)
+    now = Instant(time.time())
+    subject = str(parse_subject(options.subject))
+    in_force = [ban for ban in bans if not ban.is_over(now)]
+    if options.json:
+        print_json(
+            {
+                "subject": subject,
+                "banned": bool(in_force),
+                "bans": [evidence_document(ban) for ban in bans],
+                "undo": [undo(ban) for ban in in_force],
+            }
+        )
+    else:
+        show(Page(), subject, bans, now)
+    return 0 if bans else 1
+
+
+def undo(ban: Ban) -> str:
+    """Return the command line that ends *ban*, fit for a shell."""
+    return shlex.join(["banish", "unban", str(ban.subject), "--jail", ban.jail])
+
+
+def show(page: Page, subject: str, bans: Sequence[Ban], now: Instant) -> None:
+    """Tell the story of each ban."""
+    if not bans:
+        page.line(strong(subject), " was never banned, as far as is remembered")
+        return
+    for number, ban in enumerate(bans):
+        if number:
+            page.line()
+        _show_ban(page, ban, now)
+
+
+def _show_ban(page: Page, ban: Ban, now: Instant) -> None:
+    if ban.is_over(now):
+        assert ban.until is not None
+        page.line(
+            strong(str(ban.subject)),
+            f" was banned by {ban.jail} until {clock(ban.until)}",
+            dim(f" ({ago(ban.until, now)})"),
+        )
+    else:
+        until = "without end" if ban.until is None else f"until {clock(ban.until)}"
+        page.line(
+            strong(str(ban.subject)),
+            " is ",
+            warn("banned"),
+            f" by {ban.jail} {until}",
+            dim(f" ({left(ban.until, now)})"),
+        )
+    for label, text in _facts(ban, now):
+        page.line(Styled(f"{label:<10}", "dim"), text, indent=2)
+    if ban.evidence:
+        page.line(dim("evidence"), indent=2)
+        for line in ban.evidence:
+            place = f"{line.path}, byte {line.offset}" if line.offset or line.path else "unknown"
+            page.line(dim(f"{clock(line.at)}  {place}"), indent=4)
+            page.line(line.text, indent=6)
+    if not ban.is_over(now):
+        page.line(dim("undo      "), undo(ban), indent=2)
+
+
+def _facts(ban: Ban, now: Instant) -> list[tuple[str, str]]:
+    facts = [
+        ("since", f"{clock(ban.since)} ({ago(ban.since, now)})"),
+        ("count", f"the {ordinal(ban.count)} ban of this subject by this jail"),
+    ]
+    match ban.cause:
+        case "failures":
+            rule = f", the last by failregex {ban.rule}" if ban.rule else ""
+            facts.append(("because", f"{plural(ban.failures, 'failure')} within findtime{rule}"))
+        case "operator":
+            facts.append(("because", "an operator asked for it"))
+        case "fleet":
+            facts.append(("because", "another node of the fleet banned it"))
+    return facts
