@@ -1,0 +1,94 @@
+"""What a jail's filter comes to: its regexes and what goes with them.
+
+An option counts as the jail's own section has it, else ``[DEFAULT]`` of the jails,
+else as the filter has it with its arguments (`Definition`). ``logtype`` is set to
+``journal`` or ``file`` unless somebody else sets it, since filters choose their
+prefix by it (Fail2Ban: client/filterreader.py, client/jailreader.py).
+"""
+
+from collections.abc import Mapping
+
+from banish.config.definition import Definition
+from banish.config.interpolate import Lookup, Merged
+from banish.config.merge import Library
+from banish.config.options import FILTER_OPTIONS
+from banish.config.problem import FaultError, did_you_mean, shown
+from banish.config.reading import Reading
+from banish.config.text import Text, single
+from banish.config.values import to_matches, to_number, to_regex, to_regexes
+from banish.model.settings import FilterSettings, Place, UseDns
+
+
+def filter_names(library: Library) -> list[str]:
+    """Return the names of all filters in the tree."""
+    names = (*library.tree.match("filter.d", ".conf"), *library.tree.match("filter.d", ".local"))
+    stems = [name.removeprefix("filter.d/").rpartition(".")[0] for name in names]
+    return list(dict.fromkeys(stems))
+
+
+def find_filter(library: Library, name: str, place: Place | None) -> Merged:
+    """Return the files of the filter *name*; a name with ``/`` in front is a path.
+
+    Raises:
+        FaultError: There is no such filter.
+
+    """
+    key = name if name.startswith("/") else f"filter.d/{name}"
+    merged = library.read(key.removesuffix(".conf").removesuffix(".local"))
+    if merged is None:
+        folder = library.tree.top / "filter.d"
+        cure = did_you_mean(name, filter_names(library)) or f"create {folder}/{name}.conf"
+        raise FaultError(f"there is no filter {shown(name)}", place, cure)
+    return merged
+
+
+def define_filter(
+    merged: Merged, arguments: Mapping[str, Text], jail: Lookup, *, from_journal: bool
+) -> Definition:
+    """Return the filter in *merged* as it is with *arguments*, for files or for the journal."""
+    found = Definition(merged, arguments, jail)
+    if found.sets("logtype"):
+        return found
+    where = Place(merged.files[0])
+    logtype = single("journal" if from_journal else "file", where)
+    return Definition(merged, {**arguments, "logtype": logtype}, jail)
+
+
+def read_filter(
+    reading: Reading, name: str, *, logtimezone: str = "", logencoding: str = "auto"
+) -> FilterSettings:
+    """Return the filter settings that *reading*, options of jail and filter together, holds.
+
+    What is wrong is told to *reading* and left at its default.
+    """
+    maxlines = FILTER_OPTIONS["maxlines"]
+    return FilterSettings(
+        name,
+        reading.take("failregex", to_regexes, ()),
+        reading.take("ignoreregex", to_regexes, ()),
+        reading.take("prefregex", to_regex, None),
+        reading.take("datepattern", to_regex, None),
+        reading.take("maxlines", lambda text: to_number(text, maxlines), 1),
+        reading.take("journalmatch", to_matches, ()),
+        reading.take("usedns", lambda text: _use_dns(text, reading), "warn"),
+        logtimezone,
+        logencoding,
+    )
+
+
+_USE_DNS: dict[str, UseDns] = {
+    "yes": "yes", "true": "yes", "on": "yes", "1": "yes",
+    "no": "no", "false": "no", "off": "no", "0": "no",
+    "warn": "warn", "raw": "raw",
+}  # fmt: skip
+
+
+def _use_dns(text: Text, reading: Reading) -> UseDns:
+    found = _USE_DNS.get(text.text.strip().lower())
+    if found is None:
+        what = f"{shown(text.text)} counts as no"
+        choices = FILTER_OPTIONS["usedns"].choices
+        cure = did_you_mean(text.text, choices) or f"write one of: {', '.join(choices)}"
+        reading.problems.warn(what, text.place, option="usedns", cure=cure)
+        return "no"
+    return found

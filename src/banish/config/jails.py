@@ -1,0 +1,264 @@
+"""Turns one section of the jails' configuration into a jail, complete and checked."""
+
+import glob
+import re
+from pathlib import Path
+
+from banish.config.actions import Actions, read_actions
+from banish.config.arguments import parse_spec
+from banish.config.definition import Definition
+from banish.config.filters import define_filter, find_filter, read_filter
+from banish.config.interpolate import Merged, Scope
+from banish.config.merge import Library
+from banish.config.options import FILTER_OPTIONS, JAIL_OPTIONS
+from banish.config.problem import FaultError, did_you_mean, shown
+from banish.config.reading import Reading
+from banish.config.text import Text
+from banish.config.values import (
+    to_bool,
+    to_duration,
+    to_exempt,
+    to_logpaths,
+    to_multipliers,
+    to_number,
+    to_span,
+)
+from banish.model.instant import Seconds
+from banish.model.settings import Escalation, JailSettings, LogPath, Place
+
+JOURNAL_FOLDERS = (Path("/var/log/journal"), Path("/run/log/journal"))
+"""Where systemd-journald keeps its files (systemd-journald.service(8))."""
+
+BACKENDS = ("auto", "pyinotify", "polling", "systemd")
+
+_OPTIONS_BEFORE_FILTER = frozenset({"enabled", "backend", "filter"})
+"""What a filter sees of its jail while ``known/`` values are worked out."""
+
+
+def has_journal() -> bool:
+    """Whether this host keeps a systemd journal."""
+    return any(next(folder.glob("*/*.journal"), None) for folder in JOURNAL_FOLDERS)
+
+
+class Jail:
+    """One jail while it is worked out: its section, and the filter it names."""
+
+    def __init__(self, library: Library, merged: Merged, name: str) -> None:
+        self.library = library
+        self.name = name
+        self.place = merged.places.get(name, Place(merged.files[0]))
+        self._definition: Definition | None = None
+        self._known: Definition | None = None
+        self._first = Scope(merged, name)
+        self.scope = Scope(merged, name, known=self._known_option)
+        self.reading = Reading(self.get, library.problems, jail=name)
+
+    @property
+    def is_enabled(self) -> bool:
+        """Whether the jail is to run; a value in error counts as yes, so that it is told."""
+        try:
+            text = self._first.get("enabled")
+        except FaultError as fault:
+            self.reading.refuse("enabled", fault)
+            return True
+        return text is not None and to_bool(text, "enabled", self.library.problems)
+
+    def get(self, option: str) -> Text | None:
+        """Return *option* as the jail has it, or for a filter's option as its filter has it.
+
+        Raises:
+            FaultError: A value refers to what is not there, or to itself.
+
+        """
+        text = self.scope.get(option)
+        if text is None and option in FILTER_OPTIONS and self._definition is not None:
+            return self._definition.get(option)
+        return text
+
+    def _known_option(self, option: str) -> Text | None:
+        filters = self._known
+        if filters is None or not (option in FILTER_OPTIONS or option in filters.names()):
+            return None
+        return filters.get(option)
+
+    def _option_before_filter(self, option: str) -> Text | None:
+        return self._first.get(option) if option in _OPTIONS_BEFORE_FILTER else None
+
+    def option(self, option: str) -> Text | None:
+        """Return *option* as filters and actions see it: the jail's, no free variables."""
+        return self.scope.get(option) if option in JAIL_OPTIONS else None
+
+    def set_filter(self, *, from_journal: bool) -> str:
+        """Find the jail's filter and return it as it is written; empty if it names none.
+
+        Raises:
+            FaultError: The filter is not there, or its name is not written as filters are.
+
+        """
+        text = self._first.get("filter")
+        if text is None or not text.text.strip():
+            return ""
+        name, arguments = parse_spec(text)
+        merged = find_filter(self.library, name, text.place)
+        self._known = define_filter(
+            merged, arguments, self._option_before_filter, from_journal=from_journal
+        )
+        self._definition = define_filter(merged, arguments, self.option, from_journal=from_journal)
+        return text.text.strip()
+
+
+def read_jail(library: Library, merged: Merged, name: str) -> JailSettings | None:
+    """Return the jail *name*, or None if it is not enabled or cannot start.
+
+    Why it cannot is told to the library's problems.
+    """
+    jail = Jail(library, merged, name)
+    if not jail.is_enabled:
+        return None
+    reading = jail.reading
+    settings = _settings(jail)
+    if reading.is_broken:
+        return None
+    if settings.skip_if_nologs and not settings.uses_journal and not _has_logs(settings.logpaths):
+        what = f"[{name}] is left out: none of its logs is there"
+        place = reading.places.get("logpath", jail.place)
+        library.problems.warn(what, place, option="logpath")
+        return None
+    can_watch = settings.uses_journal or bool(settings.logpaths)
+    can_find = bool(settings.filter.failregex)
+    if not can_watch:
+        cure = "set logpath, or backend = systemd and a journalmatch"
+        reading.refuse("logpath", FaultError(f"[{name}] has no log to watch", jail.place, cure))
+    if not can_find:
+        cure = "set failregex" if settings.filter.name else "set filter = NAME, or failregex"
+        reading.refuse("failregex", FaultError(f"[{name}] has nothing to find", jail.place, cure))
+    return settings if can_watch and can_find else None
+
+
+def _settings(jail: Jail) -> JailSettings:
+    """Return the jail's settings; what is wrong is told and left at its default."""
+    reading = jail.reading
+    problems = reading.problems
+
+    def flag(option: str) -> bool:
+        default = JAIL_OPTIONS[option].default == "true"
+        return reading.take(option, lambda text: to_bool(text, option, problems), default)
+
+    def text(option: str) -> str:
+        return reading.take(option, lambda text: text.text.strip(), JAIL_OPTIONS[option].default)
+
+    backend = reading.take("backend", _backend, "auto")
+    no_paths: tuple[LogPath, ...] = ()
+    logpaths = reading.take("logpath", lambda text: to_logpaths(text, problems), no_paths)
+    systemd_if_nologs = flag("systemd_if_nologs")
+    filter_name, uses_journal = _choose_source(
+        jail, backend, logpaths, may_switch=systemd_if_nologs
+    )
+    ten_minutes: Seconds | None = Seconds(600)
+    maxmatches = JAIL_OPTIONS["maxmatches"]
+    nobody: tuple[str, ...] = ()
+    actions = _actions(jail)
+    return JailSettings(
+        jail.name,
+        read_filter(
+            reading, filter_name, logtimezone=text("logtimezone"), logencoding=text("logencoding")
+        ),
+        logpaths,
+        backend,
+        uses_journal,
+        reading.take("maxretry", lambda text: _maxretry(text, reading), 3),
+        reading.take("findtime", to_span, Seconds(600)),
+        reading.take("bantime", _bantime, ten_minutes),
+        reading.take("maxmatches", lambda text: to_number(text, maxmatches), 5),
+        reading.take("ignoreip", lambda text: to_exempt(text, problems), nobody),
+        flag("ignoreself"),
+        text("ignorecommand"),
+        text("ignorecache"),
+        Escalation(
+            flag("bantime.increment"),
+            text("bantime.factor"),
+            text("bantime.formula"),
+            reading.take("bantime.multipliers", to_multipliers, ()),
+            reading.take("bantime.maxtime", _maxtime, None),
+            reading.take("bantime.rndtime", _rndtime, Seconds(0)),
+            flag("bantime.overalljails"),
+        ),
+        actions.settings,
+        actions.enforcement,
+        flag("skip_if_nologs"),
+        systemd_if_nologs,
+        reading.places,
+    )
+
+
+def _choose_source(
+    jail: Jail, backend: str, logpaths: tuple[LogPath, ...], *, may_switch: bool
+) -> tuple[str, bool]:
+    """Set the jail's filter up; return it as written, and whether lines come from the journal.
+
+    The journal is chosen by ``backend = systemd``, or by itself where no log is
+    there and the filter says what to read in it.
+    """
+    reading = jail.reading
+    from_journal = backend.startswith("systemd")
+    try:
+        name = jail.set_filter(from_journal=from_journal)
+        if from_journal or not may_switch or not backend.startswith("auto"):
+            return name, from_journal
+        match = jail.get("journalmatch")
+        if match is None or not match.text.strip() or _has_logs(logpaths) or not has_journal():
+            return name, False
+        return jail.set_filter(from_journal=True), True
+    except FaultError as fault:
+        reading.refuse("filter", fault)
+        return "", from_journal
+
+
+def _actions(jail: Jail) -> Actions:
+    try:
+        text = jail.reading.text("action")
+        return read_actions(jail.library, jail.name, text, jail.option, jail.scope.get)
+    except FaultError as fault:
+        jail.reading.refuse("action", fault)
+        return Actions((), None)
+
+
+def _has_logs(logpaths: tuple[LogPath, ...]) -> bool:
+    return any(glob.glob(entry.pattern) for entry in logpaths)  # noqa: PTH207 - absolute patterns
+
+
+def _backend(text: Text) -> str:
+    name, _ = parse_spec(text)
+    if name.lower() == "gamin":  # dropped by Fail2Ban 1.0; its users mean "as files change"
+        return "auto"
+    if name.lower() not in BACKENDS:
+        cure = did_you_mean(name, BACKENDS) or f"write one of: {', '.join(BACKENDS)}"
+        raise FaultError(f"{shown(name)} is no backend", text.place, cure)
+    return re.sub(r"^\w+", name.lower(), text.text.strip())
+
+
+def _maxretry(text: Text, reading: Reading) -> int:
+    if text.text.strip() == "0":
+        what = "0 counts as 1: the first failure leads to a ban"
+        reading.problems.warn(what, text.place, option="maxretry", cure="write 1")
+        return 1
+    return to_number(text, JAIL_OPTIONS["maxretry"])
+
+
+def _bantime(text: Text) -> Seconds | None:
+    span = to_duration(text)
+    if span > 0:
+        return span
+    if span >= 0:
+        cure = "write -1 for a ban without end, or a length such as 10m"
+        raise FaultError("a ban of no length bans nobody", text.place, cure)
+    return None
+
+
+def _maxtime(text: Text) -> Seconds | None:
+    span = to_duration(text)
+    return span if span > 0 else None
+
+
+def _rndtime(text: Text) -> Seconds:
+    return Seconds(max(0.0, to_duration(text)))

@@ -1,0 +1,176 @@
+"""Loads a whole configuration directory; every problem is told, none stops the rest."""
+
+import re
+from pathlib import Path
+
+import msgspec
+
+import banish
+from banish.config.arguments import parse_spec
+from banish.config.filters import define_filter, find_filter, read_filter
+from banish.config.interpolate import Merged
+from banish.config.jails import Jail, read_jail
+from banish.config.merge import Library, constants
+from banish.config.options import JAIL_OPTIONS, SERVER_OPTIONS, VARIABLES
+from banish.config.problem import FaultError, Problems, nearest
+from banish.config.reading import Reading
+from banish.config.search import open_tree
+from banish.config.server import Server, read_server
+from banish.config.text import Text, single
+from banish.errors import ConfigError
+from banish.model.settings import FilterSettings, JailSettings, Place, Settings
+
+_REFERENCE = re.compile(r"%\(([^)]+)\)s")
+
+NOT_JAILS = frozenset({"INCLUDES", "DEFAULT"})
+
+
+class Explained(msgspec.Struct, frozen=True):
+    """One option in effect, and where it is set; no place: the program's own default."""
+
+    option: str
+    value: str
+    place: Place | None = None
+
+
+def load(root: Path | None, *, builtin: Path) -> Settings:
+    """Return the configuration in *root*, or the built-in one if *root* is None.
+
+    Everything that is wrong inside files becomes a `Problem` of the result.
+
+    Raises:
+        ConfigError: *root* does not exist or cannot be read.
+
+    """
+    library = Library(open_tree(root, builtin), Problems())
+    server = read_server(library)
+    merged = _read_jails(library)
+    jails: list[JailSettings] = []
+    if merged is not None:
+        _check_names(library, merged)
+        for name in merged.sections:
+            if name in NOT_JAILS:
+                continue
+            jail = read_jail(library, merged, name)
+            if jail is not None:
+                jails.append(jail)
+    return Settings(
+        str(root) if root else "built-in",
+        server,
+        tuple(jails),
+        library.problems.all(),
+        library.paths,
+    )
+
+
+def _read_jails(library: Library) -> Merged | None:
+    merged = library.read("jail")
+    if merged is None:
+        place = Place(str(library.tree.top / "jail.conf"))
+        library.problems.error("there are no jails", place, cure="create a jail.local")
+        return None
+    merged.defaults.update(constants(banish.__version__, str(library.tree.top)))
+    return merged
+
+
+def _check_names(library: Library, merged: Merged) -> None:
+    """Warn of options that nobody reads and nothing refers to."""
+    used = {*JAIL_OPTIONS, *VARIABLES}
+    for options in (merged.defaults, *merged.sections.values()):
+        for value in options.values():
+            if "%(" in value.text.text:
+                for name in _REFERENCE.findall(value.text.text):
+                    used.add(name.lower().rpartition("/")[2])
+    for section, options in (("DEFAULT", merged.defaults), *merged.sections.items()):
+        if section == "INCLUDES":
+            continue
+        for option, value in options.items():
+            if option in used or option.startswith("fail2ban_"):
+                continue
+            # [DEFAULT] is full of variables: only what looks like a typing error is told.
+            near = nearest(option, JAIL_OPTIONS, closeness=0.85 if section == "DEFAULT" else 0.7)
+            if near or section != "DEFAULT":
+                what = f"[{section}] has no such option; it has no effect"
+                cure = (
+                    f'did you mean "{near}"?' if near else f"delete it, or use it as %({option})s"
+                )
+                library.problems.warn(what, value.text.place, option=option, cure=cure)
+
+
+def filter_settings(
+    spec: str, root: Path | None, builtin: Path, *, backend: str = "auto"
+) -> FilterSettings:
+    """Return the filter that *spec* names, such as ``sshd[mode=aggressive]``, as jails see it.
+
+    A *spec* that begins with ``/`` is the path of a filter file. With a *backend*
+    ``systemd`` the filter is set up for lines of the journal.
+
+    Raises:
+        ConfigError: There is no such filter, or it is wrong.
+
+    """
+    library = Library(open_tree(root, builtin), Problems())
+    try:
+        name, arguments = parse_spec(single(spec, Place("command line")))
+        merged = find_filter(library, name, None)
+    except FaultError as fault:
+        raise ConfigError(fault.what, where=str(fault.place or ""), cure=fault.cure) from fault
+    definition = define_filter(
+        merged, arguments, _nothing, from_journal=backend.startswith("systemd")
+    )
+    reading = Reading(definition.get, library.problems)
+    settings = read_filter(reading, spec.strip())
+    errors = [problem for problem in library.problems.all() if problem.severity == "error"]
+    if errors:
+        first = errors[0]
+        what = f"{first.option}: {first.what}" if first.option else first.what
+        raise ConfigError(what, where=str(first.place or ""), cure=first.cure)
+    if not settings.failregex:
+        raise ConfigError("the filter has no failregex", where=merged.files[-1])
+    return settings
+
+
+def _nothing(_option: str) -> Text | None:
+    return None
+
+
+def explain(root: Path | None, *, builtin: Path, jail: str = "") -> list[Explained]:
+    """Return every option in effect for *jail*, or for the server if it is empty.
+
+    Also works for a jail that is not enabled, or cannot start.
+
+    Raises:
+        ConfigError: There is no such jail; or as for `load`.
+
+    """
+    library = Library(open_tree(root, builtin), Problems())
+    if not jail:
+        server = Server(library)
+        return [_explained(server, name, SERVER_OPTIONS[name].default) for name in SERVER_OPTIONS]
+    merged = _read_jails(library)
+    if merged is None or jail not in merged.sections or jail in NOT_JAILS:
+        names = [name for name in merged.sections if name not in NOT_JAILS] if merged else []
+        near = nearest(jail, names)
+        raise ConfigError(
+            f"there is no jail {jail}", where=str(library.tree.top),
+            cure=f'did you mean "{near}"?' if near else f"it has: {', '.join(names[:20])}",
+        )  # fmt: skip
+    found = Jail(library, merged, jail)
+    try:
+        backend = found.get("backend")
+        found.set_filter(from_journal=bool(backend and backend.text.startswith("systemd")))
+    except FaultError:
+        pass  # `load` tells it; here the rest is of use
+    shown = dict.fromkeys([*JAIL_OPTIONS, *VARIABLES, *found.scope.names()])
+    defaults = {name: option.default for name, option in (JAIL_OPTIONS | VARIABLES).items()}
+    return [_explained(found, name, defaults.get(name, "")) for name in shown]
+
+
+def _explained(of: Jail | Server, option: str, default: str) -> Explained:
+    try:
+        text = of.get(option)
+    except FaultError as fault:
+        return Explained(option, f"error: {fault.what}", fault.place)
+    if text is None:
+        return Explained(option, default)
+    return Explained(option, text.text, text.place)

@@ -1,0 +1,226 @@
+"""THE table of options: what each is called, holds, and means.
+
+Validation, ``banish config``, completion and the reference page are made from
+it. Names and defaults are Fail2Ban's (jail.conf(5); the defaults that its code
+has where no file sets an option), the words are ours.
+"""
+
+from collections.abc import Iterable
+from typing import Literal
+
+import msgspec
+
+Kind = Literal[
+    "address list", "backend", "boolean", "choice", "duration", "list", "number", "path list",
+    "regex", "regex list", "specification", "text",
+]  # fmt: skip
+
+Place = Literal["jail", "filter", "server", "variable"]
+"""Who reads it. A *filter* option stands in filters, and in jails to override the filter's.
+A *variable* is read by nobody: it is there to be put into other options as ``%(name)s``."""
+
+
+class Option(msgspec.Struct, frozen=True):
+    """One option that configuration files may set."""
+
+    name: str
+    kind: Kind
+    default: str
+    """What counts where no file sets it, as it would be written."""
+    meaning: str
+    """One sentence for people; more where one is not enough."""
+    read_by: Place = "jail"
+    least: int = 0
+    """The smallest number allowed."""
+    most: int = 2_147_483_647
+    """The largest number allowed."""
+    choices: tuple[str, ...] = ()
+
+
+_JAIL = (
+    Option("enabled", "boolean", "false", "Whether this jail runs."),
+    Option(
+        "filter", "specification", "",
+        "The filter that finds failures: a file of filter.d without its ending, with options in "
+        "brackets, such as sshd[mode=aggressive].",
+    ),
+    Option(
+        "logpath", "path list", "",
+        "The files to watch, one a line; a path may hold * and ?, and files that appear later are "
+        "found. A line may end with head (the default: what is there already counts too) or tail.",
+    ),
+    Option(
+        "backend", "backend", "auto",
+        "Where lines come from: auto, pyinotify and polling read the files of logpath, systemd "
+        "reads the journal.",
+    ),
+    Option("logencoding", "text", "auto", "The character set of the log; auto is the host's own."),
+    Option(
+        "logtimezone", "text", "",
+        "The zone of timestamps that name none, such as UTC or UTC+0200; empty is the host's own.",
+    ),
+    Option(
+        "maxretry", "number", "3", "How many failures inside findtime lead to a ban.", least=1
+    ),
+    Option(
+        "maxmatches", "number", "5",
+        "How many of the lines that speak against a subject are kept as evidence.", most=1_000,
+    ),
+    Option(
+        "findtime", "duration", "10m",
+        "How long a failure counts: maxretry failures inside this time lead to a ban.",
+    ),
+    Option("bantime", "duration", "10m", "How long a ban lasts; -1 is without end."),
+    Option(
+        "bantime.increment", "boolean", "false", "Whether every further ban of a subject is longer."
+    ),
+    Option("bantime.factor", "text", "1", "Multiplies what the formula or multipliers give."),
+    Option(
+        "bantime.formula", "text", "",
+        "Arithmetic over ban.Time, ban.Count and banFactor that gives the length of a further ban; "
+        "empty doubles it each time.",
+    ),
+    Option(
+        "bantime.multipliers", "list", "",
+        "Instead of a formula: what bantime is multiplied with at each further ban, the last one "
+        "from then on, such as 1 5 30 60.",
+    ),
+    Option("bantime.maxtime", "duration", "", "The longest that a further ban may last."),
+    Option(
+        "bantime.rndtime", "duration", "0",
+        "Up to this much is added by chance, so that nobody can tell when a ban ends.",
+    ),
+    Option(
+        "bantime.overalljails", "boolean", "false",
+        "Whether the bans of all jails count, rather than this jail's alone.",
+    ),
+    Option(
+        "ignoreip", "address list", "",
+        "Who is never banned: addresses, networks such as 192.0.2.0/24, DNS names, and file:/path "
+        "for a list in a file; parted by blanks, commas or lines.",
+    ),
+    Option("ignoreself", "boolean", "true", "Whether the host's own addresses are never banned."),
+    Option(
+        "ignorecommand", "text", "",
+        "A command that says by its exit code whether a subject is exempt: 0 is yes, 1 is no.",
+    ),
+    Option(
+        "ignorecache", "specification", "",
+        'How answers of ignorecommand are kept: key="<ip>", max-count=100, max-time=5m.',
+    ),
+    Option(
+        "action", "specification", "",
+        "What is done to a banned subject. Bans are carried out by banish itself in nftables; the "
+        "ports and protocols come from the actions named here.",
+    ),
+    Option(
+        "systemd_if_nologs", "boolean", "true",
+        "Whether backend auto reads the journal if no file of logpath is there.",
+    ),
+    Option(
+        "skip_if_nologs", "boolean", "false",
+        "Whether the jail is left out if no file of logpath is there, rather than wait for one.",
+    ),
+)  # fmt: skip
+
+_FILTER = (
+    Option(
+        "usedns", "choice", "warn",
+        "What happens to names in a log: yes and warn look their addresses up, no passes them "
+        "over, raw takes them as they are.",
+        "filter", choices=("yes", "warn", "no", "raw"),
+    ),
+    Option(
+        "prefregex", "regex", "",
+        "A regex that every line of interest matches; its <F-CONTENT> is what the others see.",
+        "filter",
+    ),
+    Option(
+        "failregex", "regex list", "",
+        "Regexes that find a failure, one a line; <HOST> is where the address stands. The first "
+        "that matches counts.",
+        "filter",
+    ),
+    Option(
+        "ignoreregex", "regex list", "", "Regexes of lines that are no failure after all.", "filter"
+    ),
+    Option(
+        "maxlines", "number", "1", "How many lines one regex may span.", "filter",
+        least=1, most=1_000,
+    ),
+    Option(
+        "datepattern", "text", "",
+        "How the log writes its timestamps, one pattern a line; empty tries all the usual ways.",
+        "filter",
+    ),
+    Option(
+        "journalmatch", "list", "",
+        "Which entries of the journal are read, such as _SYSTEMD_UNIT=ssh.service + _COMM=sshd.",
+        "filter",
+    ),
+)  # fmt: skip
+
+_VARIABLES = (
+    Option("port", "text", "0:65535", "The ports that are closed to a banned subject.", "variable"),
+    Option("protocol", "text", "tcp", "The protocol that those ports are of.", "variable"),
+    Option("mode", "text", "normal", "Handed to the filter.", "variable"),
+    Option("chain", "text", "", "Handed to actions; nftables needs none.", "variable"),
+    Option("banaction", "text", "", "The action that bans on the jail's ports.", "variable"),
+    Option("banaction_allports", "text", "", "The action that bans on all ports.", "variable"),
+    Option("destemail", "text", "", "Who gets mail about bans.", "variable"),
+    Option("sender", "text", "", "Who mail about bans comes from.", "variable"),
+    Option("mta", "text", "", "The program that sends mail.", "variable"),
+    Option("fail2ban_agent", "text", "", "What reports to others call us.", "variable"),
+)
+
+_SERVER = (
+    Option(
+        "loglevel", "choice", "INFO", "How much is written to the log.", "server",
+        choices=(
+            "CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO", "MSG", "DEBUG", "TRACEDEBUG",
+            "HEAVYDEBUG",
+        ),
+    ),
+    Option(
+        "logtarget", "text", "STDERR",
+        "Where the log goes: a file, STDOUT, STDERR, SYSOUT, SYSLOG or SYSTEMD-JOURNAL.", "server",
+    ),
+    Option("syslogsocket", "text", "auto", "The socket of the system's log.", "server"),
+    Option(
+        "socket", "text", "/run/banish/banish.sock", "Where banish listens for commands.", "server"
+    ),
+    Option(
+        "pidfile", "text", "/run/banish/banish.pid", "Where the server's process number stands.",
+        "server",
+    ),
+    Option(
+        "dbfile", "text", "/var/lib/banish/banish.sqlite3",
+        "The database that outlives a restart; None for no memory.", "server",
+    ),
+    Option("dbpurgeage", "duration", "1d", "How long past bans are remembered.", "server"),
+    Option("dbmaxmatches", "number", "10", "How many lines of evidence are remembered.", "server"),
+    Option(
+        "allowipv6", "choice", "auto", "Whether IPv6 is dealt with.", "server",
+        choices=("auto", "yes", "no", "on", "off", "true", "false", "1", "0"),
+    ),
+    Option(
+        "keepbans", "boolean", "false",
+        "Whether bans stay in the firewall when the server stops.", "server",
+    ),
+    Option("stacksize", "number", "0", "Taken and left alone: banish starts no threads.", "server"),
+)  # fmt: skip
+
+OPTIONS: tuple[Option, ...] = (*_JAIL, *_FILTER, *_VARIABLES, *_SERVER)
+"""Every option, in the order the reference page shows them."""
+
+
+def _named(options: Iterable[Option]) -> dict[str, Option]:
+    return {option.name: option for option in options}
+
+
+JAIL_OPTIONS = _named((*_JAIL, *_FILTER))
+"""What a jail reads, its filter's options included."""
+
+FILTER_OPTIONS = _named(_FILTER)
+VARIABLES = _named(_VARIABLES)
+SERVER_OPTIONS = _named(_SERVER)

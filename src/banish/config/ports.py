@@ -1,0 +1,111 @@
+"""Reads ports and protocols as firewalls' command lines take them.
+
+``ssh``, ``http,https``, ``1000:2000``, ``1000-2000``, ``{ 80, 443 }`` and
+``0:65535`` for all. Names come from the host's ``/etc/services``; a few usual
+ones are known even where that file is missing, as in small containers.
+"""
+
+import functools
+import re
+import socket
+
+from banish.config.problem import Problems, did_you_mean, shown
+from banish.config.text import Text
+from banish.model.settings import PortRange
+
+LAST_PORT = 65_535
+
+_USUAL = {
+    "ftp-data": 20, "ftp": 21, "ssh": 22, "telnet": 23, "smtp": 25, "domain": 53, "http": 80,
+    "pop3": 110, "sftp": 115, "nntp": 119, "imap": 143, "imap2": 143, "snmp": 161, "ldap": 389,
+    "https": 443, "smtps": 465, "submissions": 465, "submission": 587, "ldaps": 636,
+    "ftps-data": 989, "ftps": 990, "imaps": 993, "pop3s": 995, "socks": 1080, "openvpn": 1194,
+    "mysql": 3306, "rdp": 3389, "sieve": 4190, "sip": 5060, "sips": 5061, "postgresql": 5432,
+}  # fmt: skip
+"""Assigned by IANA (Service Name and Transport Protocol Port Number Registry)."""
+
+PROTOCOLS = ("tcp", "udp", "icmp", "sctp", "udplite", "dccp")
+
+
+@functools.cache
+def _by_name(name: str) -> int | None:
+    for protocol in ("tcp", "udp", ""):
+        try:
+            return socket.getservbyname(name, protocol) if protocol else socket.getservbyname(name)
+        except (OSError, ValueError):
+            continue
+    return _USUAL.get(name.lower())
+
+
+def _one(word: str) -> int | None:
+    if word.isascii() and word.isdigit():
+        number = int(word[:6])
+        return number if number <= LAST_PORT else None
+    return _by_name(word) if word.isascii() else None
+
+
+def _range(word: str) -> PortRange | None:
+    known = _one(word)
+    if known is not None:
+        return PortRange(known, known)
+    first, mark, last = word.partition(":") if ":" in word else word.partition("-")
+    if not mark:
+        return None
+    low, high = _one(first or "0"), _one(last or str(LAST_PORT))
+    if low is None or high is None or low > high:
+        return None
+    return PortRange(low, high)
+
+
+def merge_ports(ports: list[PortRange]) -> tuple[PortRange, ...]:
+    """Return *ports* sorted, with what overlaps or touches joined; empty if that is every port."""
+    joined: list[PortRange] = []
+    for port in sorted(ports):
+        if joined and port.first <= joined[-1].last + 1:
+            joined[-1] = PortRange(joined[-1].first, max(joined[-1].last, port.last))
+        else:
+            joined.append(port)
+    if joined and joined[0].first <= 1 and joined[0].last == LAST_PORT:
+        return ()
+    return tuple(joined)
+
+
+def parse_ports(text: Text, problems: Problems) -> tuple[PortRange, ...]:
+    """Return the ports that *text* names, sorted and joined; empty means every port.
+
+    What is no port is told to *problems* and left out. If nothing is left, every
+    port is closed to a banned subject: better too much than nothing.
+    """
+    found: list[PortRange] = []
+    bad = 0
+    for word, place in text.words("{}, \t\n"):
+        if word.lower() in ("all", "any"):
+            return ()
+        port = _range(word)
+        if port is not None:
+            found.append(port)
+            continue
+        bad += 1
+        cure = did_you_mean(word, _USUAL) or "write a number, a name of /etc/services, or 1000:2000"
+        what = f"{shown(word)} is not a port and is left out"
+        problems.warn(what, place, option="port", cure=cure)
+    if bad and not found:
+        what = "none of its ports is known, so bans close every port"
+        problems.warn(what, text.place, option="port", cure="write numbers")
+    return merge_ports(found)
+
+
+def parse_protocols(text: Text, problems: Problems) -> tuple[str, ...]:
+    """Return the protocols that *text* names; empty means every protocol."""
+    found: list[str] = []
+    for word, place in text.words("{}, \t\n"):
+        low = re.sub(r"^ipv6-icmp$|^icmpv6$", "icmp", word.lower())
+        if low in ("all", "any", "ip"):
+            return ()
+        if low in PROTOCOLS:
+            found.append(low)
+            continue
+        cure = did_you_mean(low, PROTOCOLS) or f"write one of: {', '.join(PROTOCOLS)}, all"
+        what = f"{shown(word)} is not a protocol and is left out"
+        problems.warn(what, place, option="protocol", cure=cure)
+    return tuple(dict.fromkeys(found)) or ("tcp",)

@@ -1,0 +1,101 @@
+"""Reads the server's own options from ``banish.conf`` and, in a Fail2Ban tree, ``fail2ban.conf``.
+
+``banish.conf`` goes first, option by option. From ``fail2ban.conf`` the ``socket``,
+``pidfile`` and ``dbfile`` are not taken: they name files of Fail2Ban in formats of
+Fail2Ban, and both programs may run side by side. Only its wish to keep no
+database (``None`` or ``:memory:``) counts.
+"""
+
+from banish.config.interpolate import Scope
+from banish.config.merge import Library
+from banish.config.options import SERVER_OPTIONS
+from banish.config.problem import nearest
+from banish.config.reading import Reading
+from banish.config.text import Text
+from banish.config.values import to_bool, to_choice, to_number, to_span
+from banish.model.instant import Seconds
+from banish.model.settings import ServerSettings
+
+_OWN_FILES = frozenset({"socket", "pidfile", "dbfile"})
+_NO_DATABASE = ("none", ":memory:")
+
+
+class Server:
+    """The server's options as the files of both names have them."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+        self._scopes: list[tuple[str, Scope]] = []
+        for name in ("banish", "fail2ban"):
+            merged = library.read(name)
+            if merged is not None:
+                self._scopes.append((name, Scope(merged, "Definition")))
+
+    def get(self, option: str) -> Text | None:
+        """Return *option* as it is in effect, or None if nobody sets it.
+
+        Raises:
+            FaultError: A value refers to what is not there, or to itself.
+
+        """
+        for name, scope in self._scopes:
+            text = scope.get(option)
+            if text is None:
+                continue
+            if name == "fail2ban" and option in _OWN_FILES:
+                word = text.text.strip().lower()
+                if option != "dbfile" or word not in _NO_DATABASE:
+                    continue
+            return text
+        return None
+
+    def check_names(self) -> None:
+        """Warn of options that nobody reads."""
+        for _, scope in self._scopes:
+            for option in scope.names():
+                if option in SERVER_OPTIONS:
+                    continue
+                value = scope.raw(option)
+                near = nearest(option, SERVER_OPTIONS)
+                cure = f'did you mean "{near}"?' if near else "delete it"
+                what = "there is no such server option; it has no effect"
+                place = value.text.place if value else None
+                self._library.problems.warn(what, place, option=option, cure=cure)
+
+
+def read_server(library: Library) -> ServerSettings:
+    """Return the server's settings; what is wrong is told and left at its default."""
+    server = Server(library)
+    server.check_names()
+    reading = Reading(server.get, library.problems)
+    default = ServerSettings()
+
+    def text(option: str) -> str:
+        return reading.take(option, lambda text: text.text.strip(), SERVER_OPTIONS[option].default)
+
+    def loglevel(text: Text) -> str:
+        word = text.text.strip()
+        return word if word.isdigit() else to_choice(text, SERVER_OPTIONS["loglevel"])
+
+    return ServerSettings(
+        reading.take("loglevel", loglevel, default.loglevel),
+        text("logtarget"),
+        text("syslogsocket"),
+        text("socket"),
+        text("pidfile"),
+        reading.take("dbfile", _database, default.dbfile),
+        reading.take("dbpurgeage", to_span, Seconds(86_400)),
+        reading.take(
+            "dbmaxmatches", lambda text: to_number(text, SERVER_OPTIONS["dbmaxmatches"]), 10
+        ),
+        reading.take(
+            "allowipv6", lambda text: to_choice(text, SERVER_OPTIONS["allowipv6"]), "auto"
+        ),
+        reading.take("keepbans", lambda text: to_bool(text, "keepbans", library.problems), False),
+        dict(reading.places),
+    )
+
+
+def _database(text: Text) -> str:
+    word = text.text.strip()
+    return "None" if word.lower() == "none" else word

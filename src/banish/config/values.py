@@ -1,0 +1,178 @@
+"""Turns the text of an option into its type; each function raises `FaultError` with a cure."""
+
+import re
+import shlex
+from pathlib import Path
+
+from banish.config.options import Option
+from banish.config.problem import FaultError, Problems, did_you_mean, shown
+from banish.config.text import Text
+from banish.model.address import parse_address
+from banish.model.duration import DurationError, parse_duration
+from banish.model.instant import Seconds
+from banish.model.settings import LogPath, Place, Regex
+
+TRUE_WORDS = ("1", "on", "true", "yes")
+FALSE_WORDS = ("0", "off", "false", "no", "")
+
+ADDRESS_FILE_LIMIT_BYTES = 16_777_216
+"""Longest list of exempt addresses that is read: about a million addresses."""
+
+_DNS_NAME = re.compile(
+    r"(?=.{1,253}\.?$)[A-Za-z0-9_]([\w-]{0,62})(\.[A-Za-z0-9_][\w-]{0,62})*\.?", re.ASCII
+)
+
+
+def to_bool(text: Text, option: str, problems: Problems) -> bool:
+    """Return whether *text* is one of the words for yes; anything else is no, as in Fail2Ban."""
+    word = text.text.strip().lower()
+    if word not in TRUE_WORDS and word not in FALSE_WORDS:
+        what = f"{shown(text.text)} counts as false"
+        cure = did_you_mean(word, (*TRUE_WORDS, "false")) or "write true or false"
+        problems.warn(what, text.place, option=option, cure=cure)
+    return word in TRUE_WORDS
+
+
+def to_number(text: Text, option: Option) -> int:
+    """Return *text* as a whole number within the bounds of *option*."""
+    content = text.text.strip()
+    if not re.fullmatch(r"[-+]?[0-9]{1,15}", content):
+        raise FaultError(
+            f"{shown(content)} is not a whole number", text.place, "write digits alone"
+        )
+    number = int(content)
+    if not option.least <= number <= option.most:
+        bounds = f"write a number from {option.least} to {option.most}"
+        raise FaultError(f"{number} is out of bounds", text.place, bounds)
+    return number
+
+
+def to_duration(text: Text) -> Seconds:
+    """Return *text* as a length of time in seconds; it may be below zero."""
+    try:
+        return parse_duration(text.text)
+    except DurationError as error:
+        raise FaultError(error.what, text.place, error.cure) from error
+
+
+def to_span(text: Text) -> Seconds:
+    """Return *text* as a length of time above zero."""
+    span = to_duration(text)
+    if span <= 0:
+        raise FaultError(f"{shown(text.text)} is not longer than nothing", text.place, "write 10m")
+    return span
+
+
+def to_choice(text: Text, option: Option) -> str:
+    """Return the choice of *option* that *text* names, in the choice's own letter case."""
+    word = text.text.strip()
+    for choice in option.choices:
+        if choice.lower() == word.lower():
+            return choice
+    near = did_you_mean(word, [choice.lower() for choice in option.choices])
+    cure = near or f"write one of: {', '.join(option.choices)}"
+    raise FaultError(f"{shown(word)} is none of its values", text.place, cure)
+
+
+def to_regexes(text: Text) -> tuple[Regex, ...]:
+    """Return each line of *text* as a regex; blank lines are no regex."""
+    return tuple(Regex(line, place) for line, place in text.lines() if line.strip())
+
+
+def to_regex(text: Text) -> Regex | None:
+    """Return *text* as one regex or pattern, or None if it is blank."""
+    return Regex(text.text, text.place) if text.text.strip() else None
+
+
+def to_matches(text: Text) -> tuple[tuple[str, ...], ...]:
+    """Return each line of *text* as the words of one journal match."""
+    found: list[tuple[str, ...]] = []
+    for line, place in text.lines():
+        try:
+            words = tuple(shlex.split(line))
+        except ValueError as error:
+            cure = "close every quote"
+            raise FaultError(f"{shown(line)} is no journal match: {error}", place, cure) from error
+        for word in words:
+            if word != "+" and "=" not in word[1:]:
+                cure = "write FIELD=value, such as _SYSTEMD_UNIT=ssh.service, and + between two"
+                raise FaultError(f"{shown(word)} is no journal match", place, cure)
+        if words:
+            found.append(words)
+    return tuple(found)
+
+
+def to_multipliers(text: Text) -> tuple[float, ...]:
+    """Return *text* as numbers."""
+    found: list[float] = []
+    for word, place in text.words():
+        try:
+            number = float(word)
+        except ValueError:
+            number = -1.0
+        if not 0 <= number <= 1e9:
+            cure = "write numbers parted by blanks, such as 1 5 30 60"
+            raise FaultError(f"{shown(word)} is not a number", place, cure)
+        found.append(number)
+    return tuple(found)
+
+
+def to_logpaths(text: Text, problems: Problems) -> tuple[LogPath, ...]:
+    """Return the entries of a ``logpath``, one a line, each with where to begin."""
+    found: list[LogPath] = []
+    for line, place in text.lines():
+        path, blank, last = line.strip().rpartition(" ")
+        if not blank or last not in ("head", "tail"):
+            path, last = line.strip(), "head"
+        if not path:
+            continue
+        paths = [path.strip()]
+        if re.search(r"[,\s]\s*/", path) and not Path(path).exists():
+            paths = [one for one in re.split(r"[,\s]+(?=/)", path) if one]
+            what = f"{shown(path)} is read as {len(paths)} paths"
+            problems.warn(what, place, option="logpath", cure="write one path a line")
+        for one in paths:
+            if not one.startswith("/"):
+                what = f"{shown(one)} does not begin with /"
+                raise FaultError(what, place, "write the whole path, such as /var/log/auth.log")
+            found.append(LogPath(one, last == "tail", place))
+    return tuple(dict.fromkeys(found))
+
+
+def to_exempt(text: Text, problems: Problems) -> tuple[str, ...]:
+    """Return the entries of an ``ignoreip``, with lists in files read; each once, in order."""
+    found: dict[str, None] = {}
+    for word, place in text.words():
+        if word.startswith("file:"):
+            for entry, line in _read_exempt(word[5:], place, problems):
+                _take_exempt(entry, line, found, problems)
+        else:
+            _take_exempt(word, place, found, problems)
+    return tuple(found)
+
+
+def _take_exempt(word: str, place: Place, found: dict[str, None], problems: Problems) -> None:
+    looks_numeric = re.fullmatch(r"[0-9.]+(/.*)?|.*:.*", word) is not None or "/" in word
+    if parse_address(word) is None and (looks_numeric or not _DNS_NAME.fullmatch(word)):
+        what = f"{shown(word)} is neither an address nor a network nor a DNS name: exempts nobody"
+        cure = "write 192.0.2.1, 192.0.2.0/24, 2001:db8::/32 or host.example.org"
+        problems.warn(what, place, option="ignoreip", cure=cure)
+        return
+    found.setdefault(word)
+
+
+def _read_exempt(path: str, place: Place, problems: Problems) -> list[tuple[str, Place]]:
+    """Return the entries of a list in a file; ``#`` and ``;`` begin comments in it."""
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(ADDRESS_FILE_LIMIT_BYTES).decode(errors="replace")
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        what = f"{path} cannot be read, so nobody in it is exempt: {why}"
+        problems.warn(what, place, option="ignoreip", cure="correct the path, or create the file")
+        return []
+    found: list[tuple[str, Place]] = []
+    for number, line in enumerate(content.split("\n"), start=1):
+        words = re.split(r"[#;]", line, maxsplit=1)[0].replace(",", " ").split()
+        found += [(word, Place(path, number)) for word in words]
+    return found
