@@ -1,5 +1,7 @@
 """Bytes become whole lines, however they arrive."""
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,11 +17,8 @@ def lines_of(chunks: list[Chunk]) -> list[tuple[bytes, int, int]]:
     found = []
     for chunk in chunks:
         offset = chunk.start
-        for line in (
-            chunk.block.splitlines(keepends=True)
-            if b"\r" not in chunk.block
-            else (part + b"\n" for part in chunk.block.split(b"\n")[:-1])
-        ):
+        for part in chunk.block.split(b"\n")[:-1]:
+            line = part + b"\n"
             found.append((line, offset, chunk.cut))
             offset += len(line)
     return found
@@ -47,7 +46,7 @@ def test_chopping_the_stream_changes_nothing(
         assert framer.end == start + min(at, len(stream))
         assert len(framer._held) <= limit
     assert lines_of(chunks) == obvious(stream, start, limit)
-    for before, after in zip(chunks, chunks[1:], strict=False):
+    for before, after in itertools.pairwise(chunks):
         assert before.end == after.start
     assert framer.start == (chunks[-1].end if chunks else start)
     assert framer.pending_bytes == len(stream) - (stream.rfind(b"\n") + 1)

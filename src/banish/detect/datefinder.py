@@ -1,0 +1,180 @@
+"""Finds the time in a line: which format, where, and when that was.
+
+Which of several formats counts is decided as in fail2ban/server/datedetector.py,
+1.1.1: the format found last is tried first, in the same column where it is not
+bound to the line's beginning; else the list is walked, a format bound to the
+line's beginning or end wins at once, and one that stands further right than
+known is kept only for want of a better. Formats that are found often move up.
+
+One finder may serve several jails that read the same log: asked for the same
+line again it answers from memory.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import tzinfo
+
+from banish.detect.datepattern import Template
+from banish.model.instant import Instant
+
+FAR = 1 << 30
+"""Further right than any line is long."""
+
+UNUSED_SECONDS = 300
+"""A format not found for so long gives way to any other."""
+
+Dated = tuple[str, Instant | None, bool]
+"""The line without its time and with a newline; when; and whether the time may be missing.
+
+The last is true where the pattern matched nothing (``{NONE}``, or an optional
+date): such a line is not called undated.
+"""
+
+
+class _Entry:
+    """A template of the list, and how it has done."""
+
+    __slots__ = ("distance", "hits", "template", "used")
+
+    def __init__(self, template: Template) -> None:
+        self.template = template
+        self.hits = 0
+        self.used = Instant(0)
+        self.distance = FAR
+
+    @property
+    def weight(self) -> float:
+        return self.hits * self.template.weight / max(1, self.distance)
+
+
+class DateFinder:
+    """Is asked line by line; remembers what was found where."""
+
+    def __init__(self, templates: Sequence[Template], zone: tzinfo | None = None) -> None:
+        self._entries = [_Entry(template) for template in templates]
+        self._zone = zone
+        self._last: _Entry | None = None
+        self._span = (1, FAR)
+        """Where the last date stood."""
+        self._edges = ("", "", "", "")
+        """The characters before it, its first, its last, and the one after it."""
+        self._line: str | None = None
+        self._now = Instant(0)
+        self._dated: Dated = ("", None, False)
+        self.text = ""
+        """The time as it stands in the line that was asked for last, or empty."""
+        self.template: Template | None = None
+        """The format of that time."""
+
+    def hits(self) -> list[tuple[int, Template]]:
+        """Return how often each format was found, the most frequent first."""
+        found = [(entry.hits, entry.template) for entry in self._entries if entry.hits]
+        return sorted(found, key=lambda each: -each[0])
+
+    def find(self, line: str, now: Instant) -> Dated:
+        """Return *line* without its time, and when that was."""
+        if line is self._line and now == self._now:
+            return self._dated
+        self._line = line
+        self._now = now
+        found = None
+        entry = self._last
+        if entry is not None and entry.template.is_fixed:
+            found = entry.template.search(line)
+        if found is None or entry is None:
+            entry, found = self._choose(line)
+            if found is None or entry is None:
+                self.text = ""
+                self.template = None
+                self._dated = (line + "\n", None, False)
+                return self._dated
+            entry.hits += 1
+            entry.used = now
+            self._settle(entry, found)
+        else:
+            entry.hits += 1
+            entry.used = now
+        self.template = entry.template
+        start, end = found.span(1)
+        if start < end:
+            self.text = line[start:end]
+            at = entry.template.read(found, now, self._zone)
+            self._dated = (line[:start] + line[end:] + "\n", at, False)
+        else:
+            self.text = ""
+            self._dated = (line + "\n", None, True)
+        return self._dated
+
+    def _choose(self, line: str) -> tuple[_Entry | None, re.Match[str] | None]:
+        best: tuple[_Entry | None, re.Match[str] | None] = (None, None)
+        best_distance = FAR
+        last = self._last
+        tried: _Entry | None = None
+        if last is not None:
+            if last.template.is_fixed:
+                tried = last  # the caller did
+            else:
+                found, whole = self._search_again(last, line)
+                if whole:
+                    tried = last
+                if found is not None:
+                    if len(self._entries) == 1 or found.span() == self._span:
+                        return last, found
+                    best, best_distance = (last, found), found.start()
+        for entry in self._entries:
+            if entry is tried:
+                continue
+            found = entry.template.search(line)
+            if found is None:
+                continue
+            distance = found.start()
+            if entry.template.is_fixed or (
+                distance <= entry.distance and distance <= self._span[0]
+            ):
+                return entry, found
+            # It may stand in the message, where an attacker writes; look further.
+            if distance < best_distance:
+                best, best_distance = (entry, found), distance
+        return best
+
+    def _search_again(self, last: _Entry, line: str) -> tuple[re.Match[str] | None, bool]:
+        """Search for the last format, and tell whether the whole line was searched."""
+        start, end = self._span
+        before, first, final, after = self._edges
+        if (
+            line[max(0, start - 1) : start] == before
+            or (line[start : start + 1] == first and not first.isalnum())
+        ) and (
+            line[end : end + 1] == after or (line[end - 1 : end] == final and not final.isalnum())
+        ):
+            return last.template.search_within(line, start, end), False
+        return last.template.search(line), True
+
+    def _settle(self, entry: _Entry, found: re.Match[str]) -> None:
+        """Remember where *entry* was found, and let it move up the list."""
+        line = found.string
+        start, end = found.span()
+        self._span = (start, end)
+        self._edges = (
+            line[max(0, start - 1) : start],
+            line[start : start + 1],
+            line[max(0, end - 1) : end],
+            line[end : end + 1],
+        )
+        entry.distance = start
+        if entry is not self._last:
+            self._last = entry
+            self._move_up(entry)
+
+    def _move_up(self, entry: _Entry) -> None:
+        entries = self._entries
+        index = entries.index(entry)
+        if not index:
+            return
+        unused = next((at for at, each in enumerate(entries[:index]) if not each.hits), index // 2)
+        for target in (unused, index - 1):
+            other = entries[target]
+            if entry.weight > other.weight or entry.used - UNUSED_SECONDS > other.used:
+                del entries[index]
+                entries.insert(target, entry)
+                return

@@ -1,0 +1,412 @@
+"""Finds a jail's failures, line by line, by Fail2Ban's rules.
+
+One matcher is one jail's filter at work. The steps and their order are those
+of fail2ban/server/filter.py, ``processLine`` and ``findFailure``, 1.1.1: the
+time is cut out, ignoreregex looks first where there are few of them, prefregex
+narrows, the first failregex that matches wins, sessions join, the subject is
+named. What becomes of a time that is missing or off is said at `_take_time`.
+
+Where we differ: ``<F-NOFAIL>`` means no failure without a session too, as its
+documentation has it; an address that is none (``999.0.0.1``) or that is the
+whole internet (``/0``) is counted as unusable instead of banned; a line whose
+time no calendar has (30 February) is searched without it, like any other.
+"""
+
+import re
+from collections.abc import Sequence
+from types import MappingProxyType
+from typing import NamedTuple
+
+from banish.detect.datefinder import DateFinder
+from banish.detect.datepattern import parse_datepattern
+from banish.detect.multiline import LineBuffer
+from banish.detect.pattern import Captured, Pattern, compile_pattern, groups_of, merged
+from banish.detect.report import Counters, LineReport, LineState
+from banish.detect.session import Sessions, cut, wait
+from banish.detect.zone import zone_named
+from banish.model.address import Subject, SubjectKind, name_subject, parse_address, parse_subject
+from banish.model.failure import EVIDENCE_LIMIT_CHARACTERS, Evidence, Failure, Tags
+from banish.model.instant import Instant, Seconds
+from banish.model.settings import FilterSettings
+
+OFF_SECONDS = 61
+"""A live line this far from now, or further, counts as now: Fail2Ban's "more than 60"
+cuts fractions off before it compares."""
+
+KNOWN_SECONDS = 60
+"""An undated line takes the time of the last dated one if that is no older."""
+
+_HIDDEN = frozenset({"nofail", "mlfforget", "mlfgained", "content"})
+
+
+class _Hit(NamedTuple):
+    """A failregex matched."""
+
+    rule: int
+    found: re.Match[str]
+    before: re.Match[str] | None
+    """What the prefregex found."""
+    searched: str
+    shift: int
+    """Where the searched text begins in the text of the line or lines."""
+
+
+class _Outcome(NamedTuple):
+    """What a hit came to."""
+
+    state: LineState
+    failure: Failure | None = None
+    ignore_rule: int = 0
+    tags: Tags = MappingProxyType({})
+    host: str = ""
+    lines: int = 0
+
+
+class Matcher:
+    """The filter of one jail, compiled, with what it remembers from line to line.
+
+    Args:
+        jail: The jail's name, for the failures.
+        settings: The filter after includes and interpolation.
+        findtime: How old a line may be while the log is read from behind.
+        check_all: Let `trace` tell all rules that match, not only the first.
+
+    Raises:
+        ConfigError: A regular expression, the date pattern or the zone is wrong.
+
+    """
+
+    def __init__(
+        self, jail: str, settings: FilterSettings, findtime: Seconds, *, check_all: bool = False
+    ) -> None:
+        self.jail = jail
+        self.settings = settings
+        self.counters = Counters()
+        many = settings.maxlines > 1
+        usedns = settings.usedns
+        self._usedns = usedns
+        self._findtime = findtime
+        self._check_all = check_all
+        self._prefregex: Pattern | None = None
+        if settings.prefregex is not None:
+            self._prefregex = compile_pattern(
+                settings.prefregex, option="prefregex", usedns=usedns, multiline=many
+            )
+        self._narrows = "content" in groups_of(self._prefregex)
+        self.rules: tuple[Pattern, ...] = tuple(
+            compile_pattern(
+                regex, usedns=usedns, multiline=many, elsewhere=groups_of(self._prefregex)
+            )
+            for regex in settings.failregex
+        )
+        self.ignores: tuple[Pattern, ...] = tuple(
+            compile_pattern(regex, option="ignoreregex", usedns=usedns, multiline=many)
+            for regex in settings.ignoreregex
+        )
+        self._searches = tuple(enumerate((rule.search for rule in self.rules), 1))
+        self._ignores_first = 0 < len(self.ignores) < len(self.rules) - 2
+        self._ignores_after = bool(self.ignores) and not self._ignores_first
+        self._buffer = LineBuffer(settings.maxlines) if many else None
+        self.sessions = Sessions()
+        self.dates = DateFinder(
+            parse_datepattern(settings.datepattern), zone_named(settings.logtimezone)
+        )
+        self._known: Instant | None = None
+        self._at: Instant | None = None
+        self._is_undated = False
+
+    @property
+    def prefregex(self) -> Pattern | None:
+        """The compiled prefregex, if the filter has one."""
+        return self._prefregex
+
+    @property
+    def needs_every_line(self) -> bool:
+        """Whether its rules span lines, so that no line may be left out."""
+        return self._buffer is not None
+
+    def share_dates(self, finder: DateFinder) -> None:
+        """Find times with *finder*, of a matcher with the same date pattern and zone."""
+        self.dates = finder
+
+    def match(
+        self,
+        line: str,
+        now: Instant,
+        *,
+        live: bool = True,
+        path: str = "",
+        offset: int = 0,
+        at: Instant | None = None,
+        rules: Sequence[int] | None = None,
+    ) -> Failure | None:
+        """Take the next line, without its end; return the failure it makes, if any.
+
+        Args:
+            line: The line as decoded.
+            now: The wall time.
+            live: Whether the source had caught up; see `_take_time`.
+            path: Where the line stands, for evidence.
+            offset: Its first byte there.
+            at: The line's time where the source knows it; no time is looked for then.
+            rules: The only rules that can match, counted from 1 and in order; None: all.
+
+        """
+        text = self._take_time(line, now, at, live=live)
+        if text is None:
+            return None
+        if self._buffer is not None:
+            text = self._buffer.add(text, self._evidence(line, path, offset, now))
+        if self._at is None:
+            return None
+        if self._ignores_first and self._ignored_by(text):
+            self.counters.ignored += 1
+            return None
+        hit = self._find(text, rules)
+        if hit is None:
+            return None
+        return self._account(hit, line, path, offset, now).failure
+
+    def pass_over(
+        self,
+        line: str,
+        now: Instant,
+        *,
+        live: bool = True,
+        path: str = "",
+        offset: int = 0,
+        at: Instant | None = None,
+    ) -> None:
+        """Take a line that is known to match no rule: only its time is looked at."""
+        text = self._take_time(line, now, at, live=live)
+        if text is not None and self._buffer is not None:
+            self._buffer.add(text, self._evidence(line, path, offset, now))
+
+    def trace(
+        self, line: str, now: Instant, at: Instant | None = None, *, live: bool | None = None
+    ) -> LineReport:
+        """Take the next line as `match` does, and tell everything about it.
+
+        With *live* None no line is too old and none counts as now.
+        """
+        text = self._take_time(line, now, at, live=live)
+        date, template = (self.dates.text, self.dates.template) if at is None else ("", None)
+        undated = self._is_undated
+
+        def report(
+            outcome: _Outcome, rules: tuple[int, ...] = (), prefregex: bool | None = None
+        ) -> LineReport:
+            return LineReport(
+                line=line,
+                state=outcome.state,
+                text=text or "",
+                rule=rules[0] if rules else 0,
+                rules=rules,
+                ignore_rule=outcome.ignore_rule,
+                prefregex=prefregex,
+                failures=(outcome.failure,) if outcome.failure else (),
+                date=date,
+                template=template.name if template else "",
+                at=self._at,
+                undated=undated,
+                tags=outcome.tags,
+                host=outcome.host,
+                attempts=outcome.lines,
+            )
+
+        if text is not None and self._buffer is not None:
+            text = self._buffer.add(text, self._evidence(line, "", 0, now))
+        if text is None or self._at is None:
+            return report(_Outcome("missed"))
+        if self._ignores_first and (ignored_by := self._ignored_by(text)):
+            self.counters.ignored += 1
+            return report(_Outcome("ignored", ignore_rule=ignored_by))
+        hit = self._find(text, None)
+        prefregex = None
+        if self._prefregex is not None:
+            prefregex = hit is not None or self._prefregex.search(text) is not None
+        if hit is None:
+            return report(_Outcome("missed"), prefregex=prefregex)
+        others: tuple[int, ...] = ()
+        if self._check_all:
+            later = self._searches[hit.rule :]
+            others = tuple(number for number, search in later if search(hit.searched))
+        return report(
+            self._account(hit, line, "", 0, now), (hit.rule, *others), prefregex=prefregex
+        )
+
+    def _take_time(
+        self, line: str, now: Instant, given: Instant | None, *, live: bool | None
+    ) -> str | None:
+        r"""Return *line* without its time and with ``\n``, or None if it is too old.
+
+        Leaves in ``_at`` the time that counts. A live line more than a minute
+        off counts as now, so that a wrong clock or zone prevents no ban. While
+        catching up a line from before findtime is dropped, and one without any
+        time counts for nothing (``_at`` is None): nobody can say how old it is.
+        """
+        self.counters.lines += 1
+        self._is_undated = False
+        if given is not None:
+            text, at, optional = line + "\n", given, False
+        else:
+            text, found, optional = self.dates.find(line, now)
+            if found is None:
+                self._is_undated = not optional
+                known = self._known
+                if known is not None and known > now - KNOWN_SECONDS:
+                    found = known
+                elif optional or live is not False:
+                    found = now
+                else:
+                    self._at = None
+                    return text
+            else:
+                self._known = found
+            at = found
+        if given is not None:
+            self._known = given
+        if live:
+            if not -OFF_SECONDS < at - now < OFF_SECONDS:
+                self.counters.retimed += 1
+                self._known = at = now
+        elif live is False and at < now - self._findtime:
+            self.counters.too_old += 1
+            self._at = at
+            return None
+        self._at = at
+        return text
+
+    def _ignored_by(self, text: str) -> int:
+        """Return the first ignoreregex that matches *text*, counted from 1, or 0."""
+        for number, pattern in enumerate(self.ignores, 1):
+            if pattern.search(text):
+                return number
+        return 0
+
+    def _find(self, text: str, rules: Sequence[int] | None) -> _Hit | None:
+        """Return the first failregex that matches, behind the prefregex if there is one."""
+        before = None
+        shift = 0
+        if self._prefregex is not None:
+            before = self._prefregex.search(text)
+            if before is None:
+                return None
+            if self._narrows and (content := before["content"]):
+                shift = before.start("content")
+                text = content + "\n"
+        searches = self._searches if rules is None else [self._searches[n - 1] for n in rules]
+        for number, search in searches:
+            found = search(text)
+            if found is not None:
+                return _Hit(number, found, before, text, shift)
+        return None
+
+    def _account(self, hit: _Hit, line: str, path: str, offset: int, now: Instant) -> _Outcome:
+        """Return what a hit comes to, in its session and under the ignoreregexes."""
+        covered: list[int] = []
+        if self._buffer is not None:
+            covered = self._buffer.covered(hit.found, hit.shift)
+        if self._ignores_after:
+            searched = hit.searched if self._buffer is None else self._buffer.text(covered)
+            if ignored_by := self._ignored_by(searched):
+                self.counters.ignored += 1
+                if self._buffer is not None:
+                    self._buffer.take(covered)
+                return _Outcome("ignored", ignore_rule=ignored_by)
+        self.counters.matched += 1
+        self.counters.undated += self._is_undated
+        pattern = self.rules[hit.rule - 1]
+        captured = pattern.groups(hit.found)
+        if self._prefregex is not None and hit.before is not None:
+            captured = merged(self._prefregex.groups(hit.before), captured)
+        if self._buffer is None:
+            evidence: tuple[Evidence, ...] = (self._evidence(line, path, offset, now),)
+        else:
+            evidence = self._buffer.take(covered)
+        lines = len(evidence)
+        key = captured.get("mlfid")
+        joined = None
+        if isinstance(key, str):
+            at = self._at if self._at is not None else now
+            joined = self.sessions.join(key, captured, evidence, at)
+            captured, evidence, lines = joined.captured, joined.evidence, joined.lines
+            is_failure = joined.is_failure
+        else:
+            is_failure = not (captured.get("nofail") or captured.get("mlfgained"))
+        tags = _tags(captured, joined.users if joined else ())
+        subject, address, host = self._identify(captured)
+        if not is_failure:
+            return _Outcome("informing", tags=tags, host=host)
+        if joined is not None and not host:
+            wait(joined)
+            return _Outcome("pending", tags=tags)
+        if subject is None:
+            self.counters.unusable += 1
+            return _Outcome("unusable", tags=tags, host=host)
+        self.counters.failures += 1
+        failure = Failure(
+            jail=self.jail,
+            subject=subject,
+            at=Instant(min(self._at if self._at is not None else now, now)),
+            rule=hit.rule,
+            evidence=evidence,
+            tags=tags,
+            address=address,
+        )
+        return _Outcome("failure", failure, tags=tags, host=host, lines=lines)
+
+    def _evidence(self, line: str, path: str, offset: int, now: Instant) -> Evidence:
+        at = now if self._at is None else self._at
+        return Evidence(line[:EVIDENCE_LIMIT_CHARACTERS], path, offset, at)
+
+    def _identify(
+        self, captured: dict[str, Captured]
+    ) -> tuple[Subject | None, Subject | None, str]:
+        """Return the subject, the address beside an identifier, and the text that names them.
+
+        An identifier counts before an address, that before a name; a name to be
+        resolved counts before the identifier it stands beside.
+        """
+        identifier = captured.get("fid")
+        for group in ("ip4", "ip6"):
+            text = captured.get(group)
+            if isinstance(text, str):
+                address = _parse_address(text, captured.get("cidr"))
+                if identifier is None or identifier == text:
+                    return address, None, text
+                return self._identifier(identifier), address, str(identifier)
+        name = captured.get("dns")
+        if isinstance(name, str):
+            if self._usedns == "raw":
+                return self._identifier(name if identifier is None else identifier), None, name
+            subject = name_subject(name)
+            if subject.kind is SubjectKind.NAME and self._usedns == "no":
+                return None, None, name
+            return subject, None, name
+        if not identifier:
+            return None, None, ""
+        return self._identifier(identifier), None, str(identifier)
+
+    def _identifier(self, text: str | tuple[str | None, ...]) -> Subject:
+        if self._usedns == "raw":
+            return Subject(parse_subject("x" + str(text)).text[1:], SubjectKind.ID)
+        return parse_subject(str(text))
+
+
+def _parse_address(text: str, mask: Captured) -> Subject | None:
+    subject = parse_address(f"{text}/{mask}" if mask else text)
+    if subject is not None and subject.text.endswith("/0"):
+        return None
+    return subject
+
+
+def _tags(captured: dict[str, Captured], users: tuple[str, ...]) -> Tags:
+    tags = {
+        "port" if name == "fport" else name: cut(text)
+        for name, text in captured.items()
+        if text is not None and name not in _HIDDEN and not name.startswith("skiplines")
+    }
+    if users:
+        tags["users"] = users
+    return tags

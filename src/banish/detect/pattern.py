@@ -1,0 +1,179 @@
+"""Compiles failregex, ignoreregex and prefregex, and reads what they captured.
+
+Two things Fail2Ban does not do: a flag in the middle such as ``a(?i)b`` means
+the rest of its group (Python 3.11 refuses it), and a pattern that begins with
+``^`` is tried at the line's start only. Python's engine tries even those at
+every character, which for twenty rules costs more than all the rest together.
+"""
+
+import re
+import warnings
+from collections.abc import Callable, Mapping
+
+from banish.detect import tags
+from banish.errors import ConfigError
+from banish.model.settings import Regex, UseDns
+
+Captured = str | tuple[str | None, ...] | None
+"""What one group holds; a tuple comes from ``<F-TUPLE_...>``."""
+
+Search = Callable[[str], "re.Match[str] | None"]
+
+SUBJECT_GROUPS = ("fid", "ip4", "ip6", "dns", "mlfid")
+"""Groups that say whom a failure counts against; a rule must have one."""
+
+_FLAGS = re.compile(r"\(\?([aiLmsux]+)\)")
+_COMPOUND = re.compile(r"(alt|tuple)_(.*?)(?:_\d+)?")
+
+
+def scope_flags(regex: str) -> tuple[str, bool]:
+    """Return *regex* with flags in the middle scoped, and whether it is anchored.
+
+    Anchored means: without ``re.MULTILINE`` it can match at the very beginning only.
+    """
+    leading = _FLAGS.match(regex)
+    at = leading.end() if leading else 0
+    out = [regex[:at]]
+    scopes: list[list[str]] = [[]]
+    branches = False
+    anchored = regex[at : at + 1] == "^" and regex[at + 1 : at + 2] not in {"?", "*", "+", "{"}
+    in_class = False
+    while at < len(regex):
+        piece = regex[at]
+        if piece == "\\":
+            piece = regex[at : at + 2]
+        elif in_class:
+            in_class = piece != "]"
+        elif piece == "[":
+            # A "]" right after the opening, or after its "^", is a member.
+            opening = re.compile(r"\[\^?\]?").match(regex, at)
+            piece = opening[0] if opening else piece
+            in_class = True
+        elif (flags := _FLAGS.match(regex, at)) is not None:
+            out.append(f"(?{flags[1]}:")
+            scopes[-1].append(flags[1])
+            at = flags.end()
+            continue
+        elif piece == "(":
+            scopes.append([])
+        elif piece == ")" and len(scopes) > 1:
+            piece = ")" * len(scopes.pop()) + piece
+            out.append(piece)
+            at += 1
+            continue
+        elif piece == "|":
+            branches = branches or len(scopes) == 1
+            here = scopes[-1]
+            out.append(")" * len(here) + "|" + "".join(f"(?{flag}:" for flag in here))
+            at += 1
+            continue
+        out.append(piece)
+        at += len(piece)
+    out.append(")" * len(scopes[0]))
+    many_lines = leading is not None and "m" in leading[1]
+    return "".join(out), anchored and not branches and not many_lines
+
+
+class Pattern:
+    """One compiled regular expression of a filter.
+
+    ``search`` finds its first match in a text; it is the compiled pattern's own
+    method, so that a line that does not match costs no Python call.
+    """
+
+    __slots__ = ("_alternatives", "_tuples", "expanded", "names", "search", "source")
+
+    def __init__(self, source: Regex, expanded: str, compiled: re.Pattern[str], *, anchored: bool):
+        self.source = source
+        self.expanded = expanded
+        self.search: Search = compiled.match if anchored else compiled.search
+        self.names = frozenset(compiled.groupindex)
+        compound = sorted(
+            (found[1], name, tags.group_name(found[2]))
+            for name in compiled.groupindex
+            if (found := _COMPOUND.fullmatch(name))
+        )
+        self._alternatives = tuple((name, fills) for kind, name, fills in compound if kind == "alt")
+        self._tuples = tuple((name, fills) for kind, name, fills in compound if kind == "tuple")
+
+    @property
+    def names_subject(self) -> bool:
+        """Whether a match says whom it counts against."""
+        return not self.names.isdisjoint(SUBJECT_GROUPS) or any(
+            fills in SUBJECT_GROUPS for _, fills in self._alternatives + self._tuples
+        )
+
+    def groups(self, found: re.Match[str]) -> dict[str, Captured]:
+        """Return the named groups of *found*, alternatives filled in and tuples joined."""
+        captured: dict[str, Captured] = dict(found.groupdict())
+        for name, fills in self._alternatives:
+            if captured[name] and not captured.get(fills):
+                captured[fills] = captured[name]
+        for name, fills in self._tuples:
+            part = found[name]
+            so_far = captured.get(fills)
+            captured[fills] = (*so_far, part) if isinstance(so_far, tuple) else (so_far, part)
+        return captured
+
+
+def compile_pattern(
+    regex: Regex,
+    *,
+    option: str = "failregex",
+    usedns: UseDns = "warn",
+    multiline: bool = False,
+    elsewhere: frozenset[str] | None = None,
+) -> Pattern:
+    """Return *regex* compiled, its tags expanded.
+
+    With *elsewhere*, the groups that a prefregex has already captured (an empty
+    set where there is none), the pattern must be able to name a subject.
+
+    Raises:
+        ConfigError: It is empty, is no regular expression, or names no subject.
+
+    """
+    where = str(regex.place) if regex.place else ""
+    if not regex.text.strip():
+        raise ConfigError(
+            f"{option}: the regular expression is empty",
+            where=where,
+            cure="write one, or leave the line out",
+        )
+    expanded, anchored = scope_flags(tags.expand(regex.text, usedns))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            compiled = re.compile(expanded, re.MULTILINE if multiline else 0)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise ConfigError(
+            f"{option}: {_short(regex.text)} is not a regular expression: {error}",
+            where=where,
+            cure="mend it; `banish regex` shows what a regular expression finds",
+        ) from error
+    pattern = Pattern(regex, expanded, compiled, anchored=anchored and not multiline)
+    if elsewhere is not None and not pattern.names_subject and elsewhere.isdisjoint(SUBJECT_GROUPS):
+        raise ConfigError(
+            f"{option}: {_short(regex.text)} does not say whom a match counts against",
+            where=where,
+            cure="put <HOST>, <ADDR>, <F-ID>...</F-ID> or <F-MLFID>...</F-MLFID> into it",
+        )
+    return pattern
+
+
+def groups_of(pattern: Pattern | None) -> frozenset[str]:
+    """Return the names of the groups of *pattern*, none for no pattern."""
+    return pattern.names if pattern else frozenset()
+
+
+def merged(first: Mapping[str, Captured], second: Mapping[str, Captured]) -> dict[str, Captured]:
+    """Return the captures of two patterns as one; where both have one, the second's counts."""
+    both = dict(first)
+    for name, text in second.items():
+        if text is not None or name not in both:
+            both[name] = text
+    return both
+
+
+def _short(text: str) -> str:
+    return f'"{text}"' if len(text) <= 120 else f'"{text[:120]}..."'
