@@ -1,1 +1,14 @@
-"""To be written."""
+"""A private world of network namespaces with a real OpenSSH server, for demo, tests, benchmarks.
+
+with Lab.open() as lab:
+    lab.sshd()
+    lab.attacker.fail_login("root")
+    lab.wait_for_line("Failed password for root")
+"""
+
+from banish.lab.accounts import Account
+from banish.lab.namespaces import LabError
+from banish.lab.ssh import Login, SshServer
+from banish.lab.world import Host, Lab, LogLine
+
+__all__ = ["Account", "Host", "Lab", "LabError", "LogLine", "Login", "SshServer"]
