@@ -1,1 +1,1 @@
-"""To be written."""
+"""Remembers across restarts: bans, windows and positions, in one SQLite file."""

@@ -1,0 +1,232 @@
+"""The database as its thread sees it: whole transactions, on a file that may go bad.
+
+A file found damaged is moved aside, what is readable is saved into a new one,
+and the call goes on there. A file deleted or replaced while we write to it is
+noticed before each call, since SQLite would go on writing to what nobody finds.
+"""
+
+import os
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from banish.errors import StoreError
+from banish.model.address import Subject
+from banish.model.ban import Ban
+from banish.model.instant import Instant, Seconds
+from banish.model.snapshot import Commit, JailMemory, Memory
+from banish.ports import Clock
+from banish.store import ledger, progress
+from banish.store.connection import MEMORY, connect, damage, is_damaged, translate
+from banish.store.migrations import migrate
+from banish.store.salvage import COMPANIONS, copy_file, move_aside, name_aside
+from banish.telemetry.happenings import Happening, WarningGiven
+
+CHECKED_BYTES = 64 * 1024 * 1024
+"""A file up to this size is checked whole when opened (some 0.1 s), a larger one as it is read."""
+
+VACUUM_PAGES = 2_000
+"""Pages given back to the file system by one `Database.tidy`: 8 MB."""
+
+Result = TypeVar("Result")
+
+
+class Database:
+    """One file and the connection to it; every method is called in one and the same thread."""
+
+    def __init__(self, path: str, evidence_limit: int, busy: Seconds, clock: Clock) -> None:
+        self.path = path
+        self.happenings: deque[Happening] = deque()
+        """What is to be told; appended here, taken out by whoever tells it."""
+        self._evidence_limit = evidence_limit
+        self._busy = busy
+        self._clock = clock
+        self._connection: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
+        self._rescued: str | None = None
+
+    def open(self) -> None:
+        """Open or make the file.
+
+        Raises:
+            StoreError: It cannot be opened.
+
+        """
+        self._do(lambda _: None)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def load(self, now: Instant) -> Memory:
+        """Return what is remembered."""
+        return self._do(lambda connection: _load(connection, now))
+
+    def commit(self, commits: Sequence[Commit]) -> None:
+        """Write *commits* in one transaction."""
+
+        def write(connection: sqlite3.Connection) -> None:
+            with _transaction(connection, "IMMEDIATE"):
+                for commit in commits:
+                    ledger.write(connection, commit.at, commit.decisions, self._evidence_limit)
+                    progress.write(connection, commit)
+
+        self._do(write)
+
+    def count_bans(self, jail: str, subject: Subject) -> int:
+        """Return how often *jail* has banned *subject*."""
+        return self._do(lambda connection: ledger.count(connection, jail, subject))
+
+    def history(self, limit: int, subject: Subject | None) -> list[Ban]:
+        """Return the newest bans, newest first."""
+        return self._do(lambda connection: ledger.history(connection, limit, subject))
+
+    def purge(self, now: Instant, age: Seconds) -> tuple[int, bool]:
+        """Forget some history in one short transaction; return how much, and if that was all."""
+
+        def purge(connection: sqlite3.Connection) -> tuple[int, bool]:
+            with _transaction(connection, "IMMEDIATE"):
+                marked = ledger.mark_expired(connection, now)
+                forgotten = ledger.purge(connection, now, age)
+            return forgotten, max(marked, forgotten) < ledger.PURGE_ROWS
+
+        return self._do(purge)
+
+    def tidy(self, now: Instant) -> int:
+        """Forget windows of jails long gone, and give free pages back; return how many windows."""
+
+        def tidy(connection: sqlite3.Connection) -> int:
+            with _transaction(connection, "IMMEDIATE"):
+                forgotten = progress.purge(connection, now)
+            connection.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
+            return forgotten
+
+        return self._do(tidy)
+
+    def _do(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Do *work* on the file as it is now; once more on a new one if it is damaged."""
+        try:
+            try:
+                return work(self._current())
+            except sqlite3.Error as error:
+                if not is_damaged(error) or self.path == MEMORY:
+                    raise
+                return work(self._renew(error))
+        except sqlite3.Error as error:
+            raise translate(error, self.path) from error
+        except OSError as error:
+            raise StoreError(f"{self.path}: {error.strerror}") from error
+
+    def _current(self) -> sqlite3.Connection:
+        if self._connection is not None and self.path != MEMORY and self._identity() != self._file:
+            self._rescue(self._connection)
+        if self._connection is None:
+            self._connection = self._connect()
+            self._file = self._identity()
+        if self._rescued is not None:
+            self._bring_back(self._connection, self._rescued)
+        return self._connection
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = connect(self.path, self._busy)
+        try:
+            migrate(connection, self.path)
+            pages = connection.execute("PRAGMA page_count").fetchone()[0]
+            size = connection.execute("PRAGMA page_size").fetchone()[0]
+            if pages * size <= CHECKED_BYTES:
+                found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+                if found != "ok":
+                    raise damage(found)
+        except (sqlite3.Error, StoreError):
+            connection.close()
+            raise
+        return connection
+
+    def _renew(self, error: sqlite3.Error) -> sqlite3.Connection:
+        """Move the damaged file aside, begin a new one, save what can be saved."""
+        self.close()
+        aside = move_aside(self.path, self._clock())
+        self._connection = self._connect()
+        self._file = self._identity()
+        bans, is_whole = copy_file(aside, self._connection)
+        saved = "all of it was saved" if is_whole else f"{bans} bans could be saved out of it"
+        self._warn(f"{self.path} was damaged ({error}); it was moved to {aside}, and {saved}")
+        return self._connection
+
+    def _rescue(self, old: sqlite3.Connection) -> None:
+        """Write what the lost file holds to a file of its own, then let go of it.
+
+        The old connection must be closed before another one opens the path: on
+        closing, SQLite deletes the write-ahead log by name.
+        """
+        Path(self.path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        rescued = name_aside(self.path, "rescued", self._clock())
+        os.close(os.open(rescued, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        try:
+            old.execute("VACUUM INTO ?", (rescued,))
+        except sqlite3.Error:
+            Path(rescued).unlink()
+            raise
+        self._rescued = rescued
+        self.close()
+        if not Path(self.path).exists():
+            for companion in COMPANIONS:
+                Path(self.path + companion).unlink(missing_ok=True)
+
+    def _bring_back(self, connection: sqlite3.Connection, rescued: str) -> None:
+        held = connection.execute(
+            "SELECT 1 FROM bans UNION ALL SELECT 1 FROM totals UNION ALL SELECT 1 FROM positions"
+        ).fetchone()
+        if held is None:
+            copy_file(rescued, connection)
+            Path(rescued).unlink()
+            self._warn(f"{self.path} was deleted by somebody; it was written anew")
+        else:
+            self._warn(f"{self.path} was replaced by somebody; what it held is in {rescued}")
+        self._rescued = None
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            found = Path(self.path).stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+    def _warn(self, what: str) -> None:
+        self.happenings.append(WarningGiven(part="store", what=what))
+
+
+def _load(connection: sqlite3.Connection, now: Instant) -> Memory:
+    with _transaction(connection, "DEFERRED"):
+        in_force: dict[str, list[Ban]] = {}
+        for ban in ledger.in_force(connection, now):
+            in_force.setdefault(ban.jail, []).append(ban)
+        tallies = progress.tallies(connection)
+        totals = progress.totals(connection)
+        past = ledger.past(connection, now)
+        positions = progress.positions(connection)
+    jails: dict[str, JailMemory] = {}
+    for jail in sorted({*in_force, *tallies, *totals, *past}):
+        bans = tuple(in_force.get(jail, ()))
+        over = past.get(jail, {})
+        if over:
+            for ban in bans:
+                over.pop(ban.subject, None)
+        jails[jail] = JailMemory(bans, tallies.get(jail, {}), *totals.get(jail, (0, 0)), over)
+    return Memory(jails, positions)
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection, kind: str) -> Iterator[None]:
+    connection.execute(f"BEGIN {kind}")
+    try:
+        yield
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")

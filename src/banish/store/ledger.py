@@ -1,0 +1,205 @@
+"""The ledger: every ban that was started, and whether it still holds.
+
+A ban is named by jail, subject and beginning, so writing a decision twice
+leaves what writing it once leaves. Ends by ``stopped`` are not written: the
+firewall let go because the server stopped, and the ban goes on with the next
+start. Ends by ``foreign`` are of bans that nobody decided.
+"""
+
+# ruff: noqa: S608  (statements are built from constants of this file, never from values)
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from banish.model.address import Subject
+from banish.model.ban import Ban
+from banish.model.decision import Decision, EndBan, EndReason, ProlongBan, StartBan
+from banish.model.failure import Evidence
+from banish.model.instant import Instant, Seconds
+from banish.model.snapshot import PastBan
+from banish.store.columns import BlobReader, from_column, to_blob, to_column, to_subject
+
+EVIDENCE_BANS = 10_000
+"""Bans whose evidence is read back at start, the newest; `history` reads that of any."""
+
+PAST_ROWS = 200_000
+"""Ended bans that are looked at for `past`, the newest."""
+
+PURGE_ROWS = 5_000
+"""Rows changed by one transaction of `purge`: some 50 ms, so that no commit waits long."""
+
+_COLUMNS = "id, jail, subject, kind, since, until, failures, count, cause, rule"
+_NAMED = "subject = ? AND kind = ? AND jail = ?"
+
+_END_OTHERS = (
+    "UPDATE bans SET ended_at = ?, end_reason = 'expired'"
+    f" WHERE {_NAMED} AND ended_at IS NULL AND since <> ?"
+)
+_START = (
+    "INSERT INTO bans (jail, subject, kind, since, until, failures, count, cause, rule)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (subject, kind, jail, since) DO UPDATE SET"
+    " until = excluded.until, failures = excluded.failures, count = excluded.count,"
+    " cause = excluded.cause, rule = excluded.rule, ended_at = NULL, end_reason = NULL"
+)
+_EVIDENCE = (
+    f"INSERT INTO evidence (ban, lines) SELECT id, ? FROM bans WHERE {_NAMED} AND since = ?"
+    " ON CONFLICT (ban) DO UPDATE SET lines = excluded.lines"
+)
+_END = f"UPDATE bans SET ended_at = ?, end_reason = ? WHERE {_NAMED} AND ended_at IS NULL"
+_END_UNKNOWN = (
+    "INSERT INTO bans (jail, subject, kind, since, until, failures, count, cause, rule,"
+    " ended_at, end_reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+)
+
+_lines = BlobReader(tuple[Evidence, ...])
+
+
+def write(
+    connection: sqlite3.Connection, at: Instant, decisions: Sequence[Decision], lines: int
+) -> None:
+    """Write *decisions*, taken at *at*, each with its newest *lines* lines of evidence."""
+    for decision in decisions:
+        match decision:
+            case StartBan(ban) | ProlongBan(ban):
+                _start(connection, at, ban, lines)
+            case EndBan(ban, reason):
+                _end(connection, at, ban, reason, lines)
+
+
+def in_force(connection: sqlite3.Connection, now: Instant) -> list[Ban]:
+    """Return the bans in force at *now*; the newest `EVIDENCE_BANS` have their evidence."""
+    rows = connection.execute(
+        f"SELECT {_COLUMNS} FROM bans WHERE ended_at IS NULL AND (until IS NULL OR until > ?)"
+        " ORDER BY id",
+        (now,),
+    )
+    found = dict(_read(rows))
+    newest = list(found)[-EVIDENCE_BANS:]
+    if newest:
+        evidence = connection.execute("SELECT ban, lines FROM evidence WHERE ban >= ?", newest[:1])
+        for number, blob in evidence:
+            if number in found:
+                found[number] = _with_evidence(found[number], blob)
+    return list(found.values())
+
+
+def past(connection: sqlite3.Connection, now: Instant) -> dict[str, dict[Subject, PastBan]]:
+    """Return by jail the last ban of each subject whose bans are over at *now*.
+
+    The operator's unban wipes out what was before it. Subjects that are banned
+    may be among them; looks at the newest `PAST_ROWS` rows only.
+    """
+    rows = connection.execute(
+        "SELECT jail, subject, kind, count, since, until, end_reason FROM bans"
+        " WHERE ended_at IS NOT NULL OR until <= ? ORDER BY id DESC LIMIT ?",
+        (now, PAST_ROWS),
+    )
+    found: dict[str, dict[Subject, PastBan | None]] = {}
+    for jail, subject, kind, count, since, until, reason in rows:
+        last = None if reason == "operator" else PastBan(count, since, until)
+        found.setdefault(from_column(jail), {}).setdefault(to_subject(subject, kind), last)
+    return {
+        jail: {subject: last for subject, last in subjects.items() if last is not None}
+        for jail, subjects in found.items()
+    }
+
+
+def count(connection: sqlite3.Connection, jail: str, subject: Subject) -> int:
+    """Return the how-manieth the last ban of *subject* by *jail* was; 0 after a pardon."""
+    row = connection.execute(
+        f"SELECT count, end_reason FROM bans WHERE {_NAMED} ORDER BY since DESC LIMIT 1",
+        _name(subject, jail),
+    ).fetchone()
+    return 0 if row is None or row[1] == "operator" else int(row[0])
+
+
+def history(connection: sqlite3.Connection, limit: int, subject: Subject | None) -> list[Ban]:
+    """Return the newest *limit* bans, newest first, with evidence."""
+    where, values = "", ()
+    if subject is not None:
+        where, values = "WHERE subject = ? AND kind = ?", _name(subject, "")[:2]
+    rows = connection.execute(
+        f"SELECT {_COLUMNS} FROM bans {where} ORDER BY since DESC, id DESC LIMIT ?",
+        (*values, limit),
+    )
+    found = []
+    for number, ban in _read(rows):
+        lines = connection.execute("SELECT lines FROM evidence WHERE ban = ?", (number,)).fetchone()
+        found.append(_with_evidence(ban, lines[0]) if lines is not None else ban)
+    return found
+
+
+def mark_expired(connection: sqlite3.Connection, now: Instant) -> int:
+    """End bans that ran out while nobody looked; return how many, `PURGE_ROWS` at most."""
+    return connection.execute(
+        "UPDATE bans SET ended_at = until, end_reason = 'expired' WHERE id IN"
+        " (SELECT id FROM bans WHERE ended_at IS NULL AND until <= ? LIMIT ?)",
+        (now, PURGE_ROWS),
+    ).rowcount
+
+
+def purge(connection: sqlite3.Connection, now: Instant, age: Seconds) -> int:
+    """Forget ended bans; return how many, `PURGE_ROWS` at most.
+
+    A row goes once *age* has passed since its end, and since three times its
+    length, so that ``bantime.increment`` knows who comes back (as Fail2Ban's
+    ``bips`` table, server/database.py of 1.1.1).
+    """
+    before = now - age
+    return connection.execute(
+        "DELETE FROM bans WHERE id IN (SELECT id FROM bans WHERE since < ? AND ended_at < ?"
+        " AND (end_reason = 'operator' OR until IS NULL OR until + 2 * (until - since) < ?)"
+        " LIMIT ?)",
+        (before, before, before, PURGE_ROWS),
+    ).rowcount
+
+
+def _start(connection: sqlite3.Connection, at: Instant, ban: Ban, lines: int) -> None:
+    name = _name(ban.subject, ban.jail)
+    connection.execute(_END_OTHERS, (at, *name, ban.since))
+    connection.execute(_START, _row(ban))
+    _write_evidence(connection, ban, lines)
+
+
+def _end(
+    connection: sqlite3.Connection, at: Instant, ban: Ban, reason: EndReason, lines: int
+) -> None:
+    if reason in ("stopped", "foreign"):
+        return
+    ended = connection.execute(_END, (at, reason, *_name(ban.subject, ban.jail))).rowcount
+    if not ended and connection.execute(_END_UNKNOWN, (*_row(ban), at, reason)).rowcount > 0:
+        _write_evidence(connection, ban, lines)
+
+
+def _write_evidence(connection: sqlite3.Connection, ban: Ban, lines: int) -> None:
+    kept = ban.evidence[-lines:] if lines > 0 else ()
+    if kept:
+        name = _name(ban.subject, ban.jail)
+        connection.execute(_EVIDENCE, (to_blob(kept), *name, ban.since))
+
+
+def _name(subject: Subject, jail: str) -> tuple[Any, ...]:
+    return (to_column(subject.text), subject.kind.value, to_column(jail))
+
+
+def _row(ban: Ban) -> tuple[Any, ...]:
+    subject, kind, jail = _name(ban.subject, ban.jail)
+    times = (ban.since, ban.until)
+    return (jail, subject, kind, *times, ban.failures, ban.count, ban.cause, ban.rule)
+
+
+def _read(rows: sqlite3.Cursor) -> Iterator[tuple[int, Ban]]:
+    for number, jail, subject, kind, since, until, failures, count_, cause, rule in rows:
+        who = to_subject(subject, kind)
+        ban = Ban(from_column(jail), who, since, until, failures, count_, cause, (), rule)
+        yield number, ban
+
+
+def _with_evidence(ban: Ban, blob: bytes) -> Ban:
+    try:
+        return msgspec.structs.replace(ban, evidence=_lines.read(blob))
+    except ValueError:  # written by no version of ours: the ban matters more
+        return ban

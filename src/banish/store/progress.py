@@ -1,0 +1,83 @@
+"""How far we are: windows, positions and totals, always of the same commit."""
+
+import sqlite3
+
+from banish.model.address import Subject
+from banish.model.instant import Instant, Seconds
+from banish.model.record import Position
+from banish.model.snapshot import Commit, JailChanges, Tally
+from banish.store.columns import BlobReader, from_column, to_blob, to_column, to_subject
+
+FORGOTTEN_AFTER = Seconds(366 * 86_400)
+"""A window this old is of a jail that is gone; no findtime is a year."""
+
+_tally = BlobReader(Tally)
+_position = BlobReader(Position)
+
+
+def write(connection: sqlite3.Connection, commit: Commit) -> None:
+    """Write the windows, totals and positions of *commit*."""
+    for changes in commit.changes:
+        _write_changes(connection, changes)
+    connection.executemany(
+        "INSERT OR REPLACE INTO positions (source, position) VALUES (?, ?)",
+        [(to_column(source), to_blob(position)) for source, position in commit.positions.items()],
+    )
+
+
+def tallies(connection: sqlite3.Connection) -> dict[str, dict[Subject, Tally]]:
+    """Return all windows by jail."""
+    found: dict[str, dict[Subject, Tally]] = {}
+    for jail, subject, kind, blob in connection.execute(
+        "SELECT jail, subject, kind, tally FROM tallies ORDER BY newest"
+    ):
+        try:
+            tally: Tally = _tally.read(blob)
+        except ValueError:  # written by no version of ours; the rest is good
+            continue
+        found.setdefault(from_column(jail), {})[to_subject(subject, kind)] = tally
+    return found
+
+
+def positions(connection: sqlite3.Connection) -> dict[str, Position]:
+    """Return all positions by source; the log of one that cannot be read is read anew."""
+    found: dict[str, Position] = {}
+    for source, blob in connection.execute("SELECT source, position FROM positions"):
+        try:
+            found[from_column(source)] = _position.read(blob)
+        except ValueError:
+            continue
+    return found
+
+
+def totals(connection: sqlite3.Connection) -> dict[str, tuple[int, int]]:
+    """Return failures and bans ever counted, by jail."""
+    rows = connection.execute("SELECT jail, failures, bans FROM totals")
+    return {from_column(jail): (failures, bans) for jail, failures, bans in rows}
+
+
+def purge(connection: sqlite3.Connection, now: Instant) -> int:
+    """Forget windows of jails that are long gone; return how many."""
+    before = now - FORGOTTEN_AFTER
+    return connection.execute("DELETE FROM tallies WHERE newest < ?", (before,)).rowcount
+
+
+def _write_changes(connection: sqlite3.Connection, changes: JailChanges) -> None:
+    jail = to_column(changes.jail)
+    kept, gone = [], []
+    for subject, tally in changes.tallies.items():
+        name = (to_column(subject.text), subject.kind.value, jail)
+        if tally is None or not tally.times:
+            gone.append(name)
+        else:
+            kept.append((*name, tally.times[-1], to_blob(tally)))
+    connection.executemany(
+        "INSERT OR REPLACE INTO tallies (subject, kind, jail, newest, tally)"
+        " VALUES (?, ?, ?, ?, ?)",
+        kept,
+    )
+    connection.executemany("DELETE FROM tallies WHERE subject = ? AND kind = ? AND jail = ?", gone)
+    connection.execute(
+        "INSERT OR REPLACE INTO totals (jail, failures, bans) VALUES (?, ?, ?)",
+        (jail, changes.failures_total, changes.bans_total),
+    )

@@ -1,0 +1,280 @@
+"""What every store promises; each test is run against the real one and the fake."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+
+import pytest
+
+from banish.errors import StoreError
+from banish.model.address import Subject, parse_subject
+from banish.model.ban import Ban
+from banish.model.decision import Decision, EndBan, EndReason, ProlongBan, StartBan
+from banish.model.failure import Evidence
+from banish.model.instant import Instant, Seconds
+from banish.model.record import FilePosition, Fingerprint, JournalPosition, Position
+from banish.model.snapshot import Commit, JailChanges, JailMemory, Memory, PastBan, Tally
+from banish.ports import Store
+
+OpenStore = Callable[[], AbstractAsyncContextManager[Store]]
+
+ATTACKER = parse_subject("192.0.2.1")
+NEIGHBOUR = parse_subject("2001:db8::7")
+NETWORK = parse_subject("198.51.100.0/24")
+ODD = parse_subject("user \udcff\x00 ü'; --")
+LINES = (
+    Evidence("Failed password for root", "/var/log/auth.log", 120, Instant(990.5)),
+    Evidence("half a surrogate: \udc80", "/var/log/\udcff.log", 188, Instant(991)),
+)
+DAY = Seconds(86_400)
+
+
+def ban_of(
+    subject: Subject = ATTACKER,
+    since: float = 1000,
+    until: float | None = 1600,
+    jail: str = "sshd",
+    count: int = 1,
+    evidence: tuple[Evidence, ...] = LINES,
+) -> Ban:
+    return Ban(
+        jail,
+        subject,
+        Instant(since),
+        None if until is None else Instant(until),
+        failures=5,
+        count=count,
+        evidence=evidence,
+        rule=2,
+    )
+
+
+def commit(
+    *decisions: Decision,
+    at: float = 1000,
+    tallies: Mapping[Subject, Tally | None] | None = None,
+    positions: Mapping[str, Position] | None = None,
+    totals: tuple[int, int] = (5, 1),
+) -> Commit:
+    changes = () if tallies is None else (JailChanges("sshd", tallies, *totals),)
+    return Commit(Instant(at), decisions, changes, positions or {})
+
+
+def ends(ban: Ban, reason: EndReason = "expired", at: float = 1600) -> Commit:
+    return commit(EndBan(ban, reason), at=at)
+
+
+class StoreContract:
+    """Subclass it with an `open_store` fixture."""
+
+    def play(self, open_store: OpenStore, script: Callable[[Store], Awaitable[None]]) -> None:
+        async def main() -> None:
+            async with open_store() as store:
+                await script(store)
+
+        asyncio.run(asyncio.wait_for(main(), 60))
+
+    def test_a_new_store_remembers_nothing(self, open_store: OpenStore) -> None:
+        async def script(store: Store) -> None:
+            assert await store.load(Instant(0)) == Memory()
+            assert await store.history(limit=10) == []
+            assert await store.count_bans("sshd", ATTACKER) == 0
+
+        self.play(open_store, script)
+
+    def test_a_ban_comes_back_as_it_was_decided(self, open_store: OpenStore) -> None:
+        bans = (
+            ban_of(),
+            ban_of(NEIGHBOUR, until=None, evidence=()),
+            ban_of(NETWORK),
+            ban_of(ODD, jail="ö \udcfe"),
+        )
+
+        async def script(store: Store) -> None:
+            await store.commit([commit(*map(StartBan, bans))])
+            jails = (await store.load(Instant(1001))).jails
+            assert set(jails["sshd"].bans) == set(bans[:3])
+            assert jails["ö \udcfe"] == JailMemory(bans[3:])
+            assert await store.history(limit=9, subject=ODD) == [bans[3]]
+
+        self.play(open_store, script)
+
+    def test_a_ban_that_is_over_is_not_in_force(self, open_store: OpenStore) -> None:
+        async def script(store: Store) -> None:
+            await store.commit([commit(StartBan(ban_of(count=3)))])
+            assert (await store.load(Instant(1599))).jails["sshd"].bans == (ban_of(count=3),)
+            memory = (await store.load(Instant(1600))).jails["sshd"]
+            assert memory.bans == ()
+            assert memory.past == {ATTACKER: PastBan(3, Instant(1000), Instant(1600))}
+
+        self.play(open_store, script)
+
+    def test_an_ended_ban_is_history(self, open_store: OpenStore) -> None:
+        async def script(store: Store) -> None:
+            await store.commit([commit(StartBan(ban_of())), ends(ban_of(), "exempt", at=1100)])
+            memory = (await store.load(Instant(1101))).jails["sshd"]
+            assert memory.bans == ()
+            assert ATTACKER in memory.past
+            assert await store.history(limit=9) == [ban_of()]
+            assert await store.count_bans("sshd", ATTACKER) == 1
+            assert await store.count_bans("nginx", ATTACKER) == 0
+
+        self.play(open_store, script)
+
+    def test_an_unban_by_the_operator_wipes_the_count(self, open_store: OpenStore) -> None:
+        async def script(store: Store) -> None:
+            await store.commit([commit(StartBan(ban_of(since=10, until=20)))])
+            await store.commit([ends(ban_of(since=10, until=20), at=20)])
+            await store.commit([commit(StartBan(ban_of(count=2))), ends(ban_of(), "operator")])
+            memory = await store.load(Instant(2000))
+            assert all(jail.past == {} for jail in memory.jails.values())
+            assert await store.count_bans("sshd", ATTACKER) == 0
+            assert len(await store.history(limit=9)) == 2
+
+        self.play(open_store, script)
+
+    def test_a_stopping_server_ends_no_ban_for_good(self, open_store: OpenStore) -> None:
+        async def script(store: Store) -> None:
+            await store.commit([commit(StartBan(ban_of())), ends(ban_of(), "stopped")])
+            await store.commit([ends(ban_of(NEIGHBOUR), "foreign")])
+            memory = (await store.load(Instant(1001))).jails["sshd"]
+            assert memory == JailMemory((ban_of(),))
+
+        self.play(open_store, script)
+
+    def test_a_prolonged_ban_ends_later_and_keeps_its_evidence(self, open_store: OpenStore) -> None:
+        async def script(store: Store) -> None:
+            await store.commit([commit(StartBan(ban_of()))])
+            await store.commit([commit(ProlongBan(ban_of(until=9000, evidence=())))])
+            assert (await store.load(Instant(5000))).jails["sshd"].bans == (ban_of(until=9000),)
+            assert await store.history(limit=9) == [ban_of(until=9000)]
+
+        self.play(open_store, script)
+
+    def test_a_ban_put_back_is_no_new_one(self, open_store: OpenStore) -> None:
+        async def script(store: Store) -> None:
+            await store.commit([commit(StartBan(ban_of()))])
+            await store.commit([commit(StartBan(ban_of(evidence=()), restored=True))])
+            assert await store.history(limit=9) == [ban_of()]
+
+        self.play(open_store, script)
+
+    def test_a_new_ban_takes_the_place_of_one_whose_end_was_never_told(
+        self, open_store: OpenStore
+    ) -> None:
+        async def script(store: Store) -> None:
+            await store.commit([commit(StartBan(ban_of(until=None)))])
+            await store.commit([commit(StartBan(ban_of(since=3000, until=4000)), at=3000)])
+            bans = (await store.load(Instant(3001))).jails["sshd"].bans
+            assert bans == (ban_of(since=3000, until=4000),)
+            assert (await store.load(Instant(5000))).jails["sshd"].bans == ()
+
+        self.play(open_store, script)
+
+    def test_the_end_of_an_unknown_ban_is_history(self, open_store: OpenStore) -> None:
+        async def script(store: Store) -> None:
+            await store.commit([ends(ban_of())])
+            assert await store.history(limit=9) == [ban_of()]
+            assert (await store.load(Instant(1001))).jails["sshd"].bans == ()
+
+        self.play(open_store, script)
+
+    def test_the_same_ban_may_start_again_after_its_end(self, open_store: OpenStore) -> None:
+        async def script(store: Store) -> None:
+            await store.commit([commit(StartBan(ban_of())), ends(ban_of(), "operator")])
+            await store.commit([commit(StartBan(ban_of()))])
+            assert (await store.load(Instant(1001))).jails["sshd"].bans == (ban_of(),)
+
+        self.play(open_store, script)
+
+    def test_window_and_position_are_the_newest_written(self, open_store: OpenStore) -> None:
+        print_ = Fingerprint(1, 2, 3, "ab")
+        tally = Tally((Instant(1), Instant(2.25)), LINES)
+
+        async def script(store: Store) -> None:
+            await store.commit(
+                [
+                    commit(
+                        tallies={ATTACKER: tally, NEIGHBOUR: tally, ODD: tally},
+                        positions={"a": FilePosition("/var/log/\udcff", print_, 5)},
+                    ),
+                    commit(
+                        tallies={NEIGHBOUR: None},
+                        positions={"j": JournalPosition("s=1", Instant(4))},
+                        totals=(7, 2),
+                    ),
+                ]
+            )
+            memory = await store.load(Instant(5))
+            assert memory.jails == {"sshd": JailMemory((), {ATTACKER: tally, ODD: tally}, 7, 2)}
+            assert memory.positions == {
+                "a": FilePosition("/var/log/\udcff", print_, 5),
+                "j": JournalPosition("s=1", Instant(4)),
+            }
+
+        self.play(open_store, script)
+
+    def test_writing_twice_leaves_what_writing_once_leaves(self, open_store: OpenStore) -> None:
+        first = ban_of()
+        commits = [
+            commit(StartBan(first), tallies={NEIGHBOUR: Tally((Instant(1),))}),
+            commit(ProlongBan(ban_of(until=2000)), StartBan(ban_of(NETWORK))),
+            ends(ban_of(NETWORK), "operator", at=1700),
+            commit(StartBan(ban_of(NEIGHBOUR)), tallies={NEIGHBOUR: None}),
+        ]
+
+        async def script(store: Store) -> None:
+            await store.commit(commits)
+            memory = await store.load(Instant(1500))
+            history = await store.history(limit=9)
+            await store.commit(commits)
+            await store.commit(commits[-1:])
+            assert await store.load(Instant(1500)) == memory
+            assert await store.history(limit=9) == history
+
+        self.play(open_store, script)
+
+    def test_history_is_newest_first_and_bounded(self, open_store: OpenStore) -> None:
+        bans = [ban_of(since=at, until=at + 1) for at in (30, 10, 20)]
+
+        async def script(store: Store) -> None:
+            await store.commit([commit(*map(StartBan, bans), StartBan(ban_of(NEIGHBOUR)))])
+            found = await store.history(limit=2, subject=ATTACKER)
+            assert [ban.since for ban in found] == [30, 20]
+            assert [ban.subject for ban in await store.history(limit=1)] == [NEIGHBOUR]
+
+        self.play(open_store, script)
+
+    def test_purge_forgets_what_ended_long_ago(self, open_store: OpenStore) -> None:
+        short = ban_of(since=1000, until=1600)
+        forever = ban_of(NETWORK, until=None)
+        long = ban_of(NEIGHBOUR, since=1000, until=1000 + 2 * DAY)
+
+        async def script(store: Store) -> None:
+            await store.commit([commit(*map(StartBan, (short, forever, long)))])
+            assert await store.purge(Instant(1600 + DAY), DAY) == 0
+            assert await store.purge(Instant(1000 + 3 * 600 + DAY + 1), DAY) == 1
+            assert await store.history(limit=9, subject=ATTACKER) == []
+            assert await store.purge(Instant(1000 + 7 * DAY - 1), DAY) == 0
+            assert await store.count_bans("sshd", NEIGHBOUR) == 1
+            assert await store.purge(Instant(1000 + 7 * DAY + 1), DAY) == 1
+            assert (await store.load(Instant(9e9))).jails["sshd"].bans == (forever,)
+
+        self.play(open_store, script)
+
+    def test_a_pardoned_ban_is_forgotten_after_its_age_alone(self, open_store: OpenStore) -> None:
+        async def script(store: Store) -> None:
+            long = ban_of(until=1000 + 9 * DAY)
+            await store.commit([commit(StartBan(long)), ends(long, "operator", at=1100)])
+            assert await store.purge(Instant(1101 + DAY), DAY) == 1
+
+        self.play(open_store, script)
+
+    def test_a_closed_store_takes_nothing(self, open_store: OpenStore) -> None:
+        async def script(store: Store) -> None:
+            await store.close()
+            await store.close()
+            with pytest.raises(StoreError, match="closed"):
+                await store.commit([commit(StartBan(ban_of()))])
+
+        self.play(open_store, script)
