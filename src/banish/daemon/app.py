@@ -197,7 +197,7 @@ class Server:
         self._supervisor.start("enforcing", self._enforcing.run)
         self._supervisor.start("firewall watch", self._enforcing.watch)
         self._supervisor.start("unbans", self._keep_time)
-        self._supervisor.start("exemptions", self._exempt.keep_fresh)
+        self._supervisor.start("exemptions", lambda: self._exempt.keep_fresh(self._review))
         self._supervisor.start("housekeeping", self._keep_house)
         for pipeline in self._pipelines:
             pipeline.resume(memory.positions)
@@ -234,6 +234,12 @@ class Server:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(pause, 0.001)):
                     await self._due_changed.wait()
+
+    async def _review(self) -> None:
+        """Let in again whoever has become exempt."""
+        commit = self._jails.review(self._clock())
+        if commit is not None:
+            await self._enforcing.put(commit)
 
     async def _keep_house(self) -> None:
         """Forget old history, an hour apart."""

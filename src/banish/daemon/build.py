@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from pathlib import Path
 
 from banish.daemon.pipeline import Watch
 from banish.detect.matcher import Matcher
@@ -27,7 +26,12 @@ def store_opener(settings: Settings, *, emit: Emit, clock: Clock) -> Callable[[]
     """Return how to open the database; it raises StoreError."""
 
     async def open_store() -> Store:
-        return await SqliteStore.open(settings.server.dbfile, emit=emit, clock=clock)
+        return await SqliteStore.open(
+            settings.server.dbfile,
+            emit,
+            evidence_limit=settings.server.dbmaxmatches,
+            clock=clock,
+        )
 
     return open_store
 
@@ -35,7 +39,12 @@ def store_opener(settings: Settings, *, emit: Emit, clock: Clock) -> Callable[[]
 def policies(settings: Settings, ignored: Mapping[str, IgnoreList]) -> dict[str, JailPolicy]:
     """Return one policy for each jail."""
     return {
-        jail.name: JailPolicy(jail, ignored[jail.name], random=random.random)
+        jail.name: JailPolicy(
+            jail,
+            ignored[jail.name],
+            draw=random.random,
+            remembers=settings.server.dbpurgeage,
+        )
         for jail in settings.jails
     }
 
@@ -87,7 +96,7 @@ def wirings(settings: Settings, *, emit: Emit, clock: Clock) -> list[Wiring]:
             emit=emit,
             clock=clock,
             since=max(jail.findtime for jail in jails),
-            **_journal_options(jails[0].backend),
+            journal_path=_journal_path(jails[0].backend),
         )
         wired.append(Wiring(source_of_journal, [Watch(matchers[jail.name]) for jail in jails]))
     return wired
@@ -112,12 +121,11 @@ def _groups(jails: Sequence[JailSettings]) -> list[list[JailSettings]]:
     return [group for _, group in groups]
 
 
-def _journal_options(backend: str) -> dict[str, Path]:
-    """Return what ``backend = systemd[journalpath=...]`` asks for."""
+def _journal_path(backend: str) -> str | None:
+    """Return the path that ``backend = systemd[journalpath=...]`` names."""
     _, _, inside = backend.partition("[")
-    options: dict[str, Path] = {}
     for part in inside.rstrip("]").split(","):
         key, _, value = part.partition("=")
         if key.strip() == "journalpath":
-            options["journal_path"] = Path(value.strip().strip("\"'"))
-    return options
+            return value.strip().strip("\"'")
+    return None

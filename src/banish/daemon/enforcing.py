@@ -246,8 +246,7 @@ class Enforcing:
             self._untold.extend(decisions)
             self._note_trouble(error)
             # The usual cause is a foreign flush: put everything back at once.
-            await self._mend()
-            return EnforceError(self._trouble) if self._trouble else None
+            return None if await self._mend() else error
         self._enforced = len(self._in_force)
         self._tell(decisions)
         return None
@@ -259,20 +258,21 @@ class Enforcing:
         self._enforced = None
         self._retry_at = self._time() + self._retry_pause
 
-    async def _mend(self) -> None:
-        """Make the firewall hold exactly what is wanted, from nothing."""
+    async def _mend(self) -> bool:
+        """Make the firewall hold exactly what is wanted, from nothing; tell whether it does."""
         try:
             await self._enforcer.start(self._jails, list(self._in_force.values()), self._clock())
         except EnforceError as error:
             self._note_trouble(error)
             self._retry_pause = min(Seconds(self._retry_pause * 2), LONGEST_RETRY)
             self._retry_at = self._time() + self._retry_pause
-            return
+            return False
         self._repairs += 1
         self._emit(FirewallRepaired(missing=len(self._in_force), foreign=0, rebuilt=True))
         self._note_well()
         untold, self._untold = self._untold, []
         self._tell(untold)
+        return True
 
     def _note_well(self) -> None:
         if self._trouble:

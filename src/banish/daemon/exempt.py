@@ -1,7 +1,7 @@
 """Keeps what must never be banned up to date: own addresses, names in ``ignoreip``."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from banish.errors import ResolveError
 from banish.model.instant import Seconds
@@ -27,14 +27,18 @@ class Exemptions:
         self._emit = emit
         self._unresolved: set[str] = set()
 
-    async def keep_fresh(self) -> None:
-        """Refresh for ever."""
+    async def keep_fresh(self, on_change: Callable[[], Awaitable[None]]) -> None:
+        """Refresh for ever; await *on_change* whenever somebody else is exempt than before."""
         while True:
             await asyncio.sleep(REFRESH_PAUSE)
-            await self.refresh()
+            if await self.refresh():
+                await on_change()
 
-    async def refresh(self) -> None:
-        """Look everything up again; a name that fails keeps what it stood for."""
+    async def refresh(self) -> bool:
+        """Look everything up again and tell whether anything changed.
+
+        A name that cannot be resolved keeps what it stood for.
+        """
         own = set(own_addresses())
         if self._own_for:
             for name in await asyncio.to_thread(own_names):
@@ -43,24 +47,27 @@ class Exemptions:
                 except ResolveError:
                     # The host's own name need not be known to any resolver.
                     continue
-        for ignored in self._own_for:
-            ignored.set_own(own)
+        changed = [ignored.set_own(own) for ignored in self._own_for]
         names = {name for ignored in self.lists.values() for name in ignored.names}
-        await asyncio.gather(*(self._refresh_name(name) for name in sorted(names)))
+        changed += await asyncio.gather(*(self._refresh_name(name) for name in sorted(names)))
+        return any(changed)
 
-    async def _refresh_name(self, name: str) -> None:
+    async def _refresh_name(self, name: str) -> bool:
         try:
             found = await self._resolver.addresses(name)
         except ResolveError as error:
             self._tell_once(name, str(error))
-            return
+            return False
         if not found:
             self._tell_once(name, "it has no address")
-            return
+            return False
         self._unresolved.discard(name)
+        # All of them are told, so no short cut by any().
+        changed = False
         for ignored in self.lists.values():
             if name in ignored.names:
-                ignored.resolve(name, found)
+                changed = ignored.resolve(name, found) or changed
+        return changed
 
     def _tell_once(self, name: str, why: str) -> None:
         if name not in self._unresolved:

@@ -34,7 +34,6 @@ class Jails:
         self.policies = dict(policies)
         self._emit = emit
         self._on_due = on_due
-        self.spared: dict[str, int] = dict.fromkeys(policies, 0)
 
     def policy(self, name: str) -> JailPolicy:
         """Return the policy of the jail called *name*.
@@ -67,7 +66,6 @@ class Jails:
                 case Counted():
                     self._tell_found(failure)
                 case Spared(by):
-                    self.spared[failure.jail] += 1
                     self._emit(FailureSpared(jail=failure.jail, subject=failure.subject, by=by))
                 case AlreadyBanned():
                     self._tell_found(failure)
@@ -83,6 +81,13 @@ class Jails:
 
     def _tell_found(self, failure: Failure) -> None:
         self._emit(FailureFound(jail=failure.jail, subject=failure.subject, at=failure.at))
+
+    def review(self, now: Instant) -> Commit | None:
+        """End the bans of subjects that have become exempt; None if there is none."""
+        ends: list[Decision] = []
+        for policy in self.policies.values():
+            ends.extend(policy.review())
+        return self.step(now, ends, {}) if ends else None
 
     def tick(self, now: Instant) -> Commit | None:
         """End the bans whose time is over; None if there is none."""
