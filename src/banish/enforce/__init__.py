@@ -1,1 +1,1 @@
-"""To be written."""
+"""Carries decisions out: one file for each firewall, all behind `banish.ports.Enforcer`."""
