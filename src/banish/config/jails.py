@@ -6,6 +6,7 @@ from pathlib import Path
 
 from banish.config.actions import Actions, read_actions
 from banish.config.arguments import parse_spec
+from banish.config.checks import check_escalation, check_filter
 from banish.config.definition import Definition
 from banish.config.filters import define_filter, find_filter, read_filter
 from banish.config.interpolate import Merged, Scope
@@ -117,7 +118,7 @@ def read_jail(library: Library, merged: Merged, name: str) -> JailSettings | Non
         return None
     reading = jail.reading
     settings = _settings(jail)
-    if reading.is_broken:
+    if not reading.is_whole():
         return None
     if settings.skip_if_nologs and not settings.uses_journal and not _has_logs(settings.logpaths):
         what = f"[{name}] is left out: none of its logs is there"
@@ -132,7 +133,9 @@ def read_jail(library: Library, merged: Merged, name: str) -> JailSettings | Non
     if not can_find:
         cure = "set failregex" if settings.filter.name else "set filter = NAME, or failregex"
         reading.refuse("failregex", FaultError(f"[{name}] has nothing to find", jail.place, cure))
-    return settings if can_watch and can_find else None
+    check_filter(reading, settings.filter)
+    check_escalation(reading, settings.escalation)
+    return settings if can_watch and can_find and reading.is_whole() else None
 
 
 def _settings(jail: Jail) -> JailSettings:

@@ -7,6 +7,7 @@ import msgspec
 
 import banish
 from banish.config.arguments import parse_spec
+from banish.config.checks import check_filter
 from banish.config.filters import define_filter, find_filter, read_filter
 from banish.config.interpolate import Merged
 from banish.config.jails import Jail, read_jail
@@ -14,11 +15,20 @@ from banish.config.merge import Library, constants
 from banish.config.options import JAIL_OPTIONS, SERVER_OPTIONS, VARIABLES
 from banish.config.problem import FaultError, Problems, nearest
 from banish.config.reading import Reading
-from banish.config.search import open_tree
+from banish.config.search import builtin_tree, find_root, open_tree
 from banish.config.server import Server, read_server
 from banish.config.text import Text, single
 from banish.errors import ConfigError
 from banish.model.settings import FilterSettings, JailSettings, Place, Settings
+
+__all__ = [
+    "Explained",
+    "builtin_tree",
+    "explain",
+    "filter_settings",
+    "find_root",
+    "load",
+]
 
 _REFERENCE = re.compile(r"%\(([^)]+)\)s")
 
@@ -34,7 +44,7 @@ class Explained(msgspec.Struct, frozen=True):
 
 
 def load(root: Path | None, *, builtin: Path) -> Settings:
-    """Return the configuration in *root*, or the built-in one if *root* is None.
+    """Return the configuration in *root*; None: where this host has one, else the built-in one.
 
     Everything that is wrong inside files becomes a `Problem` of the result.
 
@@ -42,6 +52,7 @@ def load(root: Path | None, *, builtin: Path) -> Settings:
         ConfigError: *root* does not exist or cannot be read.
 
     """
+    root = root or find_root()
     library = Library(open_tree(root, builtin), Problems())
     server = read_server(library)
     merged = _read_jails(library)
@@ -102,14 +113,14 @@ def filter_settings(
 ) -> FilterSettings:
     """Return the filter that *spec* names, such as ``sshd[mode=aggressive]``, as jails see it.
 
-    A *spec* that begins with ``/`` is the path of a filter file. With a *backend*
-    ``systemd`` the filter is set up for lines of the journal.
+    *root* is as for `load`. A *spec* that begins with ``/`` is the path of a filter
+    file. With a *backend* ``systemd`` the filter is set up for lines of the journal.
 
     Raises:
         ConfigError: There is no such filter, or it is wrong.
 
     """
-    library = Library(open_tree(root, builtin), Problems())
+    library = Library(open_tree(root or find_root(), builtin), Problems())
     try:
         name, arguments = parse_spec(single(spec, Place("command line")))
         merged = find_filter(library, name, None)
@@ -120,6 +131,7 @@ def filter_settings(
     )
     reading = Reading(definition.get, library.problems)
     settings = read_filter(reading, spec.strip())
+    check_filter(reading, settings)
     errors = [problem for problem in library.problems.all() if problem.severity == "error"]
     if errors:
         first = errors[0]
@@ -137,13 +149,13 @@ def _nothing(_option: str) -> Text | None:
 def explain(root: Path | None, *, builtin: Path, jail: str = "") -> list[Explained]:
     """Return every option in effect for *jail*, or for the server if it is empty.
 
-    Also works for a jail that is not enabled, or cannot start.
+    *root* is as for `load`. Also works for a jail that is not enabled, or cannot start.
 
     Raises:
         ConfigError: There is no such jail; or as for `load`.
 
     """
-    library = Library(open_tree(root, builtin), Problems())
+    library = Library(open_tree(root or find_root(), builtin), Problems())
     if not jail:
         server = Server(library)
         return [_explained(server, name, SERVER_OPTIONS[name].default) for name in SERVER_OPTIONS]

@@ -19,10 +19,13 @@ class Reading:
         self._get = get
         self.problems = problems
         self.jail = jail
-        self.is_broken = False
-        """Whether an option had an error."""
+        self._is_whole = True
         self.places: dict[str, Place] = {}
         """Where each option taken so far is set."""
+
+    def is_whole(self) -> bool:
+        """Whether no option has had an error so far."""
+        return self._is_whole
 
     def text(self, option: str) -> Text | None:
         """Return the text of *option*, or None if nobody sets it or it is in error."""
@@ -48,5 +51,5 @@ class Reading:
 
     def refuse(self, option: str, fault: FaultError) -> None:
         """Tell that *option* is in error."""
-        self.is_broken = True
+        self._is_whole = False
         self.problems.add(fault.to_problem(option=option, jail=self.jail))
