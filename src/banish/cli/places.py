@@ -10,8 +10,10 @@ if TYPE_CHECKING:
 
 
 def config_dir(options: argparse.Namespace) -> Path | None:
-    """Return the directory of ``-c``, None where none was named."""
-    return None if options.config is None else Path(options.config)
+    """Return the configuration directory: ``-c``, else the host's, None for the built-in one."""
+    from banish.config import find_root  # noqa: PLC0415
+
+    return find_root() if options.config is None else Path(options.config)
 
 
 def load_settings(options: argparse.Namespace) -> "Settings":
@@ -21,18 +23,30 @@ def load_settings(options: argparse.Namespace) -> "Settings":
         ConfigError: There is none where ``-c`` points.
 
     """
-    from banish.config.load import builtin_tree, load  # noqa: PLC0415
+    from banish.config import builtin_tree, load  # noqa: PLC0415
 
     return load(config_dir(options), builtin=builtin_tree())
 
 
 def socket_path(options: argparse.Namespace) -> Path:
-    """Return the server's socket: ``-s``, else below ``--state``, else the configuration's."""
+    """Return the server's socket: ``-s``, else below ``--state``, else the configuration's.
+
+    Raises:
+        ConfigError: There is no configuration where ``-c`` points.
+
+    """
     if options.socket is not None:
         return Path(options.socket)
     if options.state is not None:
         return Path(options.state) / "banish.sock"
-    return Path(load_settings(options).server.socket)
+    from banish.config import builtin_tree  # noqa: PLC0415
+    from banish.config.merge import Library  # noqa: PLC0415
+    from banish.config.problem import Problems  # noqa: PLC0415
+    from banish.config.search import open_tree  # noqa: PLC0415
+    from banish.config.server import read_server  # noqa: PLC0415
+
+    tree = open_tree(config_dir(options), builtin_tree())
+    return Path(read_server(Library(tree, Problems())).socket)
 
 
 def client(options: argparse.Namespace) -> "Client":
