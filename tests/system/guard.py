@@ -84,7 +84,7 @@ class Guard:
 
     def failures(self) -> int:
         """Return how many failures were ever counted."""
-        return sum(int(jail["failures_total"]) for jail in self.ask("status")["jails"])
+        return sum(int(jail["failures"]) for jail in self.ask("status")["jails"])
 
     def in_kernel(self) -> set[str]:
         """Return the elements of all sets of our table, as the kernel says."""

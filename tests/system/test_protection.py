@@ -211,9 +211,9 @@ def test_a_full_disk_stops_no_ban_and_is_told(lab: Lab) -> None:
     for _ in range(3):
         lab.attacker.fail_login("root")
     guard.wait_for_ban(lab.attacker.ipv4)
-    wait_until(lambda: "full" in guard.ask("status")["store"], "status names the trouble")
+    wait_until(lambda: "no room" in str(guard.ask("status")), "status names the trouble")
     assert run(["rm", str(filler)]).returncode == 0
-    wait_until(lambda: "full" not in guard.ask("status")["store"], "it is written after all")
+    wait_until(lambda: "no room" not in str(guard.ask("status")), "it is written after all")
     guard.kill()
     guard.start()
     assert guard.banned() == {lab.attacker.ipv4}

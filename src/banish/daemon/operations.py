@@ -59,8 +59,9 @@ class ServerOperations:
             jails=tuple(self._jail_status(name, now) for name in self._jails.policies),
             sources=tuple(self._health(pipeline) for pipeline in self._pipelines),
             enforcement=self._enforcing.truth(),
-            store=self._enforcing.store_trouble or self._settings.server.dbfile,
+            store=self._settings.server.dbfile,
             problems=self._settings.problems,
+            store_trouble=self._enforcing.store_trouble,
         )
 
     def _health(self, pipeline: Pipeline) -> SourceHealth:

@@ -77,8 +77,10 @@ class ServerStatus(msgspec.Struct, frozen=True):
     sources: tuple[SourceHealth, ...]
     enforcement: EnforcementTruth
     store: str
-    """The database's path, or why there is none."""
+    """The database's path."""
     problems: tuple[Problem, ...] = ()
+    store_trouble: str = ""
+    """Why the database cannot be used at the moment, and the cure."""
 
     @property
     def uptime(self) -> Seconds:
