@@ -1,0 +1,143 @@
+"""A server's heart on a stage: real detector and policies, scripted log, memory at the edges."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+from banish.daemon.enforcing import Enforcing
+from banish.daemon.jails import Jails
+from banish.daemon.pipeline import Pipeline, Watch
+from banish.detect.matcher import Matcher
+from banish.enforce.memory import MemoryEnforcer
+from banish.errors import ResolveError
+from banish.model.address import Subject, parse_subject
+from banish.model.instant import Instant, Seconds
+from banish.model.settings import Enforcement, FilterSettings, JailSettings, Regex
+from banish.policy.ignore import IgnoreList
+from banish.policy.jail import JailPolicy
+from banish.ports import Store
+from banish.telemetry.happenings import Happening
+from banish.testing.memory_store import MemoryStore
+from banish.testing.script_source import ScriptSource
+
+NOW = Instant(1_790_000_000)
+ATTACKER = "198.51.100.7"
+
+
+class Names:
+    """A resolver with a table."""
+
+    def __init__(self, table: Mapping[str, list[str]]) -> None:
+        self.table = table
+
+    async def addresses(self, name: str) -> list[Subject]:
+        """Return what the table says; a name that is not in it fails."""
+        if name not in self.table:
+            raise ResolveError(f"cannot resolve {name}")
+        return [parse_subject(text) for text in self.table[name]]
+
+
+class Stage:
+    """One jail, one scripted log, and everything between."""
+
+    def __init__(
+        self,
+        store: MemoryStore | None = None,
+        text: bytes = b"",
+        ignoreip: tuple[str, ...] = (),
+        names: Mapping[str, list[str]] | None = None,
+    ) -> None:
+        self.now = NOW
+        self.told: list[Happening] = []
+        self._news = asyncio.Event()
+        self.store = store or MemoryStore()
+        self.enforcer = MemoryEnforcer()
+        self.source = ScriptSource("log", text)
+        self.settings = JailSettings(
+            name="j",
+            filter=FilterSettings(
+                name="f",
+                failregex=(Regex("^fail <HOST>$"),),
+                datepattern=Regex("{NONE}"),
+                usedns="yes",
+            ),
+            maxretry=3,
+            findtime=Seconds(600),
+            bantime=Seconds(60),
+            enforcement=Enforcement("j"),
+        )
+        self.policy = JailPolicy(self.settings, IgnoreList(ignoreip))
+        self.jails = Jails({"j": self.policy}, emit=self.tell, on_due=lambda: None)
+
+        async def open_store() -> Store:
+            if self.store.trouble:
+                raise self.store.trouble
+            return self.store
+
+        self.enforcing = Enforcing(
+            self.enforcer, open_store, emit=self.tell, clock=lambda: self.now
+        )
+        self.pipeline = Pipeline(
+            self.source,
+            [Watch(Matcher("j", self.settings.filter, self.settings.findtime))],
+            jails=self.jails,
+            enforcing=self.enforcing,
+            resolver=Names(names or {}),
+            emit=self.tell,
+            clock=lambda: self.now,
+        )
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def tell(self, happening: Happening) -> None:
+        """Keep *happening* and wake whoever waits for news."""
+        self.told.append(happening)
+        self._news.set()
+
+    async def open(self) -> None:
+        """Begin as a server does."""
+        memory = await self.store.load(self.now)
+        bans = self.jails.restore(memory, self.now)
+        self.enforcing.use_store(self.store)
+        await self.enforcing.begin([Enforcement("j")], bans)
+        self.pipeline.resume(memory.positions)
+        parts: list[Callable[[], Awaitable[None]]] = [
+            self.enforcing.run,
+            self.enforcing.watch,
+            self.pipeline.run,
+        ]
+        self._tasks = [asyncio.ensure_future(part()) for part in parts]
+
+    async def until(self, is_so: Callable[[], bool]) -> None:
+        """Return once *is_so*, looked at whenever something is told."""
+        async with asyncio.timeout(10):
+            while not is_so():
+                for task in self._tasks:
+                    if task.done():
+                        task.result()
+                self._news.clear()
+                await self._news.wait()
+
+    def heard(self, kind: type[Happening]) -> int:
+        """Return how many happenings of *kind* were told."""
+        return sum(isinstance(happening, kind) for happening in self.told)
+
+    async def crash(self) -> None:
+        """End without finishing anything."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def close(self) -> None:
+        """End in order; the store can be looked at still."""
+        await self.crash()
+        await self.enforcing.finish(keep=False)
+        assert self.store.is_closed
+        self.store.is_closed = False
+
+    def banned(self) -> set[str]:
+        """Return what the firewall holds."""
+        return {subject.text for subject in self.enforcer.bans.get("j", {})}
+
+
+def fails(*addresses: str) -> bytes:
+    """Return a log line for each failure."""
+    return b"".join(f"fail {address}\n".encode() for address in addresses)

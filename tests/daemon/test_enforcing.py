@@ -1,0 +1,199 @@
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from banish.daemon import enforcing as module
+from banish.errors import EnforceError, StoreError
+from banish.model.address import parse_subject
+from banish.model.decision import EndBan, StartBan
+from banish.model.instant import Instant, Seconds
+from banish.model.snapshot import Memory
+from banish.telemetry.happenings import (
+    BanEnded,
+    BanStarted,
+    FirewallRepaired,
+    TroubleMet,
+    TroubleOver,
+)
+from banish.testing.memory_store import MemoryStore
+from tests.daemon.stage import ATTACKER, NOW, Stage, fails
+
+
+def on(stage_play: Callable[[Stage], Awaitable[None]], **options: object) -> Stage:
+    """Play on a fresh stage and return it."""
+
+    async def play() -> Stage:
+        stage = Stage(**options)  # type: ignore[arg-type]
+        await stage.open()
+        await stage_play(stage)
+        return stage
+
+    return asyncio.run(play())
+
+
+def test_firewall_then_ledger_then_position() -> None:
+    async def play(stage: Stage) -> None:
+        stage.source.write(fails(ATTACKER, ATTACKER, ATTACKER))
+        await stage.until(lambda: stage.heard(BanStarted) == 1)
+        assert stage.banned() == {ATTACKER}
+        await stage.close()
+
+    stage = on(play)
+    deciding = [commit for commit in stage.store.commits if commit.decisions]
+    assert len(deciding) == 1
+    (place,) = deciding[0].positions.values()
+    assert place.offset == len(fails(ATTACKER) * 3)  # type: ignore[union-attr]
+
+
+def test_a_firewall_that_refuses_once_is_rebuilt_with_everything_wanted() -> None:
+    async def play(stage: Stage) -> None:
+        stage.source.write(fails(*["192.0.2.1"] * 3))
+        await stage.until(lambda: stage.heard(BanStarted) == 1)
+        stage.enforcer.fail_next()
+        stage.source.write(fails(*[ATTACKER] * 3))
+        await stage.until(lambda: stage.heard(BanStarted) == 2)
+        assert stage.banned() == {ATTACKER, "192.0.2.1"}
+        truth = stage.enforcing.truth()
+        assert (truth.wanted, truth.enforced, truth.repairs, truth.trouble) == (2, 2, 1, "")
+        await stage.close()
+
+    assert on(play).heard(FirewallRepaired) == 1
+
+
+def test_while_the_firewall_fails_bans_stay_wanted_and_are_in_the_ledger(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "WRITE_PAUSE", Seconds(0.01))
+
+    async def play(stage: Stage) -> None:
+        stage.enforcer.fail_next(EnforceError("no table"), times=3)
+        stage.enforcing._retry_pause = Seconds(0.01)
+        stage.source.write(fails(*[ATTACKER] * 3))
+        await stage.until(lambda: stage.heard(TroubleMet) == 1)
+        assert stage.enforcing.truth().trouble == "no table"
+        assert stage.enforcing.truth().enforced is None
+        assert stage.heard(BanStarted) == 0
+        await stage.until(lambda: stage.heard(BanStarted) == 1)
+        assert stage.banned() == {ATTACKER}
+        await stage.close()
+
+    stage = on(play)
+    assert stage.heard(TroubleOver) == 1
+    assert [type(d) for c in stage.store.commits for d in c.decisions] == [StartBan]
+
+
+def test_a_foreign_flush_is_noticed_and_healed() -> None:
+    async def play(stage: Stage) -> None:
+        stage.source.write(fails(*[ATTACKER] * 3))
+        await stage.until(lambda: stage.heard(BanStarted) == 1)
+        stage.enforcer.meddle()
+        await stage.until(lambda: stage.heard(FirewallRepaired) == 1)
+        assert stage.banned() == {ATTACKER}
+        stage.enforcer.meddle(jail="j", subject=parse_subject(ATTACKER))
+        await stage.until(lambda: stage.heard(FirewallRepaired) == 2)
+        assert stage.banned() == {ATTACKER}
+        await stage.close()
+
+    on(play)
+
+
+def test_a_store_that_fails_stops_no_ban_and_gets_everything_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def play(stage: Stage) -> None:
+        stage.store.trouble = StoreError("no room")
+        stage.source.write(fails(*[ATTACKER] * 3))
+        await stage.until(lambda: stage.heard(TroubleMet) == 1)
+        assert stage.banned() == {ATTACKER}
+        assert stage.enforcing.store_trouble == "no room"
+        stage.source.write(fails("192.0.2.1"))
+        stage.store.trouble = None
+        await stage.close()
+
+    stage = on(play)
+    assert stage.enforcing.store_trouble == ""
+    memory = asyncio.run(stage.store.load(NOW))
+    assert [ban.subject.text for ban in memory.jails["j"].bans] == [ATTACKER]
+    assert list(memory.jails["j"].tallies) == [parse_subject("192.0.2.1")]
+
+
+def test_what_is_asked_by_hand_is_done_when_the_answer_comes() -> None:
+    async def play(stage: Stage) -> None:
+        subject = parse_subject("192.0.2.9")
+        await stage.enforcing.carry_out(stage.jails.ban("j", [subject], stage.now, None))
+        assert stage.banned() == {"192.0.2.9"}
+        await stage.enforcing.carry_out(stage.jails.unban(None, None, stage.now))
+        assert stage.banned() == set()
+        stage.enforcer.fail_next(times=2)
+        with pytest.raises(EnforceError, match="told to fail"):
+            await stage.enforcing.carry_out(stage.jails.ban("j", [subject], stage.now, None))
+        await stage.close()
+
+    on(play)
+
+
+def test_an_expired_ban_is_lifted_and_told() -> None:
+    async def play(stage: Stage) -> None:
+        stage.source.write(fails(*[ATTACKER] * 3))
+        await stage.until(lambda: stage.heard(BanStarted) == 1)
+        stage.now = Instant(NOW + 60)
+        commit = stage.jails.tick(stage.now)
+        assert commit is not None
+        await stage.enforcing.put(commit)
+        await stage.until(lambda: stage.heard(BanEnded) == 1)
+        assert stage.banned() == set()
+        assert stage.jails.tick(stage.now) is None
+        await stage.close()
+
+    on(play)
+
+
+def test_evidence_gives_way_before_decisions_do() -> None:
+    async def play(stage: Stage) -> None:
+        stage.source.write(fails(*[ATTACKER] * 3))
+        await stage.until(lambda: stage.heard(BanStarted) == 1)
+        await stage.close()
+
+    (commit,) = [commit for commit in on(play).store.commits if commit.decisions]
+    kept = module._without_evidence_past([commit] * 5, 2)
+    decisions = [decision for each in kept for decision in each.decisions]
+    assert len(kept) == 1
+    assert len(decisions) == 5
+    assert [bool(decision.ban.evidence) for decision in decisions] == [False] * 3 + [True] * 2
+    assert module._without_evidence_past([commit], 2) == [commit]
+
+
+def test_a_crash_at_any_step_repeats_work_and_counts_nothing_twice() -> None:
+    text = fails(*[ATTACKER] * 2, *["192.0.2.1"] * 2, ATTACKER, *["192.0.2.1"] * 3)
+
+    async def play(cut: int) -> tuple[Memory, Stage]:
+        store = MemoryStore()
+        first = Stage(store, text[:cut])
+        await first.open()
+        for _ in range(cut % 7):
+            await asyncio.sleep(0)
+        await first.crash()
+        second = Stage(store, text)
+        await second.open()
+        await second.until(lambda: second.heard(BanStarted) == 2)
+        await second.close()
+        return await store.load(NOW), second
+
+    for cut in range(len(text) + 1):
+        memory, _ = asyncio.run(play(cut))
+        jail = memory.jails["j"]
+        assert {ban.subject.text for ban in jail.bans} == {ATTACKER, "192.0.2.1"}
+        assert jail.bans_total == 2
+        assert jail.failures_total == 6
+
+
+def test_the_ledger_hears_of_ends_too() -> None:
+    async def play(stage: Stage) -> None:
+        subject = parse_subject(ATTACKER)
+        await stage.enforcing.carry_out(stage.jails.ban("j", [subject], stage.now, None))
+        await stage.enforcing.carry_out(stage.jails.unban([subject], "j", stage.now))
+        await stage.close()
+
+    decisions = [d for c in on(play).store.commits for d in c.decisions]
+    assert [type(decision) for decision in decisions] == [StartBan, EndBan]

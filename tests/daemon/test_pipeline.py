@@ -1,0 +1,108 @@
+import asyncio
+
+import pytest
+
+from banish.daemon.pipeline import Watch
+from banish.errors import RequestError
+from banish.model.address import parse_subject
+from banish.model.instant import Seconds
+from banish.model.record import FilePosition, Fingerprint
+from banish.telemetry.happenings import (
+    AlreadyBannedFound,
+    BanStarted,
+    FailureFound,
+    FailureSpared,
+    WarningGiven,
+)
+from tests.daemon.stage import ATTACKER, Stage, fails
+
+
+def test_a_name_counts_for_each_of_its_addresses_and_an_unknown_one_is_told() -> None:
+    async def play() -> Stage:
+        stage = Stage(names={"bad.example": [ATTACKER, "2001:db8::7"]})
+        await stage.open()
+        stage.source.write(fails("gone.example", *["bad.example"] * 3))
+        await stage.until(lambda: stage.heard(BanStarted) == 2)
+        await stage.close()
+        return stage
+
+    stage = asyncio.run(play())
+    assert {subject.text for subject in stage.policy.bans} == {ATTACKER, "2001:db8::7"}
+    assert [h.what for h in stage.told if isinstance(h, WarningGiven)] == [
+        "cannot resolve gone.example"
+    ]
+
+
+def test_everything_that_becomes_of_a_failure_is_told() -> None:
+    async def play() -> Stage:
+        stage = Stage(ignoreip=("192.0.2.0/24",))
+        await stage.open()
+        stage.source.write(fails("192.0.2.1", *[ATTACKER] * 4))
+        await stage.until(lambda: stage.heard(BanStarted) == 1)
+        await stage.close()
+        return stage
+
+    stage = asyncio.run(play())
+    assert stage.heard(FailureSpared) == 1
+    assert stage.heard(FailureFound) == 4
+    assert stage.heard(AlreadyBannedFound) == 1
+
+
+def test_lines_that_bring_the_part_down_twice_are_stepped_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def play() -> Stage:
+        stage = Stage(text=fails("192.0.2.1"))
+        judge, calls = stage.jails.judge, []
+
+        def failing(*words: object) -> object:
+            calls.append(words)
+            if len(calls) <= 2:
+                raise ZeroDivisionError
+            return judge(*words)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(stage.jails, "judge", failing)
+        for _ in range(2):
+            with pytest.raises(ZeroDivisionError):
+                await stage.pipeline.run()
+        await stage.open()
+        stage.source.write(fails(*[ATTACKER] * 3))
+        await stage.until(lambda: stage.heard(BanStarted) == 1)
+        await stage.close()
+        return stage
+
+    stage = asyncio.run(play())
+    assert any("stepped over" in h.what for h in stage.told if isinstance(h, WarningGiven))
+    assert stage.policy.failures_total == 3
+
+
+def test_a_file_read_under_another_pattern_before_goes_on_where_it_was() -> None:
+    stage = Stage()
+    place = FilePosition("/var/log/x", Fingerprint(1, 2, 0, ""), 7)
+    other = FilePosition("/var/log/x", Fingerprint(1, 2, 0, ""), 9)
+    stage.pipeline.resume({"other\t/var/log/x": place, "log\tlog": other})
+    assert stage.pipeline._positions == {"/var/log/x": place, "log": other}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "wanted"),
+    [
+        ("/var/log/*.log", "/var/log/auth.log", True),
+        ("/var/log/*.log", "/var/log/deep/auth.log", False),
+        ("/var/log/auth.log", "/var/log/auth.log", True),
+        ("/var/log/[a]uth.log", "/var/log/auth.log", True),
+        ("/var/log/x[1].log", "/var/log/x[1].log", True),
+        ("/var/log/auth.log", "/var/log/mail.log", False),
+    ],
+)
+def test_a_jail_gets_the_files_it_asked_for(pattern: str, path: str, wanted: bool) -> None:
+    watch = Watch(Stage().pipeline.watches[0].matcher, (pattern,))
+    assert watch.wants(path) is wanted
+
+
+def test_a_request_for_what_cannot_be_names_the_cure() -> None:
+    stage = Stage()
+    with pytest.raises(RequestError, match="running jails: j"):
+        stage.jails.ban("nosuch", [], stage.now, None)
+    with pytest.raises(RequestError, match="is not an address"):
+        stage.jails.ban("j", [parse_subject("bob")], stage.now, Seconds(5))
