@@ -12,6 +12,7 @@ from banish.model.snapshot import Memory
 from banish.telemetry.happenings import (
     BanEnded,
     BanStarted,
+    FailureFound,
     FirewallRepaired,
     TroubleMet,
     TroubleOver,
@@ -108,6 +109,7 @@ def test_a_store_that_fails_stops_no_ban_and_gets_everything_later(
         assert stage.banned() == {ATTACKER}
         assert stage.enforcing.store_trouble == "no room"
         stage.source.write(fails("192.0.2.1"))
+        await stage.until(lambda: stage.heard(FailureFound) == 4)
         stage.store.trouble = None
         await stage.close()
 
@@ -186,6 +188,28 @@ def test_a_crash_at_any_step_repeats_work_and_counts_nothing_twice() -> None:
         assert {ban.subject.text for ban in jail.bans} == {ATTACKER, "192.0.2.1"}
         assert jail.bans_total == 2
         assert jail.failures_total == 6
+
+
+def test_a_full_queue_makes_the_source_wait_and_loses_no_step(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "QUEUE_LIMIT", 2)
+
+    async def play() -> Stage:
+        stage = Stage()
+        stage.enforcing.use_store(stage.store)
+        source = asyncio.ensure_future(stage.pipeline.run())
+        for number in range(9):
+            stage.source.write(fails(f"192.0.2.{number}"))
+            for _ in range(20):
+                await asyncio.sleep(0)
+        assert stage.policy.failures_total == 3
+        source.cancel()
+        await asyncio.gather(source, return_exceptions=True)
+        await stage.close()
+        return stage
+
+    assert len(asyncio.run(play()).store.commits) == 3
 
 
 def test_the_ledger_hears_of_ends_too() -> None:

@@ -75,7 +75,8 @@ class Enforcing:
         self._clock = clock
         self._jails: tuple[Enforcement, ...] = ()
         self._in_force: dict[tuple[str, Subject], Ban] = {}
-        self._queue: asyncio.Queue[Step] = asyncio.Queue(QUEUE_LIMIT)
+        self._queue: asyncio.Queue[Step] = asyncio.Queue()
+        self._has_room = asyncio.Event()
         self._unwritten: list[Commit] = []
         self._written_at = 0.0
         self._check_wanted = asyncio.Event()
@@ -131,8 +132,15 @@ class Enforcing:
     # -- what others ask ----------------------------------------------------------
 
     async def put(self, commit: Commit) -> None:
-        """Queue a step; waits while the queue is full."""
-        await self._queue.put(Step(commit))
+        """Queue a step, then wait while the queue is full.
+
+        The step is taken before anything waits: whoever is cancelled meanwhile
+        has lost nothing.
+        """
+        self._queue.put_nowait(Step(commit))
+        while self._queue.qsize() > QUEUE_LIMIT:
+            self._has_room.clear()
+            await self._has_room.wait()
 
     async def carry_out(self, commit: Commit) -> None:
         """Queue a step and wait until the firewall has taken it.
@@ -142,7 +150,7 @@ class Enforcing:
 
         """
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        await self._queue.put(Step(commit, done))
+        self._queue.put_nowait(Step(commit, done))
         await done
 
     def truth(self) -> EnforcementTruth:
@@ -181,7 +189,7 @@ class Enforcing:
         while True:
             await self._enforcer.wait_for_foreign_change()
             self._check_wanted.set()
-            await self._queue.put(Step(Commit(at=self._clock())))
+            await self.put(Commit(at=self._clock()))
 
     async def _next_steps(self) -> list[Step]:
         pause = WRITE_PAUSE if self._unwritten or self._trouble else READ_BACK_PAUSE
@@ -196,6 +204,7 @@ class Enforcing:
         steps = []
         while not self._queue.empty():
             steps.append(self._queue.get_nowait())
+        self._has_room.set()
         return steps
 
     def _is_write_due(self) -> bool:
