@@ -159,7 +159,7 @@ def _document(verdict: Verdict) -> dict[str, Any]:
         "subject": failure.subject.text if failure else None,
         "host": report.host or None,
         "user": tags.get("user"),
-        "time": iso(failure.at if failure else report.at),
+        "time": iso(report.at),
         "ignored": report.ignored,
         "tags": tags,
     }

@@ -1,0 +1,109 @@
+"""Checking and showing the configuration."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from banish.cli import main
+
+Captured = pytest.CaptureFixture[str]
+
+
+def test_a_clean_configuration_is_0(tree: Path, capsys: Captured) -> None:
+    assert main(["check", "-c", str(tree)]) == 0
+    out = capsys.readouterr().out
+    assert "jails that run: app" in out
+    assert out.endswith("No problems.\n")
+    assert main(["check", "-q", "-c", str(tree)]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_warnings_are_shown_and_are_0(tree: Path, capsys: Captured) -> None:
+    (tree / "jail.local").write_text("[app]\nmaxretires = 4\n")
+    assert main(["check", "-c", str(tree)]) == 0
+    out = capsys.readouterr().out
+    assert f"{tree}/jail.local:2: maxretires: " in out
+    assert "(warning)\n" in out
+    assert 'did you mean "maxretry"?' in out
+    assert "0 errors, 1 warning" in out
+
+
+def test_every_problem_is_shown_with_place_option_and_cure_and_is_1(
+    tree: Path, capsys: Captured
+) -> None:
+    (tree / "jail.local").write_text(
+        "[app]\nfindtime = 10 minuets\n"
+        "[web]\nenabled = true\nfailregex = ^(x <HOST>\n  ^y <HOST>)\n"
+    )
+    assert main(["check", "-c", str(tree)]) == 1
+    out = capsys.readouterr().out
+    assert f'{tree}/jail.local:2: findtime: "10 minuets" is not a duration' in out
+    assert f"{tree}/jail.local:5: failregex: " in out
+    assert f"{tree}/jail.local:6: failregex: " in out
+    assert "jails that run: none" in out
+    assert main(["check", "--json", "-c", str(tree)]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert document["clean"] is False
+    assert document["jails"] == []
+    assert document["problems"][0]["file"] == f"{tree}/jail.local"
+    assert document["problems"][0]["line"] == 2
+    assert document["problems"][0]["option"] == "findtime"
+    assert document["problems"][0]["severity"] == "error"
+
+
+def test_a_directory_that_is_not_there_is_wrong_usage(tmp_path: Path, capsys: Captured) -> None:
+    assert main(["check", "-c", str(tmp_path / "no")]) == 2
+    assert capsys.readouterr().err.startswith(f"banish: {tmp_path}/no: ")
+
+
+def test_a_jails_options_are_shown_with_their_places(tree: Path, capsys: Captured) -> None:
+    (tree / "jail.local").write_text("[web]\nmaxretry = 7\n")
+    assert main(["config", "web", "-c", str(tree)]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["maxretry", "7", f"{tree}/jail.local:2"] in rows
+    assert ["findtime", "10m", f"{tree}/jail.conf:4"] in rows
+    assert main(["config", "web", "--json", "-c", str(tree)]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["jail"] == "web"
+    shown = {each["option"]: each for each in document["options"]}
+    assert shown["maxretry"] == {
+        "option": "maxretry",
+        "value": "7",
+        "file": f"{tree}/jail.local",
+        "line": 2,
+    }
+
+
+def test_a_value_of_several_lines_keeps_them(tree: Path, capsys: Captured) -> None:
+    (tree / "jail.local").write_text("[app]\nfailregex = ^a <HOST>\n  ^b <HOST>\n")
+    assert main(["config", "app", "-c", str(tree)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    at = next(number for number, line in enumerate(lines) if line.startswith("failregex"))
+    assert lines[at].split()[1:3] == ["^a", "<HOST>"]
+    assert lines[at + 1].split() == ["^b", "<HOST>"]
+
+
+def test_the_servers_options_and_the_jails_that_run_are_shown(tree: Path, capsys: Captured) -> None:
+    (tree / "banish.conf").write_text("[Definition]\nloglevel = DEBUG\n")
+    assert main(["config", "-c", str(tree)]) == 0
+    out = capsys.readouterr().out
+    assert ["loglevel", "DEBUG", f"{tree}/banish.conf:2"] in [
+        line.split() for line in out.splitlines()
+    ]
+    assert out.endswith("jails that run: app\n")
+    assert main(["config", "--json", "-c", str(tree)]) == 0
+    assert json.loads(capsys.readouterr().out)["jails"] == ["app"]
+
+
+def test_a_jail_that_is_not_there_is_wrong_usage(tree: Path, capsys: Captured) -> None:
+    assert main(["config", "wep", "-c", str(tree)]) == 2
+    assert 'did you mean "web"?' in capsys.readouterr().err
+
+
+def test_the_socket_is_where_the_configuration_says(
+    tree: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    (tree / "banish.conf").write_text(f"[Definition]\nsocket = {tmp_path}/my.sock\n")
+    assert main(["status", "-c", str(tree)]) == 1
+    assert f"no server answers at {tmp_path}/my.sock" in capsys.readouterr().err
