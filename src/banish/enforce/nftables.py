@@ -118,6 +118,7 @@ class NftablesEnforcer:
         return table.watch
 
     def _replace(self, ruleset: Ruleset, bans: Sequence[Ban], now: Instant) -> None:
+        self._watched()  # from now on, so that no change goes unseen
         self._opened().replace(ruleset, fold_bans(bans, ruleset.jails, now), now)
 
     def _close(self) -> None:

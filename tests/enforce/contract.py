@@ -1,0 +1,286 @@
+"""What every enforcer promises; each test is run against real firewalls and the fake."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, Protocol
+
+import pytest
+
+from banish.errors import EnforceError
+from banish.model.address import Subject, parse_subject
+from banish.model.ban import Ban
+from banish.model.decision import Decision, EndBan, ProlongBan, StartBan
+from banish.model.instant import Instant
+from banish.model.settings import Enforcement, PortRange
+from banish.ports import Enforcer
+
+NOW = Instant(1_000_000)
+ATTACKER = parse_subject("192.0.2.1")
+ATTACKER6 = parse_subject("2001:db8::1")
+BYSTANDER = parse_subject("198.51.100.7")
+WIDE = parse_subject("192.0.2.0/24")
+HALF = parse_subject("192.0.2.128/25")
+QUARTER = parse_subject("192.0.2.192/26")
+WIDE6 = parse_subject("2001:db8::/32")
+SSHD = Enforcement("sshd", ("tcp",), (PortRange(22, 22),))
+WEB = Enforcement("web", ("tcp", "udp"), (PortRange(80, 80), PortRange(8000, 8100)))
+EVERYTHING = Enforcement("recidive", ())
+
+ODD_NAMES = (
+    'sshd"; flush ruleset; #',
+    "nginx http auth",
+    "größe",
+    "../../etc",
+    "x" * 300,
+    "x" * 299 + "y",
+    "-4",
+    "42",
+    "drop",
+    "input",
+    "a}\n\0{",
+    "sshd-net",
+    "Sshd",
+    "\udcff",
+)
+
+
+class Firewall(Protocol):
+    """An enforcer, and a stranger who can reach the same firewall."""
+
+    @property
+    def enforcer(self) -> Enforcer:
+        """The enforcer that is being tested."""
+        ...
+
+    def lift(self, jail: str, subject: Subject) -> None:
+        """Take one ban out behind the enforcer's back."""
+        ...
+
+    def destroy(self) -> None:
+        """Take everything out behind the enforcer's back."""
+        ...
+
+
+def ban(subject: Subject = ATTACKER, lasts: float | None = 600, jail: str = "sshd") -> Ban:
+    return Ban(jail, subject, NOW, None if lasts is None else Instant(NOW + lasts))
+
+
+def start(subject: Subject, lasts: float | None = 600, jail: str = "sshd") -> StartBan:
+    return StartBan(ban(subject, lasts, jail))
+
+
+def prolong(subject: Subject, lasts: float | None, jail: str = "sshd") -> ProlongBan:
+    return ProlongBan(ban(subject, lasts, jail))
+
+
+def end(subject: Subject, jail: str = "sshd") -> EndBan:
+    return EndBan(ban(subject, 600, jail), "expired")
+
+
+async def held(enforcer: Enforcer) -> Mapping[str, frozenset[Subject]]:
+    found = await enforcer.read()
+    assert found.is_whole
+    return found.subjects
+
+
+Script = Callable[[Firewall], Coroutine[Any, Any, None]]
+
+
+def play(firewall: Firewall, script: Script, jails: Sequence[Enforcement] = (SSHD, WEB)) -> None:
+    async def run() -> None:
+        await firewall.enforcer.start(jails, [], NOW)
+        try:
+            await asyncio.wait_for(script(firewall), 20)
+        finally:
+            await firewall.enforcer.stop(keep=False)
+
+    asyncio.run(run())
+
+
+class EnforcerContract:
+    """Subclasses give the fixture ``firewall``."""
+
+    def test_a_fresh_start_holds_nothing_and_is_whole(self, firewall: Firewall) -> None:
+        async def script(firewall: Firewall) -> None:
+            assert await held(firewall.enforcer) == {"sshd": frozenset(), "web": frozenset()}
+
+        play(firewall, script)
+
+    def test_start_holds_exactly_the_bans_it_is_given(self, firewall: Firewall) -> None:
+        async def script(firewall: Firewall) -> None:
+            await firewall.enforcer.apply([start(BYSTANDER)], NOW)
+            bans = [ban(ATTACKER), ban(ATTACKER6, None), ban(WIDE6, 60, "web")]
+            for _ in range(2):
+                await firewall.enforcer.start([SSHD, WEB], bans, NOW)
+                assert await held(firewall.enforcer) == {
+                    "sshd": {ATTACKER, ATTACKER6},
+                    "web": {WIDE6},
+                }
+
+        play(firewall, script)
+
+    def test_start_passes_over_what_is_over_unknown_or_no_address(self, firewall: Firewall) -> None:
+        async def script(firewall: Firewall) -> None:
+            bans = [ban(ATTACKER, 0), ban(BYSTANDER, jail="gone"), ban(parse_subject("alice"))]
+            await firewall.enforcer.start([SSHD], bans, NOW)
+            assert await held(firewall.enforcer) == {"sshd": frozenset()}
+
+        play(firewall, script)
+
+    def test_start_changes_the_set_of_jails(self, firewall: Firewall) -> None:
+        async def script(firewall: Firewall) -> None:
+            await firewall.enforcer.start([WEB, EVERYTHING], [ban(jail="recidive")], NOW)
+            await firewall.enforcer.apply([start(BYSTANDER, jail="sshd")], NOW)
+            assert await held(firewall.enforcer) == {"web": frozenset(), "recidive": {ATTACKER}}
+
+        play(firewall, script)
+
+    @pytest.mark.parametrize(
+        "subject", [ATTACKER, ATTACKER6, WIDE, WIDE6, parse_subject("0.0.0.0/0")], ids=str
+    )
+    def test_a_ban_starts_and_ends_and_twice_is_once(
+        self, firewall: Firewall, subject: Subject
+    ) -> None:
+        async def script(firewall: Firewall) -> None:
+            for _ in range(2):
+                await firewall.enforcer.apply([start(subject)], NOW)
+                assert (await held(firewall.enforcer))["sshd"] == {subject}
+            for _ in range(2):
+                await firewall.enforcer.apply([end(subject)], NOW)
+                assert (await held(firewall.enforcer))["sshd"] == frozenset()
+
+        play(firewall, script)
+
+    def test_jails_do_not_share_their_bans(self, firewall: Firewall) -> None:
+        async def script(firewall: Firewall) -> None:
+            await firewall.enforcer.apply([start(ATTACKER), start(ATTACKER, jail="web")], NOW)
+            await firewall.enforcer.apply([end(ATTACKER)], NOW)
+            assert await held(firewall.enforcer) == {"sshd": frozenset(), "web": {ATTACKER}}
+
+        play(firewall, script)
+
+    def test_the_last_word_of_a_batch_counts(self, firewall: Firewall) -> None:
+        async def script(firewall: Firewall) -> None:
+            batch: list[Decision] = [
+                start(ATTACKER),
+                end(ATTACKER),
+                end(BYSTANDER),
+                start(BYSTANDER),
+                start(WIDE),
+            ]
+            batch += [end(WIDE), prolong(HALF, 900), prolong(HALF, None)]
+            await firewall.enforcer.apply(batch, NOW)
+            assert (await held(firewall.enforcer))["sshd"] == {BYSTANDER, HALF}
+
+        play(firewall, script)
+
+    def test_a_ban_that_is_over_is_taken_out_rather_than_put_in(self, firewall: Firewall) -> None:
+        async def script(firewall: Firewall) -> None:
+            await firewall.enforcer.apply([start(ATTACKER), start(WIDE)], NOW)
+            await firewall.enforcer.apply([prolong(ATTACKER, 0), prolong(WIDE, -5)], NOW)
+            assert (await held(firewall.enforcer))["sshd"] == frozenset()
+
+        play(firewall, script)
+
+    @pytest.mark.parametrize("lasts", [None, 0.001, 1e9, 1e12, 1e17])
+    def test_a_ban_may_last_any_time(self, firewall: Firewall, lasts: float | None) -> None:
+        async def script(firewall: Firewall) -> None:
+            await firewall.enforcer.apply([start(ATTACKER, lasts), start(WIDE6, lasts)], NOW)
+            assert (await held(firewall.enforcer))["sshd"] == {ATTACKER, WIDE6}
+            await firewall.enforcer.apply([prolong(ATTACKER, 60), prolong(WIDE6, 60)], NOW)
+            assert (await held(firewall.enforcer))["sshd"] == {ATTACKER, WIDE6}
+
+        play(firewall, script)
+
+    def test_unknown_jails_and_free_identifiers_are_passed_over(self, firewall: Firewall) -> None:
+        async def script(firewall: Firewall) -> None:
+            batch = [start(parse_subject("alice")), start(BYSTANDER, jail="gone"), start(ATTACKER)]
+            await firewall.enforcer.apply(batch, NOW)
+            await firewall.enforcer.apply(batch[:2], NOW)
+            await firewall.enforcer.apply([], NOW)
+            assert await held(firewall.enforcer) == {"sshd": {ATTACKER}, "web": frozenset()}
+
+        play(firewall, script)
+
+    def test_networks_inside_each_other_come_and_go_in_any_order(self, firewall: Firewall) -> None:
+        async def script(firewall: Firewall) -> None:
+            steps: list[tuple[list[Decision], set[Subject]]] = [
+                ([start(HALF, 900)], {HALF}),
+                ([start(WIDE, 600)], {HALF, WIDE}),
+                ([start(QUARTER, None)], {HALF, WIDE, QUARTER}),
+                ([start(ATTACKER)], {HALF, WIDE, QUARTER, ATTACKER}),
+                ([end(HALF)], {WIDE, QUARTER, ATTACKER}),
+                ([prolong(WIDE, 9_000)], {WIDE, QUARTER, ATTACKER}),
+                ([end(WIDE), start(HALF, 10)], {HALF, QUARTER, ATTACKER}),
+                ([end(HALF)], {QUARTER, ATTACKER}),
+                ([end(QUARTER), end(ATTACKER)], set()),
+            ]
+            for batch, expected in steps:
+                for _ in range(2):
+                    await firewall.enforcer.apply(batch, NOW)
+                    assert (await held(firewall.enforcer))["sshd"] == expected
+
+        play(firewall, script)
+
+    def test_odd_jail_names_stay_apart_and_do_no_harm(self, firewall: Firewall) -> None:
+        async def script(firewall: Firewall) -> None:
+            for index, jail in enumerate(ODD_NAMES):
+                subject = parse_subject(f"192.0.2.{index}")
+                await firewall.enforcer.apply([start(subject, jail=jail)], NOW)
+            for index, jail in enumerate(ODD_NAMES):
+                expected = {parse_subject(f"192.0.2.{index}")}
+                assert (await held(firewall.enforcer))[jail] == expected
+
+        play(firewall, script, [Enforcement(jail, ("tcp",)) for jail in ODD_NAMES])
+
+    def test_a_lifted_ban_is_missed_and_can_be_put_back(self, firewall: Firewall) -> None:
+        async def script(firewall: Firewall) -> None:
+            for subject in (ATTACKER, WIDE6):
+                await firewall.enforcer.apply([start(ATTACKER), start(WIDE6)], NOW)
+                firewall.lift("sshd", subject)
+                held_now = (await firewall.enforcer.read()).subjects["sshd"]
+                assert held_now == {ATTACKER, WIDE6} - {subject}
+                await firewall.enforcer.apply([start(subject)], NOW)
+                assert (await held(firewall.enforcer))["sshd"] == {ATTACKER, WIDE6}
+
+        play(firewall, script)
+
+    def test_ending_a_ban_that_is_gone_already_does_not_matter(self, firewall: Firewall) -> None:
+        async def script(firewall: Firewall) -> None:
+            await firewall.enforcer.apply([start(ATTACKER), start(WIDE6)], NOW)
+            firewall.lift("sshd", ATTACKER)
+            firewall.lift("sshd", WIDE6)
+            await firewall.enforcer.apply([end(ATTACKER), end(WIDE6), start(BYSTANDER)], NOW)
+            assert (await held(firewall.enforcer))["sshd"] == {BYSTANDER}
+
+        play(firewall, script)
+
+    def test_what_somebody_destroyed_is_noticed_and_healed_by_start(
+        self, firewall: Firewall
+    ) -> None:
+        async def script(firewall: Firewall) -> None:
+            await firewall.enforcer.apply([start(ATTACKER)], NOW)
+            notice = asyncio.create_task(firewall.enforcer.wait_for_foreign_change())
+            await firewall.enforcer.apply([start(BYSTANDER)], NOW)
+            firewall.destroy()
+            await notice
+            found = await firewall.enforcer.read()
+            assert not found.is_whole
+            assert not any(found.subjects.values())
+            with pytest.raises(EnforceError):
+                await firewall.enforcer.apply([start(ATTACKER)], NOW)
+            await firewall.enforcer.start([SSHD, WEB], [ban(ATTACKER)], NOW)
+            assert await held(firewall.enforcer) == {"sshd": {ATTACKER}, "web": frozenset()}
+
+        play(firewall, script)
+
+    def test_a_stopped_enforcer_holds_nothing_and_can_start_again(self, firewall: Firewall) -> None:
+        async def script(firewall: Firewall) -> None:
+            await firewall.enforcer.start([SSHD], [ban()], NOW)
+            for _ in range(2):
+                await firewall.enforcer.stop(keep=False)
+                assert not (await firewall.enforcer.read()).is_whole
+            await firewall.enforcer.start([SSHD], [ban(BYSTANDER)], NOW)
+            assert await held(firewall.enforcer) == {"sshd": {BYSTANDER}}
+
+        play(firewall, script)

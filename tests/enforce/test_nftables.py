@@ -1,0 +1,371 @@
+"""The nftables enforcer against the real kernel, in a network namespace of its own."""
+
+import asyncio
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from banish.enforce.nftables import NftablesEnforcer, probe
+from banish.enforce.ruleset import name_jails
+from banish.errors import EnforceError
+from banish.model.address import Subject, parse_subject
+from banish.model.decision import Decision, EndBan
+from banish.model.instant import Instant, Seconds
+from banish.model.settings import Enforcement, PortRange
+from banish.telemetry.happenings import Happening
+from banish.testing.netns import NetworkNamespace
+from tests.enforce.contract import (
+    ATTACKER,
+    ATTACKER6,
+    BYSTANDER,
+    HALF,
+    NOW,
+    SSHD,
+    WEB,
+    WIDE,
+    WIDE6,
+    EnforcerContract,
+    Firewall,
+    ban,
+    end,
+    held,
+    play,
+    prolong,
+    start,
+)
+
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root to make network namespaces"),
+    pytest.mark.skipif(shutil.which("nft") is None, reason="needs the nft program to look on"),
+]
+
+
+class KernelFirewall:
+    def __init__(self, namespace: NetworkNamespace, grace: float = 60) -> None:
+        self.namespace = namespace
+        self.told: list[Happening] = []
+        self.enforcer = NftablesEnforcer(emit=self.told.append, grace=Seconds(grace))
+
+    def lift(self, jail: str, subject: Subject) -> None:
+        kind = ("net" if subject.is_network else "") + str(subject.family)
+        name = f"{name_jails([jail])[jail]}-{kind}"
+        self.nft(f"delete element inet banish {name} {{ {subject} }}")
+
+    def destroy(self) -> None:
+        self.nft("flush ruleset")
+
+    def nft(self, *commands: str) -> str:
+        return self.namespace.run("nft", "-f", "-", stdin="\n".join(commands) + "\n")
+
+    def elements(self, name: str) -> list[Any]:
+        text = self.namespace.run("nft", "-j", "list", "set", "inet", "banish", name)
+        for part in json.loads(text)["nftables"]:
+            if "set" in part:
+                return list(part["set"].get("elem", []))
+        raise AssertionError(text)
+
+
+@pytest.fixture
+def firewall() -> Iterator[KernelFirewall]:
+    with NetworkNamespace() as namespace, namespace.inside():
+        yield KernelFirewall(namespace)
+
+
+class TestNftablesEnforcer(EnforcerContract):
+    @pytest.fixture
+    def firewall(self, firewall: KernelFirewall) -> Firewall:
+        return firewall
+
+
+def test_the_table_reads_in_nft_as_it_is_documented(firewall: KernelFirewall) -> None:
+    async def script(_: Firewall) -> None:
+        await firewall.enforcer.apply([start(ATTACKER, None), start(WIDE6, None)], NOW)
+        shown = firewall.nft("list table inet banish")
+        for line in (
+            "type ipv4_addr",
+            'comment "sshd"',
+            "elements = { 192.0.2.1 }",
+            "elements = { 2001:db8::/32 }",
+            "meta l4proto tcp reject with tcp reset",
+            "ip saddr @sshd-4 counter packets 0 bytes 0 goto refuse",
+            "ip6 saddr @sshd-net6 counter packets 0 bytes 0 goto refuse",
+            "ip saddr @web-4 counter packets 0 bytes 0 goto refuse",
+            "ip saddr @quiet-4 counter packets 0 bytes 0 drop",
+            "type filter hook prerouting priority mangle; policy accept;",
+            "type filter hook input priority filter - 10; policy accept;",
+            "type filter hook forward priority filter - 10; policy accept;",
+            "tcp dport 22 jump jail-sshd",
+            "tcp dport { 80, 8000-8100 } jump jail-web",
+            "udp dport { 80, 8000-8100 } jump jail-web",
+            "udp dport 1000-2000 jump jail-quiet",
+        ):
+            assert f"{line}\n" in shown, shown
+        # What nft writes, nft reads: the operator can save and restore it.
+        firewall.nft("flush ruleset", shown)
+
+    quiet = Enforcement("quiet", ("udp",), (PortRange(1000, 2000),), "drop")
+    play(firewall, script, [SSHD, WEB, quiet])
+
+
+def test_the_kernel_counts_down_what_is_left_of_a_ban_and_the_grace(
+    firewall: KernelFirewall,
+) -> None:
+    async def script(_: Firewall) -> None:
+        batch = [start(ATTACKER, 600), start(WIDE, 600), start(BYSTANDER, None)]
+        await firewall.enforcer.apply(batch, NOW)
+        await firewall.enforcer.apply([start(ATTACKER6, 9e9)], NOW)
+        timed = [e["elem"] for e in firewall.elements("sshd-4") if isinstance(e, dict)]
+        assert [(e["val"], e["timeout"]) for e in timed] == [("192.0.2.1", 660)]
+        assert 650 <= timed[0]["expires"] <= 660
+        assert "198.51.100.7" in firewall.elements("sshd-4")
+        assert firewall.elements("sshd-net4")[0]["elem"]["timeout"] == 660
+        # Too long for a kernel timeout: no timeout, and our own expiry ends it.
+        assert firewall.elements("sshd-6") == ["2001:db8::1"]
+        await firewall.enforcer.apply([prolong(ATTACKER, 40), prolong(WIDE, 40)], NOW)
+        timed = [e["elem"] for e in firewall.elements("sshd-4") if isinstance(e, dict)]
+        assert [e["timeout"] for e in timed] == [100]
+        assert firewall.elements("sshd-net4")[0]["elem"]["timeout"] == 100
+
+    play(firewall, script)
+
+
+def test_the_longer_of_two_bans_inside_each_other_holds_where_they_overlap(
+    firewall: KernelFirewall,
+) -> None:
+    async def script(_: Firewall) -> None:
+        await firewall.enforcer.apply([start(WIDE, 100), start(HALF, 500)], NOW)
+        shown = [e["elem"] for e in firewall.elements("sshd-net4")]
+        assert [(e["val"]["prefix"], e["timeout"]) for e in shown] == [
+            ({"addr": "192.0.2.0", "len": 25}, 160),
+            ({"addr": "192.0.2.128", "len": 25}, 560),
+        ]
+        await firewall.enforcer.apply([prolong(WIDE, 900)], NOW)
+        shown = [e["elem"] for e in firewall.elements("sshd-net4")]
+        assert [(e["val"]["prefix"]["len"], e["timeout"]) for e in shown] == [(24, 960)]
+
+    play(firewall, script)
+
+
+def test_bans_that_the_kernel_let_expire_can_be_ended_and_started_again() -> None:
+    with NetworkNamespace() as namespace, namespace.inside():
+        firewall = KernelFirewall(namespace, grace=0)
+
+        async def script(_: Firewall) -> None:
+            for batch in ([start(ATTACKER, 0.01), start(WIDE, 0.01)], [start(HALF, 0.01)]):
+                await firewall.enforcer.apply(batch, NOW)
+                while (await held(firewall.enforcer))["sshd"]:
+                    pass
+            await firewall.enforcer.apply([end(ATTACKER), end(HALF), start(BYSTANDER)], NOW)
+            await firewall.enforcer.apply([start(WIDE), start(ATTACKER)], NOW)
+            assert (await held(firewall.enforcer))["sshd"] == {WIDE, ATTACKER, BYSTANDER}
+
+        play(firewall, script)
+
+
+FOREIGN = """
+table inet f2b-table {
+    set banish { type ipv4_addr; flags interval; elements = { 192.0.2.0/24 }; }
+    chain input { type filter hook input priority filter; policy accept;
+        ip saddr @banish tcp dport 22 drop
+    }
+}
+table ip banish { chain banish { accept
+    }
+}
+"""
+
+
+def test_tables_of_others_stay_as_they_are(firewall: KernelFirewall) -> None:
+    async def script(_: Firewall) -> None:
+        firewall.nft(FOREIGN)
+        before = [firewall.nft("list table inet f2b-table"), firewall.nft("list table ip banish")]
+        await firewall.enforcer.start([SSHD], [ban(), ban(WIDE)], NOW)
+        await firewall.enforcer.apply([end(ATTACKER), end(WIDE), start(BYSTANDER)], NOW)
+        await firewall.enforcer.stop(keep=False)
+        shown = firewall.nft("list ruleset")
+        assert shown == "".join(before)
+
+    play(firewall, script)
+
+
+def test_a_foreign_table_of_ranges_does_not_come_into_the_way(firewall: KernelFirewall) -> None:
+    async def script(_: Firewall) -> None:
+        firewall.nft(FOREIGN)
+        await firewall.enforcer.apply([start(WIDE)], NOW)
+        assert (await held(firewall.enforcer))["sshd"] == {WIDE}
+
+    play(firewall, script)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "flush ruleset",
+        "delete table inet banish",
+        "flush chain inet banish input",
+        "flush chain inet banish jail-sshd",
+        "insert rule inet banish prerouting accept",
+        "add rule inet banish input accept",
+        "add chain inet banish more",
+        "add set inet banish more { type ipv4_addr; }",
+        "add chain inet banish input { policy drop; }",
+        "add table inet banish { flags dormant; }",
+        "flush table inet banish",
+        "add element inet banish sshd-net4 { 198.51.100.0/24 }",
+    ],
+)
+def test_what_others_do_to_our_table_is_noticed_and_mended(
+    firewall: KernelFirewall, command: str
+) -> None:
+    async def script(_: Firewall) -> None:
+        await firewall.enforcer.apply([start(ATTACKER), start(WIDE)], NOW)
+        assert (await firewall.enforcer.read()).is_whole
+        notice = asyncio.create_task(firewall.enforcer.wait_for_foreign_change())
+        await firewall.enforcer.read()
+        firewall.nft(command)
+        await notice
+        assert not (await firewall.enforcer.read()).is_whole
+        await firewall.enforcer.start([SSHD, WEB], [ban(), ban(WIDE)], NOW)
+        assert await held(firewall.enforcer) == {"sshd": {ATTACKER, WIDE}, "web": frozenset()}
+
+    play(firewall, script)
+
+
+def test_an_address_that_others_put_in_is_seen_and_can_be_taken_out(
+    firewall: KernelFirewall,
+) -> None:
+    async def script(_: Firewall) -> None:
+        firewall.nft("add element inet banish sshd-4 { 198.51.100.7 timeout 1h }")
+        assert (await held(firewall.enforcer))["sshd"] == {BYSTANDER}
+        await firewall.enforcer.apply([end(BYSTANDER)], NOW)
+        assert (await held(firewall.enforcer))["sshd"] == frozenset()
+
+    play(firewall, script)
+
+
+def test_neither_our_own_bans_nor_other_tables_count_as_foreign(firewall: KernelFirewall) -> None:
+    async def script(_: Firewall) -> None:
+        notice = asyncio.create_task(firewall.enforcer.wait_for_foreign_change())
+        many = [start(parse_subject(f"203.0.{n >> 8}.{n & 255}")) for n in range(3000)]
+        await firewall.enforcer.apply([start(ATTACKER)], NOW)
+        await firewall.enforcer.apply(many, NOW)
+        await firewall.enforcer.start([SSHD], [ban(WIDE)], NOW)
+        firewall.nft(FOREIGN)
+        await firewall.enforcer.read()
+        assert not notice.done()
+        firewall.nft("delete table inet banish")
+        await notice
+
+    play(firewall, script)
+
+
+def test_with_keep_the_bans_outlive_the_enforcer_and_the_next_one_takes_over(
+    firewall: KernelFirewall,
+) -> None:
+    async def script(_: Firewall) -> None:
+        await firewall.enforcer.apply([start(ATTACKER)], NOW)
+        await firewall.enforcer.stop(keep=True)
+        assert "192.0.2.1" in firewall.nft("list ruleset")
+        second = KernelFirewall(firewall.namespace)
+        await second.enforcer.start([SSHD], [ban(BYSTANDER)], NOW)
+        assert await held(second.enforcer) == {"sshd": {BYSTANDER}}
+        await second.enforcer.stop(keep=False)
+        assert firewall.nft("list ruleset") == ""
+
+    play(firewall, script)
+
+
+def test_an_unknown_protocol_is_told_and_covers_all(firewall: KernelFirewall) -> None:
+    async def script(_: Firewall) -> None:
+        assert [event.text() for event in firewall.told if "frob" in event.text()]
+        assert "\t\tjump jail-odd\n" in firewall.nft("list table inet banish")
+
+    play(firewall, script, [Enforcement("odd", ("frob",), (PortRange(1, 1),))])
+
+
+def test_more_bans_than_fit_into_one_transaction_are_all_loaded(
+    firewall: KernelFirewall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As inside a user namespace, where the kernel grants no bigger buffer.
+    monkeypatch.setattr("banish.enforce.netlink.TRANSACTION_LIMIT_BYTES", 70_000)
+    many = [parse_subject(f"203.0.{n >> 8}.{n & 255}") for n in range(8000)]
+
+    async def script(_: Firewall) -> None:
+        await firewall.enforcer.start([SSHD], [ban(subject) for subject in many], NOW)
+        assert (await held(firewall.enforcer))["sshd"] == frozenset(many)
+        await firewall.enforcer.apply([end(subject) for subject in many], NOW)
+        assert (await held(firewall.enforcer))["sshd"] == frozenset()
+
+    play(firewall, script)
+
+
+def test_without_the_right_to_change_the_firewall_the_cure_is_told(
+    firewall: KernelFirewall,
+) -> None:
+    async def script(_: Firewall) -> None:
+        other = KernelFirewall(firewall.namespace).enforcer
+        with pytest.raises(EnforceError, match="cannot build the table") as caught:
+            await other.start([SSHD], [], NOW)
+        assert "CAP_NET_ADMIN" in caught.value.cure
+        assert not caught.value.retry
+
+    assert probe() is None
+    child = os.fork()
+    if child == 0:  # pragma: no cover - another process
+        status = 1
+        try:
+            os.setresuid(65534, 65534, 65534)
+            asyncio.run(script(firewall))
+            status = 0 if "CAP_NET_ADMIN" in (probe() or "") else 2
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+NETWORKS = st.builds(
+    lambda bits, length: parse_subject(f"192.0.{bits >> 8 & 3}.{bits & 255}/{length}"),
+    st.integers(0, 1023),
+    st.integers(20, 32),
+)
+STEPS = st.lists(
+    st.builds(
+        lambda subject, lasts: end(subject) if lasts == 0 else start(subject, lasts),
+        NETWORKS,
+        st.sampled_from([0, 0, 100, 200, 300, None]),
+    ),
+    max_size=12,
+)
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(STEPS, min_size=1, max_size=5))
+def test_any_networks_in_any_order_are_held_as_wanted(
+    firewall: KernelFirewall, batches: list[list[Decision]]
+) -> None:
+    wanted: set[Subject] = set()
+
+    async def script(_: Firewall) -> None:
+        for batch in batches:
+            await firewall.enforcer.apply(batch, NOW)
+            for decision in batch:
+                if isinstance(decision, EndBan):
+                    wanted.discard(decision.ban.subject)
+                else:
+                    wanted.add(decision.ban.subject)
+            assert (await held(firewall.enforcer))["sshd"] == wanted
+            await firewall.enforcer.apply(batch, NOW)
+            assert (await held(firewall.enforcer))["sshd"] == wanted
+        await firewall.enforcer.apply([end(subject) for subject in wanted], Instant(NOW + 1))
+        assert (await held(firewall.enforcer))["sshd"] == frozenset()
+        assert firewall.elements("sshd-net4") == []
+
+    play(firewall, script)
