@@ -240,7 +240,7 @@ class StoreContract:
         async def script(store: Store) -> None:
             await store.commit([commit(*map(StartBan, bans), StartBan(ban_of(NEIGHBOUR)))])
             found = await store.history(limit=2, subject=ATTACKER)
-            assert [ban.since for ban in found] == [30, 20]
+            assert [float(ban.since) for ban in found] == [30.0, 20.0]
             assert [ban.subject for ban in await store.history(limit=1)] == [NEIGHBOUR]
 
         self.play(open_store, script)

@@ -24,16 +24,14 @@ def first_and_length(subject: Subject) -> tuple[int, int]:
         ValueError: *subject* is a name or an identifier.
 
     """
-    match subject.kind:
-        case SubjectKind.IPV4:
-            return int(ipaddress.IPv4Address(subject.text)), 32
-        case SubjectKind.IPV6:
-            return int(ipaddress.IPv6Address(subject.text)), 128
-        case SubjectKind.NETWORK4 | SubjectKind.NETWORK6:
-            network = subject.network()
-            return int(network.network_address), network.prefixlen
-        case SubjectKind.NAME | SubjectKind.ID:
-            raise ValueError(f"{subject} is not an address")
+    if subject.kind is SubjectKind.IPV4:
+        return int(ipaddress.IPv4Address(subject.text)), 32
+    if subject.kind is SubjectKind.IPV6:
+        return int(ipaddress.IPv6Address(subject.text)), 128
+    if not subject.is_network:
+        raise ValueError(f"{subject} is not an address")
+    network = subject.network()
+    return int(network.network_address), network.prefixlen
 
 
 class NetworkTable(Generic[Value]):

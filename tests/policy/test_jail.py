@@ -1,0 +1,438 @@
+import pytest
+
+from banish.errors import RequestError
+from banish.model.address import Subject, SubjectKind, name_subject, parse_subject
+from banish.model.ban import Ban
+from banish.model.decision import (
+    AlreadyBanned,
+    Counted,
+    EndBan,
+    ProlongBan,
+    Spared,
+    StartBan,
+    TooOld,
+)
+from banish.model.failure import Evidence
+from banish.model.instant import Instant, Seconds
+from banish.model.settings import Escalation
+from banish.model.snapshot import JailChanges, JailMemory, PastBan, Tally
+from banish.policy import jail as jail_module
+from banish.policy.jail import JailPolicy
+from tests.policy.script import (
+    ATTACKER,
+    BYSTANDER,
+    INSIDE,
+    NETWORK,
+    SIX,
+    ended,
+    failed,
+    judge,
+    policy_of,
+    settings,
+    started,
+)
+
+
+def test_third_failure_within_findtime_starts_a_ban() -> None:
+    policy = policy_of()
+    assert judge(policy, ATTACKER, 100) == Counted(1)
+    assert judge(policy, ATTACKER, 110) == Counted(2)
+    assert judge(policy, BYSTANDER, 115) == Counted(1)
+    assert started(judge(policy, ATTACKER, 120)) == (ATTACKER, 120, 180)
+    assert policy.tick(Instant(179)) == []
+    assert ended(policy.tick(Instant(180))) == [(ATTACKER, "expired")]
+    assert policy.bans == {}
+    assert (policy.failures_total, policy.bans_total) == (4, 1)
+
+
+def test_failures_apart_by_findtime_do_not_add_up() -> None:
+    assert judge(policy_of(), ATTACKER, 100, 110, 130) == Counted(2)
+
+
+def test_the_ban_tells_the_failures_the_rule_and_the_newest_lines() -> None:
+    policy = policy_of()
+    for at in (100, 110):
+        policy.judge(failed(ATTACKER, at, text=f"line {at}"), Instant(at))
+    verdict = policy.judge(failed(ATTACKER, 112, text="line 112"), Instant(113))
+    lines = tuple(Evidence(f"line {at}", "auth.log", 7, Instant(at)) for at in (110, 112))
+    assert verdict == StartBan(
+        Ban("sshd", ATTACKER, Instant(112), Instant(172), 3, 1, "failures", lines, 4)
+    )
+
+
+def test_a_failure_may_count_for_several() -> None:
+    policy = policy_of()
+    assert policy.judge(failed(ATTACKER, 100, attempts=2), Instant(100)) == Counted(2)
+    verdict = policy.judge(failed(ATTACKER, 101, attempts=9), Instant(101))
+    assert isinstance(verdict, StartBan)
+    assert verdict.ban.failures == 5
+    assert policy.failures_total == 11
+
+
+def test_a_failure_from_the_future_counts_as_now() -> None:
+    policy = policy_of(settings(maxretry=1))
+    assert started(policy.judge(failed(ATTACKER, 5000), Instant(100))) == (ATTACKER, 100, 160)
+
+
+def test_a_failure_from_before_findtime_is_too_old() -> None:
+    policy = policy_of()
+    assert policy.judge(failed(ATTACKER, 70), Instant(100)) == TooOld()
+    assert policy.judge(failed(ATTACKER, 70.5), Instant(100)) == Counted(1)
+
+
+def test_a_ban_that_would_be_over_is_not_started() -> None:
+    policy = policy_of(settings(maxretry=1, findtime=600, bantime=60))
+    assert policy.judge(failed(ATTACKER, 100), Instant(160)) == TooOld()
+    assert policy.bans == {}
+    assert policy.failing(Instant(160)) == 0
+    assert started(policy.judge(failed(ATTACKER, 101), Instant(160))) == (ATTACKER, 101, 161)
+
+
+def test_failures_of_the_banned_are_not_counted() -> None:
+    policy = policy_of(settings(maxretry=1))
+    judge(policy, ATTACKER, 100)
+    assert judge(policy, ATTACKER, 101) == AlreadyBanned(ATTACKER)
+    assert policy.failures_total == 1
+
+
+def test_a_ban_whose_end_was_not_ticked_yet_still_holds() -> None:
+    policy = policy_of(settings(maxretry=1))
+    judge(policy, ATTACKER, 100)
+    assert judge(policy, ATTACKER, 161) == AlreadyBanned(ATTACKER)
+    policy.tick(Instant(161))
+    assert started(judge(policy, ATTACKER, 162)) == (ATTACKER, 162, 222)
+
+
+def test_a_ban_without_end_never_ends_by_itself() -> None:
+    policy = policy_of(settings(maxretry=1, bantime=None))
+    assert started(judge(policy, ATTACKER, 100)) == (ATTACKER, 100, None)
+    assert policy.due is None
+    assert policy.tick(Instant(9e9)) == []
+
+
+def test_an_address_in_a_banned_network_is_already_banned() -> None:
+    policy = policy_of()
+    policy.ban(NETWORK, Instant(100), None)
+    assert judge(policy, INSIDE, 101) == AlreadyBanned(NETWORK)
+    assert judge(policy, SIX, 101) == Counted(1)
+    assert judge(policy, ATTACKER, 101) == Counted(1)
+    policy.tick(Instant(160))
+    assert judge(policy, INSIDE, 161) == Counted(1)
+
+
+def test_an_exempt_subject_is_spared_and_told_why() -> None:
+    policy = policy_of(ignore=["192.0.2.0/24"])
+    assert judge(policy, ATTACKER, 100) == Spared("ignoreip 192.0.2.0/24")
+    assert policy.spared_total == 1
+    assert policy.failures_total == 0
+
+
+def test_an_identifier_is_spared_with_the_address_it_came_from() -> None:
+    policy = policy_of(ignore=["192.0.2.1"])
+    root = parse_subject("root")
+    assert policy.judge(failed(root, 9, address=ATTACKER), Instant(9)) == Spared(
+        "ignoreip 192.0.2.1"
+    )
+    assert policy.judge(failed(root, 9, address=BYSTANDER), Instant(9)) == Counted(1)
+
+
+def test_due_is_the_earliest_end() -> None:
+    policy = policy_of(settings(maxretry=1))
+    assert policy.due is None
+    judge(policy, BYSTANDER, 110)
+    judge(policy, ATTACKER, 100.5)
+    assert policy.due == Instant(160.5)
+
+
+def test_failing_counts_subjects_within_findtime() -> None:
+    policy = policy_of()
+    judge(policy, ATTACKER, 100)
+    judge(policy, BYSTANDER, 110, 115)
+    assert policy.failing(Instant(115)) == 2
+    assert policy.failing(Instant(130)) == 1
+    policy.tick(Instant(145))
+    assert policy.failing(Instant(145)) == 0
+
+
+# By hand
+
+
+def test_a_ban_by_hand_lasts_as_told() -> None:
+    policy = policy_of()
+    assert started(policy.ban(ATTACKER, Instant(100), None)) == (ATTACKER, 100, 160)
+    assert started(policy.ban(BYSTANDER, Instant(100), Seconds(5))) == (BYSTANDER, 100, 105)
+    assert started(policy.ban(SIX, Instant(100), Seconds(-1))) == (SIX, 100, None)
+    assert [ban.cause for ban in policy.bans.values()] == ["operator"] * 3
+
+
+def test_a_ban_by_hand_forgets_the_failures() -> None:
+    policy = policy_of()
+    judge(policy, ATTACKER, 100, 101)
+    policy.ban(ATTACKER, Instant(102), Seconds(1))
+    policy.tick(Instant(103))
+    assert judge(policy, ATTACKER, 104) == Counted(1)
+
+
+def test_a_second_ban_by_hand_only_prolongs() -> None:
+    policy = policy_of()
+    policy.ban(ATTACKER, Instant(100), Seconds(60))
+    assert policy.ban(ATTACKER, Instant(110), Seconds(50)) is None
+    longer = policy.ban(ATTACKER, Instant(110), Seconds(60))
+    assert isinstance(longer, ProlongBan)
+    assert started(longer) == (ATTACKER, 100, 170)
+    assert policy.tick(Instant(169)) == []
+    for_ever = policy.ban(ATTACKER, Instant(120), Seconds(-1))
+    assert started(for_ever) == (ATTACKER, 100, None)
+    assert policy.ban(ATTACKER, Instant(121), Seconds(9)) is None
+    assert policy.tick(Instant(9e9)) == []
+    assert policy.bans_total == 1
+
+
+def test_an_exempt_subject_cannot_be_banned_by_hand() -> None:
+    policy = policy_of(ignore=["198.51.100.9"])
+    for subject in (INSIDE, NETWORK):
+        with pytest.raises(RequestError, match="must not be banned: ignoreip") as raised:
+            policy.ban(subject, Instant(0), None)
+        assert raised.value.where == "jail sshd"
+        assert "ignoreip" in raised.value.cure
+
+
+def test_a_name_cannot_be_banned() -> None:
+    with pytest.raises(RequestError, match="is a name"):
+        policy_of().ban(name_subject("host.example"), Instant(0), None)
+
+
+def test_a_ban_for_no_time_is_refused() -> None:
+    with pytest.raises(RequestError, match="0 seconds"):
+        policy_of().ban(ATTACKER, Instant(0), Seconds(0))
+
+
+def test_unban_ends_the_ban_of_one_or_of_all() -> None:
+    policy = policy_of()
+    for subject in (ATTACKER, BYSTANDER, SIX):
+        policy.ban(subject, Instant(100), None)
+    assert ended(policy.unban(ATTACKER, "operator")) == [(ATTACKER, "operator")]
+    assert policy.unban(ATTACKER, "operator") == []
+    assert ended(policy.unban(None, "stopped")) == [(BYSTANDER, "stopped"), (SIX, "stopped")]
+    assert policy.due is None
+
+
+def test_unban_of_a_network_ends_all_that_is_inside() -> None:
+    policy = policy_of()
+    half = parse_subject("198.51.100.128/25")
+    for subject in (ATTACKER, INSIDE, half, NETWORK, SIX, parse_subject("root")):
+        policy.ban(subject, Instant(100), None)
+    assert ended(policy.unban(NETWORK, "fleet")) == [
+        (INSIDE, "fleet"),
+        (half, "fleet"),
+        (NETWORK, "fleet"),
+    ]
+    assert policy.unban(parse_subject("198.51.100.0/30"), "operator") == []
+
+
+def test_an_address_in_a_banned_network_has_no_ban_of_its_own_to_end() -> None:
+    policy = policy_of()
+    policy.ban(NETWORK, Instant(100), None)
+    assert policy.unban(INSIDE, "operator") == []
+
+
+def test_a_pardon_forgets_failures() -> None:
+    policy = policy_of()
+    judge(policy, ATTACKER, 100, 101)
+    policy.unban(ATTACKER, "operator")
+    assert judge(policy, ATTACKER, 102) == Counted(1)
+
+
+def test_review_ends_bans_that_have_become_exempt() -> None:
+    policy = policy_of(ignore=["host.example"])
+    for subject in (ATTACKER, NETWORK, BYSTANDER):
+        policy.ban(subject, Instant(100), None)
+    assert policy.review() == []
+    policy.ignored.resolve("host.example", [INSIDE])
+    policy.ignored.set_own([BYSTANDER])
+    assert ended(policy.review()) == [(NETWORK, "exempt"), (BYSTANDER, "exempt")]
+    assert list(policy.bans) == [ATTACKER]
+
+
+# Bans that grow
+
+GROWING = settings(maxretry=1, escalation=Escalation(increment=True))
+
+
+def ban_over_and_over(policy: JailPolicy, times: int) -> list[tuple[int, float]]:
+    found, now = [], 1000.0
+    for _ in range(times):
+        verdict = judge(policy, ATTACKER, now)
+        assert isinstance(verdict, StartBan)
+        assert verdict.ban.until is not None
+        found.append((verdict.ban.count, verdict.ban.until - now))
+        now = verdict.ban.until
+        policy.tick(Instant(now))
+    return found
+
+
+def test_each_ban_of_a_subject_is_longer_from_its_first_moment() -> None:
+    assert ban_over_and_over(policy_of(GROWING), 4) == [(1, 60), (2, 120), (3, 240), (4, 480)]
+
+
+def test_without_increment_bans_are_counted_and_stay_as_long() -> None:
+    assert ban_over_and_over(policy_of(settings(maxretry=1)), 3) == [(1, 60), (2, 60), (3, 60)]
+
+
+def test_rndtime_adds_a_drawn_part() -> None:
+    escalation = Escalation(increment=True, rndtime=Seconds(100))
+    policy = policy_of(settings(maxretry=1, escalation=escalation), draw=lambda: 0.25)
+    assert ban_over_and_over(policy, 2) == [(1, 60), (2, 145)]
+
+
+def test_a_count_from_elsewhere_decides_how_long() -> None:
+    policy = policy_of(GROWING, count_of=lambda subject, now: 3)
+    assert ban_over_and_over(policy, 1) == [(1, 480)]
+
+
+def test_a_pardon_begins_the_count_anew() -> None:
+    policy = policy_of(GROWING)
+    ban_over_and_over(policy, 2)
+    policy.ban(ATTACKER, Instant(2000), None)
+    assert policy.count(ATTACKER, Instant(2000)) == 3
+    policy.unban(ATTACKER, "operator")
+    assert policy.count(ATTACKER, Instant(2000)) == 0
+
+
+def test_a_past_ban_is_forgotten_three_times_its_length_and_a_day_later() -> None:
+    policy = policy_of(GROWING)
+    ban_over_and_over(policy, 1)
+    forgotten_at = 1000 + 3 * 60 + 86_400
+    assert policy.count(ATTACKER, Instant(forgotten_at - 1)) == 1
+    assert policy.count(ATTACKER, Instant(forgotten_at)) == 0
+    assert policy.memory().past == {}
+
+
+def test_an_endless_ban_that_was_lifted_is_remembered() -> None:
+    policy = policy_of()
+    policy.ban(ATTACKER, Instant(0), Seconds(-1))
+    policy.unban(ATTACKER, "fleet")
+    assert policy.count(ATTACKER, Instant(9e9)) == 1
+
+
+def test_past_bans_are_remembered_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jail_module, "PAST_CAPACITY", 1)
+    policy = policy_of()
+    for subject in (ATTACKER, BYSTANDER):
+        policy.ban(subject, Instant(0), Seconds(5))
+    policy.tick(Instant(5))
+    assert [policy.count(subject, Instant(6)) for subject in (ATTACKER, BYSTANDER)] == [0, 1]
+
+
+def test_only_the_newest_bans_keep_their_lines_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jail_module, "EVIDENCE_BANS", 1)
+    policy = policy_of(settings(maxretry=1))
+    for at, subject in enumerate((ATTACKER, BYSTANDER)):
+        policy.judge(failed(subject, 100 + at, text="line"), Instant(101))
+    assert [len(ban.evidence) for ban in policy.bans.values()] == [0, 1]
+    policy.unban(BYSTANDER, "operator")
+    policy.judge(failed(SIX, 110, text="line"), Instant(110))
+    assert [len(ban.evidence) for ban in policy.bans.values()] == [0, 1]
+
+
+# Memory
+
+
+def remembered(subject: Subject, since: float, until: float | None, count: int = 1) -> Ban:
+    end = None if until is None else Instant(until)
+    return Ban("sshd", subject, Instant(since), end, count=count)
+
+
+def test_bans_come_back_with_the_time_they_were_given() -> None:
+    policy = policy_of(GROWING)
+    bans = (remembered(BYSTANDER, 60, None), remembered(ATTACKER, 50, 5000, count=4))
+    assert policy.restore(JailMemory(bans, {}, 9, 2), Instant(100)) == [
+        StartBan(bans[1], restored=True),
+        StartBan(bans[0], restored=True),
+    ]
+    assert (policy.failures_total, policy.bans_total) == (9, 2)
+    assert judge(policy, ATTACKER, 101) == AlreadyBanned(ATTACKER)
+    assert policy.due == Instant(5000)
+    policy.tick(Instant(5000))
+    assert started(judge(policy, ATTACKER, 5001)) == (ATTACKER, 5001, 5001 + 60 * 16)
+
+
+def test_bans_that_are_over_or_exempt_are_ended_at_the_next_tick() -> None:
+    policy = policy_of(ignore=["192.0.2.2"])
+    over, exempt = remembered(ATTACKER, 0, 100, count=2), remembered(BYSTANDER, 0, None)
+    assert policy.restore(JailMemory((over, exempt)), Instant(100)) == []
+    assert policy.due == Instant(0)
+    assert policy.tick(Instant(100)) == [EndBan(over, "expired"), EndBan(exempt, "exempt")]
+    assert policy.due is None
+    assert policy.tick(Instant(101)) == []
+    assert policy.count(ATTACKER, Instant(101)) == 2
+
+
+def test_restoring_twice_starts_nothing_twice() -> None:
+    policy = policy_of()
+    memory = JailMemory((remembered(ATTACKER, 50, 5000),))
+    assert len(policy.restore(memory, Instant(100))) == 1
+    assert policy.restore(memory, Instant(100)) == []
+
+
+def test_windows_go_on_where_they_were() -> None:
+    policy = policy_of()
+    tallies = {
+        ATTACKER: Tally((Instant(90), Instant(95))),
+        BYSTANDER: Tally((Instant(70),)),
+        SIX: Tally(()),
+        INSIDE: Tally((Instant(99),)),
+    }
+    policy.restore(JailMemory((remembered(NETWORK, 0, 1000),), tallies), Instant(100))
+    assert policy.failing(Instant(100)) == 1
+    assert policy.changes() is None
+    assert isinstance(judge(policy, ATTACKER, 100), StartBan)
+
+
+def test_past_bans_count_after_a_restart() -> None:
+    policy = policy_of(GROWING)
+    past = {ATTACKER: PastBan(2, Instant(50), Instant(90))}
+    policy.restore(JailMemory(past=past), Instant(100))
+    assert started(judge(policy, ATTACKER, 100)) == (ATTACKER, 100, 100 + 240)
+
+
+def test_a_policy_hands_everything_over_to_its_successor() -> None:
+    old = policy_of()
+    judge(old, ATTACKER, 100, 101)
+    old.ban(NETWORK, Instant(101), None)
+    old.ban(SIX, Instant(90), Seconds(5))
+    old.tick(Instant(102))
+    new = policy_of(settings(bantime=999))
+    new.restore(old.memory(), Instant(102))
+    assert new.memory() == old.memory()
+    assert started(judge(new, ATTACKER, 103)) == (ATTACKER, 103, 1102)
+
+
+def test_changes_are_told_once() -> None:
+    policy = policy_of()
+    assert policy.changes() is None
+    judge(policy, ATTACKER, 100, 101)
+    tally = Tally((Instant(100), Instant(101)))
+    assert policy.changes() == JailChanges("sshd", {ATTACKER: tally}, 2, 0)
+    assert policy.changes() is None
+    judge(policy, ATTACKER, 102)
+    assert policy.changes() == JailChanges("sshd", {ATTACKER: None}, 3, 1)
+
+
+def test_a_total_alone_is_a_change() -> None:
+    policy = policy_of()
+    policy.ban(ATTACKER, Instant(0), None)
+    assert policy.changes() == JailChanges("sshd", {}, 0, 1)
+
+
+def test_subjects_counted_past_capacity_are_forgotten_and_counted() -> None:
+    policy = JailPolicy(settings(), policy_of().ignored, capacity=1)
+    judge(policy, ATTACKER, 100, 101)
+    judge(policy, BYSTANDER, 102)
+    assert policy.evicted_total == 1
+    assert judge(policy, ATTACKER, 103) == Counted(1)
+
+
+def test_a_jail_is_named_as_its_settings_say() -> None:
+    assert policy_of().name == "sshd"
+    assert Subject("x", SubjectKind.ID) not in policy_of().bans
