@@ -181,8 +181,10 @@ def _ban_of(library: Library, action: _Action, own: _Ban) -> _Ban | None:
 def _ports(
     library: Library, action: _Action, ports: Text | None, own: _Ban
 ) -> tuple[PortRange, ...]:
-    closes_all = "allports" in (action.word("type"), action.word("actiontype").strip("<>"))
-    if closes_all or "allports" in action.name:
+    # As written, since <allports> is a tag in some action files (pf, firewallcmd-ipset).
+    written = [action.arguments.get(option) for option in ("type", "actiontype")]
+    kinds = [text.text.strip().strip("<>") for text in written if text] or [action.word("type")]
+    if "allports" in kinds or "allports" in action.name:
         return ()
     if ports is None or not ports.text.strip():
         return own.ports

@@ -98,8 +98,18 @@ def _check_names(library: Library, merged: Merged) -> None:
         for option, value in options.items():
             if option in used or option.startswith("fail2ban_"):
                 continue
-            # [DEFAULT] is full of variables: only what looks like a typing error is told.
-            near = nearest(option, JAIL_OPTIONS, closeness=0.85 if section == "DEFAULT" else 0.7)
+            near = nearest(option, JAIL_OPTIONS, closeness=0.75)
+            # [DEFAULT] is full of variables, such as action_mw: only typing errors are told.
+            if (
+                section == "DEFAULT"
+                and near
+                and {f"{near}_", f"_{near}"}
+                & {
+                    option[: len(near) + 1],
+                    option[-len(near) - 1 :],
+                }
+            ):
+                continue
             if near or section != "DEFAULT":
                 what = f"[{section}] has no such option; it has no effect"
                 cure = (

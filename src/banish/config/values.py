@@ -119,7 +119,7 @@ def to_multipliers(text: Text) -> tuple[float, ...]:
 
 def to_logpaths(text: Text, problems: Problems) -> tuple[LogPath, ...]:
     """Return the entries of a ``logpath``, one a line, each with where to begin."""
-    found: list[LogPath] = []
+    found: dict[str, LogPath] = {}
     for line, place in text.lines():
         path, blank, last = line.strip().rpartition(" ")
         if not blank or last not in ("head", "tail"):
@@ -135,8 +135,8 @@ def to_logpaths(text: Text, problems: Problems) -> tuple[LogPath, ...]:
             if not one.startswith("/"):
                 what = f"{shown(one)} does not begin with /"
                 raise FaultError(what, place, "write the whole path, such as /var/log/auth.log")
-            found.append(LogPath(one, last == "tail", place))
-    return tuple(dict.fromkeys(found))
+            found.setdefault(one, LogPath(one, last == "tail", place))
+    return tuple(found.values())
 
 
 def to_exempt(text: Text, problems: Problems) -> tuple[str, ...]:

@@ -1,0 +1,133 @@
+"""What a jail's actions close, and what of them is not carried out."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from banish.config.actions import Actions, read_actions
+from banish.config.merge import Library
+from banish.config.problem import FaultError, Problems
+from banish.config.search import Tree
+from banish.config.text import Text, single
+from banish.model.settings import Enforcement, Place
+
+WriteTree = Callable[[Mapping[str, str]], Path]
+
+HERE = Place("jail.local", 5)
+
+FILES = {
+    "action.d/iptables.conf": "[Definition]\nactionban = x\ntype = oneport\n[Init]\nport = 2222\n"
+    "protocol = udp\nblocktype = REJECT\n",
+    "action.d/iptables-allports.conf": "[INCLUDES]\nbefore = iptables.conf\n"
+    "[Definition]\ntype = allports\n",
+    "action.d/pf.conf": "[Definition]\nactiontype = <multiport>\n[Init]\nport = ssh\n"
+    "multiport = any port <port>\nallports = any\n",
+    "action.d/custom.conf": "[Definition]\nactionban = x\n",
+    "action.d/looped.conf": "[Definition]\nactionban = x\n",
+    "action.d/nftables.conf": "[Definition]\ntype = <type>\n",
+    "action.d/own.py": "",
+}
+
+
+@pytest.fixture
+def library(write_tree: WriteTree) -> Library:
+    return Library(Tree((write_tree(FILES),)), Problems())
+
+
+def read(library: Library, action: str | None, **variables: str) -> Actions:
+    def named(option: str) -> Text | None:
+        return single(variables[option], HERE) if option in variables else None
+
+    text = None if action is None else single(action, HERE)
+    return read_actions(library, "web", text, lambda _option: None, named)
+
+
+def closed(actions: Actions) -> str:
+    """Return an enforcement as ``protocols ports blocktype``, ``-`` for none."""
+    found: Enforcement | None = actions.enforcement
+    if found is None:
+        return "-"
+    protocols = "+".join(found.protocols) or "all"
+    return f"{protocols} {','.join(map(str, found.ports)) or 'all'} {found.blocktype}"
+
+
+@pytest.mark.parametrize(
+    ("action", "expected"),
+    [
+        (None, "tcp 80 reject"),
+        ("iptables[name=SSH, port=ssh, protocol=tcp]", "tcp 22 reject"),
+        ("iptables", "udp 2222 reject"),
+        ("iptables[port=ssh]\n iptables[port=1234, name=x]", "udp 22,1234 reject"),
+        ("iptables[port=53, protocol=tcp] iptables[port=53, protocol=udp]", "tcp+udp 53 reject"),
+        ("iptables[type=allports, protocol=tcp]", "tcp all reject"),
+        ("iptables-allports", "udp all reject"),
+        ('iptables[port="80,443", protocol=tcp, blocktype=DROP]', "tcp 80,443 drop"),
+        ("iptables[blocktype=DROP] iptables[port=22]", "udp 22,2222 reject"),
+        ("iptables-multiport[port=25]", "tcp 25 reject"),
+        ("iptables-allports[protocol=all]", "all all reject"),
+        ("iptables-ipset-proto6-allports", "tcp all reject"),
+        ("nftables-multiport", "tcp 80 reject"),
+        ("nftables-allports", "tcp all reject"),
+        ("firewallcmd-ipset[actiontype=<allports>]", "tcp all reject"),
+        ("pf[actiontype=<allports>]", "tcp all reject"),
+        ("pf", "tcp 22 reject"),
+        ("ufw", "all all reject"),
+        ("hostsdeny iptables[port=22]", "all all reject"),
+        ("route[blocktype=blackhole]", "all all drop"),
+    ],
+)
+def test_an_action_closes_what_it_would_close_in_fail2ban(
+    library: Library, action: str | None, expected: str
+) -> None:
+    assert closed(read(library, action, port="80", protocol="tcp")) == expected
+    assert not library.problems.all()
+
+
+@pytest.mark.parametrize(
+    ("action", "expected", "says"),
+    [
+        ("sendmail-whois[dest=a]", "-", "nobody is told"),
+        ("iptables[port=22] abuseipdb", "udp 22 reject", '"abuseipdb" is not carried out'),
+        ("smtp.py", "-", "not carried out"),
+        ("custom[a=1]", "tcp 80 reject", "nftables bans in its place"),
+        ("own.py", "tcp 80 reject", "nftables bans in its place"),
+        ("cstom", "tcp 80 reject", 'no action "cstom"'),
+        ("other.py", "tcp 80 reject", "no action"),
+        ("iptables[blocktype=RETURN]", "-", "lets its subjects in"),
+        ("iptables[port=nosuchport]", "udp all reject", "every port"),
+        ("", "-", "no action"),
+        ("nftables", "tcp 80 reject", "refers to itself"),
+    ],
+)
+def test_what_is_not_carried_out_is_told(
+    library: Library, action: str, expected: str, says: str
+) -> None:
+    assert closed(read(library, action, port="80", protocol="tcp")) == expected
+    problems = library.problems.all()
+    assert any(says in problem.what for problem in problems)
+    assert {problem.severity for problem in problems} == {"warning"}
+
+
+def test_a_mistyped_action_is_told_with_the_nearest_one(library: Library) -> None:
+    read(library, "iptabels")
+    assert '"iptables"' in library.problems.all()[0].cure
+
+
+def test_a_jail_without_ports_closes_every_port(library: Library) -> None:
+    assert closed(read(library, None)) == "tcp all reject"
+    assert closed(read(library, None, port="0:65535", protocol="udp")) == "udp all reject"
+
+
+def test_each_action_is_kept_as_written_with_its_line(library: Library) -> None:
+    (action,) = read(library, "iptables[name=SSH, port=22]").settings
+    assert (action.name, dict(action.arguments), action.place) == (
+        "iptables",
+        {"name": "SSH", "port": "22"},
+        HERE,
+    )
+
+
+def test_an_action_written_otherwise_is_refused(library: Library) -> None:
+    with pytest.raises(FaultError):
+        read(library, "iptables[port")

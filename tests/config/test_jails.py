@@ -1,0 +1,224 @@
+"""One jail: where it reads, how long it bans, and why it cannot start."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from banish.config import load
+from banish.model.instant import Seconds
+from banish.model.settings import JailSettings, Settings
+
+WriteTree = Callable[[Mapping[str, str]], Path]
+Read = Callable[[str], Settings]
+
+FILTER = (
+    "[DEFAULT]\nlogtype = file\n[Definition]\nfailregex = ^bad <HOST> <logtype>$\n"
+    "journalmatch = _COMM=web\n[Init]\nextra = 1\n"
+)
+
+
+@pytest.fixture
+def read(write_tree: WriteTree, tmp_path: Path) -> Read:
+    """Give a function that loads one jail ``web`` with these lines."""
+
+    def load_jail(lines: str) -> Settings:
+        jail = (
+            f"[DEFAULT]\nfilter = %(__name__)s\nlogpath = {tmp_path}/web.log\n[web]\nenabled = 1\n"
+        )
+        files = {"jail.conf": jail + lines, "filter.d/web.conf": FILTER}
+        files["filter.d/silent.conf"] = "[Definition]\nfailregex = ^bad <HOST>$\n"
+        root = write_tree(files)
+        return load(root, builtin=root)
+
+    return load_jail
+
+
+def only(settings: Settings) -> JailSettings:
+    assert [str(problem) for problem in settings.problems] == []
+    (jail,) = settings.jails
+    return jail
+
+
+def failed(settings: Settings) -> tuple[str, str, str]:
+    """Return option, message and cure of the one error that stops the jail."""
+    assert settings.jails == ()
+    (problem,) = settings.errors
+    assert problem.jail == "web"
+    return problem.option, problem.what, problem.cure
+
+
+def with_journal(tmp_path: Path) -> None:
+    folder = tmp_path / "journal" / "0123"
+    folder.mkdir(parents=True)
+    (folder / "system.journal").write_bytes(b"")
+
+
+def test_without_options_fail2bans_own_defaults_count(read: Read) -> None:
+    jail = only(read(""))
+    assert (jail.maxretry, jail.maxmatches) == (3, 5)
+    assert (jail.findtime, jail.bantime) == (Seconds(600), Seconds(600))
+    assert jail.ignoreself
+    assert jail.filter.usedns == "warn"
+
+
+def test_a_log_that_is_not_there_is_waited_for(read: Read) -> None:
+    jail = only(read(""))
+    assert not jail.uses_journal
+    assert len(jail.logpaths) == 1
+
+
+def test_the_journal_is_read_where_the_log_is_not_there(read: Read, tmp_path: Path) -> None:
+    with_journal(tmp_path)
+    jail = only(read(""))
+    assert jail.uses_journal
+    assert jail.filter.failregex[0].text == "^bad <HOST> journal$"
+
+
+@pytest.mark.parametrize(
+    "lines", ["systemd_if_nologs = false", "backend = polling", "filter = silent"]
+)
+def test_the_journal_is_left_alone_where_it_is_not_wanted(
+    read: Read, tmp_path: Path, lines: str
+) -> None:
+    with_journal(tmp_path)
+    assert not only(read(lines)).uses_journal
+
+
+def test_a_log_that_is_there_is_read_before_the_journal(read: Read, tmp_path: Path) -> None:
+    with_journal(tmp_path)
+    (tmp_path / "web.log").write_text("")
+    jail = only(read(""))
+    assert not jail.uses_journal
+    assert jail.filter.failregex[0].text == "^bad <HOST> file$"
+
+
+def test_backend_systemd_always_reads_the_journal(read: Read, tmp_path: Path) -> None:
+    (tmp_path / "web.log").write_text("")
+    jail = only(read("backend = systemd[journalflags=1]\nlogpath ="))
+    assert jail.uses_journal
+    assert jail.backend == "systemd[journalflags=1]"
+    assert jail.filter.failregex[0].text == "^bad <HOST> journal$"
+
+
+def test_the_type_of_log_may_be_chosen_by_hand(read: Read) -> None:
+    assert only(read("filter = web[logtype=short]")).filter.failregex[0].text.endswith("short$")
+
+
+def test_a_jail_is_left_out_where_it_asks_for_it(read: Read, tmp_path: Path) -> None:
+    settings = read("skip_if_nologs = true")
+    assert settings.jails == ()
+    assert [problem.severity for problem in settings.problems] == ["warning"]
+    (tmp_path / "web.log").write_text("")
+    assert only(read("skip_if_nologs = true")).name == "web"
+
+
+def test_options_of_the_jail_go_before_those_of_the_filter(read: Read) -> None:
+    jail = only(
+        read(
+            "failregex = %(known/failregex)s\n    ^own <HOST>$\nignoreregex = never\nmaxlines = 2\n"
+            "prefregex = ^<F-CONTENT>.+</F-CONTENT>$\njournalmatch =\ndatepattern = {^LN-BEG}\n"
+            "usedns = no\nlogtimezone = UTC+0200\nlogencoding = latin-1"
+        )
+    )
+    found = jail.filter
+    assert [regex.text for regex in found.failregex] == ["^bad <HOST> file$", "^own <HOST>$"]
+    assert [regex.text for regex in found.ignoreregex] == ["never"]
+    assert (found.maxlines, found.usedns, found.journalmatch) == (2, "no", ())
+    assert found.prefregex is not None
+    assert found.datepattern is not None
+    assert (found.logtimezone, found.logencoding) == ("UTC+0200", "latin-1")
+
+
+def test_a_jail_needs_no_filter_file(read: Read) -> None:
+    assert only(read("filter =\nfailregex = ^own <HOST>$")).filter.name == ""
+
+
+def test_every_option_of_longer_bans_is_read(read: Read) -> None:
+    jail = only(
+        read(
+            "bantime.increment = true\nbantime.factor = 2\nbantime.multipliers = 1 2 4\n"
+            "bantime.formula = ban.Time * 2\nbantime.maxtime = 1w\nbantime.rndtime = 5m\n"
+            "bantime.overalljails = yes"
+        )
+    ).escalation
+    assert jail.increment
+    assert jail.overalljails
+    assert (jail.factor, jail.formula, jail.multipliers) == ("2", "ban.Time * 2", (1, 2, 4))
+    assert (jail.maxtime, jail.rndtime) == (Seconds(604_800), Seconds(300))
+
+
+def test_minus_one_bans_without_end(read: Read) -> None:
+    assert only(read("bantime = -1")).bantime is None
+    assert only(read("bantime.maxtime = -1\nbantime.rndtime = -1")).escalation.maxtime is None
+
+
+def test_places_name_the_line_of_each_option(read: Read) -> None:
+    places = only(read("maxretry = 7")).places
+    assert places["maxretry"].line == 6
+    assert places["logpath"].line == 3
+    assert places["failregex"].path.endswith("filter.d/web.conf")
+    assert "findtime" not in places
+
+
+@pytest.mark.parametrize(
+    ("lines", "option", "says"),
+    [
+        ("filter = wbe", "filter", 'no filter "wbe"'),
+        ("filter = web[a", "filter", "not option=value"),
+        ("filter = web[failregex=<failregex>]", "failregex", "refers to itself"),
+        ("filter =", "failregex", "nothing to find"),
+        ("failregex =", "failregex", "nothing to find"),
+        ("failregex = ^(<HOST>$", "failregex", "not a regular expression"),
+        ("failregex = ^bad$", "failregex", "does not say whom"),
+        ("ignoreregex = [", "ignoreregex", "not a regular expression"),
+        ("prefregex = (", "prefregex", "not a regular expression"),
+        ("datepattern = %%Y(", "datepattern", "date pattern"),
+        ("logtimezone = Nowhere/Land", "logtimezone", "time zone"),
+        ("logencoding = klingon", "logencoding", "encoding"),
+        ("logpath =", "logpath", "no log to watch"),
+        ("logpath = web.log", "logpath", "does not begin with /"),
+        ("backend = sysetmd", "backend", "no backend"),
+        ("maxretry = many", "maxretry", "not a whole number"),
+        ("maxretry = -1", "maxretry", "out of bounds"),
+        ("maxlines = 0", "maxlines", "out of bounds"),
+        ("findtime = -1", "findtime", "not longer than nothing"),
+        ("bantime = 0", "bantime", "no length"),
+        ("bantime = 5 lightyears", "bantime", "not a unit"),
+        ("bantime.factor = x", "bantime.factor", "x"),
+        ("bantime.formula = import os", "bantime.formula", "not a formula"),
+        ("bantime.multipliers = a", "bantime.multipliers", "not a number"),
+        ("action = iptables[", "action", "]"),
+        ("action = %(no)s", "action", "not set anywhere"),
+        ("journalmatch = 'x", "journalmatch", "no journal match"),
+    ],
+)
+def test_a_jail_that_cannot_start_says_why(read: Read, lines: str, option: str, says: str) -> None:
+    told, what, _ = failed(read(lines))
+    assert told == option
+    assert says in what
+
+
+def test_a_switch_in_error_is_told(write_tree: WriteTree) -> None:
+    root = write_tree({"jail.conf": "[web]\nenabled = %(no)s\n"})
+    assert load(root, builtin=root).errors[0].option == "enabled"
+
+
+@pytest.mark.parametrize(
+    ("lines", "option"),
+    [
+        ("maxretry = 0", "maxretry"),
+        ("usedns = wran", "usedns"),
+        ("ignoreself = flase", "ignoreself"),
+    ],
+)
+def test_what_can_be_lived_with_is_a_warning(read: Read, lines: str, option: str) -> None:
+    settings = read(lines)
+    (problem,) = settings.problems
+    assert (problem.option, problem.severity) == (option, "warning")
+    (jail,) = settings.jails
+    assert jail.maxretry >= 1
+
+
+def test_the_old_backend_gamin_counts_as_auto(read: Read) -> None:
+    assert only(read("backend = gamin")).backend == "auto"

@@ -1,0 +1,95 @@
+"""The server's own options."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from banish.config.merge import Library
+from banish.config.problem import Problems
+from banish.config.search import Tree
+from banish.config.server import read_server
+from banish.model.instant import Seconds
+from banish.model.settings import Problem, ServerSettings
+
+WriteTree = Callable[[Mapping[str, str]], Path]
+
+
+def read(root: Path) -> tuple[ServerSettings, tuple[Problem, ...]]:
+    library = Library(Tree((root,)), Problems())
+    return read_server(library), library.problems.all()
+
+
+def test_without_files_the_defaults_count(write_tree: WriteTree) -> None:
+    assert read(write_tree({})) == (ServerSettings(), ())
+
+
+def test_fail2bans_options_count_but_its_own_files_are_left_to_it(write_tree: WriteTree) -> None:
+    settings, problems = read(
+        write_tree(
+            {
+                "fail2ban.conf": "[DEFAULT]\nloglevel = debug\nlogtarget = /var/log/fail2ban.log\n"
+                "socket = /x.sock\npidfile = /x.pid\ndbfile = /x.sqlite3\ndbpurgeage = 2d\n"
+                "dbmaxmatches = 3\nallowipv6 = no\n[Definition]\n[Thread]\nstacksize = 0\n"
+            }
+        )
+    )
+    assert not problems
+    default = ServerSettings()
+    assert (settings.loglevel, settings.logtarget) == ("DEBUG", "/var/log/fail2ban.log")
+    assert (settings.dbpurgeage, settings.dbmaxmatches) == (Seconds(172_800), 3)
+    assert settings.allowipv6 == "no"
+    assert (settings.socket, settings.pidfile, settings.dbfile) == (
+        default.socket,
+        default.pidfile,
+        default.dbfile,
+    )
+
+
+def test_the_wish_for_no_database_counts(write_tree: WriteTree) -> None:
+    for word in ("None", "none"):
+        root = write_tree({"fail2ban.local": f"[Definition]\ndbfile = {word}\n"})
+        assert read(root)[0].dbfile == "None"
+    root = write_tree({"fail2ban.conf": "[DEFAULT]\ndbfile = :memory:\n[Definition]\n"})
+    assert read(root)[0].dbfile == ":memory:"
+
+
+def test_our_own_file_goes_first(write_tree: WriteTree) -> None:
+    settings, _ = read(
+        write_tree(
+            {
+                "fail2ban.conf": "[Definition]\nloglevel = DEBUG\nlogtarget = STDOUT\n",
+                "banish.conf": "[Definition]\nloglevel = ERROR\nsocket = /y.sock\nkeepbans = yes\n",
+            }
+        )
+    )
+    assert (settings.loglevel, settings.logtarget) == ("ERROR", "STDOUT")
+    assert settings.socket == "/y.sock"
+    assert settings.keepbans
+    assert settings.places["loglevel"].line == 2
+
+
+def test_what_is_wrong_is_told_and_the_default_counts(write_tree: WriteTree) -> None:
+    settings, problems = read(
+        write_tree(
+            {
+                "banish.conf": "[Definition]\nloglevel = INOF\ndbpurgeage = %(no)s\nsokcet = /x\n"
+                "zzzzzz = 1\ndbmaxmatches = many\n"
+            }
+        )
+    )
+    assert (settings.loglevel, settings.dbpurgeage, settings.dbmaxmatches) == (
+        "INFO",
+        Seconds(86_400),
+        10,
+    )
+    assert {(problem.option, problem.severity) for problem in problems} == {
+        ("loglevel", "error"),
+        ("dbpurgeage", "error"),
+        ("dbmaxmatches", "error"),
+        ("sokcet", "warning"),
+        ("zzzzzz", "warning"),
+    }
+    assert any("socket" in problem.cure for problem in problems)
+
+
+def test_a_level_may_be_a_number(write_tree: WriteTree) -> None:
+    assert read(write_tree({"banish.conf": "[Definition]\nloglevel = 18\n"}))[0].loglevel == "18"
