@@ -33,6 +33,9 @@ VACUUM_PAGES = 2_000
 
 Result = TypeVar("Result")
 
+_Identity = tuple[int, int] | None
+"""Device and inode of a file, None where there is none."""
+
 
 class Database:
     """One file and the connection to it; every method is called in one and the same thread."""
@@ -45,7 +48,8 @@ class Database:
         self._busy = busy
         self._clock = clock
         self._connection: sqlite3.Connection | None = None
-        self._file: tuple[int, int] | None = None
+        self._file: _Identity = None
+        self._companions: dict[str, _Identity] = {}
         self._rescued: str | None = None
 
     def open(self) -> None:
@@ -103,7 +107,8 @@ class Database:
         def tidy(connection: sqlite3.Connection) -> int:
             with _transaction(connection, "IMMEDIATE"):
                 forgotten = progress.purge(connection, now)
-            connection.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
+            # Gives back one page a step, and only executescript takes more than the first.
+            connection.executescript(f"PRAGMA incremental_vacuum({VACUUM_PAGES})")
             return forgotten
 
         return self._do(tidy)
@@ -123,13 +128,21 @@ class Database:
             raise StoreError(f"{self.path}: {error.strerror}") from error
 
     def _current(self) -> sqlite3.Connection:
-        if self._connection is not None and self.path != MEMORY and self._identity() != self._file:
-            self._rescue(self._connection)
-        if self._connection is None:
-            self._connection = self._connect()
-            self._file = self._identity()
+        connection = self._connection
+        if connection is not None and self.path != MEMORY and _identify(self.path) != self._file:
+            self._rescue(connection)
+            connection = None
+        if connection is None:
+            connection = self._begin()
         if self._rescued is not None:
-            self._bring_back(self._connection, self._rescued)
+            self._bring_back(connection, self._rescued)
+        return connection
+
+    def _begin(self) -> sqlite3.Connection:
+        self._connection = self._connect()
+        if self.path != MEMORY:
+            self._file = _identify(self.path)
+            self._companions = {name: _identify(self.path + name) for name in COMPANIONS}
         return self._connection
 
     def _connect(self) -> sqlite3.Connection:
@@ -151,18 +164,18 @@ class Database:
         """Move the damaged file aside, begin a new one, save what can be saved."""
         self.close()
         aside = move_aside(self.path, self._clock())
-        self._connection = self._connect()
-        self._file = self._identity()
-        bans, is_whole = copy_file(aside, self._connection)
+        connection = self._begin()
+        bans, is_whole = copy_file(aside, connection)
         saved = "all of it was saved" if is_whole else f"{bans} bans could be saved out of it"
         self._warn(f"{self.path} was damaged ({error}); it was moved to {aside}, and {saved}")
-        return self._connection
+        return connection
 
     def _rescue(self, old: sqlite3.Connection) -> None:
         """Write what the lost file holds to a file of its own, then let go of it.
 
-        The old connection must be closed before another one opens the path: on
-        closing, SQLite deletes the write-ahead log by name.
+        The old connection must be closed before another one opens the path, and
+        its write-ahead log must go: SQLite leaves it to whatever file has the
+        name by then, and would write it into that.
         """
         Path(self.path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         rescued = name_aside(self.path, "rescued", self._clock())
@@ -174,9 +187,9 @@ class Database:
             raise
         self._rescued = rescued
         self.close()
-        if not Path(self.path).exists():
-            for companion in COMPANIONS:
-                Path(self.path + companion).unlink(missing_ok=True)
+        for name, identity in self._companions.items():
+            if identity is not None and _identify(self.path + name) == identity:
+                Path(self.path + name).unlink()
 
     def _bring_back(self, connection: sqlite3.Connection, rescued: str) -> None:
         held = connection.execute(
@@ -190,15 +203,16 @@ class Database:
             self._warn(f"{self.path} was replaced by somebody; what it held is in {rescued}")
         self._rescued = None
 
-    def _identity(self) -> tuple[int, int] | None:
-        try:
-            found = Path(self.path).stat()
-        except OSError:
-            return None
-        return found.st_dev, found.st_ino
-
     def _warn(self, what: str) -> None:
         self.happenings.append(WarningGiven(part="store", what=what))
+
+
+def _identify(path: str) -> _Identity:
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _load(connection: sqlite3.Connection, now: Instant) -> Memory:
