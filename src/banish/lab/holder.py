@@ -73,7 +73,9 @@ def make_private_root(directory: Path) -> None:
     mount("-t", "tmpfs", "-o", "mode=1777,size=16m", "lab", str(device / "shm"))
     (device / "ptmx").symlink_to("pts/ptmx")
     (device / "fd").symlink_to("/proc/self/fd")
-    mount("--move", str(device), "/dev")
+    # Not --move: the kernel may refuse that to the root of a user namespace.
+    mount("--rbind", str(device), "/dev")
+    subprocess.run(["umount", "--recursive", str(device)], check=True, capture_output=True)
     mount("-t", "tmpfs", "-o", "mode=0755,size=16m", "lab", "/run")
     for name in ("sshd", "netns", "lab"):
         Path("/run", name).mkdir(mode=0o755)
@@ -164,9 +166,10 @@ def serve(log: SystemLog) -> None:
                     for order in whole:
                         obey(log, json.loads(order))
                 else:
-                    line = log.take(device.recv(65_536))
+                    packet, at = device.recv(65_536), time.time()
+                    line = log.take(packet)
                     if line is not None:
-                        tell(line=line, at=time.time())
+                        tell(line=line, at=at)
 
 
 def obey(log: SystemLog, order: dict[str, str]) -> None:
@@ -174,8 +177,9 @@ def obey(log: SystemLog, order: dict[str, str]) -> None:
     if order["do"] == "reopen":
         log.reopen()
     elif order["do"] == "write":
+        at = time.time()
         log.write(order["line"].encode(errors="surrogateescape"))
-        tell(line=order["line"], at=time.time())
+        tell(line=order["line"], at=at)
     tell(done=order["do"])
 
 
@@ -186,16 +190,15 @@ def main() -> int:
     directory, hostname, style = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
     try:
         make_private_root(directory)
+        serve(SystemLog(directory / "log" / "auth.log", hostname, iso=style == "iso"))
+    except BrokenPipeError:
+        return 1  # Whoever opened the lab is gone.
     except subprocess.CalledProcessError as error:
         tell(error=f"{' '.join(error.cmd)}: {error.stderr.strip()}")
         return 1
     except OSError as error:
         tell(error=str(error))
         return 1
-    try:
-        serve(SystemLog(directory / "log" / "auth.log", hostname, iso=style == "iso"))
-    except BrokenPipeError:
-        pass  # Whoever opened the lab is gone.
     finally:
         shutil.rmtree(directory, ignore_errors=True)
     return 0

@@ -22,6 +22,9 @@ CLONE_NEWNET = 0x40000000
 CLONE_NEWPID = 0x20000000
 """From linux/sched.h; the same on every architecture."""
 
+PROGRAM_PATH = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/local/sbin:/usr/sbin:/sbin"
+"""PATH with the folders that ordinary users often lack."""
+
 _libc = ctypes.CDLL(None, use_errno=True)
 
 T = TypeVar("T")

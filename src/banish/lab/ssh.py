@@ -1,7 +1,6 @@
 """A real OpenSSH server and a real client for the lab."""
 
 import dataclasses
-import os
 import shutil
 import subprocess
 import time
@@ -9,7 +8,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from banish.lab.namespaces import LabError
+from banish.lab.accounts import FIRST_UID
+from banish.lab.namespaces import PROGRAM_PATH, LabError
+from banish.lab.privilege import has_one_user
 
 Outcome = Literal["accepted", "denied", "refused", "timeout", "failed"]
 
@@ -61,6 +62,13 @@ def start_sshd(
     program = _find("sshd", "openssh-server")
     folder = directory / f"sshd-{port}"
     folder.mkdir()
+    # A root who may not become anybody else cannot shed its rights as sshd wants;
+    # so sshd runs as the one user who can log in.
+    prefix = (
+        ["unshare", "--user", f"--map-user={FIRST_UID}", f"--map-group={FIRST_UID}", "--"]
+        if has_one_user()
+        else []
+    )
     key = folder / "host_key"
     subprocess.run(
         [_find("ssh-keygen", "openssh-client"), "-q", "-t", "ed25519", "-N", "", "-f", str(key)],
@@ -72,7 +80,7 @@ def start_sshd(
         "Port": str(port),
         "HostKey": str(key),
         "PidFile": "none",
-        "UsePAM": "yes" if pam else "no",
+        "UsePAM": "yes" if pam and not prefix else "no",
         "PasswordAuthentication": "yes",
         "KbdInteractiveAuthentication": "no",
         "PubkeyAuthentication": "no",
@@ -89,14 +97,14 @@ def start_sshd(
     config = folder / "sshd_config"
     _write_config(config, options)
     test = [program, "-t", "-f", str(config)]
-    checked = popen(test, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    checked = popen([*prefix, *test], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     _, said = checked.communicate()
     if "PerSourcePenalties" in said:  # OpenSSH before 9.8 does not know it.
         del options["PerSourcePenalties"]
         _write_config(config, options)
     output = folder / "output"
     with output.open("wb") as file:
-        process = popen([program, "-D", "-f", str(config)], stdout=file, stderr=file)
+        process = popen([*prefix, program, "-D", "-f", str(config)], stdout=file, stderr=file)
     return SshServer(process, config, output)
 
 
@@ -132,7 +140,7 @@ def log_in(
     argv += ["-b", source] if source else []
     argv += ["-l", user, "--", to, "true"]
     environment = {
-        "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
+        "PATH": PROGRAM_PATH,
         "SSH_ASKPASS": "/run/lab/askpass",
         "SSH_ASKPASS_REQUIRE": "force",
         "LAB_PASSWORD": password,
@@ -158,8 +166,7 @@ def _write_config(path: Path, options: Mapping[str, str]) -> None:
 
 
 def _find(program: str, package: str) -> str:
-    path = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/local/sbin:/usr/sbin:/sbin"
-    found = shutil.which(program, path=path)
+    found = shutil.which(program, path=PROGRAM_PATH)
     if found is None:
         raise LabError(f"{program} is not installed", cure=f"apt install {package}", retry=False)
     return found

@@ -24,7 +24,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from banish.lab.accounts import Account, write_accounts
-from banish.lab.namespaces import LabError, call_in_network, children_in, new_pid_namespace
+from banish.lab.namespaces import (
+    PROGRAM_PATH,
+    LabError,
+    call_in_network,
+    children_in,
+    new_pid_namespace,
+)
+from banish.lab.privilege import has_one_user
 from banish.lab.ssh import PAM, Login, SshServer, log_in, start_sshd
 
 SERVER = "server"
@@ -48,7 +55,7 @@ START_LIMIT_SECONDS = 15.0
 
 @dataclasses.dataclass(frozen=True)
 class LogLine:
-    """A line of the server's ``auth.log`` and the UNIX time just after it was written."""
+    """A line of the server's ``auth.log`` and the UNIX time just before it was written."""
 
     at: float
     text: str
@@ -177,7 +184,7 @@ class Lab:
 
         """
         for program, package in (("ip", "iproute2"), ("nsenter", "util-linux")):
-            if shutil.which(program, path=_path()) is None:
+            if shutil.which(program, path=PROGRAM_PATH) is None:
                 raise LabError(
                     f"{program} is not installed", cure=f"apt install {package}", retry=False
                 )
@@ -230,6 +237,7 @@ class Lab:
         """Start a program on *host*; see `Host.popen`."""
         options.setdefault("start_new_session", True)
         options.setdefault("stdin", subprocess.DEVNULL)
+        options.setdefault("env", {**os.environ, "PATH": PROGRAM_PATH})
         enter = ["nsenter", f"--mount=/proc/{self._holder.pid}/ns/mnt"]
         if host != _OUTSIDE:
             enter.append(f"--net={self.network(host)}")
@@ -253,6 +261,9 @@ class Lab:
 
         """
         before = len(self.lines())
+        if has_one_user():  # sshd will not be root there (see `start_sshd`).
+            free = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+            call_in_network(self.network(SERVER), lambda: free.write_text("0"))
         server = start_sshd(
             self.server.popen, self.directory, pam=pam, port=port, settings=settings
         )
@@ -426,7 +437,7 @@ def _start_holder(directory: Path, log_style: str) -> "subprocess.Popen[str]":
                 stdout=subprocess.PIPE,
                 text=True,
                 start_new_session=True,
-                env={**os.environ, "PATH": _path()},
+                env={**os.environ, "PATH": PROGRAM_PATH},
             )
     except OSError as error:
         raise LabError(
@@ -434,11 +445,6 @@ def _start_holder(directory: Path, log_style: str) -> "subprocess.Popen[str]":
             cure="run it as root; in a container, with --privileged",
             retry=False,
         ) from error
-
-
-def _path() -> str:
-    """Return PATH with the folders that ordinary users often lack."""
-    return os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/local/sbin:/usr/sbin:/sbin"
 
 
 def _addresses(name: str, number: int) -> tuple[str, str]:
