@@ -68,6 +68,7 @@ def test_a_flags_value_is_not_taken_for_the_verb() -> None:
             2,
             "banish: a:1: no such thing\n    write it\n",
         ),
+        (SourceError("\x1b[2J\udcff"), 1, "banish: \\x1b[2J\\udcff\n"),
         (SourceError("gone", cure="wait"), 1, "banish: gone\n    wait\n"),
         (KeyboardInterrupt(), 130, ""),
     ],

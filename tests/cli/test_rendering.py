@@ -53,7 +53,13 @@ def test_a_terminal_shows_the_same_words_in_colour(monkeypatch: pytest.MonkeyPat
 def test_no_color_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm-256color")
-    assert "\x1b[3" not in drawn(Terminal())
+    assert drawn(Terminal()) == PLAIN
+
+
+def test_a_terminal_that_can_do_nothing_gets_plain_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "dumb")
+    assert drawn(Terminal()) == PLAIN
 
 
 def test_without_rich_a_terminal_gets_the_same_table(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,13 +72,18 @@ def test_without_rich_a_terminal_gets_the_same_table(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(builtins, "__import__", refuse)
     monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
     text = drawn(Terminal())
     assert "\x1b[31min trouble\x1b[0m" in text
     assert re.sub(r"\x1b\[[0-9;]*m", "", text) == PLAIN
 
 
 @pytest.mark.parametrize("stream", [io.StringIO(), Terminal()])
-def test_what_attackers_wrote_never_steers_the_terminal(stream: io.StringIO) -> None:
+def test_what_attackers_wrote_never_steers_the_terminal(
+    stream: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
     page = Page(stream)
     page.line("\x1b]0;owned\x07 [red]x[/red]\n")
     page.table((Column("a"),), [("\x1b[2J\r\u202e[bold]y[/bold]",)])

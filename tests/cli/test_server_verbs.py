@@ -305,7 +305,7 @@ def test_waiting_dry_runs_and_warnings_are_told_but_are_not_wrong(
         dry_run=True,
         jails=(),
         sources=(SourceHealth("/y", "waiting", detail="is not there yet"),),
-        enforcement=EnforcementTruth("memory", 0, None, repairs=2),
+        enforcement=EnforcementTruth("memory", 3, 3, repairs=2),
         problems=(Problem("warning", "odd"),),
     )
     code, text = ask(capsys, "status", "--state", state)
@@ -314,11 +314,20 @@ def test_waiting_dry_runs_and_warnings_are_told_but_are_not_wrong(
         "dry run: nothing is banned",
         "none is running",
         "waiting for /y: is not there yet",
-        "not read back yet",
+        "memory: 3 wanted, none in the kernel: a dry run",
         "repaired 2 times",
         "1 warning: see",
     ):
         assert words in text
+
+
+def test_a_firewall_not_read_back_yet_is_not_wrong(
+    state: str, operations: MemoryOperations, capsys: Captured
+) -> None:
+    operations.answer = change(enforcement=EnforcementTruth("nftables", 3))
+    code, text = ask(capsys, "status", "--state", state)
+    assert code == 0
+    assert "3 wanted, not read back yet" in text
 
 
 def test_status_as_json_has_the_promised_shape(

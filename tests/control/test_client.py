@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from banish.control.client import Client
-from banish.control.messages import BansReply, DoneReply, ErrorReply, encode_reply
+from banish.control.messages import SUBJECTS_LIMIT, BansReply, DoneReply, ErrorReply, encode_reply
 from banish.errors import ControlError, EnforceError, RequestError
 from banish.model.instant import Instant, Seconds
 from banish.testing.operations import NOON, MemoryOperations, serving
@@ -38,12 +38,18 @@ def test_bans_by_hand_are_seen_explained_and_ended(path: Path) -> None:
         assert client.bans() == []
 
 
-def test_ten_thousand_bans_come_back_whole(path: Path) -> None:
+def test_more_bans_than_fit_into_a_request_come_back_whole(path: Path) -> None:
     with serving(path, MemoryOperations()):
         client = Client(path)
-        wanted = [f"2001:db8::{low:x}" for low in range(1, 10_001)]
-        client.ban("sshd", wanted, None)
+        wanted = [f"2001:db8::{low:x}" for low in range(1, SUBJECTS_LIMIT + 2)]
+        assert len(client.ban("sshd", wanted, None)) == SUBJECTS_LIMIT + 1
         assert [str(ban.subject) for ban in client.bans()] == wanted
+        assert len(client.unban(wanted)) == SUBJECTS_LIMIT + 1
+
+
+def test_what_is_no_text_is_refused(path: Path) -> None:
+    with pytest.raises(RequestError, match="not text"):
+        Client(path).why("\udcff")
 
 
 def test_status_and_stop_reach_the_server(path: Path) -> None:

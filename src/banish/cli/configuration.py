@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
     page = Page()
     kept = [each for each in found if options.verbosity > 0 or each.place or each.value.strip()]
     page.table(
-        (Column("option"), Column("value"), Column("from")),
+        (Column("option"), Column("from"), Column("value")),
         [row for each in kept for row in _rows(each)],
         indent=0,
     )
@@ -58,6 +58,6 @@ def _rows(each: Explained) -> list[tuple[Cell, Cell, Cell]]:
     """Return one row for each line of the value, the option and its place on the first."""
     first, *rest = each.value.strip().split("\n")
     place = dim(str(each.place) if each.place else "default")
-    rows: list[tuple[Cell, Cell, Cell]] = [(strong(each.option), first, place)]
-    rows += [("", line.strip(), "") for line in rest]
+    rows: list[tuple[Cell, Cell, Cell]] = [(strong(each.option), place, first)]
+    rows += [("", "", line.strip()) for line in rest]
     return rows

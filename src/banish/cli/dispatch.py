@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -148,15 +149,26 @@ def _parse(words: Sequence[str]) -> argparse.Namespace | int:
     return options
 
 
+def _tell(error: BanishError) -> None:
+    """Say on standard error what went wrong; what it quotes never steers the terminal."""
+    from banish.telemetry.lines import harmless  # noqa: PLC0415
+
+    lines = f"banish: {error}".split("\n")
+    print("\n".join(map(harmless, lines)), file=sys.stderr)
+
+
 def carry_out(argv: Sequence[str] | None) -> int:
     """Do what *argv* (default: the process's own) says; see `banish.cli.main`."""
     words = sys.argv[1:] if argv is None else list(argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a letter that cannot be shown stops nothing
+            stream.reconfigure(errors="backslashreplace")
     try:
         options = _parse(words)
         code = options if isinstance(options, int) else _load(VERBS[options.verb][0]).run(options)
         sys.stdout.flush()
     except BanishError as error:
-        print(f"banish: {error}", file=sys.stderr)
+        _tell(error)
         return 2 if isinstance(error, OperatorError) else 1
     except KeyboardInterrupt:
         return INTERRUPTED

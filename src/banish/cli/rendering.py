@@ -1,7 +1,8 @@
 """Draws lines and tables: calm and coloured on a terminal, plain and aligned elsewhere.
 
 On a terminal `rich` draws where it is installed (extra ``terminal``); without
-it, and whenever the output is piped, the same rows come as aligned text. What
+it, with ``NO_COLOR`` and whenever the output is piped, the same rows come as
+aligned text. What
 attackers wrote (names, log lines) never steers the terminal.
 """
 
@@ -77,14 +78,12 @@ def _parts(cell: Cell) -> tuple[str, Style]:
     return harmless(cell), ""
 
 
-def _console(stream: TextIO, *, is_coloured: bool) -> "Console | None":
+def _console(stream: TextIO) -> "Console | None":
     try:
         from rich.console import Console  # noqa: PLC0415
     except ImportError:
         return None
-    return Console(
-        file=stream, highlight=False, markup=False, emoji=False, no_color=not is_coloured
-    )
+    return Console(file=stream, highlight=False, markup=False, emoji=False)
 
 
 class Page:
@@ -93,10 +92,12 @@ class Page:
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = sys.stdout if stream is None else stream
         self.is_terminal = self._stream.isatty()
-        self.is_coloured = self.is_terminal and not os.environ.get("NO_COLOR")
-        self._rich = (
-            _console(self._stream, is_coloured=self.is_coloured) if self.is_terminal else None
+        self.is_coloured = (
+            self.is_terminal
+            and not os.environ.get("NO_COLOR")
+            and os.environ.get("TERM", "dumb") != "dumb"
         )
+        self._rich = _console(self._stream) if self.is_coloured else None
 
     def line(self, *cells: Cell, indent: int = 0) -> None:
         """Write the cells after each other, separated by nothing."""

@@ -205,6 +205,8 @@ def _show_firewall(page: Page, status: ServerStatus) -> None:
     page.title("Firewall")
     if truth.trouble:
         held: Cell = bad("in trouble")
+    elif status.dry_run:
+        held = warn("none in the kernel: a dry run")
     elif truth.enforced is None:
         held = warn("not read back yet")
     elif truth.enforced < truth.wanted:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from banish.control.messages import (
+    SUBJECTS_LIMIT,
     BanRequest,
     BansReply,
     BansRequest,
@@ -34,6 +35,12 @@ REPLY_LIMIT_BYTES = 256 * 1_048_576
 """Longest line of an answer: the status of a server with some 3 million bans."""
 
 
+def batched(subjects: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Yield *subjects* in groups that fit into one request; at least one group."""
+    for start in range(0, max(len(subjects), 1), SUBJECTS_LIMIT):
+        yield tuple(subjects[start : start + SUBJECTS_LIMIT])
+
+
 class Client:
     """The operations of the server at *path*, for callers that may wait.
 
@@ -59,12 +66,19 @@ class Client:
         return self._bans(BansRequest(jail))
 
     def ban(self, jail: str, subjects: Sequence[str], lasts: Seconds | None) -> Sequence[Ban]:
-        """Ban and return the bans that are new; see `Operations.ban` for *lasts*."""
-        return self._bans(BanRequest(jail, tuple(subjects), lasts))
+        """Ban and return the bans that are new; see `Operations.ban` for *lasts*.
+
+        Many go in several requests; an error then leaves the earlier ones banned.
+        """
+        return [
+            ban for some in batched(subjects) for ban in self._bans(BanRequest(jail, some, lasts))
+        ]
 
     def unban(self, subjects: Sequence[str] | None, jail: str | None = None) -> Sequence[Ban]:
-        """End bans (None: all) and return those that were in force."""
-        return self._bans(UnbanRequest(None if subjects is None else tuple(subjects), jail))
+        """End bans (None: all) and return those that were in force; many go as in `ban`."""
+        if subjects is None:
+            return self._bans(UnbanRequest(None, jail))
+        return [ban for some in batched(subjects) for ban in self._bans(UnbanRequest(some, jail))]
 
     def why(self, subject: str) -> Sequence[Ban]:
         """Return the bans of *subject*, past and present, newest first."""
@@ -86,12 +100,18 @@ class Client:
         raise self._nonsense()
 
     def _ask(self, request: Request) -> Iterator[Reply]:
+        try:
+            line = encode_request(request)
+        except UnicodeEncodeError as error:
+            raise RequestError(
+                "that is not text in UTF-8", cure="write an address or a network"
+            ) from error
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as connection:
             connection.settimeout(self._answer_seconds)
             try:
                 connection.connect(str(self._path))
                 with contextlib.suppress(BrokenPipeError):  # refused unheard: the answer says why
-                    connection.sendall(encode_request(request))
+                    connection.sendall(line)
                 with connection.makefile("rb") as lines:
                     while line := lines.readline(REPLY_LIMIT_BYTES):
                         yield self._read(line)

@@ -26,7 +26,7 @@ LINE_LIMIT_BYTES = 1_048_576
 """Longest request: `SUBJECTS_LIMIT` networks as text are well below it."""
 
 SUBJECTS_LIMIT = 10_000
-"""Most subjects in one request."""
+"""Most subjects in one request; a client splits what is more."""
 
 BANS_IN_A_LINE = 500
 """About 200 KB of JSON where each ban carries no evidence."""

@@ -150,7 +150,9 @@ class ServerStarted(Happening, frozen=True):
     bans: int
 
     def text(self) -> str:
-        return f"banish {self.version} ready: {self.jails} jails, {self.bans} bans restored"
+        jails = f"{self.jails} jail{'' if self.jails == 1 else 's'}"
+        bans = f"{self.bans} ban{'' if self.bans == 1 else 's'}"
+        return f"banish {self.version} ready: {jails}, {bans} restored"
 
 
 class ServerStopped(Happening, frozen=True):
