@@ -104,7 +104,8 @@ class LiveStage:
         table = Table.grid()
         table.add_column(width=3, justify="center")
         table.add_column(width=STEP_WIDTH, no_wrap=True)
-        table.add_column(width=width - STEP_WIDTH - 3, no_wrap=True, overflow="ellipsis")
+        room = width - STEP_WIDTH - 3
+        table.add_column(width=room, no_wrap=True, overflow="ellipsis")
         for key, title in STEPS.items():
             result: RenderableType = self._results.get(key, Text())
             if key == self._broken:
@@ -112,18 +113,23 @@ class LiveStage:
             elif key in self._results:
                 table.add_row(Text("✓", style="bold green"), Text(title), result)
             elif key == self._current:
-                table.add_row(self._spinner, Text(title, style="bold"), self._progress())
+                table.add_row(self._spinner, Text(title, style="bold"), self._progress(room))
             else:
                 table.add_row(Text("·", style="dim"), Text(title, style="dim"), result)
         return table
 
-    def _progress(self) -> RenderableType:
+    def _progress(self, room: int) -> RenderableType:
         if self._waited is None:
             return Text()
         bar = Table.grid(padding=(0, 1))
         left, whole = self._waited.left_seconds, self._waited.whole_seconds
         bar.add_row(
-            ProgressBar(total=whole, completed=whole - left, width=18, complete_style="cyan"),
+            ProgressBar(
+                total=whole,
+                completed=whole - left,
+                width=max(min(room - 12, 18), 1),
+                complete_style="cyan",
+            ),
             Text(f"{left:.0f} s left", style="dim"),
         )
         return bar
