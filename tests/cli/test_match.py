@@ -171,6 +171,22 @@ def test_what_cannot_be_tried_is_wrong_usage(
     assert what in capsys.readouterr().err
 
 
+def test_a_jail_that_is_wrong_is_told_with_its_place(
+    tree: Path, log: str, capsys: Captured
+) -> None:
+    (tree / "jail.local").write_text("[web]\nmaxretry = many\n")
+    assert main(["match", "-c", str(tree), "--jail", "web", log]) == 2
+    assert f"banish: {tree}/jail.local:2: maxretry: " in capsys.readouterr().err
+
+
+def test_a_jail_without_a_log_of_its_own_can_be_tried(
+    tree: Path, log: str, capsys: Captured
+) -> None:
+    (tree / "jail.local").write_text("[knock]\nfilter = app[mode=extra]\n")
+    found = matched(capsys, "-c", str(tree), "--jail", "knock", log)
+    assert [each["line"] for each in found if each["matched"]] == [1, 4, 6]
+
+
 def test_a_log_that_is_not_there_is_told(tmp_path: Path, capsys: Captured) -> None:
     assert main(["match", "--regex", "<HOST>", str(tmp_path / "no.log")]) == 1
     assert "no such file" in capsys.readouterr().err

@@ -321,6 +321,17 @@ def test_waiting_dry_runs_and_warnings_are_told_but_are_not_wrong(
         assert words in text
 
 
+def test_a_jail_whose_log_is_not_there_yet_waits(
+    state: str, operations: MemoryOperations, capsys: Captured
+) -> None:
+    operations.answer = change(
+        sources=(SourceHealth("/var/log/auth.log", "waiting", detail="not there yet"),)
+    )
+    code, text = ask(capsys, "status", "--state", state)
+    assert code == 0
+    assert "sshd[mode=normal]  waiting for its log\n" in text
+
+
 def test_a_firewall_not_read_back_yet_is_not_wrong(
     state: str, operations: MemoryOperations, capsys: Captured
 ) -> None:

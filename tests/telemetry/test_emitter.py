@@ -11,11 +11,22 @@ from banish.model.instant import Instant
 from banish.telemetry import happenings
 from banish.telemetry.emitter import UNSPEAKABLE, Emitter
 from banish.telemetry.happenings import (
+    AlreadyBannedFound,
+    BanEnded,
     BanStarted,
     FailureFound,
+    FailureSpared,
+    FirewallRepaired,
     Happening,
+    JailStarted,
+    JailStopped,
+    RequestRefused,
+    ServerStarted,
     ServerStopped,
+    SourceChanged,
     TroubleMet,
+    TroubleOver,
+    WarningGiven,
 )
 from banish.telemetry.lines import LogLine
 from banish.telemetry.logs import Log
@@ -75,6 +86,43 @@ def test_listeners_hear_until_they_leave() -> None:
     emit.unlisten(heard.append)
     emit(ServerStopped())
     assert heard == [ServerStopped()]
+
+
+@pytest.mark.parametrize(
+    ("happening", "text"),
+    [
+        (BanEnded("sshd", ATTACKER), "[sshd] Unban 192.0.2.1"),
+        (AlreadyBannedFound("sshd", ATTACKER), "[sshd] 192.0.2.1 already banned"),
+        (FailureSpared("sshd", ATTACKER, "ignoreself"), "[sshd] Ignore 192.0.2.1 by ignoreself"),
+        (JailStarted("sshd"), "Jail 'sshd' started"),
+        (JailStopped("sshd"), "Jail 'sshd' stopped"),
+        (ServerStarted("1", jails=1, bans=2), "banish 1 ready: 1 jail, 2 bans restored"),
+        (ServerStarted("1", jails=0, bans=1), "banish 1 ready: 0 jails, 1 ban restored"),
+        (TroubleMet("firewall", "gone"), "firewall: gone"),
+        (TroubleOver("firewall"), "firewall: works again"),
+        (WarningGiven("jail web", "odd"), "jail web: odd"),
+        (
+            FirewallRepaired(missing=2, foreign=1, rebuilt=False),
+            "firewall repaired: 2 bans put back, 1 taken out",
+        ),
+        (
+            FirewallRepaired(missing=0, foreign=0, rebuilt=True),
+            "firewall repaired: tables or rules were gone or changed; 0 bans put back, 0 taken out",
+        ),
+        (SourceChanged("/var/log/auth.log", "was rotated"), "/var/log/auth.log: was rotated"),
+        (
+            RequestRefused("only root may ask", uid=7, pid=9),
+            "request refused (uid 7, pid 9): only root may ask",
+        ),
+    ],
+)
+def test_what_scripts_look_for_reads_as_they_expect(happening: Happening, text: str) -> None:
+    assert [line.text for line in told(happening)] == [text]
+
+
+def test_a_failure_is_told_with_its_own_time() -> None:
+    [line] = told(FailureFound("sshd", ATTACKER, clock()))
+    assert re.fullmatch(r"\[sshd\] Found 192\.0\.2\.1 - 2023-11-1[45] \d\d:\d\d:20", line.text)
 
 
 @pytest.mark.parametrize("at", [1e300, -1e300, float("inf"), float("nan")])

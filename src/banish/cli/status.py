@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
         return 1 if troubles else 0
     jail = _named(status, options.jail)
     bans = server.bans(jail.name)
-    sources = [source for source in status.sources if source.name in jail.sources]
+    sources = _sources_of(jail, status.sources)
     if options.json:
         print_json(
             jail_document(jail)
@@ -92,7 +92,7 @@ def show(page: Page, status: ServerStatus, *, quiet: bool = False) -> None:
     troubles = health.troubles(status)
     if not quiet:
         _show_head(page, status)
-        _show_jails(page, status.jails)
+        _show_jails(page, status.jails, status.sources)
         _show_sources(page, status.sources, status.now)
         _show_firewall(page, status)
     warnings = [problem for problem in status.problems if problem.severity == "warning"]
@@ -121,7 +121,7 @@ def _show_head(page: Page, status: ServerStatus) -> None:
     page.line(dim(f"configuration {status.root}, memory {status.store}"))
 
 
-def _show_jails(page: Page, jails: Sequence[JailStatus]) -> None:
+def _show_jails(page: Page, jails: Sequence[JailStatus], sources: Sequence[SourceHealth]) -> None:
     page.title("Jails")
     if not jails:
         page.line(warn("none is running"), indent=2)
@@ -145,7 +145,7 @@ def _show_jails(page: Page, jails: Sequence[JailStatus]) -> None:
                 _number(len(jail.banned), "strong"),
                 _number(jail.bans_total),
                 jail.filter,
-                _jail_state(jail),
+                _jail_state(jail, _sources_of(jail, sources)),
             )
             for jail in jails
         ],
@@ -164,9 +164,15 @@ def _number(number: int, style: str = "") -> Cell:
             return count(number)
 
 
-def _jail_state(jail: JailStatus) -> Styled:
+def _sources_of(jail: JailStatus, sources: Sequence[SourceHealth]) -> list[SourceHealth]:
+    return [source for source in sources if source.name in jail.sources]
+
+
+def _jail_state(jail: JailStatus, sources: Sequence[SourceHealth]) -> Styled:
     if jail.trouble:
         return bad("in trouble")
+    if sources and all(source.state == "waiting" for source in sources):
+        return warn("waiting for its log")
     return good("watching") if jail.enforced else warn("watching, no firewall")
 
 
@@ -227,7 +233,7 @@ def show_jail(
     page: Page, jail: JailStatus, sources: Sequence[SourceHealth], bans: Sequence[Ban], now: Instant
 ) -> None:
     """Show one jail in full."""
-    page.line(strong(jail.name), ", ", _jail_state(jail), dim(f", filter {jail.filter}"))
+    page.line(strong(jail.name), ", ", _jail_state(jail, sources), dim(f", filter {jail.filter}"))
     if (trouble := health.of_jail(jail)) is not None:
         page.line(bad(trouble.what), indent=2)
         if trouble.cure:
