@@ -7,10 +7,9 @@ from banish.config import filter_settings
 from banish.detect.matcher import Matcher
 from banish.model.failure import Failure
 from banish.model.instant import Instant, Seconds
-
 from tests.filters.samples import SHARE
 
-NOW = Instant(datetime.fromisoformat("2026-11-22T23:00:00").timestamp())  # noqa: DTZ007 - local
+NOW = Instant(datetime.fromisoformat("2026-11-22T23:00:00").timestamp())
 """Just after every sample."""
 
 

@@ -8,13 +8,14 @@ Nothing of the host is touched; the namespaces end with the server.
 
 import contextlib
 import os
-import select
+import queue
 import shlex
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -24,7 +25,7 @@ SERVER6 = "2001:db8::1"
 CLIENTS = ("198.51.100.7", "198.51.100.77", "203.0.113.9")
 CLIENT6 = "2001:db8:bad::7"
 PORT = 2222
-PASSWORD = "correct horse"  # noqa: S105
+PASSWORD = "correct horse"
 DEADLINE = 30.0
 
 MISSING = [
@@ -43,17 +44,16 @@ for device in null zero random urandom tty; do
     : > {work}/dev/$device
     mount --bind /dev/$device {work}/dev/$device
 done
-mount --rbind {work}/dev {root}/dev
+mount --rbind {work}/dev /dev
 for file in passwd shadow group hosts; do
-    mount --bind {work}/$file {root}/etc/$file
+    mount --bind {work}/$file /etc/$file
 done
-mount --bind {work}/pam {root}/etc/pam.d
-mount -t tmpfs -o mode=755 none {root}/run
-mkdir -p {root}/run/sshd
-mkdir -p {work}/etc && mount --bind {work} {work}
+mount --bind {work}/pam /etc/pam.d
+mount -t tmpfs -o mode=755 none /run
+mkdir /run/sshd
 ip link set lo up
 for address in {addresses}; do ip address add $address dev lo nodad; done
-exec {chroot} {sshd} -D -f {config}
+exec /usr/sbin/sshd -D -f {config}
 """
 
 
@@ -63,29 +63,35 @@ class Server:
     def __init__(self, process: subprocess.Popen[bytes], work: Path, log: socket.socket) -> None:
         self._process = process
         self._log = log
+        self._written: queue.SimpleQueue[str] = queue.SimpleQueue()
         self.work = work
-        self.datagrams: list[str] = []
+        # A full socket stops sshd in the middle of a login, so it is emptied at all times.
+        threading.Thread(target=self._collect, daemon=True).start()
 
-    def read(self, *, until: str = "", quiet: float = 0.4) -> list[str]:
+    def _collect(self) -> None:
+        with contextlib.suppress(OSError):
+            while datagram := self._log.recv(65_536):
+                message = datagram.decode("utf-8", "replace").rstrip("\0\n").partition(">")[2]
+                self._written.put(f"{message[:15]} gate {message[16:]}")
+
+    def read(self, *, until: str = "", times: int = 1, quiet: float = 0.3) -> list[str]:
         """Return what was logged since the last call, as rsyslog would write it to a file.
 
-        Waits for a line that holds *until*, then until nothing came for *quiet* seconds.
+        Waits for *times* lines that hold *until*, then until nothing came for *quiet* seconds.
         """
         lines: list[str] = []
         deadline = time.monotonic() + DEADLINE
-        seen = not until
+        missing = times if until else 0
         while time.monotonic() < deadline:
-            ready, _, _ = select.select([self._log], [], [], quiet)
-            if not ready:
-                if seen:
+            try:
+                line = self._written.get(timeout=quiet)
+            except queue.Empty:
+                if missing <= 0:
                     break
                 continue
-            datagram = self._log.recv(65_536).decode("utf-8", "replace").rstrip("\0\n")
-            self.datagrams.append(datagram)
-            message = datagram.partition(">")[2]
-            lines.append(f"{message[:15]} gate {message[16:]}")
-            seen = seen or until in message
-        assert seen, f"no line with {until!r} came: {lines}"
+            lines.append(line)
+            missing -= until in line
+        assert missing <= 0, f"{missing} lines with {until!r} did not come: {lines}"
         return lines
 
     def run(self, *command: str, timeout: float = 20.0) -> subprocess.CompletedProcess[bytes]:
@@ -103,7 +109,7 @@ class Server:
         user: str,
         *,
         method: str = "password",
-        password: str = "wrong",  # noqa: S107
+        password: str = "wrong",
         tries: int = 1,
         client: str = CLIENTS[0],
         options: Sequence[str] = (),
@@ -161,7 +167,7 @@ class Server:
 
 
 @contextlib.contextmanager
-def server(config: str = "", *, root: str = "", sshd: str = "/usr/sbin/sshd") -> Iterator[Server]:
+def server(config: str = "") -> Iterator[Server]:
     """Run a server with *config* added to a plain configuration; yield it."""
     work = Path(tempfile.mkdtemp(prefix="banish-sshd-"))
     work.chmod(0o755)
@@ -174,10 +180,7 @@ def server(config: str = "", *, root: str = "", sshd: str = "/usr/sbin/sshd") ->
             log.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
             script = _ENTER.format(
                 work=work,
-                root=root,
-                sshd=sshd,
                 config=work / "sshd_config",
-                chroot=f"chroot {root}" if root else "",
                 addresses=" ".join(
                     [f"{ip}/32" for ip in (SERVER, *CLIENTS)]
                     + [f"{ip}/128" for ip in (SERVER6, CLIENT6)]
@@ -202,6 +205,8 @@ def server(config: str = "", *, root: str = "", sshd: str = "/usr/sbin/sshd") ->
                     process.wait(5)
                 process.kill()
                 process.wait(5)
+            with contextlib.suppress(OSError):
+                log.shutdown(socket.SHUT_RDWR)
             shutil.rmtree(work, ignore_errors=True)
 
 
