@@ -215,6 +215,28 @@ def test_an_unknown_option_is_a_warning_with_the_nearest_known_one(write_tree: W
     assert only(settings).maxretry == 4
 
 
+def test_a_mistyped_mode_is_told_with_the_nearest_one(write_tree: WriteTree) -> None:
+    root = write_tree({**STOCK, "jail.local": "[sshd]\nenabled = 1\nmode = agressive\n"})
+    (problem,) = load(root, builtin=builtin_tree()).errors
+    assert problem.option == "failregex"
+    assert "<mdre-agressive>" in problem.what
+    assert "<mdre-aggressive>" in problem.cure
+
+
+def test_a_mistyped_option_of_a_filter_is_told(write_tree: WriteTree) -> None:
+    root = write_tree(
+        {
+            **STOCK,
+            "jail.local": "[sshd]\nenabled = 1\n",
+            "filter.d/sshd.local": "[Definition]\nfailregx = ^x <HOST>$\nfailregexes = ^<HOST>$\n"
+            "used = %(failregexes)s\n",
+        }
+    )
+    (problem,) = load(root, builtin=builtin_tree()).problems
+    assert (problem.option, problem.severity) == ("failregx", "warning")
+    assert '"failregex"' in problem.cure
+
+
 def test_a_tree_without_jails_says_so(write_tree: WriteTree) -> None:
     settings = load(write_tree({}), builtin=write_tree({}))
     assert "no jails" in settings.errors[0].what
@@ -245,7 +267,8 @@ def test_a_filter_is_found_by_name_with_its_options(write_tree: WriteTree) -> No
     [
         ("shd", 'did you mean "sshd"'),
         ("sshd[mode", "not option=value"),
-        ("sshd[mode=no]", "hello"),
+        ("sshd[mode=no]", "the filter has no <mdre-no>"),
+        ("other", "does not say whom"),
         ("empty", "no failregex"),
         ("wrong", "not a regular expression"),
         ("lost", "not set anywhere"),
@@ -256,13 +279,11 @@ def test_a_filter_that_is_wrong_is_refused(write_tree: WriteTree, spec: str, say
         {
             **STOCK,
             "filter.d/empty.conf": "[Definition]\n",
+            "filter.d/other.conf": "[Definition]\nfailregex = ^<zzz>$\n",
             "filter.d/wrong.conf": "[Definition]\nfailregex = <HOST>(\n",
             "filter.d/lost.conf": "[Definition]\nfailregex = %(no)s\n",
         }
     )
-    if says == "hello":
-        # An unknown mode leaves its tag as it stands, which is then no subject.
-        says = "does not say whom"
     with pytest.raises(ConfigError) as caught:
         filter_settings(spec, root, builtin_tree())
     assert says in str(caught.value)

@@ -40,7 +40,7 @@ def test_the_last_of_conf_conf_d_local_and_local_d_counts(write_tree: WriteTree)
 def test_included_files_bring_their_own_local(write_tree: WriteTree) -> None:
     root = write_tree(
         {
-            "jail.conf": "[INCLUDES]\nbefore=paths.conf\n  no.local\nafter=last.conf\n[a]\nx=1",
+            "jail.conf": "[INCLUDES]\nbefore=paths.conf\n\n  no.local\nafter=last.conf\n[a]\nx=1",
             "paths.conf": "[DEFAULT]\nlog = /a\nx = 0\n",
             "paths.local": "[DEFAULT]\nlog = /b\n",
             "last.conf": "[a]\nx = %(known/x)s2\n",
@@ -62,6 +62,12 @@ def test_a_missing_include_is_told_unless_it_is_a_local(write_tree: WriteTree) -
     assert "no.conf" in problem.what
     assert problem.place is not None
     assert problem.place.line == 2
+
+
+def test_a_file_that_is_listed_but_gone_is_passed_over(write_tree: WriteTree) -> None:
+    root = write_tree({"jail.conf": "[a]\nx = 1\n"})
+    library = Library(Tree((root,)), Problems())
+    assert library._file("jail.local") is None
 
 
 def test_files_that_include_each_other_end(write_tree: WriteTree) -> None:

@@ -73,8 +73,7 @@ class Definition:
     def _known(self, option: str) -> Text | None:
         if option in self._init_names:
             return self._init.get(option)
-        for section in (self._main, self._init):
-            value = section.raw(option)
-            if value is not None and value.previous is not None:
-                return section.finish(value.previous, option)
+        value = self._main.raw(option)
+        if value is not None and value.previous is not None:
+            return self._main.finish(value.previous, option)
         return self._main.get(option)

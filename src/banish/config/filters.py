@@ -6,17 +6,20 @@ else as the filter has it with its arguments (`Definition`). ``logtype`` is set 
 prefix by it (Fail2Ban: client/filterreader.py, client/jailreader.py).
 """
 
+import re
 from collections.abc import Mapping
 
 from banish.config.definition import Definition
 from banish.config.interpolate import Lookup, Merged
 from banish.config.merge import Library
 from banish.config.options import FILTER_OPTIONS
-from banish.config.problem import FaultError, did_you_mean, shown
+from banish.config.problem import FaultError, did_you_mean, nearest, shown
 from banish.config.reading import Reading
 from banish.config.text import Text, single
 from banish.config.values import to_matches, to_number, to_regex, to_regexes
 from banish.model.settings import FilterSettings, Place, UseDns
+
+_OPTION_TAG = re.compile(r"(?<!\?P)<([a-z_][a-z0-9_-]{0,60})>")
 
 
 def filter_names(library: Library) -> list[str]:
@@ -74,6 +77,21 @@ def read_filter(
         logtimezone,
         logencoding,
     )
+
+
+def check_tags(reading: Reading, definition: Definition, settings: FilterSettings) -> None:
+    """Tell *reading* of tags in regexes that look like a mistyped option of the filter.
+
+    ``sshd[mode=agressive]`` leaves a ``<mdre-agressive>`` in the place of its regexes.
+    """
+    names = definition.names()
+    for regex in settings.failregex:
+        for tag in _OPTION_TAG.findall(regex.text):
+            near = nearest(tag, names, closeness=0.75)
+            if near and near != tag:
+                cure = f'did you mean <{near}>? Look at the options in "{settings.name}"'
+                what = f"the filter has no <{tag}>"
+                reading.refuse("failregex", FaultError(what, regex.place, cure))
 
 
 _USE_DNS: dict[str, UseDns] = {

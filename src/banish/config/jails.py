@@ -4,11 +4,12 @@ import glob
 import re
 from pathlib import Path
 
+from banish.config import unknown
 from banish.config.actions import Actions, read_actions
 from banish.config.arguments import parse_spec
 from banish.config.checks import check_escalation, check_filter
 from banish.config.definition import Definition
-from banish.config.filters import define_filter, find_filter, read_filter
+from banish.config.filters import check_tags, define_filter, find_filter, read_filter
 from banish.config.interpolate import Merged, Scope
 from banish.config.merge import Library
 from banish.config.options import FILTER_OPTIONS, JAIL_OPTIONS
@@ -25,7 +26,7 @@ from banish.config.values import (
     to_span,
 )
 from banish.model.instant import Seconds
-from banish.model.settings import Escalation, JailSettings, LogPath, Place
+from banish.model.settings import Escalation, FilterSettings, JailSettings, LogPath, Place
 
 JOURNAL_FOLDERS = (Path("/var/log/journal"), Path("/run/log/journal"))
 """Where systemd-journald keeps its files (systemd-journald.service(8))."""
@@ -85,6 +86,11 @@ class Jail:
     def _option_before_filter(self, option: str) -> Text | None:
         return self._first.get(option) if option in _OPTIONS_BEFORE_FILTER else None
 
+    def check_tags(self, settings: FilterSettings) -> None:
+        """Tell of tags that the filter left in its regexes."""
+        if self._definition is not None:
+            check_tags(self.reading, self._definition, settings)
+
     def option(self, option: str) -> Text | None:
         """Return *option* as filters and actions see it: the jail's, no free variables."""
         return self.scope.get(option) if option in JAIL_OPTIONS else None
@@ -105,6 +111,7 @@ class Jail:
             merged, arguments, self._option_before_filter, from_journal=from_journal
         )
         self._definition = define_filter(merged, arguments, self.option, from_journal=from_journal)
+        unknown.check_filter(self.library.problems, merged)
         return text.text.strip()
 
 
@@ -133,7 +140,9 @@ def read_jail(library: Library, merged: Merged, name: str) -> JailSettings | Non
     if not can_find:
         cure = "set failregex" if settings.filter.name else "set filter = NAME, or failregex"
         reading.refuse("failregex", FaultError(f"[{name}] has nothing to find", jail.place, cure))
-    check_filter(reading, settings.filter)
+    jail.check_tags(settings.filter)
+    if reading.is_whole():
+        check_filter(reading, settings.filter)
     check_escalation(reading, settings.escalation)
     return settings if can_watch and can_find and reading.is_whole() else None
 

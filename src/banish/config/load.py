@@ -1,6 +1,5 @@
 """Loads a whole configuration directory; every problem is told, none stops the rest."""
 
-import re
 from pathlib import Path
 
 import msgspec
@@ -8,7 +7,7 @@ import msgspec
 import banish
 from banish.config.arguments import parse_spec
 from banish.config.checks import check_filter
-from banish.config.filters import define_filter, find_filter, read_filter
+from banish.config.filters import check_tags, define_filter, find_filter, read_filter
 from banish.config.interpolate import Merged
 from banish.config.jails import Jail, read_jail
 from banish.config.merge import Library, constants
@@ -18,6 +17,7 @@ from banish.config.reading import Reading
 from banish.config.search import builtin_tree, find_root, open_tree
 from banish.config.server import Server, read_server
 from banish.config.text import Text, single
+from banish.config.unknown import check_jails
 from banish.errors import ConfigError
 from banish.model.settings import FilterSettings, JailSettings, Place, Settings
 
@@ -29,8 +29,6 @@ __all__ = [
     "find_root",
     "load",
 ]
-
-_REFERENCE = re.compile(r"%\(([^)]+)\)s")
 
 NOT_JAILS = frozenset({"INCLUDES", "DEFAULT"})
 
@@ -58,7 +56,7 @@ def load(root: Path | None, *, builtin: Path) -> Settings:
     merged = _read_jails(library)
     jails: list[JailSettings] = []
     if merged is not None:
-        _check_names(library, merged)
+        check_jails(library.problems, merged)
         for name in merged.sections:
             if name in NOT_JAILS:
                 continue
@@ -84,40 +82,6 @@ def _read_jails(library: Library) -> Merged | None:
     return merged
 
 
-def _check_names(library: Library, merged: Merged) -> None:
-    """Warn of options that nobody reads and nothing refers to."""
-    used = {*JAIL_OPTIONS, *VARIABLES}
-    for options in (merged.defaults, *merged.sections.values()):
-        for value in options.values():
-            if "%(" in value.text.text:
-                for name in _REFERENCE.findall(value.text.text):
-                    used.add(name.lower().rpartition("/")[2])
-    for section, options in (("DEFAULT", merged.defaults), *merged.sections.items()):
-        if section == "INCLUDES":
-            continue
-        for option, value in options.items():
-            if option in used or option.startswith("fail2ban_"):
-                continue
-            near = nearest(option, JAIL_OPTIONS, closeness=0.75)
-            # [DEFAULT] is full of variables, such as action_mw: only typing errors are told.
-            if (
-                section == "DEFAULT"
-                and near
-                and {f"{near}_", f"_{near}"}
-                & {
-                    option[: len(near) + 1],
-                    option[-len(near) - 1 :],
-                }
-            ):
-                continue
-            if near or section != "DEFAULT":
-                what = f"[{section}] has no such option; it has no effect"
-                cure = (
-                    f'did you mean "{near}"?' if near else f"delete it, or use it as %({option})s"
-                )
-                library.problems.warn(what, value.text.place, option=option, cure=cure)
-
-
 def filter_settings(
     spec: str, root: Path | None, builtin: Path, *, backend: str = "auto"
 ) -> FilterSettings:
@@ -141,7 +105,9 @@ def filter_settings(
     )
     reading = Reading(definition.get, library.problems)
     settings = read_filter(reading, spec.strip())
-    check_filter(reading, settings)
+    check_tags(reading, definition, settings)
+    if reading.is_whole():
+        check_filter(reading, settings)
     errors = [problem for problem in library.problems.all() if problem.severity == "error"]
     if errors:
         first = errors[0]

@@ -11,8 +11,7 @@ of them, so that a ``known/`` inside a replaced value works too.
 
 import posixpath
 import re
-
-import msgspec
+from pathlib import Path
 
 from banish.config.ini import DEFAULT, IniFile, parse
 from banish.config.interpolate import Merged, Scope, Value
@@ -26,14 +25,6 @@ FILES_LIMIT = 500
 
 _CONDITIONAL = re.compile(r"(\w+)(\?.+)")
 """``[Init?family=inet6]``: the part behind ? goes to the name of every option."""
-
-
-class _Found(msgspec.Struct, frozen=True):
-    """One file in the order of merging."""
-
-    key: str
-    """What it is called in the tree."""
-    path: str
 
 
 class Library:
@@ -59,18 +50,16 @@ class Library:
     def _read(self, name: str) -> Merged | None:
         keys = [f"{name}.conf", *self.tree.match(f"{name}.d", ".conf"), f"{name}.local"]
         keys += self.tree.match(f"{name}.d", ".local")
-        files: list[_Found] = []
+        files: list[IniFile] = []
         self._collect([key for key in keys if self.tree.find(key)], (), files)
         if not files:
             return None
         merged = Merged(name, {}, {}, {}, tuple(dict.fromkeys(file.path for file in files)))
         for file in files:
-            content = self._file(file.key)
-            if content is not None:
-                _merge(merged, content)
+            _merge(merged, file)
         return merged
 
-    def _collect(self, keys: list[str], above: tuple[str, ...], into: list[_Found]) -> None:
+    def _collect(self, keys: list[str], above: tuple[str, ...], into: list[IniFile]) -> None:
         """Add the files *keys* and what they include to *into*, in the order of merging."""
         wanted: list[str] = []
         for key in keys:
@@ -88,7 +77,7 @@ class Library:
                 return
             inside = (*above, key)
             self._collect(self._included(key, file, "before", inside), inside, into)
-            into.append(_Found(key, file.path))
+            into.append(file)
             self._collect(self._included(key, file, "after", inside), inside, into)
 
     def _included(self, key: str, file: IniFile, option: str, inside: tuple[str, ...]) -> list[str]:
@@ -120,18 +109,20 @@ class Library:
     def _file(self, key: str) -> IniFile | None:
         """Return what the file *key* says, or None if it cannot be read."""
         if key not in self._files:
-            path = self.tree.find(key)
-            self._files[key] = None
-            try:
-                content = path.read_bytes() if path else None
-            except OSError as error:
-                cure = "give the user that runs banish the right to read it, or delete it"
-                what = f"cannot be read: {error.strerror}"
-                self.problems.error(what, Place(str(path)), cure=cure)
-                return None
-            if content is not None:
-                self._files[key] = parse(str(path), content, self.problems)
+            self._files[key] = self._parse(self.tree.find(key))
         return self._files[key]
+
+    def _parse(self, path: Path | None) -> IniFile | None:
+        if path is None:
+            return None
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            cure = "give the user that runs banish the right to read it, or delete it"
+            what = f"cannot be read: {error.strerror}"
+            self.problems.error(what, Place(str(path)), cure=cure)
+            return None
+        return parse(str(path), content, self.problems)
 
 
 def _merge(merged: Merged, file: IniFile) -> None:

@@ -9,9 +9,9 @@ database (``None`` or ``:memory:``) counts.
 from banish.config.interpolate import Scope
 from banish.config.merge import Library
 from banish.config.options import SERVER_OPTIONS
-from banish.config.problem import nearest
 from banish.config.reading import Reading
 from banish.config.text import Text
+from banish.config.unknown import check_server
 from banish.config.values import to_bool, to_choice, to_number, to_span
 from banish.model.instant import Seconds
 from banish.model.settings import ServerSettings
@@ -24,11 +24,11 @@ class Server:
     """The server's options as the files of both names have them."""
 
     def __init__(self, library: Library) -> None:
-        self._library = library
         self._scopes: list[tuple[str, Scope]] = []
         for name in ("banish", "fail2ban"):
             merged = library.read(name)
             if merged is not None:
+                check_server(library.problems, merged)
                 self._scopes.append((name, Scope(merged, "Definition")))
 
     def get(self, option: str) -> Text | None:
@@ -49,24 +49,10 @@ class Server:
             return text
         return None
 
-    def check_names(self) -> None:
-        """Warn of options that nobody reads."""
-        for _, scope in self._scopes:
-            for option in scope.names():
-                if option in SERVER_OPTIONS:
-                    continue
-                value = scope.raw(option)
-                near = nearest(option, SERVER_OPTIONS)
-                cure = f'did you mean "{near}"?' if near else "delete it"
-                what = "there is no such server option; it has no effect"
-                place = value.text.place if value else None
-                self._library.problems.warn(what, place, option=option, cure=cure)
-
 
 def read_server(library: Library) -> ServerSettings:
     """Return the server's settings; what is wrong is told and left at its default."""
     server = Server(library)
-    server.check_names()
     reading = Reading(server.get, library.problems)
     default = ServerSettings()
 
