@@ -16,10 +16,11 @@ from typing import TypeVar
 from banish.errors import StoreError
 from banish.model.address import Subject
 from banish.model.ban import Ban
+from banish.model.decision import Decision, EndBan, StartBan
 from banish.model.instant import Instant, Seconds
 from banish.model.snapshot import Commit, JailMemory, Memory
 from banish.ports import Clock
-from banish.store import ledger, progress
+from banish.store import ledger, legacy, progress
 from banish.store.connection import MEMORY, connect, damage, is_damaged, translate
 from banish.store.migrations import migrate
 from banish.store.salvage import COMPANIONS, copy_file, move_aside, name_aside
@@ -113,6 +114,19 @@ class Database:
 
         return self._do(tidy)
 
+    def take_over(self, path: str, now: Instant) -> int:
+        """Write the bans of the Fail2Ban database *path* if ours is empty; return how many hold."""
+        if not self._do(_is_empty):
+            return 0
+        bans = legacy.read_bans(path)
+        decisions: list[Decision] = []
+        for ban in bans:
+            decisions.append(StartBan(ban, restored=True))
+            if ban.is_over(now):
+                decisions.append(EndBan(ban, "expired"))
+        self.commit([Commit(now, tuple(decisions))])
+        return sum(not ban.is_over(now) for ban in bans)
+
     def _do(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         """Do *work* on the file as it is now; once more on a new one if it is damaged."""
         try:
@@ -192,10 +206,7 @@ class Database:
                 Path(self.path + name).unlink()
 
     def _bring_back(self, connection: sqlite3.Connection, rescued: str) -> None:
-        held = connection.execute(
-            "SELECT 1 FROM bans UNION ALL SELECT 1 FROM totals UNION ALL SELECT 1 FROM positions"
-        ).fetchone()
-        if held is None:
+        if _is_empty(connection):
             copy_file(rescued, connection)
             Path(rescued).unlink()
             self._warn(f"{self.path} was deleted by somebody; it was written anew")
@@ -205,6 +216,11 @@ class Database:
 
     def _warn(self, what: str) -> None:
         self.happenings.append(WarningGiven(part="store", what=what))
+
+
+def _is_empty(connection: sqlite3.Connection) -> bool:
+    held = "SELECT 1 FROM bans UNION ALL SELECT 1 FROM totals UNION ALL SELECT 1 FROM positions"
+    return connection.execute(held).fetchone() is None
 
 
 def _identify(path: str) -> _Identity:

@@ -90,21 +90,26 @@ def past(connection: sqlite3.Connection, now: Instant) -> dict[str, dict[Subject
     """Return by jail the last ban of each subject whose bans are over at *now*.
 
     The operator's unban wipes out what was before it. Subjects that are banned
-    may be among them; looks at the newest `PAST_ROWS` rows only.
+    may be among them; looks at the `PAST_ROWS` bans only that ended last.
     """
-    rows = connection.execute(
-        "SELECT jail, subject, kind, count, since, until, end_reason FROM bans"
-        " WHERE ended_at IS NOT NULL OR until <= ? ORDER BY id DESC LIMIT ?",
-        (now, PAST_ROWS),
-    )
-    found: dict[str, dict[Subject, PastBan | None]] = {}
-    for jail, subject, kind, count, since, until, reason in rows:
-        last = None if reason == "operator" else PastBan(count, since, until)
-        found.setdefault(from_column(jail), {}).setdefault(to_subject(subject, kind), last)
-    return {
-        jail: {subject: last for subject, last in subjects.items() if last is not None}
-        for jail, subjects in found.items()
-    }
+    found: dict[tuple[str, Subject], tuple[PastBan, str | None]] = {}
+    for condition, order, values in (
+        ("ended_at IS NOT NULL", "ended_at", (PAST_ROWS,)),
+        ("ended_at IS NULL AND until <= ?", "until", (now, PAST_ROWS)),
+    ):
+        for jail, subject, kind, count_, since, until, reason in connection.execute(
+            "SELECT jail, subject, kind, count, since, until, end_reason FROM bans"
+            f" WHERE {condition} ORDER BY {order} DESC LIMIT ?",
+            values,
+        ):
+            name = (from_column(jail), to_subject(subject, kind))
+            if name not in found or found[name][0].since < since:
+                found[name] = (PastBan(count_, since, until), reason)
+    by_jail: dict[str, dict[Subject, PastBan]] = {}
+    for (name_of_jail, who), (last, reason) in found.items():
+        if reason != "operator":
+            by_jail.setdefault(name_of_jail, {})[who] = last
+    return by_jail
 
 
 def count(connection: sqlite3.Connection, jail: str, subject: Subject) -> int:
@@ -150,10 +155,10 @@ def purge(connection: sqlite3.Connection, now: Instant, age: Seconds) -> int:
     """
     before = now - age
     return connection.execute(
-        "DELETE FROM bans WHERE id IN (SELECT id FROM bans WHERE since < ? AND ended_at < ?"
+        "DELETE FROM bans WHERE id IN (SELECT id FROM bans WHERE ended_at < ?"
         " AND (end_reason = 'operator' OR until IS NULL OR until + 2 * (until - since) < ?)"
         " LIMIT ?)",
-        (before, before, before, PURGE_ROWS),
+        (before, before, PURGE_ROWS),
     ).rowcount
 
 

@@ -34,6 +34,7 @@ CREATE TABLE bans (
     UNIQUE (subject, kind, jail, since)
 );
 CREATE INDEX bans_in_force ON bans (until) WHERE ended_at IS NULL;
+CREATE INDEX bans_ended ON bans (ended_at) WHERE ended_at IS NOT NULL;
 CREATE INDEX bans_since ON bans (since);
 CREATE TABLE evidence (
     ban INTEGER PRIMARY KEY REFERENCES bans (id) ON DELETE CASCADE,

@@ -111,6 +111,18 @@ class SqliteStore:
                 break
         return forgotten + await self._run(lambda: self._database.tidy(now))
 
+    async def take_over(self, path: str | Path, now: Instant) -> int:
+        """Take the bans of the Fail2Ban database *path* over, if nothing is remembered here yet.
+
+        Return how many of them are in force at *now*. To be called before `load`;
+        once anything was written here it does nothing.
+
+        Raises:
+            StoreError: The other file cannot be read, or ours cannot be written.
+
+        """
+        return await self._run(lambda: self._database.take_over(str(path), now))
+
     async def close(self) -> None:
         """Finish what is under way and let go of the file."""
         if self._is_closed:
