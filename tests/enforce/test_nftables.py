@@ -5,14 +5,18 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from banish.enforce.foreign import ForeignWatch
+from banish.enforce.netlink import NetlinkSocket
 from banish.enforce.nftables import NftablesEnforcer, probe
-from banish.enforce.ruleset import name_jails
+from banish.enforce.ruleset import name_jails, plan_ruleset
+from banish.enforce.wire import build_table
 from banish.errors import EnforceError
 from banish.model.address import Subject, parse_subject
 from banish.model.decision import Decision, EndBan
@@ -266,6 +270,64 @@ def test_neither_our_own_bans_nor_other_tables_count_as_foreign(firewall: Kernel
     play(firewall, script)
 
 
+def test_a_change_while_the_watch_looks_away_is_noticed_all_the_same(
+    firewall: KernelFirewall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = [parse_subject(f"203.0.{n >> 8}.{n & 255}") for n in range(3000)]
+    look_away = ForeignWatch.look_away
+
+    def look_away_for_long(watch: ForeignWatch) -> None:
+        look_away(watch)
+        firewall.nft("flush chain inet banish input")
+
+    async def script(_: Firewall) -> None:
+        notice = asyncio.create_task(firewall.enforcer.wait_for_foreign_change())
+        await firewall.enforcer.apply([start(ATTACKER)], NOW)
+        monkeypatch.setattr(ForeignWatch, "look_away", look_away_for_long)
+        await firewall.enforcer.apply([start(subject) for subject in many], NOW)
+        await notice
+        assert not (await firewall.enforcer.read()).is_whole
+
+    play(firewall, script)
+
+
+def test_a_flood_of_changes_counts_as_foreign_rather_than_being_lost() -> None:
+    with NetworkNamespace() as namespace, namespace.inside():
+        nft = KernelFirewall(namespace).nft
+        nft("add table inet other", "add set inet other s { type ipv4_addr; }")
+        with closing(ForeignWatch("banish", own_port=1)) as watch:
+            nft("add element inet other s { 192.0.2.0 }")
+            assert not watch.look()
+            for third in range(40):
+                many = ", ".join(f"203.0.{third}.{n}" for n in range(256))
+                nft(f"add element inet other s {{ {many} }}")
+            assert watch.look()
+            while watch.look():
+                pass
+            nft("add element inet other s { 192.0.2.1 }")
+            assert not watch.look()
+            nft("add table inet banish")
+            assert watch.look()
+            assert not watch.look()
+
+
+def test_the_watch_drops_what_our_own_socket_did_even_without_a_filter(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(watch: ForeignWatch) -> None:
+        raise PermissionError("no filters here")
+
+    monkeypatch.setattr(ForeignWatch, "_leave_out_own", refuse)
+    with (
+        NetworkNamespace() as namespace,
+        namespace.inside(),
+        closing(NetlinkSocket()) as ours,
+        closing(ForeignWatch("banish", ours.port)) as watch,
+    ):
+        ours.transact(build_table(plan_ruleset([SSHD])))
+        assert not watch.look()
+
+
 def test_with_keep_the_bans_outlive_the_enforcer_and_the_next_one_takes_over(
     firewall: KernelFirewall,
 ) -> None:
@@ -288,6 +350,18 @@ def test_an_unknown_protocol_is_told_and_covers_all(firewall: KernelFirewall) ->
         assert "\t\tjump jail-odd\n" in firewall.nft("list table inet banish")
 
     play(firewall, script, [Enforcement("odd", ("frob",), (PortRange(1, 1),))])
+
+
+def test_before_the_start_there_is_nothing_to_do_and_nothing_held(
+    firewall: KernelFirewall,
+) -> None:
+    async def script() -> None:
+        await firewall.enforcer.apply([start(ATTACKER)], NOW)
+        assert not (await firewall.enforcer.read()).is_whole
+        await firewall.enforcer.stop(keep=True)
+        assert firewall.nft("list ruleset") == ""
+
+    asyncio.run(script())
 
 
 def test_more_bans_than_fit_into_one_transaction_are_all_loaded(

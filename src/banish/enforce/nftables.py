@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from banish.enforce.fold import Held, fold, fold_bans
+from banish.enforce.fold import Held
 from banish.enforce.foreign import ForeignWatch
 from banish.enforce.ruleset import TABLE, Ruleset, plan_ruleset
 from banish.enforce.table import KernelTable
@@ -46,7 +46,6 @@ class NftablesEnforcer:
         self._table_name = table
         self._grace = grace
         self._table: KernelTable | None = None
-        self._jails: frozenset[str] = frozenset()
         self._waiting: asyncio.Future[None] | None = None
         # One thread: whatever reaches the kernel does so in the order it was asked for.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="nftables")
@@ -62,14 +61,13 @@ class NftablesEnforcer:
         for warning in ruleset.warnings:
             self._emit(WarningGiven(part="nftables", what=warning))
         await self._in_thread("build the table", lambda: self._replace(ruleset, bans, now))
-        self._jails = frozenset(ruleset.jails)
         self._wake_if_missed()
 
     async def apply(self, batch: Sequence[Decision], now: Instant) -> None:
         """Carry out *batch* in one transaction."""
-        states = fold(batch, self._jails, now)
-        if states:
-            await self._in_thread("change bans", lambda: self._opened().apply(states, now))
+        table = self._table
+        if batch and table is not None:
+            await self._in_thread("change bans", lambda: table.apply(batch, now))
             self._wake_if_missed()
 
     async def read(self) -> Held:
@@ -97,7 +95,6 @@ class NftablesEnforcer:
                 await self._in_thread("delete the table", lambda: self._opened().remove())
         finally:
             await self._in_thread("close", self._close)
-            self._jails = frozenset()
 
     async def _in_thread(self, what: str, work: Callable[[], Result]) -> Result:
         loop = asyncio.get_running_loop()
@@ -119,7 +116,7 @@ class NftablesEnforcer:
 
     def _replace(self, ruleset: Ruleset, bans: Sequence[Ban], now: Instant) -> None:
         self._watched()  # from now on, so that no change goes unseen
-        self._opened().replace(ruleset, fold_bans(bans, ruleset.jails, now), now)
+        self._opened().replace(ruleset, bans, now)
 
     def _close(self) -> None:
         if self._table is not None:

@@ -176,8 +176,6 @@ class BlockAccount:
                 if wider in self._until or wider in starts:
                     roots.add(wider)
                     break
-            else:
-                roots.add(block)
         return sorted(roots)
 
     def _within(self, root: Block) -> list[Block]:

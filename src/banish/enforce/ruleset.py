@@ -32,8 +32,10 @@ DOCKER-USER rules stand. A jail bans on either. ``ct original proto-dst`` would
 do the same, but would switch connection tracking on for hosts that rightly run
 without. A jail without ports needs ``prerouting`` only.
 
-Cost: a packet meets one gate (protocol and port) a jail and place; sets are
-looked up only behind a gate that fits, two for its family, whatever their size.
+Cost: a packet meets one gate (protocol and port) a jail and place, some 17 ns
+each; sets are looked up only behind a gate that fits, two for its family, some
+0.25 us a place with small sets and 0.8 us with 100,000 addresses and 10,000
+networks (docs/adr/0020).
 """
 
 import hashlib
@@ -55,8 +57,8 @@ PROTOCOL_NUMBERS: Mapping[str, tuple[int, ...]] = {
     "dccp": (33,),
     "udplite": (136,),
     "icmp": (1, 58),
-    "icmpv6": (58,),
     "ipv6-icmp": (58,),
+    "icmpv6": (58,),
     "esp": (50,),
     "ah": (51,),
     "gre": (47,),

@@ -14,12 +14,14 @@ import socket
 from collections.abc import Iterable, Mapping, Sequence
 
 from banish.enforce import wire
-from banish.enforce.fold import Folded, Held
+from banish.enforce.fold import Held, fold, fold_bans
 from banish.enforce.foreign import ForeignWatch
 from banish.enforce.netlink import KernelError, Message, NetlinkSocket, attributes, split
 from banish.enforce.ranges import Block, BlockAccount, Piece
 from banish.enforce.ruleset import BASE_CHAINS, JailPlan, Ruleset, SetPlan
 from banish.model.address import Subject, SubjectKind
+from banish.model.ban import Ban
+from banish.model.decision import Decision
 from banish.model.instant import Instant, Seconds
 
 LONGEST_TIMEOUT = Seconds(10 * 365 * 86_400)
@@ -65,12 +67,7 @@ class KernelTable:
         if self.watch is not None:
             self.watch.close()
 
-    def replace(
-        self,
-        ruleset: Ruleset,
-        bans: Mapping[str, Mapping[Subject, Instant | None]],
-        now: Instant,
-    ) -> None:
+    def replace(self, ruleset: Ruleset, bans: Sequence[Ban], now: Instant) -> None:
         """Make the table hold *ruleset* and *bans*, whatever is there.
 
         One transaction, up to `NetlinkSocket.limit_bytes`; what is more follows
@@ -80,25 +77,25 @@ class KernelTable:
             KernelError: Nothing changed, or only some of the last bans are missing.
 
         """
+        by_jail = fold_bans(bans, ruleset.jails, now)
         networks: dict[str, BlockAccount] = {}
         messages = wire.build_table(ruleset)
         for jail, plan in ruleset.jails.items():
-            hosts, blocks = sort_subjects(bans.get(jail, {}))
+            hosts, blocks = sort_subjects(by_jail.pop(jail, {}))
             for family, (host_set, block_set) in _sets(plan).items():
                 timed = ((key, self._timeout(until, now)) for key, until in hosts[family].items())
                 messages += self._add(host_set, wire.pack_addresses(timed))
                 account = BlockAccount(_BITS[family], blocks[family])
                 networks[block_set.name] = account
                 messages += self._add_pieces(block_set, account.pieces(), now)
-        self._layout = None
         self._transact(messages)
         self._ruleset, self._networks = ruleset, networks
         self._layout = self._read_layout()
         if self._layout is None or not _is_as_planned(self._layout, ruleset):
             raise KernelError(errno.EAGAIN, "somebody else changed the table while it was built")
 
-    def apply(self, states: Mapping[str, Folded], now: Instant) -> None:
-        """Make each subject stand as *states* says.
+    def apply(self, batch: Sequence[Decision], now: Instant) -> None:
+        """Make each subject stand as *batch* leaves it.
 
         Raises:
             KernelError: Nothing changed.
@@ -108,7 +105,7 @@ class KernelTable:
             return
         messages: list[Message] = []
         changes: list[tuple[BlockAccount, Mapping[Block, Instant | None], Iterable[Block]]] = []
-        for jail, state in states.items():
+        for jail, state in fold(batch, self._ruleset.jails, now).items():
             wanted_hosts, wanted_blocks = sort_subjects(state.banned)
             free_hosts, free_blocks = sort_subjects(dict.fromkeys(state.free))
             for family, (host_set, block_set) in _sets(self._ruleset.jails[jail]).items():
@@ -145,11 +142,11 @@ class KernelTable:
             for family, (host_set, block_set) in _sets(plan).items():
                 if host_set.name in layout.sets:
                     keys = wire.unpack_keys(self._dump(host_set), family)
-                    subjects += [_host(key, family) for key in keys]
+                    subjects += [to_subject(key, family) for key in keys]
                 if block_set.name in layout.sets:
                     ranges = wire.unpack_ranges(self._dump(block_set), family)
                     account = self._networks[block_set.name]
-                    subjects += [_block(b, family) for b in account.blocks_within(ranges)]
+                    subjects += [to_network(b, family) for b in account.blocks_within(ranges)]
                     is_whole = is_whole and account.covers(ranges)
             held[jail] = frozenset(subjects)
         return Held(held, is_whole)
@@ -258,7 +255,8 @@ def _sets(plan: JailPlan) -> dict[int, tuple[SetPlan, SetPlan]]:
     return {4: (plan.hash4, plan.net4), 6: (plan.hash6, plan.net6)}
 
 
-def _host(key: bytes, family: int) -> Subject:
+def to_subject(key: bytes, family: int) -> Subject:
+    """Return the address that *key* is in network order."""
     written = socket.inet_ntop(_SOCKET_FAMILY[family], key)
     if family == 6 and "." in written:
         # The C library writes ::192.0.2.1 where a Subject says ::c000:201.
@@ -266,7 +264,8 @@ def _host(key: bytes, family: int) -> Subject:
     return Subject(written, _KIND[family])
 
 
-def _block(block: Block, family: int) -> Subject:
+def to_network(block: Block, family: int) -> Subject:
+    """Return *block*, of more than one address, as a subject."""
     if family == 4:
         network = ipaddress.IPv4Network(block)
         return Subject(str(network), SubjectKind.NETWORK4)
