@@ -62,7 +62,14 @@ def test_decisions_and_summary_have_the_promised_shape(
             "until": stamp(620),
             "failures": 3,
         },
-        {"time": stamp(620), "decision": "unban", "jail": "app", "subject": "192.0.2.1"},
+        {
+            "time": stamp(620),
+            "decision": "unban",
+            "jail": "app",
+            "subject": "192.0.2.1",
+            "until": stamp(620),
+            "failures": 3,
+        },
     ]
     assert summary.pop("seconds") >= 0
     assert summary == {"lines": 4, "failures": 4, "bans": 1}

@@ -198,26 +198,17 @@ class JsonTeller:
     def decision(self, decision: StartBan | EndBan) -> None:
         """Print one object."""
         ban = decision.ban
-        if isinstance(decision, StartBan):
-            self._write(
-                {
-                    "time": iso(ban.since),
-                    "decision": "ban",
-                    "jail": ban.jail,
-                    "subject": ban.subject.text,
-                    "until": iso(ban.until),
-                    "failures": ban.failures,
-                }
-            )
-        else:
-            self._write(
-                {
-                    "time": iso(ban.until),
-                    "decision": "unban",
-                    "jail": ban.jail,
-                    "subject": ban.subject.text,
-                }
-            )
+        starts = isinstance(decision, StartBan)
+        self._write(
+            {
+                "time": iso(ban.since if starts else ban.until),
+                "decision": "ban" if starts else "unban",
+                "jail": ban.jail,
+                "subject": ban.subject.text,
+                "until": iso(ban.until),
+                "failures": ban.failures,
+            }
+        )
 
     def summary(self, totals: Totals, seconds: float) -> None:
         """Print the last object."""
