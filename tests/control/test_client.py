@@ -75,6 +75,18 @@ def test_a_failing_machine_is_a_control_error_with_the_cure(path: Path) -> None:
     assert not caught.value.retry
 
 
+def test_a_socket_far_down_is_reached(tmp_path: Path) -> None:
+    path = tmp_path / ("far" * 30) / ("down" * 30) / "banish.sock"
+    with pytest.raises(ControlError, match="no server answers"):
+        Client(path).status()
+    with serving(path, MemoryOperations()):
+        assert Client(path).status().pid == 1
+    with serving(path, MemoryOperations()):
+        assert Client(path).status().pid == 1
+    with pytest.raises(ControlError, match="no server answers"):
+        Client(path).status()
+
+
 @pytest.mark.parametrize("is_stale", [False, True])
 def test_a_server_that_does_not_run_is_told_with_the_cure(path: Path, is_stale: bool) -> None:
     if is_stale:

@@ -207,6 +207,41 @@ def test_others_than_root_and_oneself_are_refused_with_the_cure(
     assert operations.stops == 0
 
 
+@pytest.mark.skipif(
+    os.geteuid() != 0 or not Path("/usr/bin/python3").exists(),
+    reason="only root can start somebody else's process",
+)
+def test_somebody_else_is_known_by_the_kernels_word() -> None:
+    script = (
+        "import socket, sys\n"
+        "talk = socket.socket(socket.AF_UNIX)\n"
+        "talk.connect(sys.argv[1])\n"
+        "print(talk.makefile().readline())\n"
+    )
+
+    def ask(path: Path) -> Reply:
+        done = subprocess.run(
+            ["/usr/bin/python3", "-c", script, str(path)],
+            user=65534,
+            capture_output=True,
+            check=True,
+            timeout=PATIENCE_SECONDS,
+        )
+        return decode_reply(done.stdout)
+
+    async def play(server: ControlServer) -> None:
+        os.chmod(folder, 0o755)
+        os.chmod(server.path, 0o666)
+        reply = await asyncio.to_thread(ask, server.path)
+        assert isinstance(reply, ErrorReply)
+        assert reply.fault == "refused"
+
+    with tempfile.TemporaryDirectory() as folder:
+        [told] = serve(Path(folder) / "s", play)
+    assert isinstance(told, RequestRefused)
+    assert told.uid == 65534
+
+
 def test_an_error_of_the_machine_says_whether_to_ask_again(path: Path) -> None:
     operations = MemoryOperations()
     operations.trouble = EnforceError("nft is gone", cure="apt install nftables", retry=False)

@@ -5,6 +5,7 @@ import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from banish.control.address import short_name
 from banish.control.messages import (
     SUBJECTS_LIMIT,
     BanRequest,
@@ -109,7 +110,8 @@ class Client:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as connection:
             connection.settimeout(self._answer_seconds)
             try:
-                connection.connect(str(self._path))
+                with short_name(self._path) as name:
+                    connection.connect(name)
                 with contextlib.suppress(BrokenPipeError):  # refused unheard: the answer says why
                     connection.sendall(line)
                 with connection.makefile("rb") as lines:

@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from banish.control.address import short_name
 from banish.control.messages import (
     BANS_IN_A_LINE,
     LINE_LIMIT_BYTES,
@@ -152,7 +153,8 @@ class ControlServer:
         try:
             umask = os.umask(0o177)
             try:
-                listening.bind(str(self.path))
+                with short_name(self.path) as name:
+                    listening.bind(name)
             finally:
                 os.umask(umask)
             listening.listen(CONNECTIONS_LIMIT)
@@ -168,7 +170,8 @@ class ControlServer:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as probe:
             probe.settimeout(1)
             try:
-                probe.connect(str(self.path))
+                with short_name(self.path) as name:
+                    probe.connect(name)
                 return peer_of(probe).pid
             except (FileNotFoundError, ConnectionRefusedError):
                 return None
