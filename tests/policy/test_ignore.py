@@ -47,13 +47,15 @@ def test_the_smallest_network_answers() -> None:
 
 
 def test_names_are_listed_and_stand_for_what_they_were_resolved_to() -> None:
-    ignored = IgnoreList(["Host.Example.", "192.0.2.9", "not a name", "-x", "host.example"])
+    ignored = IgnoreList(
+        ["Host.Example.", "192.0.2.9", "not a name", "-x", "host.example", "10.0.0", "a" * 300]
+    )
     assert ignored.names == ("host.example",)
     assert ignored.exempts(ATTACKER) is None
     assert ignored.resolve("host.example", [ATTACKER, SIX])
     assert ignored.exempts(ATTACKER) == "ignoreip host.example"
     assert ignored.exempts(SIX) == "ignoreip host.example"
-    assert not ignored.resolve("host.example", [ATTACKER, SIX])
+    assert not ignored.resolve("host.example", [SIX, ATTACKER])
     assert ignored.resolve("host.example", [INSIDE])
     assert ignored.exempts(ATTACKER) is None
     assert not ignored.resolve("other.example", [ATTACKER])

@@ -20,7 +20,9 @@ from banish.model.instant import Instant, Seconds
 from banish.model.record import JournalPosition
 from banish.model.snapshot import Commit, Memory, Tally
 from banish.store import database, ledger
+from banish.store.connection import translate
 from banish.store.migrations import STEPS, migrate
+from banish.store.salvage import move_aside
 from banish.store.sqlite_store import SqliteStore
 from banish.telemetry.happenings import Happening
 from tests.store.contract import ATTACKER, DAY, NEIGHBOUR, ban_of, commit
@@ -319,6 +321,21 @@ def test_a_second_damaged_file_of_the_same_second_has_a_name_of_its_own(rig: Rig
     assert names == [f"banish.sqlite3.{ASIDE}", f"banish.sqlite3.{ASIDE}-2"]
 
 
+def test_a_write_ahead_log_goes_with_its_damaged_file(tmp_path: Path) -> None:
+    for name in ("a", "a-wal"):
+        (tmp_path / name).write_text(name)
+    aside = move_aside(str(tmp_path / "a"), NOW)
+    assert aside == str(tmp_path / f"a.{ASIDE}")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"a.{ASIDE}", f"a.{ASIDE}-wal"]
+    assert Path(f"{aside}-wal").read_text() == "a-wal"
+
+
+def test_a_damaged_file_that_cannot_be_moved_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="cannot be moved aside") as raised:
+        move_aside(str(tmp_path / "a"), NOW)
+    assert "by hand" in raised.value.cure
+
+
 def damage(path: Path, table: str) -> None:
     """Overwrite the first page of *table* in the file."""
     connection = sqlite3.connect(path)
@@ -527,6 +544,25 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("mounting needs root")
     yield place
     subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "cure"),
+    [
+        (sqlite3.SQLITE_READONLY_DIRECTORY, "cannot be written", "right to write"),
+        (sqlite3.SQLITE_CANTOPEN, "cannot be written", "right to write"),
+        (sqlite3.SQLITE_IOERR_READ, "reading or writing", "dmesg"),
+        (sqlite3.SQLITE_BUSY_SNAPSHOT, "locked by another program", "fuser"),
+        (sqlite3.SQLITE_SCHEMA, "/db: odd", ""),
+    ],
+)
+def test_each_kind_of_trouble_has_its_cure(code: int, said: str, cure: str) -> None:
+    error = sqlite3.OperationalError("odd")
+    error.sqlite_errorcode = code
+    trouble = translate(error, "/db")
+    assert said in trouble.what
+    assert cure in trouble.cure
+    assert trouble.retry
 
 
 def test_the_cures_name_the_file_once(rig: Rig) -> None:

@@ -19,10 +19,12 @@ from banish.policy.networks import WIDTH, NetworkTable, first_and_length
 OWN = "ignoreself"
 """The reason given for this host's own addresses."""
 
-_NAME = re.compile(
-    r"(?=[^.]*[a-z_-]|.*\.)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*"
-)
-"""A host name (RFC 1123, 2.1) or a service name with underscores (RFC 8552)."""
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_NAME = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}")
+"""A host name (RFC 1123, 2.1), or a service name with underscores (RFC 8552)."""
+
+MAX_NAME_CHARACTERS = 253
+"""RFC 1035, 2.3.4."""
 
 
 class IgnoreList:
@@ -35,8 +37,8 @@ class IgnoreList:
 
     def __init__(self, entries: Iterable[str] = (), own: Iterable[Subject] = ()) -> None:
         self._texts: dict[str, str] = {}
-        self._names: dict[str, tuple[Subject, ...]] = {}
-        self._own = tuple(own)
+        self._names: dict[str, frozenset[Subject]] = {}
+        self._own = frozenset(own)
         self._written = _Covered()
         for entry in entries:
             subject = parse_address(entry)
@@ -45,8 +47,8 @@ class IgnoreList:
                 continue
             self._texts[entry] = f"ignoreip {entry}"
             name = entry.rstrip(".").lower()
-            if _NAME.fullmatch(name) is not None:
-                self._names[name] = ()
+            if _is_name(name):
+                self._names[name] = frozenset()
                 self._texts.setdefault(name, f"ignoreip {name}")
         self._found = _Covered()
         self._gather()
@@ -61,7 +63,7 @@ class IgnoreList:
 
         A name that is not in `names` changes nothing.
         """
-        answer = tuple(subjects)
+        answer = frozenset(subjects)
         if self._names.get(name, answer) == answer:
             return False
         self._names[name] = answer
@@ -70,10 +72,10 @@ class IgnoreList:
 
     def set_own(self, subjects: Iterable[Subject]) -> bool:
         """Set this host's own addresses (``ignoreself``); tell whether that is new."""
-        own = tuple(subjects)
-        if own == self._own:
+        found = frozenset(subjects)
+        if found == self._own:
             return False
-        self._own = own
+        self._own = found
         self._gather()
         return True
 
@@ -109,6 +111,13 @@ class IgnoreList:
         for name, subjects in self._names.items():
             for subject in subjects:
                 self._found.add(subject, f"ignoreip {name}")
+
+
+def _is_name(text: str) -> bool:
+    """Whether *text* can be a DNS name; the last label never is a number (RFC 3696, 2)."""
+    if len(text) > MAX_NAME_CHARACTERS or _NAME.fullmatch(text) is None:
+        return False
+    return not text.rpartition(".")[2].isdigit()
 
 
 class _Covered:
