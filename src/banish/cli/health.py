@@ -41,9 +41,17 @@ def of_firewall(status: ServerStatus) -> Trouble | None:
     return None
 
 
+def of_store(status: ServerStatus) -> Trouble | None:
+    """Return why the database cannot be written."""
+    if not status.store_trouble:
+        return None
+    what, _, cure = status.store_trouble.partition("\n")
+    return Trouble("database", what, cure.strip())
+
+
 def troubles(status: ServerStatus) -> list[Trouble]:
     """Return everything that needs the operator, the firewall first."""
-    found: list[Trouble | None] = [of_firewall(status)]
+    found: list[Trouble | None] = [of_firewall(status), of_store(status)]
     found += map(of_jail, status.jails)
     found += map(of_source, status.sources)
     for problem in status.problems:

@@ -93,7 +93,7 @@ class ServerOperations:
         troubles = [
             health.detail
             for health in (self._health(pipeline) for pipeline, _ in watching)
-            if health.state != "reading"
+            if health.state == "failing"
         ]
         return JailStatus(
             name=name,
