@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,22 @@ def test_the_input_is_read_where_no_log_is_named(
         found = matched(capsys, "--regex", "denied <HOST>$", *words)
         assert [each["text"] for each in found] == ["denied 192.0.2.9", "\ufffd denied 192.0.2.9"]
         assert [each["matched"] for each in found] == [True, True]
+
+
+def test_a_line_of_a_pipe_is_answered_before_the_next_one_comes() -> None:
+    words = ["match", "--json", "--regex", "denied <HOST>"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "banish", *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as running:
+        assert running.stdin is not None
+        assert running.stdout is not None
+        for low in (1, 2):
+            running.stdin.write(f"denied 192.0.2.{low}\n".encode())
+            running.stdin.flush()
+            assert json.loads(running.stdout.readline())["subject"] == f"192.0.2.{low}"
+        running.stdin.close()
+        assert running.stdout.read() == b""
+    assert running.returncode == 0
 
 
 def test_a_packed_log_is_read(tmp_path: Path, capsys: Captured) -> None:

@@ -167,6 +167,21 @@ def test_why_tells_the_evidence_and_the_way_back(
     assert document["bans"][0]["evidence"][0]["offset"] == 4_711
 
 
+def test_a_ban_that_was_ended_early_is_not_called_in_force(
+    state: str, operations: MemoryOperations, capsys: Captured
+) -> None:
+    ended = Ban("sshd", ATTACKER, NOON, None, ended_at=Instant(NOON + 60), end_reason="operator")
+    operations.past.append(ended)
+    _, text = ask(capsys, "why", "192.0.2.1", "--state", state)
+    assert "192.0.2.1 was banned by sshd until 2023-11-1" in text
+    assert "ended by an operator" in text
+    assert "undo" not in text
+    assert main(["why", "192.0.2.1", "--state", state, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["banned"], document["undo"]) == (False, [])
+    assert document["bans"][0]["ended"] == "2023-11-14T22:14:20+00:00"
+
+
 def test_why_nobody_is_1(state: str, capsys: Captured) -> None:
     code, text = ask(capsys, "why", "203.0.113.9", "--state", state)
     assert (code, "never banned" in text) == (1, True)

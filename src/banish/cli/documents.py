@@ -32,6 +32,8 @@ def evidence_document(ban: Ban) -> Document:
     """Return a ban with the lines that led to it."""
     return ban_document(ban) | {
         "rule": ban.rule or None,
+        "ended": iso(ban.ended_at),
+        "end_reason": ban.end_reason or None,
         "evidence": [
             {
                 "time": iso(line.at),

@@ -10,7 +10,14 @@ from typing import Any, NamedTuple
 from banish import __version__
 from banish.cli.places import config_dir
 from banish.cli.rendering import Cell, Column, Page, Style, Styled, dim, strong
-from banish.cli.trial import every_filter, parse_now, short_name, trial_filter, trial_jail
+from banish.cli.trial import (
+    every_filter,
+    log_or_input,
+    parse_now,
+    short_name,
+    trial_filter,
+    trial_jail,
+)
 from banish.cli.wording import clock, count, iso, plural
 from banish.detect.detector import encoding_named
 from banish.detect.matcher import Matcher
@@ -123,7 +130,7 @@ def _trials(options: argparse.Namespace) -> list[Trial]:
 
 def _verdicts(trials: Sequence[Trial], log: str, now: Instant) -> Iterator[Verdict]:
     number = 0
-    for batch in read_log(sys.stdin.buffer if log == "-" else log):
+    for batch in read_log(log_or_input(log)):
         lines = batch.block.split(b"\n")
         lines.pop()
         for raw in lines:

@@ -4,9 +4,11 @@ A jail is taken as it would read a file, whether or not it is enabled here and
 wherever it reads on this host, so that a trial gives the same result anywhere.
 """
 
+import sys
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from banish.config import builtin_tree, filter_settings
 from banish.config.filters import filter_names
@@ -106,6 +108,15 @@ def parse_now(text: str) -> Instant:
             where="--now",
             cure="write 2026-11-22T20:00:00+00:00, or seconds since 1970",
         ) from error
+
+
+def log_or_input(log: str) -> str | BinaryIO:
+    """Return the path *log*, or for ``-`` the input: unbuffered, so that lines come as written."""
+    if log != "-":
+        return log
+    stream = sys.stdin.buffer
+    raw = getattr(stream, "raw", stream)
+    return cast("BinaryIO", raw)
 
 
 def short_name(settings: FilterSettings) -> str:

@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     bans = client(options).why(options.subject)
     now = Instant(time.time())
     subject = str(parse_subject(options.subject))
-    in_force = [ban for ban in bans if not ban.is_over(now)]
+    in_force = [ban for ban in bans if end_of(ban, now) is None]
     if options.json:
         print_json(
             {
@@ -43,6 +43,13 @@ def run(options: argparse.Namespace) -> int:
     else:
         show(Page(), subject, bans, now)
     return 0 if bans else 1
+
+
+def end_of(ban: Ban, now: Instant) -> Instant | None:
+    """Return when *ban* ended, None while it is in force."""
+    if ban.ended_at is not None:
+        return ban.ended_at
+    return ban.until if ban.is_over(now) else None
 
 
 def undo(ban: Ban) -> str:
@@ -61,13 +68,22 @@ def show(page: Page, subject: str, bans: Sequence[Ban], now: Instant) -> None:
         _show_ban(page, ban, now)
 
 
+_ENDINGS = {
+    "operator": ", ended by an operator",
+    "exempt": ", ended since it became exempt",
+    "stopped": ", ended with the server",
+    "fleet": ", ended by another node",
+}
+"""What is said of an end that is not simply that of the ban's time."""
+
+
 def _show_ban(page: Page, ban: Ban, now: Instant) -> None:
-    if ban.is_over(now):
-        assert ban.until is not None
+    end = end_of(ban, now)
+    if end is not None:
         page.line(
             strong(str(ban.subject)),
-            f" was banned by {ban.jail} until {clock(ban.until)}",
-            dim(f" ({ago(ban.until, now)})"),
+            f" was banned by {ban.jail} until {clock(end)}",
+            dim(f" ({ago(end, now)}{_ENDINGS.get(ban.end_reason, '')})"),
         )
     else:
         until = "without end" if ban.until is None else f"until {clock(ban.until)}"
@@ -86,7 +102,7 @@ def _show_ban(page: Page, ban: Ban, now: Instant) -> None:
             place = f"{line.path}, byte {line.offset}" if line.offset or line.path else "unknown"
             page.line(dim(f"{clock(line.at)}  {place}"), indent=4)
             page.line(line.text, indent=6)
-    if not ban.is_over(now):
+    if end is None:
         page.line(dim("undo      "), undo(ban), indent=2)
 
 

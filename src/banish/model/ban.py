@@ -28,6 +28,10 @@ class Ban(msgspec.Struct, frozen=True):
     """The newest lines that led to it, oldest first, at most ``maxmatches``."""
     rule: int = 0
     """The failregex of the deciding line, counted from 1; 0 where there was none."""
+    ended_at: Instant | None = None
+    """When it really ended, as remembered; None while it is in force, and where unknown."""
+    end_reason: str = ""
+    """Why it ended (an `EndReason`); empty while it is in force, and where unknown."""
 
     def is_over(self, now: Instant) -> bool:
         """Whether the ban's time is over."""

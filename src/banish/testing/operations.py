@@ -110,7 +110,7 @@ class MemoryOperations:
         ]
         for ban in ended:
             del self.in_force[ban.jail, ban.subject]
-            self.past.append(msgspec.structs.replace(ban, until=NOON))
+            self.past.append(msgspec.structs.replace(ban, ended_at=NOON, end_reason="operator"))
         return ended
 
     async def why(self, subject: Subject) -> Sequence[Ban]:
