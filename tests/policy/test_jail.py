@@ -154,6 +154,14 @@ def test_failing_counts_subjects_within_findtime() -> None:
     assert policy.failing(Instant(145)) == 0
 
 
+def test_old_failures_are_forgotten_even_if_nobody_ticks() -> None:
+    policy = policy_of()
+    for number in range(jail_module.PURGE_EVERY - 1):
+        judge(policy, parse_subject(f"user{number}"), 100)
+    judge(policy, ATTACKER, 200)
+    assert list(policy.memory().tallies) == [ATTACKER]
+
+
 # By hand
 
 
@@ -186,6 +194,12 @@ def test_a_second_ban_by_hand_only_prolongs() -> None:
     assert policy.ban(ATTACKER, Instant(121), Seconds(9)) is None
     assert policy.tick(Instant(9e9)) == []
     assert policy.bans_total == 1
+
+
+def test_banning_twice_by_hand_is_banning_once() -> None:
+    policy = policy_of(settings(escalation=Escalation(increment=True)))
+    policy.ban(ATTACKER, Instant(100), None)
+    assert policy.ban(ATTACKER, Instant(100), None) is None
 
 
 def test_an_exempt_subject_cannot_be_banned_by_hand() -> None:
@@ -313,15 +327,6 @@ def test_an_endless_ban_that_was_lifted_is_remembered() -> None:
     policy.ban(ATTACKER, Instant(0), Seconds(-1))
     policy.unban(ATTACKER, "fleet")
     assert policy.count(ATTACKER, Instant(9e9)) == 1
-
-
-def test_past_bans_are_remembered_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jail_module, "PAST_CAPACITY", 1)
-    policy = policy_of()
-    for subject in (ATTACKER, BYSTANDER):
-        policy.ban(subject, Instant(0), Seconds(5))
-    policy.tick(Instant(5))
-    assert [policy.count(subject, Instant(6)) for subject in (ATTACKER, BYSTANDER)] == [0, 1]
 
 
 def test_only_the_newest_bans_keep_their_lines_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:

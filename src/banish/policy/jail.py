@@ -10,7 +10,7 @@ ban of a known subject is long from its first moment, and an address inside a
 network that is banned counts as banned.
 """
 
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
@@ -38,16 +38,17 @@ from banish.policy.escalation import BanTime, Draw
 from banish.policy.expiry import Expiry
 from banish.policy.ignore import IgnoreList
 from banish.policy.networks import NetworkTable
+from banish.policy.past import PastBans
 from banish.policy.window import CAPACITY, Window
 
 EVIDENCE_BANS = 10_000
 """Bans in force that keep their evidence lines in memory, the newest; the ledger has all."""
 
-PAST_CAPACITY = 200_000
-"""Subjects of which a past ban is remembered for ``bantime.increment``."""
-
 PURGE_AT_ONCE = 10_000
 """Subjects forgotten by one `JailPolicy.tick`: some 10 ms, so that no tick is felt."""
+
+PURGE_EVERY = 1_000
+"""Failures after which old ones are looked for even if nobody calls `JailPolicy.tick`."""
 
 DAY = Seconds(86_400)
 
@@ -89,14 +90,14 @@ class JailPolicy:
         )
         self._ban_time = BanTime(settings.bantime, settings.escalation, draw)
         self._count_of = count_of or self.count
-        self._remembers = remembers
         self._bans: dict[Subject, Ban] = {}
         self._networks: NetworkTable[Subject] = NetworkTable()
         self._expiry = Expiry()
-        self._past: OrderedDict[Subject, PastBan] = OrderedDict()
+        self._past = PastBans(remembers)
         self._with_evidence: deque[Subject] = deque()
         self._left_out: list[EndBan] = []
         self._told = (0, 0)
+        self._until_purge = PURGE_EVERY
 
     @property
     def name(self) -> str:
@@ -127,15 +128,7 @@ class JailPolicy:
     def count(self, subject: Subject, now: Instant) -> int:
         """Return how often this jail has banned *subject* before, as far as remembered."""
         ban = self._bans.get(subject)
-        if ban is not None:
-            return ban.count
-        past = self._past.get(subject)
-        if past is None:
-            return 0
-        if past.until is None or past.until + 2 * (past.until - past.since) + self._remembers > now:
-            return past.count
-        del self._past[subject]
-        return 0
+        return ban.count if ban is not None else self._past.count(subject, now)
 
     def judge(self, failure: Failure, now: Instant) -> Verdict:
         """Count *failure*, and ban its subject if it is one too many.
@@ -158,6 +151,10 @@ class JailPolicy:
         if holder is not None:
             return AlreadyBanned(holder)
         self.failures_total += failure.attempts
+        self._until_purge -= 1
+        if self._until_purge < 1:
+            self._until_purge = PURGE_EVERY
+            self._window.purge(now, 2 * PURGE_EVERY)
         failures = self._window.add(subject, at, failure.attempts, failure.evidence)
         if failures < self.settings.maxretry:
             return Counted(failures)
@@ -194,6 +191,31 @@ class JailPolicy:
         None comes back.
 
         Raises:
+            RequestError: As `require_bannable`.
+
+        """
+        self.require_bannable(subject, lasts)
+        current = self._bans.get(subject)
+        if lasts is None:
+            before = self._count_of(subject, now) - (current is not None)
+            lasts = self._ban_time.lasts(before)
+        elif lasts < 0:
+            lasts = None
+        until = _end(now, lasts)
+        if current is not None:
+            if current.until is None or (until is not None and until <= current.until):
+                return None
+            longer = msgspec.structs.replace(current, until=until)
+            self._hold(longer)
+            return ProlongBan(longer)
+        self._window.take(subject)
+        count = self.count(subject, now) + 1
+        return self._start(Ban(self.name, subject, now, until, count=count, cause=cause))
+
+    def require_bannable(self, subject: Subject, lasts: Seconds | None) -> None:
+        """Refuse what `ban` would refuse, so that of many subjects none is banned before all pass.
+
+        Raises:
             RequestError: The subject is exempt, or is a name, or *lasts* is zero.
 
         """
@@ -217,21 +239,6 @@ class JailPolicy:
                 where=where,
                 cure="give a time, or -1 for a ban without end",
             )
-        if lasts is None:
-            lasts = self._ban_time.lasts(self._count_of(subject, now))
-        elif lasts < 0:
-            lasts = None
-        until = _end(now, lasts)
-        current = self._bans.get(subject)
-        if current is not None:
-            if current.until is None or (until is not None and until <= current.until):
-                return None
-            longer = msgspec.structs.replace(current, until=until)
-            self._hold(longer)
-            return ProlongBan(longer)
-        self._window.take(subject)
-        count = self.count(subject, now) + 1
-        return self._start(Ban(self.name, subject, now, until, count=count, cause=cause))
 
     def unban(self, subject: Subject | None, reason: EndReason) -> list[EndBan]:
         """End the ban of *subject*, of all that is inside it if it is a network, or all (None).
@@ -248,7 +255,7 @@ class JailPolicy:
             chosen = [subject] if subject in self._bans else []
         if reason == "operator" and subject is not None:
             self._window.take(subject)
-            self._past.pop(subject, None)
+            self._past.forget(subject)
         return [self._end(found, reason) for found in chosen]
 
     def review(self) -> list[EndBan]:
@@ -271,13 +278,13 @@ class JailPolicy:
         self.bans_total += memory.bans_total
         self._told = (self.failures_total, self.bans_total)
         for subject, past in memory.past.items():
-            self._remember(subject, past)
+            self._past.put(subject, past)
         starts: list[StartBan] = []
         for ban in sorted(memory.bans, key=lambda ban: ban.since):
             if ban.subject in self._bans:
                 continue
             if ban.is_over(now):
-                self._remember(ban.subject, PastBan(ban.count, ban.since, ban.until))
+                self._past.put(ban.subject, PastBan(ban.count, ban.since, ban.until))
                 self._left_out.append(EndBan(ban, "expired"))
             elif self.ignored.exempts(ban.subject) is not None:
                 self._left_out.append(EndBan(ban, "exempt"))
@@ -300,7 +307,7 @@ class JailPolicy:
             tallies=self._window.all(),
             failures_total=self.failures_total,
             bans_total=self.bans_total,
-            past=dict(self._past),
+            past=self._past.all(),
         )
 
     def changes(self) -> JailChanges | None:
@@ -331,7 +338,7 @@ class JailPolicy:
     def _hold(self, ban: Ban) -> None:
         subject = ban.subject
         self._bans[subject] = ban
-        self._past.pop(subject, None)
+        self._past.forget(subject)
         if subject.is_network:
             self._networks.put(subject, subject)
         if ban.until is None:
@@ -354,14 +361,8 @@ class JailPolicy:
         if subject.is_network:
             self._networks.remove(subject)
         if reason != "operator":
-            self._remember(subject, PastBan(ban.count, ban.since, ban.until))
+            self._past.put(subject, PastBan(ban.count, ban.since, ban.until))
         return EndBan(ban, reason)
-
-    def _remember(self, subject: Subject, past: PastBan) -> None:
-        self._past[subject] = past
-        self._past.move_to_end(subject)
-        if len(self._past) > PAST_CAPACITY:
-            self._past.popitem(last=False)
 
 
 def _end(since: Instant, lasts: Seconds | None) -> Instant | None:

@@ -14,7 +14,7 @@ findtime, it estimates the count from the rate (``FailTicket.adjustTime`` in
 fail2ban/server/ticket.py, 1.1.1).
 """
 
-from bisect import insort
+from bisect import bisect_right, insort
 from collections.abc import Sequence
 from itertools import islice
 
@@ -192,8 +192,7 @@ class Window:
         times = kept.times if isinstance(kept.times, list) else [kept.times]
         for _ in range(min(attempts, self._limit)):
             insort(times, at)
-        horizon = times[-1] - self._span
-        count = sum(time > horizon for time in times)
+        count = len(times) - bisect_right(times, times[-1] - self._span)
         del times[: -self._limit]
         kept.times = times if len(times) > 1 else times[0]
         return count
