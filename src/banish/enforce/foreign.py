@@ -47,7 +47,11 @@ class ForeignWatch:
         self._socket.bind((0, 0))
         with contextlib.suppress(OSError):  # then `look` drops our own changes instead
             self._leave_out_own()
-        self.look_again()
+        try:
+            self.look_again()
+        except OSError:
+            self._socket.close()
+            raise
         self.has_missed = False
         """Set when something may have happened unseen; `look` clears it."""
 
