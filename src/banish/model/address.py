@@ -31,7 +31,7 @@ class SubjectKind(enum.Enum):
     """Free text, from ``<F-ID>``; only actions can ban it, a firewall cannot."""
 
 
-class Subject(msgspec.Struct, frozen=True, order=True):
+class Subject(msgspec.Struct, frozen=True, order=True, gc=False):
     """What is counted and banned; make one with `parse_subject`."""
 
     text: str

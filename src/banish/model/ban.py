@@ -11,7 +11,7 @@ from banish.model.instant import Instant
 Cause = Literal["failures", "operator", "fleet"]
 
 
-class Ban(msgspec.Struct, frozen=True):
+class Ban(msgspec.Struct, frozen=True, gc=False):
     """One ban as it was decided; jail and subject name it while it is in force."""
 
     jail: str

@@ -14,7 +14,7 @@ Tags = Mapping[str, str | tuple[str, ...]]
 """What the filter captured: ``user``, ``port`` and every ``<F-NAME>``, in lower case."""
 
 
-class Evidence(msgspec.Struct, frozen=True):
+class Evidence(msgspec.Struct, frozen=True, gc=False):
     """One log line that speaks against a subject, and where it stands."""
 
     text: str
