@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 import shutil
 import sys
 import time
@@ -165,4 +166,6 @@ def _own_name() -> str:
     own = Path(sys.executable).with_name("banish")
     if not own.exists():
         return f"{sys.executable} -m banish"
-    return str(own.relative_to(Path.cwd()) if own.is_relative_to(Path.cwd()) else own)
+    here = Path.cwd()
+    is_near = here != Path("/") and own.is_relative_to(here)
+    return shlex.quote(str(own.relative_to(here) if is_near else own))

@@ -194,7 +194,8 @@ def main() -> int:
     except BrokenPipeError:
         return 1  # Whoever opened the lab is gone.
     except subprocess.CalledProcessError as error:
-        tell(error=f"{' '.join(error.cmd)}: {error.stderr.strip()}")
+        said = str(error.stderr).partition("\n")[0]
+        tell(error=f"{' '.join(error.cmd)}: {said}")
         return 1
     except OSError as error:
         tell(error=str(error))

@@ -238,16 +238,19 @@ class Lab:
         options.setdefault("start_new_session", True)
         options.setdefault("stdin", subprocess.DEVNULL)
         options.setdefault("env", {**os.environ, "PATH": PROGRAM_PATH})
-        enter = ["nsenter", f"--mount=/proc/{self._holder.pid}/ns/mnt"]
+        # The root is named too, or else entering a mount namespace would leave a chroot.
+        holder = f"/proc/{self._holder.pid}"
+        root = f"{holder}/root"
+        enter = ["nsenter", f"--mount={holder}/ns/mnt", f"--root={root}", f"--wd={root}"]
         if host != _OUTSIDE:
             enter.append(f"--net={self.network(host)}")
         try:
             with children_in(Path(f"/proc/{self._holder.pid}/ns/pid")):
-                process = subprocess.Popen([*enter, "--", *argv], **options)
+                started = subprocess.Popen([*enter, "--", *argv], **options)
         except OSError as error:
             raise LabError(f"{host}: {argv[0]} cannot be started: {error}") from error
-        self._processes.append(process)
-        return process
+        self._processes.append(started)
+        return started
 
     def sshd(
         self, *, pam: bool = False, port: int = 22, settings: Mapping[str, str] | None = None
