@@ -12,7 +12,9 @@ Fail2Ban compares the hash of the first line (server/filter.py, FileContainer,
 import hashlib
 import os
 import re
+import stat
 from pathlib import Path
+from typing import NamedTuple
 
 from banish.model.record import FilePosition, Fingerprint
 
@@ -93,11 +95,20 @@ def names_before_rotation(path: str) -> list[str]:
     return [str(whole.with_name(each)) for each in names]
 
 
-def rotated_siblings(path: str) -> list[str]:
+class Sibling(NamedTuple):
+    """A file that was rotated from another, as a folder listed it."""
+
+    modified_ns: int
+    inode: int
+    path: str
+
+
+def rotated_siblings(path: str) -> list[Sibling]:
     """Return the files beside *path* whose names say that they were rotated from it.
 
     Newest first, by the time of their last write. A symbolic link is looked at
-    where it points, since that is where the log was rotated.
+    where it points, since that is where the log was rotated. While somebody
+    renames files, the list may leave one out or hold it twice.
     """
     real = Path(os.path.realpath(path))
     # logrotate's `extension .log` puts the mark before the extension: auth.1.log.
@@ -105,15 +116,25 @@ def rotated_siblings(path: str) -> list[str]:
         f"{re.escape(real.name)}{_ROTATED_MARK}"
         f"|{re.escape(real.stem)}{_ROTATED_MARK}{re.escape(real.suffix)}"
     )
-    found: list[tuple[int, str]] = []
     try:
         with os.scandir(real.parent) as entries:
-            found.extend(
-                (entry.stat().st_mtime_ns, entry.path)
-                for entry in entries
-                if is_rotated.fullmatch(entry.name) and entry.is_file()
-            )
+            names = [entry.path for entry in entries if is_rotated.fullmatch(entry.name)]
     except OSError:
         # The folder went away or is closed to us: then there is nothing to be found.
         return []
-    return [name for _, name in sorted(found, reverse=True)]
+    found = [
+        Sibling(status.st_mtime_ns, status.st_ino, name)
+        for name in names
+        if (status := _status(name)) is not None
+    ]
+    return sorted(found, reverse=True)
+
+
+def _status(path: str) -> os.stat_result | None:
+    """Return the status of a regular file, or None."""
+    try:
+        status = Path(path).stat()
+    except OSError:
+        # Renamed or deleted since it was listed.
+        return None
+    return status if stat.S_ISREG(status.st_mode) else None

@@ -40,6 +40,9 @@ POLL_SPAN = Seconds(0.2)
 BATCH_ENTRIES = 128
 """Most entries in a batch: about 2 ms of reading."""
 
+FIRST_SPAN = Seconds(600.0)
+"""How far back to begin by default: Fail2Ban's default findtime."""
+
 _STANDARD_FOLDERS = (Path("/var/log/journal"), Path("/run/log/journal"))
 
 
@@ -69,7 +72,7 @@ class JournalSource:
         clock: Clock,
         journal_path: str | None = None,
         flags: int = SYSTEM_ONLY,
-        since: Seconds = Seconds(600.0),
+        since: Seconds = FIRST_SPAN,
     ) -> None:
         self._name = name
         self._match = JournalMatch(matches)

@@ -54,6 +54,8 @@ class LogFile:
             self.close()
             raise OSError(0, f"is {kind}")
         self.identity: Identity = (self._status.st_dev, self._status.st_ino)
+        self.first_seen = _stamp(self._status)
+        """Time of the last write and size when it was opened, see `stamp`."""
         self._ready: deque[Chunk] = deque()
         self._framer = LineFramer()
         self._head = b""
@@ -101,6 +103,15 @@ class LogFile:
         """When it was written to last."""
         return os.fstat(self.descriptor).st_mtime_ns
 
+    def stamp(self) -> tuple[int, int]:
+        """Return the time of the last write and the size: they change when lines come or go."""
+        return _stamp(os.fstat(self.descriptor))
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether nothing of it was read yet, and nothing passed over."""
+        return self._framer.end == 0
+
     @property
     def offset(self) -> int:
         """Just after the last line that was handed out."""
@@ -129,7 +140,7 @@ class LogFile:
         if self._ready:
             return self._ready.popleft()
         status = os.fstat(self.descriptor)
-        seen = (status.st_size, status.st_mtime_ns)
+        seen = _stamp(status)
         if seen == self._seen:
             return None
         place = self._framer.end
@@ -196,6 +207,20 @@ class LogFile:
             return False
         return os.pread(other.descriptor, len(self._guard), place - len(self._guard)) == self._guard
 
+    def begins_with(self, other: "LogFile") -> bool:
+        """Tell whether *other* has nothing, or nothing but what this file begins with.
+
+        Raises:
+            OSError: One of them cannot be read.
+
+        """
+        size = other.size
+        if size > self.size:
+            return False
+        compared = min(size, HEAD_LIMIT_BYTES)
+        mine = os.pread(self.descriptor, compared, 0)
+        return mine == os.pread(other.descriptor, compared, 0)
+
     def kept_bytes(self) -> int:
         """Return how many of the first bytes are still those that were read.
 
@@ -216,3 +241,7 @@ class LogFile:
         if self.descriptor >= 0:
             os.close(self.descriptor)
             self.descriptor = -1
+
+
+def _stamp(status: os.stat_result) -> tuple[int, int]:
+    return status.st_mtime_ns, status.st_size

@@ -23,7 +23,7 @@ from typing import NamedTuple
 from banish.detect.framing import Chunk
 from banish.model.instant import Seconds
 from banish.model.record import FilePosition
-from banish.sources.fingerprint import continues, is_same_inode, rotated_siblings
+from banish.sources.fingerprint import Sibling, continues, is_same_inode, rotated_siblings
 from banish.sources.logfile import LogFile, RewrittenError
 from banish.sources.roster import Roster
 from banish.telemetry.happenings import Emit, SourceChanged, TroubleMet, TroubleOver
@@ -37,6 +37,10 @@ workers that finish their requests first; short enough to give a deleted file's 
 
 MISSED_LIMIT = 16
 """How many rotations that nobody saw happen are made up for."""
+
+
+LISTING_LIMIT = 50
+"""How often a folder is listed anew because files in it are being renamed."""
 
 
 class Piece(NamedTuple):
@@ -125,6 +129,7 @@ class Tail:
         """Return the next lines, or None; `is_idle` then tells whether to wait for a sign."""
         self.is_idle = False
         while not self._pieces and self._files:
+            self._find_cut_unread()
             file = self._files[0]
             # Asked before the read: what the writer put into the old file came before.
             is_followed = len(self._files) > 1 and (file.is_copy or self._files[1].size > 0)
@@ -144,9 +149,15 @@ class Tail:
             if not is_followed:
                 self._is_live = True
                 break
+            if self._late is not None and not file.is_copy:
+                # There is room for one: what is left of the one before comes first.
+                piece = self._read_late()
+                if piece is not None or not self.is_idle:
+                    return piece
+                self.is_idle = False
             self._files.popleft()
             self._leave(file)
-        return self._read_late()
+        return self._pieces.popleft() if self._pieces else self._read_late()
 
     def close(self) -> None:
         """Let go of all files."""
@@ -224,7 +235,7 @@ class Tail:
         known = self._roster.recall(new)
         new.begin(known.offset if known else 0)
         self._tell("was rotated" if last.links else "was replaced by another file")
-        return self._find_missed(last, new)
+        return self._find_missed(last.modified_ns, last, new)
 
     def _add(self, files: list[LogFile]) -> None:
         for file in files:
@@ -248,16 +259,23 @@ class Tail:
         if found is None:
             return []
         found.begin(position.offset)
-        return [found, *self._find_missed(found, new)]
+        return [found, *self._find_missed(found.modified_ns, found, new)]
 
-    def _find_missed(self, last: LogFile, new: LogFile | None) -> list[LogFile]:
-        """Return rotated files that came after *last* and before *new*, oldest first."""
+    def _find_missed(
+        self, since_ns: int, last: LogFile | None, new: LogFile | None
+    ) -> list[LogFile]:
+        """Return rotated files begun after *last* and before *new*, oldest first.
+
+        They were written to since *since_ns*. A copy of *new* that is still
+        being made is none of them: the same lines are read from *new*, or, if
+        it is cut before, found once it is.
+        """
         missed: list[LogFile] = []
         for file in self._open_siblings():
             if (
-                file.modified_ns < last.modified_ns
-                or file.identity == last.identity
-                or (new is not None and file.identity == new.identity)
+                file.modified_ns < since_ns
+                or file.identity in {other.identity for other in (last, new) if other is not None}
+                or (new is not None and new.begins_with(file))
                 or len(missed) == MISSED_LIMIT
             ):
                 file.close()
@@ -267,20 +285,64 @@ class Tail:
             missed.append(file)
         return missed[::-1]
 
+    def _find_cut_unread(self) -> None:
+        """Put in what ``copytruncate`` took out of the newest file before we read any of it.
+
+        Nothing in the file itself tells; but it was written to since it was
+        opened, and so was the copy.
+        """
+        newest = self._files[-1]
+        if not newest.is_untouched or (stamp := newest.stamp()) == newest.first_seen:
+            return
+        since_ns, _ = newest.first_seen
+        newest.first_seen = stamp
+        missed = self._find_missed(since_ns, None, newest)
+        for file in missed:
+            self._roster.add(file, self.path)
+        self._files.pop()
+        self._files.extend([*missed, newest])
+
     def _open_siblings(self) -> list[LogFile]:
-        """Open the rotated files that nobody reads yet, newest first."""
+        """Open the rotated files that nobody reads yet, newest first.
+
+        Whoever rotates may be in the midst of it: then the list and what its
+        names lead to disagree, and it is made anew.
+        """
+        listed = rotated_siblings(self.path)[: 2 * MISSED_LIMIT]
+        for _ in range(LISTING_LIMIT):
+            opened = self._open_listed(listed)
+            again = rotated_siblings(self.path)[: 2 * MISSED_LIMIT]
+            # Their times may change meanwhile: a rotated file may still be written to.
+            is_same = {each[1:] for each in listed} == {each[1:] for each in again}
+            if is_same and opened is not None:
+                return opened
+            for file in opened or ():
+                file.close()
+            listed = again
+        return []
+
+    def _open_listed(self, listed: list[Sibling]) -> list[LogFile] | None:
+        """Open what is listed; None if a name leads elsewhere by now."""
         opened: list[LogFile] = []
-        for path in rotated_siblings(self.path)[: 2 * MISSED_LIMIT]:
+        for sibling in listed:
             try:
-                file = LogFile(path, shown=self.path)
-            except OSError:
-                # It was rotated on, compressed or deleted since the folder was listed.
+                file = LogFile(sibling.path, shown=self.path)
+            except PermissionError:
                 continue
+            except OSError:
+                break
+            if file.identity[1] != sibling.inode:
+                file.close()
+                break
             if self._roster.is_open(file.identity):
                 file.close()
             else:
                 opened.append(file)
-        return opened
+        else:
+            return opened
+        for file in opened:
+            file.close()
+        return None
 
     def _open_saved_late(self) -> None:
         saved, self._saved_late = self._saved_late, None
@@ -308,7 +370,9 @@ class Tail:
                 self._tell(f"was cut to {kept} bytes")
                 return
             copy = self._find_copy(file)
-            before = [copy, *self._find_missed(copy, file)] if copy is not None else []
+            before = (
+                [copy, *self._find_missed(copy.modified_ns, copy, file)] if copy is not None else []
+            )
             file.begin(0)
         except OSError as error:
             self._lose(file, error)
@@ -342,8 +406,6 @@ class Tail:
         self._pieces.append(self._place_only(self.path + LATE_MARK, file))
 
     def _read_late(self) -> Piece | None:
-        if self._pieces:
-            return self._pieces.popleft()
         late = self._late
         if late is not None:
             try:

@@ -28,7 +28,8 @@ POLL_SPAN = Seconds(0.2)
 
 _FILE_MASK = flags.MODIFY | flags.ATTRIB | flags.MOVE_SELF
 _FOLDER_MASK = (
-    flags.CREATE
+    flags.ATTRIB  # the rights of a file in it, which may have kept us out
+    | flags.CREATE
     | flags.DELETE
     | flags.MOVED_FROM
     | flags.MOVED_TO
