@@ -12,6 +12,7 @@ from banish.errors import ResolveError
 from banish.model.address import Subject, parse_subject
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import Enforcement, FilterSettings, JailSettings, Regex
+from banish.model.snapshot import Memory
 from banish.policy.ignore import IgnoreList
 from banish.policy.jail import JailPolicy
 from banish.ports import Store
@@ -74,7 +75,11 @@ class Stage:
             return self.store
 
         self.enforcing = Enforcing(
-            self.enforcer, open_store, emit=self.tell, clock=lambda: self.now
+            self.enforcer,
+            open_store,
+            emit=self.tell,
+            clock=lambda: self.now,
+            on_memory=lambda memory: self.jails.restore_bans(memory, self.now),
         )
         self.pipeline = Pipeline(
             self.source,
@@ -92,11 +97,12 @@ class Stage:
         self.told.append(happening)
         self._news.set()
 
-    async def open(self) -> None:
-        """Begin as a server does."""
-        memory = await self.store.load(self.now)
+    async def open(self, *, with_store: bool = True) -> None:
+        """Begin as a server does, or as one whose database cannot be opened yet."""
+        memory = await self.store.load(self.now) if with_store else Memory()
         bans = self.jails.restore(memory, self.now)
-        self.enforcing.use_store(self.store)
+        if with_store:
+            self.enforcing.use_store(self.store)
         await self.enforcing.begin([Enforcement("j")], bans)
         self.pipeline.resume(memory.positions)
         parts: list[Callable[[], Awaitable[None]]] = [

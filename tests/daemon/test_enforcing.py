@@ -221,3 +221,27 @@ def test_the_ledger_hears_of_ends_too() -> None:
 
     decisions = [d for c in on(play).store.commits for d in c.decisions]
     assert [type(decision) for decision in decisions] == [StartBan, EndBan]
+
+
+def test_a_database_that_comes_back_brings_its_bans_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "WRITE_PAUSE", Seconds(0.01))
+
+    async def play() -> Stage:
+        first = Stage(text=fails(*[ATTACKER] * 3))
+        await first.open()
+        await first.until(lambda: first.heard(BanStarted) == 1)
+        await first.close()
+        second = Stage(first.store)
+        await second.open(with_store=False)
+        second.source.write(fails(*["192.0.2.1"] * 3))
+        await second.until(lambda: second.heard(BanStarted) == 2)
+        assert second.banned() == {ATTACKER, "192.0.2.1"}
+        await second.close()
+        return second
+
+    stage = asyncio.run(play())
+    memory = asyncio.run(stage.store.load(NOW))
+    assert {ban.subject.text for ban in memory.jails["j"].bans} == {ATTACKER, "192.0.2.1"}
+    assert memory.jails["j"].bans_total == 2

@@ -106,3 +106,11 @@ def test_a_request_for_what_cannot_be_names_the_cure() -> None:
         stage.jails.ban("nosuch", [], stage.now, None)
     with pytest.raises(RequestError, match="is not an address"):
         stage.jails.ban("j", [parse_subject("bob")], stage.now, Seconds(5))
+
+
+def test_one_subject_that_cannot_be_banned_bans_none_of_them() -> None:
+    stage = Stage(ignoreip=("192.0.2.1",))
+    subjects = [parse_subject(ATTACKER), parse_subject("192.0.2.1")]
+    with pytest.raises(RequestError, match="must not be banned"):
+        stage.jails.ban("j", subjects, stage.now, None)
+    assert not stage.policy.bans

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 
+import msgspec
 import pytest
 
 from banish.errors import StoreError
@@ -64,6 +65,10 @@ def ends(ban: Ban, reason: EndReason = "expired", at: float = 1600) -> Commit:
     return commit(EndBan(ban, reason), at=at)
 
 
+def ended(ban: Ban, at: float, reason: EndReason) -> Ban:
+    return msgspec.structs.replace(ban, ended_at=Instant(at), end_reason=reason)
+
+
 class StoreContract:
     """Subclass it with an `open_store` fixture."""
 
@@ -115,7 +120,7 @@ class StoreContract:
             memory = (await store.load(Instant(1101))).jails["sshd"]
             assert memory.bans == ()
             assert ATTACKER in memory.past
-            assert await store.history(limit=9) == [ban_of()]
+            assert await store.history(limit=9) == [ended(ban_of(), 1100, "exempt")]
             assert await store.count_bans("sshd", ATTACKER) == 1
             assert await store.count_bans("nginx", ATTACKER) == 0
 
@@ -173,8 +178,8 @@ class StoreContract:
 
     def test_the_end_of_an_unknown_ban_is_history(self, open_store: OpenStore) -> None:
         async def script(store: Store) -> None:
-            await store.commit([ends(ban_of())])
-            assert await store.history(limit=9) == [ban_of()]
+            await store.commit([ends(ban_of(), "exempt", at=1100)])
+            assert await store.history(limit=9) == [ended(ban_of(), 1100, "exempt")]
             assert (await store.load(Instant(1001))).jails["sshd"].bans == ()
 
         self.play(open_store, script)

@@ -34,7 +34,7 @@ from banish.telemetry.happenings import (
     WarningGiven,
 )
 from banish.telemetry.lines import parse_level
-from banish.telemetry.logs import Log
+from banish.telemetry.logs import Log, bridge_logging
 from banish.telemetry.targets import open_target
 
 TICK_LIMIT = Seconds(1)
@@ -81,6 +81,7 @@ def run(options: RunOptions) -> int:
         open_target(settings.server.logtarget, syslog_socket=settings.server.syslogsocket),
         _level(settings.server.loglevel, options.verbosity),
     )
+    bridge_logging(log)
     try:
         return asyncio.run(_serve(settings, options, log))
     finally:
@@ -93,6 +94,17 @@ def _listed(settings: Settings) -> str:
 
 def _level(name: str, verbosity: int) -> int:
     return max(parse_level(name) - 10 * verbosity, 1)
+
+
+def _program(server: ServerSettings) -> str:
+    """Return the name that log lines speak by.
+
+    In a log that ``fail2ban.conf`` names, tools look for ``fail2ban.actions``
+    (logwatch, munin, the recidive filter), so there we speak by that name.
+    """
+    place = server.places.get("logtarget")
+    is_theirs = place is not None and Path(place.path).name.startswith("fail2ban.")
+    return "fail2ban" if is_theirs else "banish"
 
 
 def _placed(server: ServerSettings, options: RunOptions) -> ServerSettings:
@@ -136,7 +148,7 @@ class Server:
         self.settings = settings
         self.stopping = asyncio.Event()
         self._clock = clock
-        self.emit = Emitter(log, clock=clock)
+        self.emit = Emitter(log, clock=clock, program=_program(settings.server))
         self._supervisor = Supervisor(self.emit)
         self._resolver = DnsResolver()
         self._exempt = Exemptions(settings, resolver=self._resolver, emit=self.emit)
@@ -151,6 +163,7 @@ class Server:
             build.store_opener(settings, emit=self.emit, clock=clock),
             emit=self.emit,
             clock=clock,
+            on_memory=lambda memory: self._jails.restore_bans(memory, clock()),
         )
         self._pipelines = [
             Pipeline(

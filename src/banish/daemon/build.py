@@ -7,6 +7,8 @@ from banish.daemon.pipeline import Watch
 from banish.detect.matcher import Matcher
 from banish.enforce.memory import MemoryEnforcer
 from banish.enforce.nftables import NftablesEnforcer
+from banish.model.address import Subject
+from banish.model.instant import Instant
 from banish.model.settings import JailSettings, LogPath, Settings
 from banish.policy.ignore import IgnoreList
 from banish.policy.jail import JailPolicy
@@ -38,15 +40,20 @@ def store_opener(settings: Settings, *, emit: Emit, clock: Clock) -> Callable[[]
 
 def policies(settings: Settings, ignored: Mapping[str, IgnoreList]) -> dict[str, JailPolicy]:
     """Return one policy for each jail."""
-    return {
-        jail.name: JailPolicy(
+    made: dict[str, JailPolicy] = {}
+
+    def count_in_all(subject: Subject, now: Instant) -> int:
+        return sum(policy.count(subject, now) for policy in made.values())
+
+    for jail in settings.jails:
+        made[jail.name] = JailPolicy(
             jail,
             ignored[jail.name],
             draw=random.random,
+            count_of=count_in_all if jail.escalation.overalljails else None,
             remembers=settings.server.dbpurgeage,
         )
-        for jail in settings.jails
-    }
+    return made
 
 
 class Wiring:

@@ -24,7 +24,7 @@ from banish.model.ban import Ban
 from banish.model.decision import Decision, EndBan, ProlongBan, StartBan
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import Enforcement
-from banish.model.snapshot import Commit
+from banish.model.snapshot import Commit, Memory
 from banish.model.status import EnforcementTruth
 from banish.policy.reconcile import reconcile
 from banish.ports import Clock, Enforcer, Store
@@ -45,6 +45,9 @@ WRITE_PAUSE = Seconds(1)
 
 READ_BACK_PAUSE = Seconds(60)
 """How often the firewall is read back though nobody is known to have touched it."""
+
+READ_BACK_SHARE = 20
+"""The pause is at least this many times what the last reading took: 5 % of the time at most."""
 
 LONGEST_RETRY = Seconds(30)
 UNWRITTEN_EVIDENCE_LIMIT = 10_000
@@ -68,9 +71,16 @@ class Enforcing:
         *,
         emit: Emit,
         clock: Clock,
+        on_memory: Callable[[Memory], Commit],
     ) -> None:
+        """Prepare; nothing is touched before `begin`.
+
+        *open_store* opens the database again when it could not be used at the
+        start; *on_memory* then gets what is in it and returns the step that puts it back.
+        """
         self._enforcer = enforcer
         self._open_store = open_store
+        self._on_memory = on_memory
         self._emit = emit
         self._clock = clock
         self._jails: tuple[Enforcement, ...] = ()
@@ -86,6 +96,7 @@ class Enforcing:
         self._retry_pause = Seconds(0.5)
         self._store_retry_at = 0.0
         self._read_back_at = 0.0
+        self._read_took = 0.0
         self._enforced: int | None = None
         self._checked_at: Instant | None = None
         self._repairs = 0
@@ -290,7 +301,8 @@ class Enforcing:
         self._retry_pause = Seconds(0.5)
         self._enforced = len(self._in_force)
         self._checked_at = self._clock()
-        self._read_back_at = self._time() + READ_BACK_PAUSE
+        pause = max(READ_BACK_PAUSE, self._read_took * READ_BACK_SHARE)
+        self._read_back_at = self._time() + pause
         self._check_wanted.clear()
 
     async def _verify(self) -> None:
@@ -303,12 +315,14 @@ class Enforcing:
         ]
         jails = {jail.jail for jail in self._jails}
         wanted = [ban for ban in wanted if ban.jail in jails]
+        began = self._time()
         try:
             enforced = await self._enforcer.read()
         except EnforceError as error:
             self._note_trouble(error)
             await self._mend()
             return
+        self._read_took = self._time() - began
         if not enforced.is_whole:
             await self._mend()
             return
@@ -364,10 +378,13 @@ class Enforcing:
 
     async def _reopen(self) -> bool:
         try:
-            self._store = await self._open_store()
+            store = await self._open_store()
+            memory = await store.load(self._clock())
         except StoreError as error:
             self._note_store_trouble(error)
             return False
+        self._store = store
+        await self._carry_out([Step(self._on_memory(memory))])
         return True
 
     def _note_store_trouble(self, error: StoreError) -> None:

@@ -8,6 +8,8 @@ one commit.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+import msgspec
+
 from banish.errors import RequestError
 from banish.model.address import Subject
 from banish.model.ban import Ban
@@ -121,6 +123,27 @@ class Jails:
             policy.restore(memory.jails.get(name, JailMemory()), now)
         return tuple(ban for policy in self.policies.values() for ban in policy.bans.values())
 
+    def restore_bans(self, memory: Memory, now: Instant) -> Commit:
+        """Put bans back that were remembered somewhere out of reach until now.
+
+        Only bans, totals and the memory of past bans: windows were built anew meanwhile.
+        """
+        starts: list[Decision] = []
+        totals: list[JailChanges] = []
+        for name, policy in self.policies.items():
+            kept = memory.jails.get(name)
+            if kept is not None:
+                starts.extend(policy.restore(msgspec.structs.replace(kept, tallies={}), now))
+                totals.append(
+                    JailChanges(
+                        name,
+                        failures_total=policy.failures_total,
+                        bans_total=policy.bans_total,
+                    )
+                )
+        self._on_due()
+        return Commit(at=now, decisions=tuple(starts), changes=tuple(totals))
+
     def ban(
         self, jail: str, subjects: Sequence[Subject], now: Instant, lasts: Seconds | None
     ) -> Commit:
@@ -137,6 +160,7 @@ class Jails:
                     f"'{subject}' is not an address or a network",
                     cure="write an address (192.0.2.1) or a network (192.0.2.0/24)",
                 )
+            policy.require_bannable(subject, lasts)
         decided = [policy.ban(subject, now, lasts) for subject in subjects]
         self._on_due()
         return self.step(now, [decision for decision in decided if decision is not None], {})

@@ -31,7 +31,9 @@ PAST_ROWS = 200_000
 PURGE_ROWS = 5_000
 """Rows changed by one transaction of `purge`: some 50 ms, so that no commit waits long."""
 
-_COLUMNS = "id, jail, subject, kind, since, until, failures, count, cause, rule"
+_COLUMNS = (
+    "id, jail, subject, kind, since, until, failures, count, cause, rule, ended_at, end_reason"
+)
 _NAMED = "subject = ? AND kind = ? AND jail = ?"
 
 _END_OTHERS = (
@@ -197,9 +199,11 @@ def _row(ban: Ban) -> tuple[Any, ...]:
 
 
 def _read(rows: sqlite3.Cursor) -> Iterator[tuple[int, Ban]]:
-    for number, jail, subject, kind, since, until, failures, count_, cause, rule in rows:
+    for row in rows:
+        number, jail, subject, kind, since, until, failures, count_, cause, rule, ended, why = row
         who = to_subject(subject, kind)
-        ban = Ban(from_column(jail), who, since, until, failures, count_, cause, (), rule)
+        ends = (ended, why or "")
+        ban = Ban(from_column(jail), who, since, until, failures, count_, cause, (), rule, *ends)
         yield number, ban
 
 

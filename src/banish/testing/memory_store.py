@@ -90,7 +90,9 @@ class MemoryStore:
         """Return the newest bans, newest first."""
         self._check()
         found = [
-            entry.ban
+            msgspec.structs.replace(
+                entry.ban, ended_at=entry.ended_at, end_reason=entry.reason or ""
+            )
             for (_, banned), entries in self._bans.items()
             for entry in entries.values()
             if subject in (None, banned)
