@@ -32,7 +32,7 @@ def lines() -> Iterator[str]:
     yield "## Commands"
     yield ""
     yield "Exit codes: 0 done; 1 what was asked for is not so, or something is wrong; 2 wrong usage"
-    yield "or configuration. `-c DIR`, `-s SOCKET`, `--state DIR`, `-v` and `-q` may stand anywhere."
+    yield "or configuration. `-c DIR`, `-s SOCKET`, `--state DIR`, `-v`, `-q` may stand anywhere."
     for verb in VERBS:
         yield ""
         yield f"### banish {verb}"
