@@ -140,8 +140,11 @@ class Story:
             self._check(not lab.directory.exists(), f"{lab.directory} is left")
             self._done("no process, rule or file")
         except (StepFailedError, LabError) as error:
-            self._report.broken = f"{STEPS[self._step]}: {error}"
-            self._tell(Broken(self._step, str(error)))
+            why = str(error)
+            if isinstance(error, LabError):
+                why = error.what + (f" ({error.cure})" if error.cure else "")
+            self._report.broken = f"{STEPS[self._step]}: {why}"
+            self._tell(Broken(self._step, why))
         return self._report
 
     def _play_in(self, lab: Lab, alice: Account) -> None:
