@@ -9,7 +9,7 @@ import io
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from banish.detect.framing import Chunk, LineFramer
 from banish.errors import SourceError
@@ -37,7 +37,7 @@ def read_log(log: str | Path | BinaryIO, *, name: str = "") -> Iterator[Batch]:
     shown = name or (str(log) if isinstance(log, str | Path) else "-")
     try:
         if isinstance(log, str | Path):
-            with Path(log).open("rb") as stream:
+            with Path(log).open("rb", buffering=BLOCK_BYTES) as stream:
                 yield from _read(stream, shown)
         else:
             yield from _read(log, shown)
@@ -48,20 +48,28 @@ def read_log(log: str | Path | BinaryIO, *, name: str = "") -> Iterator[Batch]:
         raise SourceError(f"{shown}: {what}", retry=False) from error
 
 
-def _read(raw: BinaryIO, shown: str) -> Iterator[Batch]:
-    stream = io.BufferedReader(cast("io.RawIOBase", raw), BLOCK_BYTES)
+def _read(log: BinaryIO, shown: str) -> Iterator[Batch]:
+    if isinstance(log, io.BufferedReader):
+        # Not wrapped again: the outer of two would wait for a whole block of a pipe.
+        yield from _read_lines(log, shown)
+        return
+    stream = io.BufferedReader(cast("io.RawIOBase", log), BLOCK_BYTES)
     try:
-        is_packed = stream.peek(2).startswith(_GZIP_MAGIC)
-        unpacked = gzip.GzipFile(fileobj=stream) if is_packed else stream
-        framer = LineFramer()
-        while block := unpacked.read1(BLOCK_BYTES):
-            for chunk in framer.feed(block):
-                yield _batch(shown, chunk)
-        if (rest := framer.flush()) is not None:
-            yield _batch(shown, rest)
+        yield from _read_lines(stream, shown)
     finally:
-        # Leave the caller's stream open.
+        # Leaves the caller's stream open.
         stream.detach()
+
+
+def _read_lines(stream: "io.BufferedReader[Any]", shown: str) -> Iterator[Batch]:
+    is_packed = stream.peek(2).startswith(_GZIP_MAGIC)
+    unpacked = gzip.GzipFile(fileobj=stream) if is_packed else stream
+    framer = LineFramer()
+    while block := unpacked.read1(BLOCK_BYTES):
+        for chunk in framer.feed(block):
+            yield _batch(shown, chunk)
+    if (rest := framer.flush()) is not None:
+        yield _batch(shown, rest)
 
 
 def _batch(shown: str, chunk: Chunk) -> Batch:
