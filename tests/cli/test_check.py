@@ -52,6 +52,12 @@ def test_every_problem_is_shown_with_place_option_and_cure_and_is_1(
     assert document["problems"][0]["severity"] == "error"
 
 
+def test_what_stops_several_jails_is_shown_once(tree: Path, capsys: Captured) -> None:
+    (tree / "jail.local").write_text("[DEFAULT]\nfindtime = x\n[web]\nenabled = true\n")
+    assert main(["check", "-c", str(tree)]) == 1
+    assert capsys.readouterr().out.count("jail.local:2: findtime:") == 1
+
+
 def test_a_directory_that_is_not_there_is_wrong_usage(tmp_path: Path, capsys: Captured) -> None:
     assert main(["check", "-c", str(tmp_path / "no")]) == 2
     assert capsys.readouterr().err.startswith(f"banish: {tmp_path}/no: ")

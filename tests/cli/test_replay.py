@@ -75,6 +75,17 @@ def test_decisions_and_summary_have_the_promised_shape(
     assert summary == {"lines": 4, "failures": 4, "bans": 1}
 
 
+@pytest.mark.parametrize("words", [["--jail", "app", "--json", "LOG"], ["LOG", "--jail", "app"]])
+def test_a_log_may_stand_apart_from_its_jail(
+    tree: Path, tmp_path: Path, capsys: Captured, words: list[str]
+) -> None:
+    log = tmp_path / "log"
+    log.write_text("")
+    said = [str(log) if word == "LOG" else word for word in words]
+    assert main(["replay", "-c", str(tree), *said]) == 0
+    assert main(["replay", "-c", str(tree), "--jail", "app", "--bogus"]) == 2
+
+
 def test_unbans_come_in_the_order_of_time(tree: Path, tmp_path: Path, capsys: Captured) -> None:
     log = write(
         tmp_path / "x",

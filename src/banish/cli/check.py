@@ -40,7 +40,9 @@ def run(options: argparse.Namespace) -> int:
 
 def show(page: Page, settings: Settings, *, quiet: bool) -> None:
     """Show the problems as ``file:line: option: what``, the cure below, and a summary."""
-    for problem in settings.problems:
+    # What stands in [DEFAULT] is wrong once, however many jails it stops.
+    problems = {str(problem): problem for problem in settings.problems}.values()
+    for problem in problems:
         where = f"{problem.place}: " if problem.place else ""
         option = f"{problem.option}: " if problem.option else ""
         suffix = warn(" (warning)") if problem.severity == "warning" else ""
@@ -55,8 +57,8 @@ def show(page: Page, settings: Settings, *, quiet: bool) -> None:
     page.line(
         dim(f"{settings.root}: {plural(len(settings.files), 'file')} read; jails that run: {names}")
     )
-    errors = len(settings.errors)
-    warnings = len(settings.problems) - errors
+    errors = sum(problem.severity == "error" for problem in problems)
+    warnings = len(problems) - errors
     if settings.problems:
         page.line(f"{plural(errors, 'error')}, {plural(warnings, 'warning')}")
     else:

@@ -137,7 +137,9 @@ def _parse(words: Sequence[str]) -> argparse.Namespace | int:
     """Return what *words* say, or the exit code where that is already decided."""
     parser = build_parser(words)
     try:
-        options = parser.parse_args(words)
+        options, rest = parser.parse_known_args(words)
+        if rest and not _takes(options, rest):
+            parser.error(f"unrecognized arguments: {' '.join(rest)}")
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else 2
     if options.verb is None:
@@ -147,6 +149,18 @@ def _parse(words: Sequence[str]) -> argparse.Namespace | int:
         options.louder + options.louder_after - options.quieter - options.quieter_after
     )
     return options
+
+
+def _takes(options: argparse.Namespace, rest: Sequence[str]) -> bool:
+    """Give *rest* to a verb that takes operands anywhere (its option ``operands``).
+
+    argparse itself leaves operands over that come after another option:
+    ``--jail J --json LOG``.
+    """
+    if not hasattr(options, "operands"):
+        return False
+    options.operands = [*options.operands, *rest]
+    return all(word == "-" or not word.startswith("-") for word in rest)
 
 
 def _tell(error: BanishError) -> None:

@@ -62,6 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--now", metavar="TIME", help="pretend it is TIME (ISO 8601 or seconds)")
     parser.add_argument("--json", action="store_true", help="print one JSON object a decision")
+    # Logs that stand apart from their --jail belong to the one named last.
+    parser.set_defaults(operands=[])
 
 
 class Totals:
@@ -80,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
     root = config_dir(options)
     jails: dict[str, JailSettings] = {}
     watched: dict[str, list[str]] = {}
-    for name, logs in _wishes(options.jails):
+    for name, logs in _wishes([*options.jails[:-1], [*options.jails[-1], *options.operands]]):
         if name not in jails:
             jails[name] = trial_jail(name, root, __version__)
         for log in logs or _own_logs(jails[name]):
