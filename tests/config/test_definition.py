@@ -37,6 +37,7 @@ def define(write_tree: WriteTree) -> Define:
             merged,
             {name: single(value, HERE) for name, value in arguments.items()},
             lambda name: single(given[name], HERE) if name in given else None,
+            read_for="action",
         )
 
     return make
@@ -60,7 +61,8 @@ def test_init_goes_before_definition_and_arguments_before_init(define: Define) -
 
 def test_known_is_what_a_later_file_replaced(define: Define) -> None:
     assert value(define(), "own") == "1 2"
-    assert value(define(), "known_a") == "definition"
+    # Nothing replaced it, though a later file has its section: then the default counts.
+    assert value(define(), "known_a") == "default"
     assert value(define(), "none_known") == "<known/zzz>"
 
 

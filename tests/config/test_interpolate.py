@@ -19,7 +19,7 @@ def merged(**sections: dict[str, str]) -> Merged:
         section: {option: Value(single(text, HERE)) for option, text in options.items()}
         for section, options in sections.items()
     }
-    return Merged("jail", values.pop("DEFAULT", {}), values, {}, ("jail.conf",))
+    return Merged("jail", values.pop("DEFAULT", {}), values, {}, ("jail.conf",), set())
 
 
 def value(configuration: Merged, section: str, option: str) -> str:
@@ -65,21 +65,23 @@ def test_known_is_the_value_that_was_replaced() -> None:
     first = Value(single("one", HERE))
     second = Value(single("%(known/x)s two", HERE), first)
     third = Value(single("%(known/x)s three", HERE), second)
-    chain = Merged("jail", {}, {"a": {"x": third}}, {}, ("jail.conf",))
+    chain = Merged("jail", {}, {"a": {"x": third}}, {}, ("jail.conf",), set())
     assert value(chain, "a", "x") == "one two three"
 
 
 def test_known_is_the_default_where_nothing_was_replaced() -> None:
     assert value(merged(DEFAULT={"x": "1"}, a={"x": "%(known/x)s 2"}), "a", "x") == "1 2"
     first = Value(single("1", HERE))
-    chain = Merged("j", {"x": Value(single("%(known/x)s 2", HERE), first)}, {"a": {}}, {}, ("j",))
+    chain = Merged(
+        "j", {"x": Value(single("%(known/x)s 2", HERE), first)}, {"a": {}}, {}, ("j",), set()
+    )
     assert value(chain, "a", "x") == "1 2"
 
 
 def test_known_of_another_option_is_what_that_one_replaced() -> None:
     first = Value(single("1", HERE))
     options = {"y": Value(single("%(known/x)s", HERE)), "x": Value(single("2", HERE), first)}
-    assert value(Merged("j", {}, {"a": options}, {}, ("j",)), "a", "y") == "1"
+    assert value(Merged("j", {}, {"a": options}, {}, ("j",), set()), "a", "y") == "1"
 
 
 def test_known_values_of_the_filter_go_first_and_stay_as_they_are() -> None:
@@ -135,7 +137,7 @@ def test_a_value_that_explodes_is_stopped() -> None:
 def test_each_line_of_a_filled_value_stands_where_it_was_written() -> None:
     base = Text("one\ntwo", (Place("f", 1), Place("f", 2)))
     outer = Text("%(b)s\nown %(b)s\n", (Place("j", 5), Place("j", 6), Place("j", 7)))
-    both = Merged("j", {}, {"a": {"b": Value(base), "x": Value(outer)}}, {}, ("j",))
+    both = Merged("j", {}, {"a": {"b": Value(base), "x": Value(outer)}}, {}, ("j",), set())
     text = Scope(both, "a").get("x")
     assert text is not None
     assert [(line, str(place)) for line, place in text.lines()] == [

@@ -79,7 +79,7 @@ class _Action:
         )
         self._definition = None
         if merged is not None:
-            self._definition = Definition(merged, arguments, jail)
+            self._definition = Definition(merged, arguments, jail, read_for="action")
 
     def get(self, option: str) -> Text | None:
         """Return an option as the action has it, from arguments or file."""

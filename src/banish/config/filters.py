@@ -9,7 +9,7 @@ prefix by it (Fail2Ban: client/filterreader.py, client/jailreader.py).
 import re
 from collections.abc import Mapping
 
-from banish.config.definition import Definition
+from banish.config.definition import Definition, Pass
 from banish.config.interpolate import Lookup, Merged
 from banish.config.merge import Library
 from banish.config.options import FILTER_OPTIONS
@@ -46,15 +46,20 @@ def find_filter(library: Library, name: str, place: Place | None) -> Merged:
 
 
 def define_filter(
-    merged: Merged, arguments: Mapping[str, Text], jail: Lookup, *, from_journal: bool
+    merged: Merged,
+    arguments: Mapping[str, Text],
+    jail: Lookup,
+    *,
+    from_journal: bool,
+    read_for: Pass = "filter",
 ) -> Definition:
     """Return the filter in *merged* as it is with *arguments*, for files or for the journal."""
-    found = Definition(merged, arguments, jail)
+    found = Definition(merged, arguments, jail, read_for=read_for)
     if found.sets("logtype"):
         return found
     where = Place(merged.files[0])
     logtype = single("journal" if from_journal else "file", where)
-    return Definition(merged, {**arguments, "logtype": logtype}, jail)
+    return Definition(merged, {**arguments, "logtype": logtype}, jail, read_for=read_for)
 
 
 def read_filter(

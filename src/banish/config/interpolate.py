@@ -46,6 +46,8 @@ class Merged(msgspec.Struct, frozen=True):
     places: dict[str, Place]
     """Where each section begins first."""
     files: tuple[str, ...]
+    renewed: set[str]
+    """The sections that more than one file has; only they have replaced values."""
 
 
 Lookup = Callable[[str], Text | None]

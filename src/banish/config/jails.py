@@ -8,7 +8,7 @@ from banish.config import unknown
 from banish.config.actions import Actions, read_actions
 from banish.config.arguments import parse_spec
 from banish.config.checks import check_escalation, check_filter
-from banish.config.definition import Definition
+from banish.config.definition import EARLY_OPTIONS, Definition
 from banish.config.filters import check_tags, define_filter, find_filter, read_filter
 from banish.config.interpolate import Merged, Scope
 from banish.config.merge import Library
@@ -32,9 +32,6 @@ JOURNAL_FOLDERS = (Path("/var/log/journal"), Path("/run/log/journal"))
 """Where systemd-journald keeps its files (systemd-journald.service(8))."""
 
 BACKENDS = ("auto", "pyinotify", "polling", "systemd")
-
-_OPTIONS_BEFORE_FILTER = frozenset({"enabled", "backend", "filter"})
-"""What a filter sees of its jail while ``known/`` values are worked out."""
 
 
 def has_journal() -> bool:
@@ -65,6 +62,11 @@ class Jail:
             return True
         return text is not None and to_bool(text, "enabled", self.library.problems)
 
+    @property
+    def definition(self) -> Definition | None:
+        """The options of the filter as they are in effect; None without one."""
+        return self._definition
+
     def get(self, option: str) -> Text | None:
         """Return *option* as the jail has it, or for a filter's option as its filter has it.
 
@@ -83,8 +85,8 @@ class Jail:
             return None
         return filters.get(option)
 
-    def _option_before_filter(self, option: str) -> Text | None:
-        return self._first.get(option) if option in _OPTIONS_BEFORE_FILTER else None
+    def _early_option(self, option: str) -> Text | None:
+        return self._first.get(option) if option in EARLY_OPTIONS else None
 
     def check_tags(self, settings: FilterSettings) -> None:
         """Tell of tags that the filter left in its regexes."""
@@ -108,7 +110,11 @@ class Jail:
         name, arguments = parse_spec(text)
         merged = find_filter(self.library, name, text.place)
         self._known = define_filter(
-            merged, arguments, self._option_before_filter, from_journal=from_journal
+            merged,
+            arguments,
+            self._early_option,
+            from_journal=from_journal,
+            read_for="known",
         )
         self._definition = define_filter(merged, arguments, self.option, from_journal=from_journal)
         unknown.check_filter(self.library.problems, merged)

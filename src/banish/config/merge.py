@@ -54,7 +54,7 @@ class Library:
         self._collect([key for key in keys if self.tree.find(key)], (), files)
         if not files:
             return None
-        merged = Merged(name, {}, {}, {}, tuple(dict.fromkeys(file.path for file in files)))
+        merged = Merged(name, {}, {}, {}, tuple(dict.fromkeys(file.path for file in files)), set())
         for file in files:
             _merge(merged, file)
         return merged
@@ -83,7 +83,7 @@ class Library:
     def _included(self, key: str, file: IniFile, option: str, inside: tuple[str, ...]) -> list[str]:
         if "INCLUDES" not in file.sections:
             return []
-        alone = Merged(key, {}, {}, {}, (file.path,))
+        alone = Merged(key, {}, {}, {}, (file.path,), set())
         _merge(alone, file)
         try:
             names = Scope(alone, "INCLUDES").get(option)
@@ -134,6 +134,8 @@ def _merge(merged: Merged, file: IniFile) -> None:
         if name == DEFAULT:
             into = merged.defaults
         else:
+            if name in merged.sections:
+                merged.renewed.add(name)
             into = merged.sections.setdefault(name, {})
             merged.places.setdefault(name, file.places[section])
         for option, text in options.items():
