@@ -258,3 +258,30 @@ def test_tricky_values_are_what_fail2ban_makes_of_them(
     journal = next(jail for jail in mine.jails if jail.name == "journal")
     assert journal.uses_journal
     assert journal.filter.journalmatch[1] == tuple(shlex.split('_C="with blank"'))
+
+
+TUTORIAL = """
+[ssh]
+enabled = true
+port = ssh,sftp
+filter = sshd
+logpath = /var/log/auth.log
+maxretry = 3
+action = iptables[name=SSH, port=ssh, protocol=tcp]
+ignoreip = 192.0.2.7 198.51.100.0/24 trusted.example.org
+bantime = 600
+"""
+
+
+def test_a_jail_as_tutorials_write_it_loads_over_the_stock_tree(
+    stock_package: Path, stock_tree: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "fail2ban"
+    shutil.copytree(stock_tree, root)
+    (root / "jail.local").write_text(TUTORIAL)
+    mine = load(root, builtin=builtin_tree())
+    assert mine.problems == ()
+    jail = next(jail for jail in mine.jails if jail.name == "ssh")
+    assert jail.enforcement is not None
+    assert [str(port) for port in jail.enforcement.ports] == ["22"]
+    assert compare(mine.jails, fail2ban_says(stock_package, root)) == []
