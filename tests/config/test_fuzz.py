@@ -102,3 +102,28 @@ def test_any_bytes_load(folder: Path, jails: bytes, filters: bytes) -> None:
     (folder / "filter.d" / "a.conf").write_bytes(b"[Definition]\nfailregex = " + filters)
     (folder / "filter.d" / "a.local").write_bytes(b"")
     check(folder)
+
+
+@pytest.mark.parametrize(
+    ("jail", "filters"),
+    [
+        ("findtime = " + "%(" * 50_000, ""),
+        ("y = 1\nfindtime = " + "%(y)s" * 50_000, ""),
+        ("action = " + "a[x=1] " * 10_000, ""),
+        ("action = " + "a[" * 50_000, ""),
+        ("".join(f"option{n} = 1\n" for n in range(20_000)), ""),
+        ("", "<a" * 100_000),
+        ("", "<a>" * 50_000 + "\na = b"),
+        ("", "\n <a>" * 20_000 + "\na = b\n <HOST>"),
+    ],
+)
+def test_long_values_take_time_in_proportion(folder: Path, jail: str, filters: str) -> None:
+    contents = {
+        "jail.conf": f"[a]\nenabled = 1\nfilter = a\nlogpath = /x\n{jail}",
+        "filter.d/a.conf": f"[Definition]\nfailregex = <HOST>{filters}\n",
+        "jail.local": "",
+        "filter.d/a.local": "",
+    }
+    for name, content in contents.items():
+        (folder / name).write_text(content)
+    check(folder)

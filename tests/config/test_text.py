@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from banish.config.text import Text, single, weave
+from banish.config.text import Cutter, Text, single, weave
 from banish.model.settings import Place
 
 
@@ -19,7 +19,7 @@ def test_words_are_parted_by_blanks_commas_and_lines() -> None:
 def test_a_place_is_found_by_offset() -> None:
     text = Text("ab\ncd", (at(1), at(2)))
     assert text.place == at(1)
-    assert [text.place_at(offset).line for offset in range(6)] == [1, 1, 1, 2, 2, 2]
+    assert [Cutter(text).place(offset).line for offset in range(6)] == [1, 1, 1, 2, 2, 2]
 
 
 def test_a_line_stands_where_its_outer_text_stands() -> None:
@@ -43,9 +43,12 @@ def test_joined_texts_keep_one_place_a_line(pieces: list[tuple[Text, bool]]) -> 
 
 
 @given(TEXTS, st.integers(0, 8), st.integers(0, 8))
-def test_a_text_cut_in_two_joins_to_itself(text: Text, first: int, second: int) -> None:
+def test_a_text_cut_in_pieces_joins_to_itself(text: Text, first: int, second: int) -> None:
     start, end = sorted((min(first, len(text.text)), min(second, len(text.text))))
-    parts = [text.cut(0, start), text.cut(start, end), text.cut(end, len(text.text))]
+    cutter = Cutter(text)
+    parts = [cutter.take(start), cutter.take(end), cutter.rest()]
     joined = weave((part, True) for part in parts)
     assert joined.text == text.text
     assert len(joined.places) == len(text.places)
+    for part, offset in zip(parts, (0, start, end), strict=True):
+        assert part.places[0] == Cutter(text).place(offset)

@@ -9,7 +9,7 @@ option may be for one family only: ``blocktype?family=inet6=DROP`` (Fail2Ban:
 import re
 
 from banish.config.problem import FaultError, shown
-from banish.config.text import Text, single
+from banish.config.text import Cutter, Text, single
 from banish.model.settings import Place
 
 _NAME = re.compile(r"[\w.\-]+(?:\?\w+=\w+)?(?=\s*=)")
@@ -94,9 +94,10 @@ def parse_specs(text: Text) -> list[tuple[str, dict[str, Text], Place]]:
 
     """
     found: list[tuple[str, dict[str, Text], Place]] = []
+    cutter = Cutter(text)
     at = _skip(text.text, 0, "")
     while at < len(text.text):
-        place = text.place_at(at)
+        place = cutter.place(at)
         name, options, at = _spec(text.text, at, place)
         found.append((name, {key: single(value, place) for key, value in options.items()}, place))
         at = _skip(text.text, at, "")

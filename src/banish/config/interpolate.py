@@ -17,7 +17,7 @@ from collections.abc import Callable
 import msgspec
 
 from banish.config.problem import FaultError, did_you_mean
-from banish.config.text import TEXT_LIMIT_CHARACTERS, Text, single, weave
+from banish.config.text import TEXT_LIMIT_CHARACTERS, Cutter, Text, single, weave
 from banish.model.settings import Place
 
 DEPTH_LIMIT = 10
@@ -120,11 +120,10 @@ class Scope:
             raise FaultError(f"values nest more than {DEPTH_LIMIT} deep: {way}", text.place)
         above = (*above, (option, value))
         pieces: list[tuple[Text, bool]] = []
-        at = size = 0
+        cutter, size = Cutter(text), 0
         for match in _REFERENCE.finditer(text.text):
-            pieces.append((text.cut(at, match.start()), True))
-            at = match.end()
-            place = text.place_at(match.start())
+            pieces.append((cutter.take(match.start()), True))
+            place = cutter.place(match.end())
             if match["percent"]:
                 pieces.append((single("%", place), True))
             elif match["name"]:
@@ -141,7 +140,7 @@ class Scope:
                 raise FaultError(
                     f"the value grows beyond {TEXT_LIMIT_CHARACTERS} characters", place
                 )
-        pieces.append((text.cut(at, len(text.text)), True))
+        pieces.append((cutter.rest(), True))
         result = weave(pieces)
         self._done[id(value)] = result
         return result
@@ -227,19 +226,19 @@ class Tags:
             if "<" not in text.text:
                 return text
             pieces: list[tuple[Text, bool]] = []
-            at = size = 0
+            cutter, size = Cutter(text), 0
             for match in _TAG.finditer(text.text):
                 put = self._resolve(match[1], above)
                 if put is None:
                     continue
-                pieces += [(text.cut(at, match.start()), True), (put, False)]
-                at = match.end()
+                pieces += [(cutter.take(match.start()), True), (put, False)]
+                cutter.place(match.end())
                 size += len(put.text)
                 if size > TEXT_LIMIT_CHARACTERS:
                     what = f"the value grows beyond {TEXT_LIMIT_CHARACTERS} characters"
                     raise FaultError(what, text.place)
             if not pieces:
                 return text
-            pieces.append((text.cut(at, len(text.text)), True))
+            pieces.append((cutter.rest(), True))
             text = weave(pieces)
         raise FaultError("its tags make new tags without end", text.place)

@@ -42,15 +42,35 @@ class Text(msgspec.Struct, frozen=True):
                 if word:
                     yield word, place
 
-    def place_at(self, offset: int) -> Place:
-        """Return the place of the line that holds the character at *offset*."""
-        return self.places[self.text.count("\n", 0, offset)]
 
-    def cut(self, start: int, end: int) -> "Text":
-        """Return the characters from *start* up to *end*, with their places."""
-        first = self.text.count("\n", 0, start)
-        piece = self.text[start:end]
-        return Text(piece, self.places[first : first + piece.count("\n") + 1])
+class Cutter:
+    """Takes a text apart from its beginning to its end, each piece with its places.
+
+    It counts lines as it goes, so that a text of many pieces costs no more than
+    one of few.
+    """
+
+    def __init__(self, text: Text) -> None:
+        self._text = text
+        self._at = 0
+        self._line = 0
+
+    def take(self, end: int) -> Text:
+        """Return the characters from here up to the offset *end*, and go there."""
+        piece = self._text.text[self._at : end]
+        first = self._line
+        self._at = end
+        self._line += piece.count("\n")
+        return Text(piece, self._text.places[first : self._line + 1])
+
+    def place(self, offset: int) -> Place:
+        """Go to *offset*, which is not behind us, and return the place of its line."""
+        self.take(offset)
+        return self._text.places[self._line]
+
+    def rest(self) -> Text:
+        """Return what is left."""
+        return self.take(len(self._text.text))
 
 
 def single(text: str, place: Place) -> Text:
