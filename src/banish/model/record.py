@@ -51,7 +51,8 @@ class Batch(msgspec.Struct, frozen=True):
 
     ``block`` is what stands in the log, unchanged, each line ended by ``\n``
     (``\r\n`` stays). A line longer than `LINE_LIMIT_BYTES` comes alone in its
-    batch, cut to the limit.
+    batch, cut to the limit. A block may be empty: then the batch only tells a
+    position that is to be saved.
     """
 
     source: str

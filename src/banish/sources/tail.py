@@ -23,9 +23,10 @@ from typing import NamedTuple
 from banish.detect.framing import Chunk
 from banish.model.instant import Seconds
 from banish.model.record import FilePosition
-from banish.sources.fingerprint import Sibling, continues, is_same_inode, rotated_siblings
+from banish.sources.fingerprint import continues
 from banish.sources.logfile import LogFile, RewrittenError
 from banish.sources.roster import Roster
+from banish.sources.rotated import RotatedFiles
 from banish.telemetry.happenings import Emit, SourceChanged, TroubleMet, TroubleOver
 
 LATE_MARK = " (rotated)"
@@ -34,13 +35,6 @@ LATE_MARK = " (rotated)"
 LINGER_SPAN = Seconds(60.0)
 """How long a rotated or deleted file is kept open after its last line. Long enough for
 workers that finish their requests first; short enough to give a deleted file's room back."""
-
-MISSED_LIMIT = 16
-"""How many rotations that nobody saw happen are made up for."""
-
-
-LISTING_LIMIT = 50
-"""How often a folder is listed anew because files in it are being renamed."""
 
 
 class Piece(NamedTuple):
@@ -81,6 +75,7 @@ class Tail:
         self.is_idle = True
         """Whether the last `read` found nothing more to do."""
         self._roster = roster
+        self._rotated = RotatedFiles(path, roster)
         self._emit = emit
         self._saved = saved
         self._saved_late = saved_late
@@ -129,7 +124,7 @@ class Tail:
         """Return the next lines, or None; `is_idle` then tells whether to wait for a sign."""
         self.is_idle = False
         while not self._pieces and self._files:
-            self._find_cut_unread()
+            self._add_cut_unread()
             file = self._files[0]
             # Asked before the read: what the writer put into the old file came before.
             is_followed = len(self._files) > 1 and (file.is_copy or self._files[1].size > 0)
@@ -178,7 +173,7 @@ class Tail:
             if self._files:
                 self._tell("was moved or deleted; its old file is read on until a new one begins")
         if self._saved is not None and not self._files:
-            self._add(self._find_rotated(self._saved, None))
+            self._add(self._rotated.since(self._saved, None))
             self._saved = None
 
     def _open(self, *, from_end: bool, is_first: bool) -> None:
@@ -214,7 +209,7 @@ class Tail:
         if known is not None:
             new.begin(known.offset)
             return []
-        older = self._find_rotated(saved, new) if saved is not None else []
+        older = self._rotated.since(saved, new) if saved is not None else []
         if older or not from_end:
             new.begin(0)
             return older
@@ -235,130 +230,35 @@ class Tail:
         known = self._roster.recall(new)
         new.begin(known.offset if known else 0)
         self._tell("was rotated" if last.links else "was replaced by another file")
-        return self._find_missed(last.modified_ns, last, new)
+        return self._rotated.missed(last.modified_ns, last, new)
 
     def _add(self, files: list[LogFile]) -> None:
         for file in files:
             self._roster.add(file, self.path)
             self._files.append(file)
 
-    # Files under other names
-
-    def _find_rotated(self, position: FilePosition, new: LogFile | None) -> list[LogFile]:
-        """Return the rotated file that *position* is in and those begun since, oldest first."""
-        found: LogFile | None = None
-        for file in self._open_siblings():
-            is_same = is_same_inode(file.descriptor, position.fingerprint)
-            if (found is None or is_same) and continues(file.descriptor, position):
-                if found is not None:
-                    found.close()
-                found = file
-                found.is_copy = not is_same
-            else:
-                file.close()
-        if found is None:
-            return []
-        found.begin(position.offset)
-        return [found, *self._find_missed(found.modified_ns, found, new)]
-
-    def _find_missed(
-        self, since_ns: int, last: LogFile | None, new: LogFile | None
-    ) -> list[LogFile]:
-        """Return rotated files begun after *last* and before *new*, oldest first.
-
-        They were written to since *since_ns*. A copy of *new* that is still
-        being made is none of them: the same lines are read from *new*, or, if
-        it is cut before, found once it is.
-        """
-        missed: list[LogFile] = []
-        for file in self._open_siblings():
-            if (
-                file.modified_ns < since_ns
-                or file.identity in {other.identity for other in (last, new) if other is not None}
-                or (new is not None and new.begins_with(file))
-                or len(missed) == MISSED_LIMIT
-            ):
-                file.close()
-                continue
-            known = self._roster.recall(file)
-            file.begin(known.offset if known else 0)
-            missed.append(file)
-        return missed[::-1]
-
-    def _find_cut_unread(self) -> None:
-        """Put in what ``copytruncate`` took out of the newest file before we read any of it.
+    def _add_cut_unread(self) -> None:
+        """Put in what ``copytruncate`` took out of a file before we read any of it.
 
         Nothing in the file itself tells; but it was written to since it was
-        opened, and so was the copy.
+        first seen, and so was the copy.
         """
-        newest = self._files[-1]
-        if not newest.is_untouched or (stamp := newest.stamp()) == newest.first_seen:
-            return
-        since_ns, _ = newest.first_seen
-        newest.first_seen = stamp
-        missed = self._find_missed(since_ns, None, newest)
-        for file in missed:
-            self._roster.add(file, self.path)
-        self._files.pop()
-        self._files.extend([*missed, newest])
-
-    def _open_siblings(self) -> list[LogFile]:
-        """Open the rotated files that nobody reads yet, newest first.
-
-        Whoever rotates may be in the midst of it: then the list and what its
-        names lead to disagree, and it is made anew.
-        """
-        listed = rotated_siblings(self.path)[: 2 * MISSED_LIMIT]
-        for _ in range(LISTING_LIMIT):
-            opened = self._open_listed(listed)
-            again = rotated_siblings(self.path)[: 2 * MISSED_LIMIT]
-            # Their times may change meanwhile: a rotated file may still be written to.
-            is_same = {each[1:] for each in listed} == {each[1:] for each in again}
-            if is_same and opened is not None:
-                return opened
-            for file in opened or ():
-                file.close()
-            listed = again
-        return []
-
-    def _open_listed(self, listed: list[Sibling]) -> list[LogFile] | None:
-        """Open what is listed; None if a name leads elsewhere by now."""
-        opened: list[LogFile] = []
-        for sibling in listed:
-            try:
-                file = LogFile(sibling.path, shown=self.path)
-            except PermissionError:
-                continue
-            except OSError:
-                break
-            if file.identity[1] != sibling.inode:
-                file.close()
-                break
-            if self._roster.is_open(file.identity):
-                file.close()
-            else:
-                opened.append(file)
-        else:
-            return opened
-        for file in opened:
-            file.close()
-        return None
+        for file in tuple(self._files):
+            if file.is_untouched and (stamp := file.stamp()) != file.first_seen:
+                since_ns, _ = file.first_seen
+                file.first_seen = stamp
+                for missed in self._rotated.copies(since_ns, file):
+                    self._roster.add(missed, self.path)
+                    self._files.insert(self._files.index(file), missed)
 
     def _open_saved_late(self) -> None:
         saved, self._saved_late = self._saved_late, None
         if saved is None or self._late is not None:
             return
-        for file in self._open_siblings():
-            if (
-                self._late is None
-                and is_same_inode(file.descriptor, saved.fingerprint)
-                and continues(file.descriptor, saved)
-            ):
-                file.begin(saved.offset)
-                self._roster.add(file, self.path)
-                self._late, self._late_at = file, self._now
-            else:
-                file.close()
+        late = self._rotated.same(saved)
+        if late is not None:
+            self._roster.add(late, self.path)
+            self._late, self._late_at = late, self._now
 
     # A file's end
 
@@ -369,10 +269,8 @@ class Tail:
                 file.begin_after_line(kept)
                 self._tell(f"was cut to {kept} bytes")
                 return
-            copy = self._find_copy(file)
-            before = (
-                [copy, *self._find_missed(copy.modified_ns, copy, file)] if copy is not None else []
-            )
+            file.first_seen = file.stamp()
+            before = self._rotated.copy_and_since(file)
             file.begin(0)
         except OSError as error:
             self._lose(file, error)
@@ -380,20 +278,8 @@ class Tail:
         for older in reversed(before):
             self._roster.add(older, self.path)
             self._files.appendleft(older)
-        rest = f"; its rest is read from {copy.path}" if copy is not None else ""
+        rest = f"; its rest is read from {before[0].path}" if before else ""
         self._tell(f"was cut and begins anew{rest}")
-
-    def _find_copy(self, file: LogFile) -> LogFile | None:
-        """Return the copy that ``copytruncate`` left of what *file* held, at our place."""
-        copy: LogFile | None = None
-        for sibling in self._open_siblings():
-            if copy is None and file.is_continued_by(sibling):
-                copy = sibling
-                copy.is_copy = True
-                copy.begin(file.offset)
-            else:
-                sibling.close()
-        return copy
 
     def _leave(self, file: LogFile) -> None:
         """Turn to the next file; *file* is read on the side for a while."""

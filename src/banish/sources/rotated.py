@@ -1,0 +1,166 @@
+"""Finds what was rotated away from a path: where we left off, and what we never saw.
+
+Only names in the log's own folder are looked at (``auth.log.1``,
+``auth.log-20261122``, ``auth.1.log``), never compressed ones; their order is
+that of their last writes. Files that are open already are left out: somebody
+reads them.
+"""
+
+from collections.abc import Callable
+
+from banish.model.record import FilePosition
+from banish.sources.fingerprint import Sibling, continues, is_same_inode, rotated_siblings
+from banish.sources.logfile import LogFile
+from banish.sources.roster import Roster
+
+MISSED_LIMIT = 16
+"""How many rotations that nobody saw happen are made up for."""
+
+LISTING_LIMIT = 50
+"""How often a folder is listed anew because files in it are being renamed."""
+
+
+class RotatedFiles:
+    """The rotated files of one path. What is returned is open, at its place, in nobody's roster."""
+
+    def __init__(self, path: str, roster: Roster) -> None:
+        self._path = path
+        self._roster = roster
+
+    def since(self, position: FilePosition, new: LogFile | None) -> list[LogFile]:
+        """Return the file that *position* is in and those begun since, oldest first.
+
+        The file itself is preferred to a copy of it. *new* is what the path
+        leads to now.
+        """
+        found = self.same(position)
+        if found is None:
+            found = self._first(lambda file: continues(file.descriptor, position))
+            if found is None:
+                return []
+            found.is_copy = True
+            found.begin(position.offset)
+        return [found, *self.missed(found.modified_ns, found, new)]
+
+    def same(self, position: FilePosition) -> LogFile | None:
+        """Return the very file that *position* is in, or None."""
+        found = self._first(
+            lambda file: (
+                is_same_inode(file.descriptor, position.fingerprint)
+                and continues(file.descriptor, position)
+            )
+        )
+        if found is not None:
+            found.begin(position.offset)
+        return found
+
+    def copy_and_since(self, cut: LogFile) -> list[LogFile]:
+        """Return the copy that ``copytruncate`` left of what *cut* held, and those begun since."""
+        copy = self._first(cut.is_continued_by)
+        if copy is None:
+            return []
+        copy.is_copy = True
+        copy.begin(cut.offset)
+        return [copy, *self.copies(copy.modified_ns, copy, cut)]
+
+    def copies(self, since_ns: int, *around: LogFile) -> list[LogFile]:
+        """Return what `missed` does, but only what was taken out of the last of *around*.
+
+        Cutting it came after the copying, so the copies are older; what is
+        newer was rotated away after it.
+        """
+        until_ns = around[-1].modified_ns
+        copies: list[LogFile] = []
+        for file in self.missed(since_ns, *around):
+            if file.modified_ns <= until_ns:
+                copies.append(file)
+            else:
+                file.close()
+        return copies
+
+    def missed(self, since_ns: int, *around: LogFile | None) -> list[LogFile]:
+        """Return files written to since *since_ns* that are none of *around*, oldest first.
+
+        The last of *around* is what the path leads to now. A copy of it that is
+        still being made is left out: the same lines are read from the original
+        or, if that is cut before, found once it is.
+        """
+        known = {file.identity for file in around if file is not None}
+        new = around[-1]
+
+        def is_missed(file: LogFile) -> bool:
+            return (
+                file.modified_ns >= since_ns
+                and file.identity not in known
+                and not (new is not None and new.begins_with(file))
+            )
+
+        missed = self._all(is_missed)
+        for file in missed:
+            place = self._roster.recall(file)
+            file.begin(place.offset if place else 0)
+        return missed[::-1]
+
+    def _first(self, is_wanted: Callable[[LogFile], bool]) -> LogFile | None:
+        """Return the newest that is wanted."""
+        wanted = self._all(is_wanted)
+        for file in wanted[1:]:
+            file.close()
+        return wanted[0] if wanted else None
+
+    def _all(self, is_wanted: Callable[[LogFile], bool]) -> list[LogFile]:
+        """Return those that are wanted, newest first; the others are closed."""
+        wanted: list[LogFile] = []
+        for file in self._open():
+            try:
+                keep = len(wanted) < MISSED_LIMIT and is_wanted(file)
+            except OSError:
+                # It cannot be read, so it cannot be made up for either.
+                keep = False
+            if keep:
+                wanted.append(file)
+            else:
+                file.close()
+        return wanted
+
+    def _open(self) -> list[LogFile]:
+        """Open the rotated files that nobody reads yet, newest first.
+
+        Whoever rotates may be in the midst of it: then the list and what its
+        names lead to disagree, and it is made anew.
+        """
+        listed = rotated_siblings(self._path)[: 2 * MISSED_LIMIT]
+        for _ in range(LISTING_LIMIT):
+            opened = self._open_listed(listed)
+            again = rotated_siblings(self._path)[: 2 * MISSED_LIMIT]
+            # Their times may change meanwhile: a rotated file may still be written to.
+            is_same = {each[1:] for each in listed} == {each[1:] for each in again}
+            if is_same and opened is not None:
+                return opened
+            for file in opened or ():
+                file.close()
+            listed = again
+        return []
+
+    def _open_listed(self, listed: list[Sibling]) -> list[LogFile] | None:
+        """Open what is listed; None if a name leads elsewhere by now."""
+        opened: list[LogFile] = []
+        for sibling in listed:
+            try:
+                file = LogFile(sibling.path, shown=self._path)
+            except PermissionError:
+                continue
+            except OSError:
+                break
+            if file.identity[1] != sibling.inode:
+                file.close()
+                break
+            if self._roster.is_open(file.identity):
+                file.close()
+            else:
+                opened.append(file)
+        else:
+            return opened
+        for file in opened:
+            file.close()
+        return None
