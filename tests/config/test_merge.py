@@ -102,6 +102,17 @@ def test_an_include_may_name_a_file_outside_or_above(write_tree: WriteTree, tmp_
     assert value(merged, "a", "x") + value(merged, "a", "y") == "12"
 
 
+def test_a_file_that_comes_twice_replaces_nothing(write_tree: WriteTree) -> None:
+    root = write_tree(
+        {
+            "jail.conf": "[INCLUDES]\nbefore = base.conf\n  more.conf\nafter = more.conf\n",
+            "base.conf": "[a]\nx = 1\n",
+            "more.conf": "[a]\nx = %(known/x)s 2\n",
+        }
+    )
+    assert value(read(root)[0], "a", "x") == "1 2"
+
+
 def test_a_wrong_include_is_told(write_tree: WriteTree) -> None:
     _, library = read(write_tree({"jail.conf": "[INCLUDES]\nbefore = %(nothing)s\n"}))
     (problem,) = library.problems.all()
