@@ -67,6 +67,8 @@ def test_known_is_what_a_later_file_replaced(define: Define) -> None:
     # Nothing replaced it, though a later file has its section: then the default counts.
     assert value(define(), "known_a") == "default"
     assert value(define(), "none_known") == "<known/zzz>"
+    once = define()
+    assert (value(once, "own"), value(once, "known_a")) == ("1 2", "default")
 
 
 def test_options_of_other_sections_are_reached(define: Define) -> None:

@@ -168,6 +168,11 @@ def test_places_name_the_line_of_each_option(read: Read) -> None:
         ("filter = web[a", "filter", "not option=value"),
         ("filter = web[failregex=<failregex>]", "failregex", "refers to itself"),
         ("filter =", "failregex", "nothing to find"),
+        (
+            "filter =\nfailregex = %(known/failregex)s",
+            "failregex",
+            "%(known/failregex)s is not set",
+        ),
         ("failregex =", "failregex", "nothing to find"),
         ("failregex = ^(<HOST>$", "failregex", "not a regular expression"),
         ("failregex = ^bad$", "failregex", "does not say whom"),
