@@ -157,3 +157,89 @@ def test_every_line_comes_out_exactly_once_whatever_happens(steps: list[str]) ->
             world.step("read")
         world.close()
     assert Counter(world.seen) == Counter(range(world.written))
+
+
+def follow(log: Path) -> Tail:
+    roster = Roster(Watch("app", lambda _: None, polls=True))
+    return Tail(str(log), roster=roster, emit=lambda _: None)
+
+
+def drain(tail: Tail, now: float) -> bytes:
+    tail.look(Seconds(now))
+    text = b""
+    while not tail.is_idle:
+        piece = tail.read()
+        text += piece.chunk.block if piece is not None else b""
+    return text
+
+
+def test_a_deleted_log_gives_its_room_back_after_a_while(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.write_bytes(b"one\ntw")
+    tail = follow(log)
+    assert drain(tail, 0) == b"one\n"
+    log.unlink()
+    assert drain(tail, 1) == b""
+    assert tail.is_open
+    # What never got its end will not get it any more.
+    assert drain(tail, 1 + LINGER_SPAN) == b"tw\n"
+    assert not tail.is_open
+    assert tail.is_over
+    log.write_bytes(b"new\n")
+    assert drain(tail, 2 + LINGER_SPAN) == b"new\n"
+    tail.close()
+
+
+def test_a_rotated_log_is_let_go_of_after_a_while(tmp_path: Path) -> None:
+    log, rotated = tmp_path / "app.log", tmp_path / "app.log.1"
+    log.write_bytes(b"one\n")
+    tail = follow(log)
+    assert drain(tail, 0) == b"one\n"
+    log.rename(rotated)
+    log.write_bytes(b"two\n")
+    assert drain(tail, 1) == b"two\n"
+    with rotated.open("ab") as writer:
+        writer.write(b"late\n")
+    assert drain(tail, 2) == b"late\n"
+    assert drain(tail, 2 + LINGER_SPAN) == b""
+    with rotated.open("ab") as writer:
+        writer.write(b"too late\n")
+    assert drain(tail, 3 + LINGER_SPAN) == b""
+    tail.close()
+
+
+def test_a_hole_of_many_blocks_is_stepped_over_at_once(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.write_bytes(b"one\n")
+    tail = follow(log)
+    assert drain(tail, 0) == b"one\n"
+    with log.open("r+b") as writer:
+        writer.truncate(0)
+        writer.seek(1 << 34)
+        writer.write(b"two\n")
+    assert drain(tail, 1) == b"two\n"
+    tail.close()
+
+
+def test_written_nuls_without_a_line_are_passed_over(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.write_bytes(b"one\n")
+    tail = follow(log)
+    assert drain(tail, 0) == b"one\n"
+    with log.open("ab") as writer:
+        writer.write(bytes(5000) + b"two\n")
+    assert drain(tail, 1) == b"two\n"
+    tail.close()
+
+
+def test_a_replaced_log_whose_rest_was_unread_is_read_to_its_end(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.write_bytes(b"one\n")
+    tail = follow(log)
+    assert drain(tail, 0) == b"one\n"
+    with log.open("ab") as writer:
+        writer.write(b"two\n")
+    (tmp_path / "new").write_bytes(b"other\n")
+    (tmp_path / "new").rename(log)
+    assert drain(tail, 1) == b"two\nother\n"
+    tail.close()

@@ -143,6 +143,7 @@ class LogFile:
         seen = _stamp(status)
         if seen == self._seen:
             return None
+        self._seen = None
         place = self._framer.end
         guarded = len(self._guard)
         wanted = min(status.st_size - place, BLOCK_BYTES)
