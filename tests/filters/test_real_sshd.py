@@ -36,7 +36,7 @@ HOSTILE_NAMES = [
 
 
 def failures(lines: list[str], **options: str) -> list[str]:
-    return Judge("sshd", **options).hosts(lines)
+    return Judge("sshd", **{"unknown": "connection", **options}).hosts(lines)
 
 
 def attempts_at(log: list[str]) -> list[str]:

@@ -141,10 +141,10 @@ def test_a_connection_of_an_unknown_user_counts_once_however_often_it_tries(
         lines += [connection.failed_pam(VERDICTS[1]), connection.failed()]
     lines += [connection.ran_out(), connection.ended(ending)]
     for mode in ("normal", "ddos"):
-        judge = Judge("sshd", mode=mode)
+        judge = Judge("sshd", mode=mode, unknown="connection")
         assert judge.hosts(lines) == [seen(connection)]
     assert Judge("sshd", unknown="attempt").hosts(lines) == [seen(connection)] * tries
-    assert Judge("sshd", unknown="both").hosts(lines) == [seen(connection)] * (tries + 1)
+    assert Judge("sshd").hosts(lines) == [seen(connection)] * (tries + 1)
 
 
 @given(
@@ -161,7 +161,7 @@ def test_a_refusal_without_an_address_counts_once_for_the_connection_that_caused
     named = " from trap.example.net" if "Deny" in state else ""
     account = Connection(connection.address, connection.port, b"backup", connection.pid)
     other = Connection("192.0.2.200", 1, connection.name, connection.pid + 1)
-    judge = Judge("sshd")
+    judge = Judge("sshd", unknown="connection")
     lines = [
         account.monitor("User ", f"{named} not allowed because {state}"),
         other.failed(),
