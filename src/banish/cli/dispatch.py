@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Protocol, cast
 
 from banish import __version__
+from banish.cli.fail2ban.programs import PROGRAMS, program_meant, run_program
 from banish.errors import BanishError, OperatorError
 
 PIPE_CLOSED = 141
@@ -72,7 +73,8 @@ def build_parser(words: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="banish",
         description="Watches logs and bans attackers in the firewall.",
-        epilog="example: sudo banish run    then, elsewhere: sudo banish status",
+        epilog="example: sudo banish run    then, elsewhere: sudo banish status. "
+        f"Called {', '.join(PROGRAMS)}, or with that as the verb, it is that program.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"banish {__version__}")
@@ -177,7 +179,10 @@ def carry_out(argv: Sequence[str] | None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a letter that cannot be shown stops nothing
             stream.reconfigure(errors="backslashreplace")
+    meant = program_meant(sys.argv[0] if argv is None else "banish", words)
     try:
+        if meant is not None:
+            return run_program(*meant)
         options = _parse(words)
         code = options if isinstance(options, int) else _load(VERBS[options.verb][0]).run(options)
         sys.stdout.flush()

@@ -25,8 +25,10 @@ from banish.model.settings import FilterSettings, JailSettings, Place, Problem
 _HERE = Place("command line")
 
 
-def trial_jail(name: str, root: Path | None, version: str) -> JailSettings:
-    """Return the jail called *name* as it would read a file.
+def trial_jail(
+    name: str, root: Path | None, version: str, *, backend: str = "polling"
+) -> JailSettings:
+    """Return the jail called *name* as it would read a file, or what *backend* reads.
 
     Raises:
         ConfigError: There is no such jail, or it is wrong.
@@ -45,7 +47,7 @@ def trial_jail(name: str, root: Path | None, version: str) -> JailSettings:
         )
     merged.defaults.update(constants(version, str(library.tree.top)))
     section = merged.sections[name]
-    for option, value in (("enabled", "true"), ("backend", "polling"), ("skip_if_nologs", "false")):
+    for option, value in (("enabled", "true"), ("backend", backend), ("skip_if_nologs", "false")):
         section[option] = Value(single(value, _HERE))
     if "logpath" not in section and "logpath" not in merged.defaults:
         section["logpath"] = Value(single("/dev/null", _HERE))

@@ -71,6 +71,10 @@ class DateFinder:
         found = [(entry.hits, entry.template) for entry in self._entries if entry.hits]
         return sorted(found, key=lambda each: -each[0])
 
+    def standing(self) -> list[tuple[int, float, Template]]:
+        """Return hits, weight and format of each, in the order in which they are tried now."""
+        return [(entry.hits, entry.weight, entry.template) for entry in self._entries]
+
     def find(self, line: str, now: Instant) -> Dated:
         """Return *line* without its time, and when that was."""
         if line is self._line and now == self._now:

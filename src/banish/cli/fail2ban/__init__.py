@@ -1,0 +1,1 @@
+"""The programs called by Fail2Ban's names: the same options, text and exit codes."""

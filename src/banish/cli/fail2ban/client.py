@@ -1,0 +1,191 @@
+"""``fail2ban-client`` and ``fail2ban-server``: what of them needs no running server.
+
+Dumping the configuration as the commands it stands for (``-d``, ``--dp``),
+testing it (``-t``), durations (``--str2sec``) and versions. Everything else is
+answered with the verb of ours that does it.
+
+Options are read as Fail2Ban does it, with getopt: long ones may be shortened,
+and the first word that is no option ends them. ``-t`` finds more than Fail2Ban's,
+which neither compiles regexes nor reads durations; a log that is not there yet
+is no error, since we wait for it.
+"""
+
+import getopt
+import pprint
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from banish import __version__
+from banish.cli.fail2ban.programs import COMPATIBLE, FAILED
+from banish.cli.fail2ban.stream import read_stream
+from banish.config import builtin_tree, find_root, load
+from banish.model.duration import DurationError, parse_duration
+
+_SHORT = "hc:s:p:xfbdtviqV"
+_LONG = (
+    "loglevel=", "logtarget=", "syslogsocket=", "test", "async", "conf=", "pidfile=", "pname=",
+    "socket=", "timeout=", "str2sec=", "help", "version", "dp", "dump-pretty",
+)  # fmt: skip
+
+_OURS = {
+    "status": "status", "banned": "bans", "start": "run", "reload": "reload", "restart": "reload",
+    "unban": "unban", "set": "ban, unban", "get": "config",
+}  # fmt: skip
+"""Which verb of ours does what a command of Fail2Ban does."""
+
+_USAGE = """\
+Usage: {name} [OPTIONS]{command}
+
+Fail2Ban v{version}, as banish {ours} understands it
+
+Options:
+    -c, --conf <DIR>        configuration directory
+    -s, --socket <FILE>     socket path
+    -p, --pidfile <FILE>    pidfile path
+    --loglevel <LEVEL>      logging level
+    --logtarget <TARGET>    logging target: a file, stdout, stderr, syslog or sysout
+    --syslogsocket auto|<FILE>
+    -d                      dump configuration
+    --dp, --dump-pretty     dump the configuration for people
+    -t, --test              test configuration
+    -v                      increase verbosity
+    -q                      decrease verbosity
+    --str2sec <STRING>      convert time abbreviation format to seconds
+    -h, --help              display this help message
+    -V, --version           print the version (-V: nothing but the number)
+
+Taken for compatibility: -i, -x, -b, -f, --pname, --async, --timeout
+
+example: {name} -c /etc/fail2ban -d"""
+
+
+class _Wishes(msgspec.Struct):
+    """What a command line asks for."""
+
+    root: str = ""
+    dump: str = ""
+    test: bool = False
+    verbosity: int = 0
+    overrides: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+def run(name: str, words: Sequence[str]) -> int:
+    """Do what *words* say, called *name*, and return the exit code.
+
+    Raises:
+        ConfigError: There is no configuration where ``-c`` points.
+
+    """
+    try:
+        options, command = getopt.getopt(list(words), _SHORT, list(_LONG))
+    except getopt.GetoptError:
+        _show_usage(name)
+        return FAILED
+    wishes = _Wishes()
+    for option, value in options:
+        match option:
+            case "-h" | "--help":
+                _show_usage(name)
+                return 0
+            case "-V":
+                print(COMPATIBLE)
+                return 0
+            case "--version":
+                print(f"Fail2Ban v{COMPATIBLE} (banish {__version__})")
+                return 0
+            case "--str2sec":
+                return _show_seconds(value)
+            case _:
+                _wish(wishes, option, value)
+    if wishes.dump:
+        code = _dump(wishes)
+        if not wishes.test:
+            return code
+    if wishes.test:
+        code = _test(wishes)
+        if code or not command:
+            return code
+    if not command:
+        _show_usage(name)
+        return FAILED
+    return _refuse(name, command)
+
+
+def _wish(wishes: _Wishes, option: str, value: str) -> None:
+    match option:
+        case "-c" | "--conf":
+            wishes.root = value
+        case "-d":
+            wishes.dump = "plain"
+        case "--dp" | "--dump-pretty":
+            wishes.dump = "pretty"
+        case "-t" | "--test":
+            wishes.test = True
+        case "-v":
+            wishes.verbosity += 1
+        case "-q":
+            wishes.verbosity -= 1
+        case "--loglevel" | "--logtarget" | "--syslogsocket":
+            wishes.overrides[option.removeprefix("--")] = value
+        case _:
+            pass  # of use to a server only
+
+
+def _root(wishes: _Wishes) -> Path | None:
+    return Path(wishes.root) if wishes.root else find_root()
+
+
+def _dump(wishes: _Wishes) -> int:
+    stream = read_stream(_root(wishes), wishes.overrides)
+    if wishes.verbosity >= 0:
+        for warning in stream.warnings:
+            print(f"WARNING {warning}", file=sys.stderr)
+    for command in stream.commands:
+        if wishes.dump == "pretty":
+            print(pprint.pformat(command, width=1000, indent=2))
+        else:
+            print(command)
+    return 0 if stream.is_usable else FAILED
+
+
+def _test(wishes: _Wishes) -> int:
+    settings = load(_root(wishes), builtin=builtin_tree())
+    least = 0 if wishes.verbosity > 0 else 1
+    for problem in settings.problems:
+        severity = 1 if problem.severity == "error" else 0
+        if severity >= least:
+            print(f"{problem.severity.upper()} {problem}", file=sys.stderr)
+    if settings.errors:
+        print("ERROR: test configuration failed", file=sys.stderr)
+        return FAILED
+    print("OK: configuration test is successful")
+    return 0
+
+
+def _show_seconds(text: str) -> int:
+    """Print the length of time *text*, whole where Fail2Ban's arithmetic keeps it whole."""
+    try:
+        span = parse_duration(text)
+    except DurationError as error:
+        print(f"ERROR: {error}")
+        return FAILED
+    # A month and a year are fractions of days there, as is whatever is divided.
+    is_fraction = re.search(r"[./]|(?i:\d\s*(?:mo|y))", text) is not None
+    print(float(span) if is_fraction else int(span))
+    return 0
+
+
+def _refuse(name: str, command: list[str]) -> int:
+    verb = _OURS.get(command[0])
+    does = f'; "banish {verb}" does that' if verb else ""
+    print(f"ERROR: {name} {command[0]} is not understood by banish {__version__}{does}")
+    return FAILED
+
+
+def _show_usage(name: str) -> None:
+    command = "" if name.endswith("server") else " <COMMAND>"
+    print(_USAGE.format(name=name, command=command, version=COMPATIBLE, ours=__version__))

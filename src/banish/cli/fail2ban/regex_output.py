@@ -1,0 +1,124 @@
+"""What ``fail2ban-regex -o TOKEN`` prints of each failure.
+
+A token is ``id`` or ``fid``, ``ip``, ``host``, ``msg`` (the lines), ``row`` (a
+Python list), the name of a group, or a text with tags such as ``<ip> <F-USER>
+<time>``. A tag that nobody knows stays as it is; a text that a log supplies is
+never taken for a tag.
+"""
+
+import ipaddress
+import re
+import time
+from collections.abc import Callable, Iterable
+
+from banish.cli.fail2ban.regex_trial import Found
+from banish.detect.matcher import Matcher
+from banish.model.address import parse_address
+
+_TAG = re.compile(r"<([^ <>]+)>")
+
+_LINE = "\0"
+"""Stands for ``<msg>`` where a failure has several lines: each is printed by itself."""
+
+
+def output_of(token: str, matcher: Matcher) -> Callable[[Found], Iterable[str]]:
+    """Return what turns a failure of *matcher* into the lines that *token* asks for."""
+    match token:
+        case "id" | "fid":
+            return lambda found: [str(found.identity)]
+        case "ip":
+            return lambda found: [str(found.ip)]
+        case "host":
+            return lambda found: [found.report.host]
+        case "msg":
+            return lambda found: found.lines
+        case "matches":
+            return lambda found: [str(found.lines)]
+        case "row":
+            return lambda found: [_row(found, matcher)]
+        case _ if "<" in token:
+            return lambda found: _filled(token, found)
+        case _:
+            return lambda found: [_plain(found.report.tags.get(token))]
+
+
+def _plain(value: str | tuple[str, ...] | None) -> str:
+    return value if isinstance(value, str) else str(value)
+
+
+def _row(found: Found, matcher: Matcher) -> str:
+    """Return the failure as Python writes it, groups that took no part included."""
+    tags: dict[str, object] = {}
+    patterns = (matcher.prefregex, matcher.rules[found.report.rule - 1])
+    for pattern in patterns:
+        if pattern is not None:
+            names = re.findall(r"\(\?P<(\w+)>", pattern.expanded)
+            hidden = {"content", "nofail", "mlfforget", "mlfgained"}
+            tags.update((name, None) for name in names if name not in hidden)
+    tags.update(
+        (name if name != "port" else "fport", text) for name, text in found.report.tags.items()
+    )
+    if "users" in tags:
+        tags["users"] = set(found.report.tags["users"])
+    if found.ip != found.identity:
+        tags["ip"] = found.ip
+    return f"[{found.identity!r},\t{_seconds(found)!r},\t{tags!r}],"
+
+
+def _seconds(found: Found) -> float | None:
+    """Return the failure's time; fractions are cut off, as Fail2Ban reads no part of a second."""
+    return None if found.at is None else float(int(found.at))
+
+
+def _filled(text: str, found: Found) -> Iterable[str]:
+    lines = found.lines
+
+    def put(tag: re.Match[str]) -> str:
+        if tag[1] == "msg":
+            return lines[0] if len(lines) == 1 else _LINE
+        value = _value(tag[1], found)
+        return tag[0] if value is None else value.replace(_LINE, "\\x00")
+
+    filled = _TAG.sub(put, text)
+    return [filled.replace(_LINE, line) for line in lines] if _LINE in filled else [filled]
+
+
+def _value(tag: str, found: Found) -> str | None:
+    """Return the value of *tag*, or None if there is no such tag."""
+    ip = found.ip or ""
+    match tag:
+        case "ip" | "host":
+            return ip if tag == "ip" else found.report.host
+        case "fid" | "id":
+            return str(found.identity)
+        case "time":
+            return str(_seconds(found) or float(int(time.time())))
+        case "family":
+            address = parse_address(ip)
+            return f"inet{address.family}" if address and address.family == 4 else "inet6"
+        case "ip-rev":
+            return _reversed(ip)
+        case "matches":
+            return "\n".join(found.lines)
+        case "failures":
+            return str(found.report.attempts)
+        case "bancount" | "restored":
+            return "0"
+        case "br":
+            return "\n"
+        case "sp":
+            return " "
+        case _ if tag.startswith("F-"):
+            value = found.report.tags.get(tag[2:].lower(), "")
+            return value if isinstance(value, str) else str(value)
+        case _:
+            return None
+
+
+def _reversed(ip: str) -> str:
+    """Return an address as DNS blocklists are asked for it."""
+    try:
+        pointer = ipaddress.ip_address(ip).reverse_pointer
+    except ValueError:
+        return ""
+    return re.sub(r"(in-addr|ip6)\.arpa$", "", pointer)
