@@ -65,8 +65,8 @@ _DIRECTIVES = {
     "H": (r"(?P<H>[0-1]?\d|2[0-3])", "24hour"),
     "I": (r"(?P<I>1[0-2]|0?[1-9])", "12hour"),
     "j": (r"(?P<j>36[0-6]|3[0-5]\d|[1-2]\d\d|0\d[1-9]|0[1-9]0|[1-9]\d|0?[1-9])", "Yearday"),
-    "k": (r" ?(?P<H>[0-2]?\d)", "24hour"),
-    "l": (r" ?(?P<I>1?\d)", "12hour"),
+    "k": (r" ?(?P<H>[0-2]?\d)", "%k"),
+    "l": (r" ?(?P<I>1?\d)", "%l"),
     "m": (r"(?P<m>0?[1-9]|1[0-2])", "Month"),
     "M": (r"(?P<M>[0-5]?\d)", "Minute"),
     "p": (r"(?P<p>am|pm)", "AMPM"),
@@ -82,8 +82,8 @@ _DIRECTIVES = {
     "Z": (r"(?P<Z>Z|[A-Z]{3,5})", "Zone name"),
     "Exd": (r"(?P<d>[1-2]\d|0[1-9]|3[0-1])", "ExDay"),
     "ExH": (r"(?P<H>[0-1]\d|2[0-3])", "Ex24hour"),
-    "Exk": (r" ?(?P<H>[0-1]?\d|2[0-3])", "Ex24hour"),
-    "Exl": (r" ?(?P<I>1[0-2]|\d)", "Ex12hour"),
+    "Exk": (r" ?(?P<H>[0-1]?\d|2[0-3])", "%Exk"),
+    "Exl": (r" ?(?P<I>1[0-2]|\d)", "%Exl"),
     "Exm": (r"(?P<m>0[1-9]|1[0-2])", "ExMonth"),
     "ExM": (r"(?P<M>[0-5]\d)", "ExMinute"),
     "ExS": (r"(?P<S>[0-5]\d|6[0-1])", "ExSecond"),
@@ -245,7 +245,7 @@ def _literally(text: str) -> Callable[["re.Match[str]"], str]:
 
 def _unbound(pattern: str) -> str:
     """Return a default pattern fit to stand inside another."""
-    inner = {"EPOCH": "{EPOCH}", "TAI64N": _TAI}.get(pattern, pattern)
+    inner = {"EPOCH": _EPOCH, "TAI64N": _TAI}.get(pattern, pattern)
     return inner.removeprefix(_LINE_TAG).removeprefix("^")
 
 

@@ -20,11 +20,18 @@ from typing import NamedTuple
 from banish.detect.datefinder import DateFinder
 from banish.detect.datepattern import parse_datepattern
 from banish.detect.multiline import LineBuffer
-from banish.detect.pattern import Captured, Pattern, compile_pattern, groups_of, merged
+from banish.detect.pattern import Captured, Pattern, compile_pattern, groups_of
 from banish.detect.report import Counters, LineReport, LineState
-from banish.detect.session import Sessions, cut, wait
+from banish.detect.session import Sessions, wait
 from banish.detect.zone import zone_named
-from banish.model.address import Subject, SubjectKind, name_subject, parse_address, parse_subject
+from banish.model.address import (
+    MAX_SUBJECT_CHARACTERS,
+    Subject,
+    SubjectKind,
+    name_subject,
+    parse_address,
+    parse_subject,
+)
 from banish.model.failure import EVIDENCE_LIMIT_CHARACTERS, Evidence, Failure, Tags
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import FilterSettings
@@ -319,7 +326,7 @@ class Matcher:
         pattern = self.rules[hit.rule - 1]
         captured = pattern.groups(hit.found)
         if self._prefregex is not None and hit.before is not None:
-            captured = merged(self._prefregex.groups(hit.before), captured)
+            captured = {**self._prefregex.groups(hit.before), **captured}
         if self._buffer is None:
             evidence: tuple[Evidence, ...] = (self._evidence(line, path, offset, now),)
         else:
@@ -388,13 +395,13 @@ class Matcher:
             return None, None, ""
         return self._identifier(identifier), None, str(identifier)
 
-    def _identifier(self, text: str | tuple[str | None, ...]) -> Subject:
+    def _identifier(self, text: Captured) -> Subject:
         if self._usedns == "raw":
-            return Subject(parse_subject("x" + str(text)).text[1:], SubjectKind.ID)
+            return Subject(str(text)[:MAX_SUBJECT_CHARACTERS], SubjectKind.ID)
         return parse_subject(str(text))
 
 
-def _parse_address(text: str, mask: Captured) -> Subject | None:
+def _parse_address(text: str, mask: Captured | None) -> Subject | None:
     subject = parse_address(f"{text}/{mask}" if mask else text)
     if subject is not None and subject.text.endswith("/0"):
         return None
@@ -403,10 +410,12 @@ def _parse_address(text: str, mask: Captured) -> Subject | None:
 
 def _tags(captured: dict[str, Captured], users: tuple[str, ...]) -> Tags:
     tags = {
-        "port" if name == "fport" else name: cut(text)
+        name: text
         for name, text in captured.items()
-        if text is not None and name not in _HIDDEN and not name.startswith("skiplines")
+        if name not in _HIDDEN and not name.startswith("skiplines")
     }
+    if "fport" in tags:
+        tags["port"] = tags.pop("fport")
     if users:
         tags["users"] = users
     return tags

@@ -8,14 +8,20 @@ every character, which for twenty rules costs more than all the rest together.
 
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from banish.detect import tags
 from banish.errors import ConfigError
 from banish.model.settings import Regex, UseDns
 
-Captured = str | tuple[str | None, ...] | None
+Captured = str | tuple[str, ...]
 """What one group holds; a tuple comes from ``<F-TUPLE_...>``."""
+
+TEXT_CHARACTERS = 1_024
+"""Longest text kept of one capture: a user name, an identifier, a key."""
+
+TUPLE_PARTS = 16
+"""Most parts kept of an ``<F-TUPLE_...>``."""
 
 Search = Callable[[str], "re.Match[str] | None"]
 
@@ -104,15 +110,22 @@ class Pattern:
         )
 
     def groups(self, found: re.Match[str]) -> dict[str, Captured]:
-        """Return the named groups of *found*, alternatives filled in and tuples joined."""
-        captured: dict[str, Captured] = dict(found.groupdict())
+        """Return what the named groups captured, alternatives filled in and tuples joined.
+
+        Groups that took no part are left out; long texts are cut.
+        """
+        captured: dict[str, Captured] = {
+            name: text for name, text in found.groupdict().items() if text is not None
+        }
         for name, fills in self._alternatives:
-            if captured[name] and not captured.get(fills):
-                captured[fills] = captured[name]
+            if (text := captured.get(name)) and not captured.get(fills):
+                captured[fills] = text
         for name, fills in self._tuples:
-            part = found[name]
-            so_far = captured.get(fills)
+            part = found[name] or ""
+            so_far = captured.get(fills, "")
             captured[fills] = (*so_far, part) if isinstance(so_far, tuple) else (so_far, part)
+        if len(found.string) > TEXT_CHARACTERS:
+            return {name: _cut(text) for name, text in captured.items()}
         return captured
 
 
@@ -166,13 +179,10 @@ def groups_of(pattern: Pattern | None) -> frozenset[str]:
     return pattern.names if pattern else frozenset()
 
 
-def merged(first: Mapping[str, Captured], second: Mapping[str, Captured]) -> dict[str, Captured]:
-    """Return the captures of two patterns as one; where both have one, the second's counts."""
-    both = dict(first)
-    for name, text in second.items():
-        if text is not None or name not in both:
-            both[name] = text
-    return both
+def _cut(text: Captured) -> Captured:
+    if isinstance(text, str):
+        return text[:TEXT_CHARACTERS]
+    return tuple(part[:TEXT_CHARACTERS] for part in text[:TUPLE_PARTS])
 
 
 def _short(text: str) -> str:

@@ -18,7 +18,8 @@ handed out at once; so no failure that could be counted is lost this way, and
 from its newest line, where Fail2Ban counts from its first.
 """
 
-import heapq
+import ipaddress
+from itertools import islice
 
 from banish.detect.pattern import Captured
 from banish.model.failure import Evidence
@@ -39,22 +40,8 @@ USERS = 64
 KEY_CHARACTERS = 255
 """Longest part of a session's key that tells it from others."""
 
-TEXT_CHARACTERS = 1_024
-"""Longest text remembered of one capture."""
 
-TUPLE_PARTS = 16
-"""Most parts remembered of an ``<F-TUPLE_...>``."""
-
-
-def cut(text: str | tuple[str | None, ...]) -> str | tuple[str, ...]:
-    """Return a capture no longer than what is remembered of it."""
-    if isinstance(text, str):
-        return text[:TEXT_CHARACTERS]
-    return tuple((part or "")[:TEXT_CHARACTERS] for part in text[:TUPLE_PARTS])
-
-
-_ADDRESSES = ("ip4", "ip6", "dns")
-_FLAGS = frozenset({"nofail", "mlfgained", "mlfforget"})
+_FLAGS = ("nofail", "mlfgained", "mlfforget")
 
 
 class Session:
@@ -173,12 +160,12 @@ class Sessions:
         return Joined(session, is_failure=not is_free)
 
     def _remember(self, session: Session, captured: dict[str, Captured]) -> None:
-        for name, text in captured.items():
-            if text is not None and name not in _FLAGS:
-                session.captured[name] = cut(text)
+        session.captured.update(captured)
+        for flag in _FLAGS:
+            session.captured.pop(flag, None)
         user = captured.get("user")
         if isinstance(user, str) and user and len(session.users) < USERS:
-            session.users[user[:TEXT_CHARACTERS]] = None
+            session.users[user] = None
 
     def _add(self, key: str, session: Session) -> None:
         if len(self._open) >= self._capacity:
@@ -194,33 +181,53 @@ class Sessions:
             del self._owned[session.owner]
 
     def _put_down(self, key: str, session: Session) -> None:
-        """Move the session to the address it now turns out to be from, as its newest."""
-        owner = next(
-            (str(session.captured[name]) for name in _ADDRESSES if session.captured.get(name)), ""
-        )
+        """Put the session down to the address it turns out to be from, as its newest."""
         owned = self._owned[session.owner]
         del owned[key]
-        if not owned:
-            del self._owned[session.owner]
-        session.owner = owner
-        self._owned.setdefault(owner, {})[key] = None
+        owner = _owner(session.captured)
+        if owner != session.owner:
+            if not owned:
+                del self._owned[session.owner]
+            session.owner = owner
+            owned = self._owned.setdefault(owner, {})
+        owned[key] = None
 
     def _make_room(self) -> None:
-        """Drop an eighth of all sessions, the oldest of whoever has most of them.
+        """Drop an eighth of all sessions, the oldest of those who have most of them.
 
         Many at once, so that a flood pays for the sorting only now and then.
         """
-        heaviest = [(-len(owned), owner) for owner, owned in self._owned.items()]
-        heapq.heapify(heaviest)
-        for _ in range(max(1, self._capacity // 8)):
-            count, owner = heaviest[0]
-            key = next(iter(self._owned[owner]))
-            self._close(key, self._open[key])
-            self.evicted += 1
-            if count < -1:
-                heapq.heapreplace(heaviest, (count + 1, owner))
-            else:
-                heapq.heappop(heaviest)
+        wanted = max(1, self._capacity // 8)
+        # The highest level such that cutting everyone down to it is enough.
+        level = freed = 0
+        for above, size in enumerate(sorted(map(len, self._owned.values()), reverse=True)):
+            if freed - above * size >= wanted:
+                level = size
+                break
+            freed += size
+        for owner in tuple(self._owned):
+            owned = self._owned[owner]
+            for key in tuple(islice(owned, max(0, min(wanted, len(owned) - level)))):
+                self._close(key, self._open[key])
+                self.evicted += 1
+                wanted -= 1
+
+
+def _owner(captured: dict[str, Captured]) -> str:
+    """Return whom a session is put down to: an IPv4 address, or the /64 of an IPv6 one.
+
+    A host has a /64 to itself (RFC 4291, 2.5.4), so that its addresses are one.
+    """
+    for name in ("ip4", "ip6", "dns"):
+        text = captured.get(name)
+        if isinstance(text, str):
+            if name == "ip6":
+                try:
+                    return ipaddress.IPv6Address(text).packed[:8].hex()
+                except ValueError:
+                    return text
+            return text
+    return ""
 
 
 def wait(joined: Joined) -> None:
