@@ -120,9 +120,8 @@ def _try(options: Values, log: str, regex: str, ignoreregex: str = "") -> None:
     root = find_root() if options.config is None else Path(options.config)
     choice = choose(regex, root, from_journal=from_journal)
     settings = _settings(options, choice, ignoreregex)
-    matcher = Matcher(
-        "fail2ban-regex", settings, _FOR_EVER, check_all=not (options.no_check_all or options.out)
-    )
+    checks_all = not (options.no_check_all or options.out)
+    matcher = Matcher("fail2ban-regex", settings, _FOR_EVER, check_all=checks_all)
     encoding = options.encoding or locale.getpreferredencoding(do_setlocale=False)
     said, lines = open_lines(
         log, encoding, maxlines=settings.maxlines, matches=settings.journalmatch
@@ -138,7 +137,7 @@ def _try(options: Values, log: str, regex: str, ignoreregex: str = "") -> None:
         bool(options.print_no_ignored),
         bool(options.print_no_missed),
     )
-    with Trial(matcher, limits, verbose=options.verbose > 0) as trial:
+    with Trial(matcher, limits, checks_all=checks_all, verbose=options.verbose > 0) as trial:
         if reports:
             trial.take_all(lines, _now)
             shows_patterns = bool(options.verbose_date)

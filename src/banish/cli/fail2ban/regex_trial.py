@@ -21,7 +21,7 @@ from banish.cli.fail2ban.regex_lines import Line
 from banish.detect.matcher import Matcher
 from banish.detect.report import LineReport
 from banish.errors import ResolveError
-from banish.model.address import Subject, SubjectKind
+from banish.model.address import Subject, SubjectKind, name_subject, parse_subject
 from banish.model.instant import Instant
 from banish.resolve.dns import DnsResolver
 
@@ -67,8 +67,12 @@ class Limits(msgspec.Struct, frozen=True):
 class Trial:
     """One run of a filter over lines, and what came of it."""
 
-    def __init__(self, matcher: Matcher, limits: Limits, *, verbose: bool = False) -> None:
+    def __init__(
+        self, matcher: Matcher, limits: Limits, *, checks_all: bool = True, verbose: bool = False
+    ) -> None:
+        """Try the filter of *matcher*; *checks_all* is whether it tries every rule."""
         self.matcher = matcher
+        self._checks_all = checks_all
         self.limits = limits
         self._verbose = verbose
         self._resolver: DnsResolver | None = None
@@ -109,16 +113,18 @@ class Trial:
     def take(self, line: Line, now: Instant) -> tuple[LineReport, list[Found]]:
         """Try one line; return what the filter says and the failures it comes to."""
         report = self.matcher.trace(line.text, now, line.at, live=None)
-        if report.state == "pending":
+        if report.failures:
+            subjects = self._resolve(report.failures[0].subject)
+            return report, [Found(each.text, _time(report, now), report) for each in subjects]
+        if report.state == "pending" or (report.state == "informing" and not report.host):
             return report, [Found(None, _time(report, now), report)]
-        if report.state == "unusable" and "dns" not in report.tags:
+        if report.state == "unusable" and report.tags.get("dns") != report.host:
             # Fail2Ban counts such text (256.0.2.1) although no firewall can ban it.
             return report, [Found(report.host, _time(report, now), report)]
-        return report, [
-            Found(subject.text, _time(report, now), report)
-            for failure in report.failures
-            for subject in self._resolve(failure.subject)
-        ]
+        if report.state == "informing":
+            subjects = self._resolve(_subject(report))
+            return report, [Found(each.text, _time(report, now), report) for each in subjects]
+        return report, []
 
     def _resolve(self, subject: Subject) -> Iterable[Subject]:
         if subject.kind is not SubjectKind.NAME:
@@ -135,17 +141,18 @@ class Trial:
         self.prefregex_hits += report.prefregex is True
         if self._verbose and report.prefregex and len(self.prefregex_groups) <= self.limits.lines:
             self._keep_groups(report)
-        if report.state == "informing":
-            self.hits.update(report.rules)
-            self._count_ignored(report)
-        elif report.state == "ignored":
+        if report.state == "informing" and "mlfid" in report.tags and not self._checks_all:
+            found = []  # it went into its session, and that is all
+        for rule in report.rules if found else ():
+            self.hits[rule] += len(found)
+            if self._verbose:
+                self.found.setdefault(rule, []).extend(found)
+        if report.state == "ignored":
             self._count_ignore_rules(report)
             self._count_ignored(report)
+        elif found and report.state == "informing":
+            self._count_ignored(report)
         elif found:
-            for rule in report.rules:
-                self.hits[rule] += len(found)
-                if self._verbose:
-                    self.found.setdefault(rule, []).extend(found)
             self._count_matched(report)
         else:
             self.missed += 1
@@ -197,6 +204,13 @@ class Trial:
 
 async def _addresses(resolver: DnsResolver, name: str) -> Iterable[Subject]:
     return await resolver.addresses(name)
+
+
+def _subject(report: LineReport) -> Subject:
+    """Return whom a line that only informs names."""
+    if report.tags.get("dns") == report.host and "ip4" not in report.tags:
+        return name_subject(report.host)
+    return parse_subject(report.host)
 
 
 def _time(report: LineReport, now: Instant) -> Instant | None:
