@@ -6,6 +6,7 @@ filter. A path into a ``filter.d`` stands in the configuration around it, any
 other path is a file by itself. What is none of these is a regular expression.
 """
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -81,7 +82,8 @@ def _plain(value: str) -> Choice:
 
 def _along(path: Path, library: Library) -> tuple[Library, str, Path | None]:
     """Return where the filter file *path* stands, its name there, and its path if it is alone."""
-    found = next((file for file in _files(path) if file.is_file()), None)
+    # Unlike Path.is_file this takes any text: a regex may be longer than paths can be.
+    found = next((file for file in _files(path) if os.path.isfile(file)), None)  # noqa: PTH113
     if found is None:
         return library, "", None
     if found.parent.name == "filter.d":

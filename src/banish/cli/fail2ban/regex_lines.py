@@ -1,10 +1,10 @@
 """What the LOG of ``fail2ban-regex`` means: a file, the journal, the input, or lines as such."""
 
 import asyncio
+import os
 import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 from banish.cli.fail2ban.regex_choice import HERE, shorten
@@ -13,10 +13,12 @@ from banish.config.arguments import parse_spec
 from banish.config.problem import FaultError
 from banish.config.text import single
 from banish.detect.detector import encoding_named
-from banish.errors import ConfigError
+from banish.errors import ConfigError, SourceError
 from banish.model.instant import Instant, Seconds
 from banish.model.record import Batch
 from banish.sources.replay import read_log
+from banish.telemetry.happenings import Happening
+from banish.telemetry.lines import harmless
 
 JOURNAL = "systemd-journal"
 
@@ -47,7 +49,8 @@ def open_lines(
         said = ["Use         systemd journal", f"Use         encoding : {encoding}"]
         said += [f"Use    journal match : {' '.join(words)}" for words in matches]
         return said, _journal(log, matches)
-    if log == "-" or Path(log).is_file():
+    # Unlike Path.is_file this takes any text: a long line, one with a NUL in it.
+    if log == "-" or os.path.isfile(log):  # noqa: PTH113
         name = "standard input" if log == "-" else log
         codec = encoding_named(encoding)
         said = [f"Use         log file : {name}", f"Use         encoding : {encoding}"]
@@ -79,8 +82,8 @@ def _journal(log: str, matches: tuple[tuple[str, ...], ...]) -> Iterator[Line]:
     except (FaultError, ValueError) as error:
         raise ConfigError(f"{log} is not understood: {error}", where="LOG") from error
 
-    def tell(happening: object) -> None:
-        print(f"ERROR: {happening}", file=sys.stderr)
+    def tell(happening: Happening) -> None:
+        print(f"WARNING {harmless(happening.text())}", file=sys.stderr)
 
     source = JournalSource(
         "fail2ban-regex", matches, emit=tell, clock=_now, journal_path=path, flags=flags,
@@ -95,6 +98,9 @@ def _journal(log: str, matches: tuple[tuple[str, ...], ...]) -> Iterator[Line]:
                 yield from map(Line, texts, times)
         finally:
             runner.run(_close(batches))
+    health = source.health()
+    if health.state in ("waiting", "failing"):
+        raise SourceError(health.detail, retry=False)
 
 
 def _now() -> Instant:

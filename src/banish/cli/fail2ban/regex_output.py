@@ -6,6 +6,7 @@ Python list), the name of a group, or a text with tags such as ``<ip> <F-USER>
 never taken for a tag.
 """
 
+import functools
 import ipaddress
 import re
 import time
@@ -16,9 +17,6 @@ from banish.detect.matcher import Matcher
 from banish.model.address import parse_address
 
 _TAG = re.compile(r"<([^ <>]+)>")
-
-_LINE = "\0"
-"""Stands for ``<msg>`` where a failure has several lines: each is printed by itself."""
 
 
 def output_of(token: str, matcher: Matcher) -> Callable[[Found], Iterable[str]]:
@@ -71,16 +69,14 @@ def _seconds(found: Found) -> float | None:
 
 
 def _filled(text: str, found: Found) -> Iterable[str]:
-    lines = found.lines
+    """Return *text* with its tags put in; with ``<msg>`` in it, once for each line."""
+    lines = found.lines if "<msg>" in text else ("",)
 
-    def put(tag: re.Match[str]) -> str:
-        if tag[1] == "msg":
-            return lines[0] if len(lines) == 1 else _LINE
-        value = _value(tag[1], found)
-        return tag[0] if value is None else value.replace(_LINE, "\\x00")
+    def put(tag: re.Match[str], line: str) -> str:
+        value = line if tag[1] == "msg" else _value(tag[1], found)
+        return tag[0] if value is None else value
 
-    filled = _TAG.sub(put, text)
-    return [filled.replace(_LINE, line) for line in lines] if _LINE in filled else [filled]
+    return [_TAG.sub(functools.partial(put, line=line), text) for line in lines]
 
 
 def _value(tag: str, found: Found) -> str | None:
