@@ -10,6 +10,7 @@ from banish.config.merge import Library
 from banish.config.problem import FaultError, Problems
 from banish.config.search import Tree
 from banish.config.text import Text, single
+from banish.model.instant import Seconds
 from banish.model.settings import Enforcement, Place
 
 WriteTree = Callable[[Mapping[str, str]], Path]
@@ -27,6 +28,9 @@ FILES = {
     "action.d/looped.conf": "[Definition]\nactionban = x\n",
     "action.d/nftables.conf": "[Definition]\ntype = <type>\n",
     "action.d/own.py": "",
+    "action.d/smtp.py": "",
+    "action.d/tell.conf": "[Definition]\nactionban = tell <dest> <ip>\nnorestored = yes\n"
+    "[Init]\ndest = root\nkind = <dest>s\ntimeout = 2m\n[Init?family=inet6]\nkind = six\n",
 }
 
 
@@ -73,8 +77,8 @@ def closed(actions: Actions) -> str:
         ("pf[actiontype=<allports>]", "tcp all reject"),
         ("pf", "tcp 22 reject"),
         ("ufw", "all all reject"),
-        ("hostsdeny iptables[port=22]", "all all reject"),
-        ("route[blocktype=blackhole]", "all all drop"),
+        ("csf iptables[port=22]", "all all reject"),
+        ("ufw[blocktype=drop]", "all all drop"),
     ],
 )
 def test_an_action_closes_what_it_would_close_in_fail2ban(
@@ -87,14 +91,10 @@ def test_an_action_closes_what_it_would_close_in_fail2ban(
 @pytest.mark.parametrize(
     ("action", "expected", "says"),
     [
-        ("sendmail-whois[dest=a]", "-", "nobody is told"),
-        ("iptables[port=22] abuseipdb", "udp 22 reject", '"abuseipdb" is not carried out'),
-        ("smtp.py", "-", "not carried out"),
-        ("custom[a=1]", "tcp 80 reject", "nftables bans in its place"),
+        ("smtp.py", "-", "nobody is told"),
         ("own.py", "tcp 80 reject", "nftables bans in its place"),
         ("cstom", "tcp 80 reject", 'no action "cstom"'),
         ("other.py", "tcp 80 reject", "no action"),
-        ("iptables[blocktype=RETURN]", "-", "lets its subjects in"),
         ("iptables[port=nosuchport]", "udp all reject", "every port"),
         ("", "-", "no action"),
         ("nftables", "tcp 80 reject", "refers to itself"),
@@ -131,3 +131,68 @@ def test_each_action_is_kept_as_written_with_its_line(library: Library) -> None:
 def test_an_action_written_otherwise_is_refused(library: Library) -> None:
     with pytest.raises(FaultError):
         read(library, "iptables[port")
+
+
+@pytest.mark.parametrize(
+    ("action", "ways", "expected"),
+    [
+        ("tell", "commands", "-"),
+        ("iptables[port=22] tell", "native commands", "udp 22 reject"),
+        ("custom[a=1]", "commands", "-"),
+        ("iptables[blocktype=RETURN]", "commands", "-"),
+        ("own.py", "none", "tcp 80 reject"),
+        ("no-such", "native", "tcp 80 reject"),
+    ],
+)
+def test_what_no_enforcer_of_ours_can_do_runs_as_commands(
+    library: Library, action: str, ways: str, expected: str
+) -> None:
+    actions = read(library, action, port="80", protocol="tcp")
+    assert [each.way for each in actions.settings] == ways.split()
+    assert closed(actions) == expected
+
+
+def test_every_action_runs_as_commands_if_none_is_to_be_native(library: Library) -> None:
+    text = single("iptables[port=22] custom", HERE)
+
+    def options(option: str) -> Text | None:
+        return single("false", HERE) if option == "nativeactions" else None
+
+    actions = read_actions(library, "web", text, options, lambda _option: None)
+    assert [action.way for action in actions.settings] == ["commands", "commands"]
+    assert actions.enforcement is None
+    assert actions.settings[0].properties["port"] == "22"
+
+
+def test_an_action_as_commands_has_its_properties(library: Library) -> None:
+    (action,) = read(library, "tell[dest=me]").settings
+    assert action.properties == {
+        "actionban": "tell me <ip>",
+        "norestored": "true",
+        "dest": "me",
+        "name": "web",
+        "actname": "tell",
+        "kind": "<dest>s",
+        "kind?family=inet6": "six",
+        "timeout": "2m",
+    }
+    assert action.timeout == Seconds(120)
+    assert action.flag("norestored")
+    assert not action.flag("actionstart_on_demand")
+    assert action.command("actionban") == "tell me <ip>"
+    assert not action.is_enforcing
+
+
+def test_a_time_limit_that_is_none_is_told(library: Library) -> None:
+    read(library, "tell[timeout=soon]")
+    assert "timeout" in library.problems.all()[0].what
+
+
+def test_actions_of_one_jail_have_names_of_their_own(library: Library) -> None:
+    names = [
+        action.actname
+        for action in read(
+            library, "tell tell[name=web-2] tell[name=x] tell tell[actname=mine]"
+        ).settings
+    ]
+    assert names == ["tell", "tell-2", "tell-x", "tell-3", "mine"]

@@ -1,10 +1,10 @@
-"""What a jail's actions come to: which ports of which protocols a ban closes.
+"""What a jail's actions come to, and which way each of them is carried out.
 
-Fail2Ban bans by running the commands of its action files. Here the firewall is
-nftables, in process, for every jail; of the actions that ban in a firewall only
-the meaning is taken: ``port``, ``protocol``, ``type``, ``blocktype``, from their
-arguments or from their files. Actions that do something else (mail, reports) are
-not carried out, and that is told.
+An action that closes ports in this host's firewall is carried out *natively*: of
+it only the meaning is taken (``port``, ``protocol``, ``type``, ``blocktype``, from
+its arguments or its file), and our own nftables enforcer does the rest. Every
+other action, and with ``nativeactions = false`` every action, is run *as
+commands*, exactly as its file has them (`banish.config.commands`).
 """
 
 import re
@@ -12,15 +12,19 @@ from collections.abc import Mapping
 
 import msgspec
 
+from banish.config import commands
 from banish.config.arguments import parse_specs
 from banish.config.definition import Definition
 from banish.config.interpolate import Lookup
 from banish.config.merge import Library
 from banish.config.ports import merge_ports, parse_ports, parse_protocols
 from banish.config.problem import FaultError, did_you_mean, shown
-from banish.config.text import Text, single
+from banish.config.text import Text
+from banish.config.values import to_bool
+from banish.model.instant import Seconds
 from banish.model.settings import (
     ActionSettings,
+    ActionWay,
     BlockType,
     Enforcement,
     Place,
@@ -32,20 +36,10 @@ _BY_PORT = re.compile(
 )
 """Actions that close the jail's ports in the host's firewall."""
 
-_BY_HOST = re.compile(
-    r"ufw|shorewall|route|hostsdeny|apf|csf|npf|ipfilter|osx-afctl|osx-ipfw|symbiosis-.*|blocklist"
-)
-"""Actions that close every port of the host."""
-
-_TELLS = re.compile(
-    r"(send)?mail(-.*)?|smtp(\.py)?|abuseipdb|blocklist_de|dshield|mynetwatchman|ipthreat|complain"
-    r"|xarf-.*|apprise|badips.*|dummy|telegram.*|slack.*|discord.*|ntfy.*|pushover.*|gotify.*"
-)
-"""Actions that tell somebody and ban nobody."""
+_BY_HOST = re.compile(r"ufw|shorewall|apf|csf|npf|ipfilter|osx-afctl|osx-ipfw|symbiosis-.*")
+"""Actions that close every port in the host's firewall."""
 
 _LETS_IN = re.compile(r"\b(return|accept|allow)\b", re.IGNORECASE)
-
-_NATIVE_CURE = "bans are carried out in nftables by banish itself; this action does nothing here"
 
 
 class Actions(msgspec.Struct, frozen=True):
@@ -77,20 +71,41 @@ class _Action:
         self.has_file = merged is not None or (
             self.is_script and library.tree.find(f"action.d/{name}") is not None
         )
-        self._definition = None
+        self.definition = None
         if merged is not None:
-            self._definition = Definition(merged, arguments, jail, read_for="action")
+            self.definition = Definition(merged, arguments, jail, read_for="action")
 
     def get(self, option: str) -> Text | None:
         """Return an option as the action has it, from arguments or file."""
-        if self._definition is not None:
-            return self._definition.get(option)
+        if self.definition is not None:
+            return self.definition.get(option)
         return self.arguments.get(option)
 
     def word(self, option: str) -> str:
         """Return an option as one word in lower case; empty if it is not set."""
         value = self.get(option)
         return value.text.strip().lower() if value else ""
+
+    @property
+    def is_by_port(self) -> bool:
+        """Whether it closes the jail's ports in the host's firewall."""
+        return _BY_PORT.fullmatch(self.name) is not None
+
+    @property
+    def is_native(self) -> bool:
+        """Whether our own enforcer can do what it does."""
+        if not self.is_by_port and not _BY_HOST.fullmatch(self.name):
+            return False
+        return not _LETS_IN.search(self.word("blocktype"))
+
+
+class _Outcome(msgspec.Struct, frozen=True):
+    """What one action comes to."""
+
+    way: ActionWay
+    ban: _Ban | None = None
+    properties: Mapping[str, str] = {}
+    timeout: Seconds = commands.TIMEOUT
 
 
 def read_actions(
@@ -109,14 +124,17 @@ def read_actions(
     own = _own_ban(library, named)
     if text is None:
         return Actions((), _enforce(jail, [own]))
+    wanted = options("nativeactions")
+    may_be_native = wanted is None or to_bool(wanted, "nativeactions", library.problems)
     settings: list[ActionSettings] = []
     bans: list[_Ban] = []
+    names = _Names()
     for name, arguments, place in parse_specs(text):
         plain = {option: value.text for option, value in arguments.items()}
-        settings.append(ActionSettings(name, plain, place))
-        action = _Action(library, name, {"name": single(jail, place), **arguments}, place, options)
+        full = commands.named(name, jail, arguments, place)
+        action = _Action(library, name, full, place, options)
         try:
-            ban = _ban_of(library, action, own)
+            outcome = _outcome(library, action, own, may_be_native=may_be_native)
         except FaultError as fault:
             # The action would not work in Fail2Ban either; its ban still can.
             library.problems.warn(
@@ -125,13 +143,71 @@ def read_actions(
                 option="action",
                 cure=fault.cure,
             )
-            ban = own
-        if ban is not None:
-            bans.append(ban)
+            outcome = _Outcome("native", own)
+        settings.append(
+            ActionSettings(
+                name,
+                plain,
+                place,
+                outcome.way,
+                names.unique(full["actname"].text),
+                outcome.properties,
+                outcome.timeout,
+            )
+        )
+        if outcome.ban is not None:
+            bans.append(outcome.ban)
     if not settings:
         what = f"[{jail}] has no action: failures are counted, and nobody is banned"
         library.problems.warn(what, text.place, option="action", cure="delete the line to ban")
     return Actions(tuple(settings), _enforce(jail, bans) if bans else None)
+
+
+class _Names:
+    """Gives each action of a jail a name of its own."""
+
+    def __init__(self) -> None:
+        self._given: dict[str, int] = {}
+
+    def unique(self, name: str) -> str:
+        """Return *name*, with a number behind it if it was given before."""
+        found = name
+        while found in self._given:
+            self._given[name] += 1
+            found = f"{name}-{self._given[name]}"
+        self._given[found] = 1
+        return found
+
+
+def _outcome(library: Library, action: _Action, own: _Ban, *, may_be_native: bool) -> _Outcome:
+    """Return what *action* comes to; tell what of it is left undone."""
+    if action.definition is not None and not (may_be_native and action.is_native):
+        found = dict(commands.properties(action.definition))
+        return _Outcome(
+            "commands",
+            None,
+            {option: value.text for option, value in found.items()},
+            commands.time_limit(found),
+        )
+    if not action.is_script and action.is_native:
+        return _Outcome("native", _ban_of(library, action, own))
+    if not action.has_file:
+        names = [
+            name.removeprefix("action.d/").removesuffix(".conf")
+            for name in library.tree.match("action.d", ".conf")
+        ]
+        what = f"there is no action {shown(action.name)}: nftables bans in its place"
+        cure = did_you_mean(action.name, names) or "correct the name"
+        library.problems.warn(what, action.place, option="action", cure=cure)
+        return _Outcome("native", own)
+    tells = action.name == "smtp.py"
+    instead = "nobody is told of bans" if tells else "nftables bans in its place"
+    what = f"{shown(action.name)} is written in Python and not carried out: {instead}"
+    cure = (
+        "use one of the sendmail actions" if tells else "use an action of commands, such as X.conf"
+    )
+    library.problems.warn(what, action.place, option="action", cure=cure)
+    return _Outcome("none", None if tells else own)
 
 
 def _own_ban(library: Library, named: Lookup) -> _Ban:
@@ -144,31 +220,11 @@ def _own_ban(library: Library, named: Lookup) -> _Ban:
     )
 
 
-def _ban_of(library: Library, action: _Action, own: _Ban) -> _Ban | None:
-    """Return what *action* closes, or None where it bans nobody; tell what is left undone."""
-    if _TELLS.fullmatch(action.name):
-        _tell(library, action, "is not carried out in this release: nobody is told of bans")
-        return None
-    by_port = _BY_PORT.fullmatch(action.name) is not None
-    by_host = not by_port and _BY_HOST.fullmatch(action.name) is not None
-    if not by_port and not by_host:
-        if action.has_file:
-            _tell(library, action, "is not carried out in this release: nftables bans in its place")
-        else:
-            names = [
-                name.removeprefix("action.d/").removesuffix(".conf")
-                for name in library.tree.match("action.d", ".conf")
-            ]
-            cure = did_you_mean(action.name, names) or "correct the name"
-            what = f"there is no action {shown(action.name)}: nftables bans in its place"
-            library.problems.warn(what, action.place, option="action", cure=cure)
-        return own
+def _ban_of(library: Library, action: _Action, own: _Ban) -> _Ban:
+    """Return what the native *action* closes."""
     blocktype = action.word("blocktype")
-    if _LETS_IN.search(blocktype):
-        _tell(library, action, "lets its subjects in rather than keep them out: not carried out")
-        return None
     kind: BlockType = "drop" if "drop" in blocktype or "blackhole" in blocktype else "reject"
-    if by_host:
+    if not action.is_by_port:
         return _Ban((), (), kind)
     protocols, ports = action.get("protocol"), action.get("port")
     return _Ban(
@@ -189,12 +245,6 @@ def _ports(
     if ports is None or not ports.text.strip():
         return own.ports
     return parse_ports(ports, library.problems)
-
-
-def _tell(library: Library, action: _Action, what: str) -> None:
-    library.problems.warn(
-        f"{shown(action.name)} {what}", action.place, option="action", cure=_NATIVE_CURE
-    )
 
 
 def _enforce(jail: str, bans: list[_Ban]) -> Enforcement:

@@ -110,8 +110,14 @@ _JAIL = (
     ),
     Option(
         "action", "specification", "",
-        "What is done to a banned subject. Bans are carried out by banish itself in nftables; the "
-        "ports and protocols come from the actions named here.",
+        "What is done to a banned subject: files of action.d without their ending, with options in "
+        "brackets, parted by blanks or lines. Those that close ports in this host's firewall are "
+        "carried out by banish itself in nftables, all others run as commands.",
+    ),
+    Option(
+        "nativeactions", "boolean", "true",
+        "Whether actions for this host's firewall (iptables, nftables, ...) are carried out by "
+        "banish itself; false runs their commands exactly as they are written.",
     ),
     Option(
         "systemd_if_nologs", "boolean", "true",

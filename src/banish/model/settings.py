@@ -82,12 +82,38 @@ class LogPath(msgspec.Struct, frozen=True):
     place: Place | None = None
 
 
+ActionWay = Literal["native", "commands", "none"]
+"""How an action is carried out: by our own enforcer, by its commands, or not at all."""
+
+
 class ActionSettings(msgspec.Struct, frozen=True):
-    """One action of a jail as written: ``iptables[name=SSH, port=ssh]``."""
+    """One action of a jail as written, ``iptables[name=SSH, port=ssh]``, and what it comes to."""
 
     name: str
+    """The file of ``action.d`` it names, without its ending."""
     arguments: Mapping[str, str] = {}
     place: Place | None = None
+    way: ActionWay = "none"
+    actname: str = ""
+    """What it is called; unique within its jail."""
+    properties: Mapping[str, str] = {}
+    """Commands and parameters, tags of the ban and of the family still in them. Options for one
+    family are called as ``blocktype?family=inet6``; flags are ``true`` or ``false``."""
+    timeout: Seconds = Seconds(60)
+    """How long each of its commands may run."""
+
+    def command(self, option: str) -> str:
+        """Return the command of *option*, such as ``actionban``; empty if it has none."""
+        return self.properties.get(option, "").strip()
+
+    def flag(self, option: str) -> bool:
+        """Whether *option*, such as ``norestored``, is set to yes."""
+        return self.properties.get(option) == "true"
+
+    @property
+    def is_enforcing(self) -> bool:
+        """Whether it keeps subjects out: what it does at a ban it undoes at the end of one."""
+        return bool(self.command("actionunban") or self.command("actionflush"))
 
 
 Protocol = Literal["tcp", "udp", "icmp", "all", "sctp", "udplite", "dccp"]
