@@ -32,8 +32,7 @@ _LONG = (
 )  # fmt: skip
 
 _OURS = {
-    "status": "status", "banned": "bans", "start": "run", "reload": "reload", "restart": "reload",
-    "unban": "unban", "set": "ban, unban", "get": "config",
+    "status": "status", "banned": "bans", "start": "run", "unban": "unban", "get": "config",
 }  # fmt: skip
 """Which verb of ours does what a command of Fail2Ban does."""
 
