@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Show every problem; 1 if one of them keeps something from working."""
-    settings = load_settings(options)
+    settings = load_settings(options, vet=True)
     if options.json:
         print_json(
             {

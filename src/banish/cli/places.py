@@ -16,8 +16,8 @@ def config_dir(options: argparse.Namespace) -> Path | None:
     return find_root() if options.config is None else Path(options.config)
 
 
-def load_settings(options: argparse.Namespace) -> "Settings":
-    """Return the whole configuration.
+def load_settings(options: argparse.Namespace, *, vet: bool = False) -> "Settings":
+    """Return the whole configuration; with *vet*, its filters vetted.
 
     Raises:
         ConfigError: There is none where ``-c`` points.
@@ -25,7 +25,7 @@ def load_settings(options: argparse.Namespace) -> "Settings":
     """
     from banish.config import builtin_tree, load  # noqa: PLC0415
 
-    return load(config_dir(options), builtin=builtin_tree())
+    return load(config_dir(options), builtin=builtin_tree(), vet=vet)
 
 
 def socket_path(options: argparse.Namespace) -> Path:

@@ -18,6 +18,7 @@ from banish.config.search import builtin_tree, find_root, open_tree
 from banish.config.server import Server, read_server
 from banish.config.text import Text, single
 from banish.config.unknown import check_jails
+from banish.config.vetting import vet_filters
 from banish.errors import ConfigError
 from banish.model.settings import FilterSettings, JailSettings, Place, Settings
 
@@ -41,10 +42,12 @@ class Explained(msgspec.Struct, frozen=True):
     place: Place | None = None
 
 
-def load(root: Path | None, *, builtin: Path) -> Settings:
+def load(root: Path | None, *, builtin: Path, vet: bool = False) -> Settings:
     """Return the configuration in *root*; None: where this host has one, else the built-in one.
 
-    Everything that is wrong inside files becomes a `Problem` of the result.
+    Everything that is wrong inside files becomes a `Problem` of the result. With *vet*
+    the filters of all jails are vetted too (`banish.detect.vetting`), which takes as
+    long as everything else together, some times over.
 
     Raises:
         ConfigError: *root* does not exist or cannot be read.
@@ -63,6 +66,8 @@ def load(root: Path | None, *, builtin: Path) -> Settings:
             jail = read_jail(library, merged, name)
             if jail is not None:
                 jails.append(jail)
+    if vet:
+        vet_filters(library.problems, [jail.filter for jail in jails])
     return Settings(
         str(root) if root else "built-in",
         server,

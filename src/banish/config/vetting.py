@@ -1,0 +1,53 @@
+"""Warns of filters that attackers can turn against others, or keep busy.
+
+Kept out of what a server does when it starts: it takes some tens of milliseconds
+for each regex. docs/filter-safety.md tells operators what a warning means.
+"""
+
+from collections.abc import Iterable
+
+from banish.config.problem import Problems
+from banish.config.stopwatch import LIMIT_SECONDS, Runaway, time_filters
+from banish.detect.vetting import InjectionFinding, vet_injection
+from banish.model.settings import FilterSettings
+
+SHOWN_LIMIT_CHARACTERS = 400
+"""Longest proof that is shown."""
+
+
+def vet_filters(problems: Problems, filters: Iterable[FilterSettings]) -> None:
+    """Warn of what is unsafe in *filters*, which are such as load."""
+    chosen = list({_regexes(settings): settings for settings in filters}.values())
+    for settings, runaways in zip(chosen, time_filters(chosen), strict=True):
+        for finding in vet_injection(settings):
+            _tell_injection(problems, finding)
+        for runaway in runaways:
+            _tell_runaway(problems, runaway)
+
+
+def _regexes(settings: FilterSettings) -> tuple[object, ...]:
+    return settings.prefregex, settings.failregex, settings.ignoreregex, settings.maxlines
+
+
+def _tell_injection(problems: Problems, finding: InjectionFinding) -> None:
+    proof = f"this line names {finding.captured} for {finding.true}:\n    {_safe(finding.line)}\n"
+    problems.warn(finding.what, finding.place, option="failregex", cure=proof + finding.cure)
+
+
+def _tell_runaway(problems: Problems, runaway: Runaway) -> None:
+    pump = runaway.pump
+    what = (
+        f"a line of {runaway.characters} characters keeps the regex busy for more than "
+        f"{LIMIT_SECONDS:g} s"
+    )
+    cure = (
+        f"such as this one:\n    {_safe(pump.shown)}\n"
+        "let no two repeats that follow each other, or stand inside each other, take the same "
+        r'text: write [^"]* for .* and \S+ \S+ for (?:\S+ ?)*'
+    )
+    problems.warn(what, pump.place, option=pump.option, cure=cure)
+
+
+def _safe(text: str) -> str:
+    """Return *text* without anything that a terminal would act on."""
+    return text.encode("unicode_escape").decode("ascii")[:SHOWN_LIMIT_CHARACTERS]

@@ -1,0 +1,134 @@
+"""``banish check`` warns of filters that attackers can turn or keep busy; nobody else pays."""
+
+import io
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+
+from banish.config import builtin_tree, filter_settings, load, stopwatch
+from banish.config.stopwatch import LINE_CHARACTERS, Report, serve, time_filters
+from banish.model.settings import FilterSettings, Problem, Regex
+from tests.config.conftest import WriteTree
+
+TURNED = "^login of .*? from <HOST>(?:, .*)?$"
+BUSY = r"^(?:\w+\s?)*! <ADDR>$"
+SAFE = r"^login of \S+ from <ADDR>$"
+
+
+def jail(*regexes: str, prefregex: str = "") -> str:
+    lines = "\n    ".join(regexes)
+    return f"[web]\nenabled=true\nlogpath=/x.log\nprefregex={prefregex}\nfailregex={lines}\n"
+
+
+def vetted(write_tree: WriteTree, text: str) -> tuple[Problem, ...]:
+    return load(write_tree({"jail.conf": text}), builtin=builtin_tree(), vet=True).problems
+
+
+def filter_of(*regexes: str) -> FilterSettings:
+    return FilterSettings("web", tuple(map(Regex, regexes)))
+
+
+@pytest.fixture
+def alarm() -> Iterator[None]:
+    before = signal.getsignal(signal.SIGVTALRM)
+    yield
+    signal.signal(signal.SIGVTALRM, before)
+
+
+def test_a_filter_that_can_be_turned_is_told_of_with_the_proof(write_tree: WriteTree) -> None:
+    (problem,) = vetted(write_tree, jail(SAFE, TURNED))
+    assert problem.severity == "warning"
+    assert problem.option == "failregex"
+    assert problem.place is not None
+    assert problem.place.line == 6
+    assert problem.what.startswith("an attacker who writes what stands ")
+    proof = "login of x from 203.0.113.66,  from 192.0.2.1"
+    assert problem.cure.splitlines()[:2] == [
+        "this line names 203.0.113.66 for 192.0.2.1:",
+        f"    {proof}",
+    ]
+
+
+def test_a_filter_that_can_be_kept_busy_is_told_of(write_tree: WriteTree) -> None:
+    (problem,) = vetted(write_tree, jail(BUSY))
+    assert problem.severity == "warning"
+    assert "keeps the regex busy for more than 0.25 s" in problem.what
+    assert "many times" in problem.cure
+
+
+def test_a_prefregex_that_can_be_kept_busy_is_told_of_as_such(write_tree: WriteTree) -> None:
+    text = jail("^x <ADDR>$", prefregex=r"^(?:\w+\s?)*! <F-CONTENT>.+</F-CONTENT>$")
+    assert [problem.option for problem in vetted(write_tree, text)] == ["prefregex"]
+
+
+def test_a_safe_filter_gives_no_warning(write_tree: WriteTree) -> None:
+    assert vetted(write_tree, jail(SAFE)) == ()
+
+
+def test_without_being_asked_nothing_is_vetted(write_tree: WriteTree) -> None:
+    tree = write_tree({"jail.conf": jail(TURNED, BUSY)})
+    assert load(tree, builtin=builtin_tree()).problems == ()
+
+
+def test_two_jails_with_one_filter_are_vetted_once(write_tree: WriteTree) -> None:
+    again = jail(TURNED).replace("[web]", "[DEFAULT]").replace("enabled=true\n", "")
+    text = f"{again}[a]\nenabled=true\n[b]\nenabled=true\n"
+    assert len(vetted(write_tree, text)) == 1
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "sshd",
+        "sshd[mode=aggressive,unknown=both,publickey=any]",
+        "sshd[mode=aggressive,unknown=attempt,publickey=invalid,logtype=journal]",
+        "pam-generic",
+        "recidive",
+    ],
+)
+def test_our_own_filters_are_safe(spec: str) -> None:
+    from banish.detect.vetting import examine_injection
+
+    settings = filter_settings(spec, None, builtin_tree())
+    assert examine_injection(settings) == ([], ())
+    assert time_filters([settings]) == [[]]
+
+
+def test_regexes_are_timed_in_a_child() -> None:
+    (safe, busy) = time_filters([filter_of(SAFE), filter_of(SAFE, BUSY)])
+    assert safe == []
+    assert [(found.pump.rule, found.characters <= LINE_CHARACTERS) for found in busy] == [(2, True)]
+
+
+def test_the_regex_at_which_the_time_for_all_runs_out_is_held_guilty(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun = b"".join(msgspec.json.encode(Report(0, at)) + b"\n" for at in (0, 1))
+
+    def never(*_arguments: object, **_options: object) -> None:
+        raise subprocess.TimeoutExpired("child", 1.0, output=begun)
+
+    monkeypatch.setattr(subprocess, "run", never)
+    ((found,),) = time_filters([filter_of(BUSY)])
+    assert found.characters == LINE_CHARACTERS
+
+
+def test_no_time_at_all_finds_nothing() -> None:
+    assert time_filters([filter_of(BUSY)], limit=0.001) == [[]]
+
+
+@pytest.mark.usefixtures("alarm")
+def test_the_child_reports_each_guilty_regex_once() -> None:
+    quadratic = r"^\S+ x: .*a.*! <ADDR>$"
+    trials = [stopwatch._trial(filter_of(BUSY, quadratic))]
+    answer = io.BytesIO()
+    serve(io.BytesIO(msgspec.json.encode(trials)), answer)
+    reports = [json.loads(line) for line in answer.getvalue().splitlines()]
+    late = [report for report in reports if report.get("characters")]
+    assert len(late) == 1
+    assert trials[0].pumps[late[0]["pump"]].rule == 1
+    assert any(trials[0].pumps[report["pump"]].rule == 2 for report in reports)
