@@ -49,6 +49,9 @@ READ_BACK_PAUSE = Seconds(60)
 READ_BACK_SHARE = 20
 """The pause is at least this many times what the last reading took: 5 % of the time at most."""
 
+TOLD_LIMIT = 1_000
+"""Up to so many restored bans are told one by one; of more, only how many they are."""
+
 LONGEST_RETRY = Seconds(30)
 UNWRITTEN_EVIDENCE_LIMIT = 10_000
 """Decisions that may wait for the database with their evidence; more wait without."""
@@ -127,8 +130,9 @@ class Enforcing:
         self._enforced = len(self._in_force)
         self._checked_at = self._clock()
         self._read_back_at = self._time() + READ_BACK_PAUSE
-        for ban in bans:
-            self._emit(BanStarted(jail=ban.jail, subject=ban.subject, restored=True))
+        if len(bans) <= TOLD_LIMIT:
+            for ban in bans:
+                self._emit(BanStarted(jail=ban.jail, subject=ban.subject, restored=True))
 
     async def finish(self, *, keep: bool) -> None:
         """Carry out what still waits, write it, and leave the firewall in order."""
