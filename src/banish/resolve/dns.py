@@ -15,11 +15,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from banish.errors import ResolveError
 from banish.model.address import Subject, parse_address
 from banish.model.instant import Seconds
+from banish.resolve.workers import Workers
 
 KEEP = Seconds(300)
 KEEP_FAILURE = Seconds(30)
 TIME_LIMIT = Seconds(5)
 CACHE_LIMIT = 1_000
+AT_ONCE = 8
+"""Lookups that run at once; a dead resolver holds each for as long as the C library likes."""
+
 ADDRESS_LIMIT = 32
 """Addresses taken of one name; an attacker owns his zone and may list thousands."""
 
@@ -27,9 +31,14 @@ Lookup = Callable[[str], Awaitable[Sequence[str]]]
 """Returns the addresses of a name as text; raises OSError."""
 
 
-async def _system_lookup(name: str) -> Sequence[str]:
-    found = await asyncio.get_running_loop().getaddrinfo(name, None, type=socket.SOCK_STREAM)
-    return [str(entry[4][0]) for entry in found]
+def _system_lookup() -> Lookup:
+    workers = Workers(AT_ONCE)
+
+    async def look_up(name: str) -> Sequence[str]:
+        found = await workers.run(lambda: socket.getaddrinfo(name, None, type=socket.SOCK_STREAM))
+        return [str(entry[4][0]) for entry in found]
+
+    return look_up
 
 
 _NO_SUCH_NAME = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
@@ -38,9 +47,17 @@ _NO_SUCH_NAME = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NON
 class DnsResolver:
     """Resolves through the system, with a cache; implements `banish.ports.Resolver`."""
 
-    def __init__(self, lookup: Lookup = _system_lookup, *, limit: Seconds = TIME_LIMIT) -> None:
-        self._lookup = lookup
+    def __init__(
+        self,
+        lookup: Lookup | None = None,
+        *,
+        limit: Seconds = TIME_LIMIT,
+        keep_failure: Seconds = KEEP_FAILURE,
+    ) -> None:
+        """Ask *lookup* (None: the system), each time for at most *limit*."""
+        self._lookup = lookup or _system_lookup()
         self._limit = limit
+        self._keep_failure = keep_failure
         self._cache: OrderedDict[str, tuple[float, tuple[Subject, ...] | str]] = OrderedDict()
         self._under_way: dict[str, asyncio.Task[tuple[Subject, ...]]] = {}
 
@@ -84,7 +101,7 @@ class DnsResolver:
 
     def _failure(self, name: str, why: str) -> ResolveError:
         what = f"cannot resolve {name}: {why}"
-        self._keep(name, what, KEEP_FAILURE)
+        self._keep(name, what, self._keep_failure)
         return ResolveError(what, cure="check the resolver (/etc/resolv.conf), or write addresses")
 
     def _keep(

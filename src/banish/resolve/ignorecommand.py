@@ -1,0 +1,241 @@
+"""Asks the operator's ``ignorecommand`` whether a subject is exempt.
+
+The exit code answers: 0 is yes, 1 is no; anything else is trouble and exempts
+nobody. Values travel as arguments of the shell, never in its script (see
+`banish.policy.ignorescript`).
+
+A command gets `TIME_LIMIT`, as in Fail2Ban. One that overran gets `SHORT_LIMIT`
+until it is in time again: a hanging command may delay a log by so much, not
+by a minute for each failure. At the limit its whole process group is killed.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Mapping
+
+from banish.model.address import Subject
+from banish.model.failure import Failure
+from banish.model.instant import Seconds
+from banish.model.settings import JailSettings
+from banish.policy.ignorecache import IgnoreCache, Key, parse_ignorecache
+from banish.policy.ignorescript import IgnoreScript
+from banish.resolve.reverse import ReverseResolver
+from banish.telemetry.happenings import Emit, WarningGiven
+
+TIME_LIMIT = Seconds(60)
+SHORT_LIMIT = Seconds(5)
+AT_ONCE = 8
+"""Commands that run at the same time, of all jails together."""
+
+OUTPUT_LIMIT_BYTES = 1_024
+"""How much of a command's output is kept to be told; the rest is read and dropped."""
+
+VALUE_LIMIT_CHARACTERS = 16_384
+"""Longest value: four bytes each are half of what execve(2) takes in one argument."""
+
+TELL_PAUSE = Seconds(60)
+"""How long the same trouble is kept quiet about."""
+
+REASON = "ignorecommand"
+
+
+class IgnoreCommand:
+    """One jail's command, its answers, and its trouble."""
+
+    def __init__(
+        self,
+        jail: JailSettings,
+        *,
+        names: ReverseResolver,
+        gate: asyncio.Semaphore,
+        emit: Emit,
+        limit: Seconds = TIME_LIMIT,
+        short_limit: Seconds = SHORT_LIMIT,
+    ) -> None:
+        """Ask as *jail* has it; *gate* bounds how many commands run at once.
+
+        Raises:
+            ValueError: Its ``ignorecache`` is none.
+
+        """
+        self._jail = jail
+        self._script = IgnoreScript(jail.ignorecommand)
+        rule = parse_ignorecache(jail.ignorecache)
+        self._key_tags = IgnoreScript(rule.key).tags if rule is not None else self._script.tags
+        self._cache = IgnoreCache(rule.most, rule.span) if rule is not None else None
+        self._names = names
+        self._gate = gate
+        self._emit = emit
+        self._limit = limit
+        self._short_limit = short_limit
+        self._overran = False
+        self._tell_at = 0.0
+        self._untold = 0
+        self._under_way: dict[Key, asyncio.Task[bool]] = {}
+
+    async def exempts(self, failure: Failure) -> bool:
+        """Return whether the command exempts the subject of *failure*; trouble is told, and no.
+
+        Failures that the command, or ``ignorecache``, does not tell apart share
+        one run of it.
+        """
+        values = await self._values(failure)
+        key = tuple(values.get(tag, "") for tag in self._key_tags)
+        if self._cache is not None:
+            kept = self._cache.get(key, self._now())
+            if kept is not None:
+                return kept
+        task = self._under_way.get(key)
+        if task is None:
+            task = self._under_way[key] = asyncio.create_task(self._ask(key, values))
+            task.add_done_callback(lambda _: self._under_way.pop(key, None))
+        # Whoever stops waiting leaves it to the others; the end of the loop ends it.
+        return await asyncio.shield(task)
+
+    async def _ask(self, key: Key, values: Mapping[str, str]) -> bool:
+        try:
+            arguments = self._script.arguments(values)
+        except ValueError as error:
+            self._tell(
+                f"not run: {error}; write the tag in double quotes, as an argument of the command"
+            )
+            return False
+        async with self._gate:
+            try:
+                code, output = await self._run(arguments)
+            except TimeoutError:
+                self._overran = True
+                self._tell("no answer in time; it was killed, and nobody is exempt by it")
+                return False
+            except OSError as error:
+                self._tell(f"cannot be run: {error.strerror}")
+                return False
+        self._overran = False
+        if code not in (0, 1):
+            what = f"ended by signal {-code}" if code < 0 else f"exit code {code}"
+            said = f": {output}" if output else ""
+            self._tell(f"{what}, so nobody is exempt by it (0 is yes, 1 is no){said}")
+            return False
+        if self._cache is not None:
+            self._cache.put(key, code == 0, self._now())
+        return code == 0
+
+    async def _run(self, arguments: list[str]) -> tuple[int, str]:
+        """Return the command's exit code and the beginning of what it wrote.
+
+        Raises:
+            TimeoutError: It took too long.
+            OSError: It could not be started.
+
+        """
+        reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        output = _Output(reader)
+        try:
+            os.set_blocking(writer, True)
+            words = [argument.encode("utf-8", "replace") for argument in arguments]
+            process = await asyncio.create_subprocess_exec(
+                "/bin/sh", "-c", self._script.text, "ignorecommand", *words,
+                stdin=asyncio.subprocess.DEVNULL, stdout=writer, stderr=writer,
+                start_new_session=True, cwd="/",
+            )  # fmt: skip
+        except BaseException:
+            output.close()
+            raise
+        finally:
+            os.close(writer)
+        try:
+            async with asyncio.timeout(self._short_limit if self._overran else self._limit):
+                code = await process.wait()
+        finally:
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                await process.wait()
+            output.close()
+        return code, output.text()
+
+    async def _values(self, failure: Failure) -> dict[str, str]:
+        """Return the value of every tag that is asked for."""
+        wanted = {*self._script.tags, *self._key_tags}
+        address = failure.address or failure.subject
+        bantime = self._jail.bantime
+        values = {
+            "ip": address.text,
+            "fid": failure.subject.text,
+            "family": {4: "inet4", 6: "inet6"}.get(address.family, ""),
+            "ip-rev": reversed_address(address),
+            "failures": str(failure.attempts),
+            "time": f"{failure.at:.0f}",
+            "bantime": "-1" if bantime is None else f"{bantime:.0f}",
+            "bancount": "0",
+            "restored": "0",
+            "matches": "\n".join(line.text for line in failure.evidence),
+            "jail.name": failure.jail,
+            "sh-hostname": socket.gethostname(),
+        }
+        for tag in wanted:
+            if tag.startswith("F-"):
+                captured = failure.tags.get(tag[2:].lower().replace("-", "_"), "")
+                values[tag] = captured if isinstance(captured, str) else " ".join(captured)
+        if "ip-host" in wanted:
+            values["ip-host"] = await self._names.name(address)
+        if "fq-hostname" in wanted:
+            values["fq-hostname"] = await self._names.own_name()
+        return {tag: values.get(tag, "")[:VALUE_LIMIT_CHARACTERS] for tag in wanted}
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def _tell(self, what: str) -> None:
+        if self._now() < self._tell_at:
+            self._untold += 1
+            return
+        more = f" ({self._untold} times more since)" if self._untold else ""
+        self._untold = 0
+        self._tell_at = self._now() + TELL_PAUSE
+        self._emit(WarningGiven(part=f"[{self._jail.name}] ignorecommand", what=what + more))
+
+
+def reversed_address(subject: Subject) -> str:
+    """Return an address as DNS block lists want it: ``1.2.0.192.``; else an empty text."""
+    if not subject.is_address:
+        return ""
+    return subject.network().network_address.reverse_pointer.removesuffix(
+        "in-addr.arpa" if subject.family == 4 else "ip6.arpa"
+    )
+
+
+class _Output:
+    """Takes what a command writes off its hands and keeps the beginning.
+
+    Not `Process.communicate`: that waits for the last holder of the pipe, which
+    may be something that the command left running.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._kept = bytearray()
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(descriptor, self._read)
+
+    def _read(self) -> None:
+        try:
+            block = os.read(self._descriptor, 65_536)
+        except BlockingIOError:
+            return
+        self._kept += block[: OUTPUT_LIMIT_BYTES - len(self._kept)]
+        if not block:
+            self._loop.remove_reader(self._descriptor)
+
+    def close(self) -> None:
+        """Take what is there still and let go of the pipe."""
+        self._read()
+        self._loop.remove_reader(self._descriptor)
+        os.close(self._descriptor)
+
+    def text(self) -> str:
+        """Return what was kept, on one line."""
+        return " ".join(self._kept.decode("utf-8", "replace").split())
