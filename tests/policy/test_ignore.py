@@ -5,6 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from banish.model.address import name_subject, parse_address, parse_subject
+from banish.policy.addresslist import AddressList
+from banish.policy.addressset import AddressSet, range_of
 from banish.policy.ignore import IgnoreList
 from tests.policy.script import ATTACKER, INSIDE, NETWORK, SIX
 
@@ -83,6 +85,43 @@ def test_a_network_with_an_exempt_address_in_it_is_exempt() -> None:
     assert IgnoreList(["198.51.101.0/24"]).overlap(NETWORK) is None
     assert IgnoreList(own=[INSIDE]).overlap(NETWORK) == "ignoreself"
     assert IgnoreList(["root"]).overlap(parse_subject("root")) is None
+
+
+def listed(*entries: str, texts: tuple[str, ...] = ()) -> AddressList:
+    four = [range_of(parse_subject(entry)) for entry in entries if ":" not in entry]
+    six = [range_of(parse_subject(entry)) for entry in entries if ":" in entry]
+    return AddressList(AddressSet(four, six), frozenset(texts))
+
+
+def test_a_list_in_a_file_exempts_what_it_holds_at_the_time() -> None:
+    ignored = IgnoreList(["file:/a", "192.0.2.9", "file:/b"])
+    assert ignored.files == ("/a", "/b")
+    assert ignored.exempts(ATTACKER) is None
+    assert ignored.set_file("/b", listed("192.0.2.0/30", "2001:db8::/64", texts=("root",)))
+    assert not ignored.set_file("/b", listed("192.0.2.0/30", "2001:db8::/64", texts=("root",)))
+    for subject in (ATTACKER, SIX, parse_subject("root"), parse_subject("192.0.0.0/16")):
+        assert ignored.exempts(subject) in ("ignoreip file:/b", "ignoreip 192.0.2.9")
+    assert ignored.overlap(parse_subject("2001:db8::/32")) == "ignoreip file:/b"
+    assert ignored.exempts(parse_subject("192.0.2.4")) is None
+    assert ignored.exempts(parse_subject("toor")) is None
+    assert ignored.set_file("/b", listed())
+    assert ignored.exempts(ATTACKER) is None
+    assert not ignored.set_file("/other", listed("192.0.2.1"))
+    assert ignored.exempts(ATTACKER) is None
+
+
+def test_names_of_a_file_are_resolved_while_they_stand_in_it() -> None:
+    ignored = IgnoreList(["file:/a", "here.example"])
+    assert ignored.set_file("/a", listed(texts=("Host.Example.", "here.example", "no name")))
+    assert ignored.names == ("here.example", "host.example")
+    assert ignored.resolve("host.example", [ATTACKER])
+    assert ignored.resolve("here.example", [SIX])
+    assert ignored.exempts(ATTACKER) == "ignoreip file:/a"
+    assert ignored.exempts(SIX) == "ignoreip here.example"
+    assert ignored.set_file("/a", listed("198.51.100.9"))
+    assert ignored.exempts(ATTACKER) is None
+    assert ignored.exempts(SIX) == "ignoreip here.example"
+    assert not ignored.resolve("host.example", [ATTACKER])
 
 
 networks = st.builds(

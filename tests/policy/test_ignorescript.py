@@ -44,6 +44,7 @@ DOUBLE = "printf '<%s>' a \"<F-USER>\" b"
         "printf '<%s>' a \"$(printf %s. <F-USER>)\" b",
         'printf \'<%s>\' a "$(printf %s. "<F-USER>")" b',
         "printf '<%s>' a \"${none:-<F-USER>}\" b",
+        'printf \'<%s>\' a "${x#\\"}<F-USER>" b',
         "x=<F-USER>; printf '<%s>' a \"$x\" b",
         "case <F-USER> in *) printf '<%s>' a <F-USER> b ;; esac",
         "# it's <F-USER> \"\nprintf '<%s>' a <F-USER> b",

@@ -1,3 +1,4 @@
+import msgspec
 import pytest
 
 from banish.errors import RequestError
@@ -125,6 +126,24 @@ def test_an_exempt_subject_is_spared_and_told_why() -> None:
     assert judge(policy, ATTACKER, 100) == Spared("ignoreip 192.0.2.0/24")
     assert policy.spared_total == 1
     assert policy.failures_total == 0
+
+
+def test_a_failure_that_somebody_else_spares_is_not_counted() -> None:
+    policy = policy_of()
+    failure = msgspec.structs.replace(failed(ATTACKER, 9), spared="ignorecommand")
+    assert not policy.would_count(failure, Instant(9))
+    assert policy.judge(failure, Instant(9)) == Spared("ignorecommand")
+    assert (policy.spared_total, policy.failures_total) == (1, 0)
+
+
+def test_only_what_would_be_counted_is_worth_asking_about() -> None:
+    policy = policy_of(settings(maxretry=1, findtime=30), ["192.0.2.2"])
+    assert policy.would_count(failed(ATTACKER, 100), Instant(100))
+    assert not policy.would_count(failed(ATTACKER, 70), Instant(100))
+    assert not policy.would_count(failed(BYSTANDER, 100), Instant(100))
+    assert not policy.would_count(failed(parse_subject("bob"), 9, address=BYSTANDER), Instant(9))
+    judge(policy, ATTACKER, 100)
+    assert not policy.would_count(failed(ATTACKER, 101), Instant(101))
 
 
 def test_an_identifier_is_spared_with_the_address_it_came_from() -> None:

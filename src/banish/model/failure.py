@@ -40,3 +40,5 @@ class Failure(msgspec.Struct, frozen=True):
     tags: Tags = {}
     address: Subject | None = None
     """The address the line also gave, where the subject is an ``<F-ID>``."""
+    spared: str = ""
+    """What exempts the subject though no list does: ``ignorecommand``; empty: nothing."""

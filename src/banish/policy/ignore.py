@@ -1,62 +1,89 @@
 """Who must never be banned: ``ignoreip``, what its names stand for, and this host itself.
 
 A ban may never cover an ignored address, so a *network* is exempt as soon as
-it shares one address with the list. Asking costs a dict probe, and one more
-for each prefix length in use, however long the list is.
+it shares one address with the list. Asking costs a dict probe, one more for
+each prefix length in use, and one bisection for each list in a file, however
+long they are.
 
 Fail2Ban walks through its networks one by one (``Filter._inIgnoreIPList`` in
 fail2ban/server/filter.py, 1.1.1) and lets a ban by hand override the list; here
 it never does.
 """
 
-import re
 from bisect import bisect_left
 from collections.abc import Iterable
 
 from banish.model.address import Subject, parse_address
+from banish.policy.addresslist import AddressList, as_name
 from banish.policy.networks import WIDTH, NetworkTable, first_and_length
 
 OWN = "ignoreself"
 """The reason given for this host's own addresses."""
 
-_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
-_NAME = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}")
-"""A host name (RFC 1123, 2.1), or a service name with underscores (RFC 8552)."""
-
-MAX_NAME_CHARACTERS = 253
-"""RFC 1035, 2.3.4."""
+FILE = "file:"
+"""What an entry begins with that names a list in a file."""
 
 
 class IgnoreList:
     """The subjects that one jail spares, and why.
 
     *entries* are ``ignoreip`` as written: addresses, networks with a length or
-    a mask, DNS names, and free identifiers. What reads as a name counts as both
-    name and identifier, since nothing in it tells which is meant.
+    a mask, DNS names, free identifiers, and ``file:/path``, whose list somebody
+    must read (`set_file`). What reads as a name counts as both name and
+    identifier, since nothing in it tells which is meant.
     """
 
     def __init__(self, entries: Iterable[str] = (), own: Iterable[Subject] = ()) -> None:
         self._texts: dict[str, str] = {}
-        self._names: dict[str, frozenset[Subject]] = {}
+        self._names: dict[str, str] = {}
+        self._listed_names: dict[str, str] = {}
+        self._files: dict[str, AddressList] = {}
+        self._answers: dict[str, frozenset[Subject]] = {}
         self._own = frozenset(own)
         self._written = _Covered()
         for entry in entries:
+            if entry.startswith(FILE):
+                self._files[entry.removeprefix(FILE)] = AddressList()
+                continue
             subject = parse_address(entry)
             if subject is not None:
                 self._written.add(subject, f"ignoreip {entry}")
                 continue
             self._texts[entry] = f"ignoreip {entry}"
-            name = entry.rstrip(".").lower()
-            if _is_name(name):
-                self._names[name] = frozenset()
+            name = as_name(entry)
+            if name is not None:
+                self._names[name] = f"ignoreip {name}"
                 self._texts.setdefault(name, f"ignoreip {name}")
         self._found = _Covered()
         self._gather()
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The DNS names that somebody must resolve, now and then again."""
-        return tuple(self._names)
+        """The DNS names that somebody must resolve, now and then again; of files too."""
+        return (*self._names, *(name for name in self._listed_names if name not in self._names))
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files whose lists somebody must read, now and then again."""
+        return tuple(self._files)
+
+    def set_file(self, path: str, members: AddressList) -> bool:
+        """Set what the list in *path* holds, in place of an older one; tell whether that is new.
+
+        A path that is not in `files` changes nothing.
+        """
+        if self._files.get(path, members) == members:
+            return False
+        self._files[path] = members
+        self._listed_names = {
+            name: _reason(path)
+            for path, members in self._files.items()
+            for name in map(as_name, members.texts)
+            if name is not None
+        }
+        self._answers = {name: found for name, found in self._answers.items() if self._knows(name)}
+        self._gather()
+        return True
 
     def resolve(self, name: str, subjects: Iterable[Subject]) -> bool:
         """Set what *name* stands for, in place of an older answer; tell whether that is new.
@@ -64,11 +91,14 @@ class IgnoreList:
         A name that is not in `names` changes nothing.
         """
         answer = frozenset(subjects)
-        if self._names.get(name, answer) == answer:
+        if not self._knows(name) or self._answers.get(name, frozenset()) == answer:
             return False
-        self._names[name] = answer
+        self._answers[name] = answer
         self._gather()
         return True
+
+    def _knows(self, name: str) -> bool:
+        return name in self._names or name in self._listed_names
 
     def set_own(self, subjects: Iterable[Subject]) -> bool:
         """Set this host's own addresses (``ignoreself``); tell whether that is new."""
@@ -85,10 +115,15 @@ class IgnoreList:
         For a network that is `overlap`.
         """
         if subject.is_address:
-            return self._written.around(subject) or self._found.around(subject)
+            return (
+                self._written.around(subject)
+                or self._found.around(subject)
+                or self._in_file(subject)
+            )
         if subject.is_network:
             return self.overlap(subject)
-        return self._texts.get(subject.text)
+        listed = (path for path, members in self._files.items() if subject.text in members.texts)
+        return self._texts.get(subject.text) or next((_reason(path) for path in listed), None)
 
     def overlap(self, subject: Subject) -> str | None:
         """Return what of the list shares an address with *subject*, or None.
@@ -102,22 +137,26 @@ class IgnoreList:
             or self._found.around(subject)
             or self._written.inside(subject)
             or self._found.inside(subject)
+            or self._in_file(subject)
         )
+
+    def _in_file(self, subject: Subject) -> str | None:
+        for path, members in self._files.items():
+            if members.addresses.overlaps(subject):
+                return _reason(path)
+        return None
 
     def _gather(self) -> None:
         self._found = _Covered()
         for subject in self._own:
             self._found.add(subject, OWN)
-        for name, subjects in self._names.items():
+        for name, subjects in self._answers.items():
             for subject in subjects:
-                self._found.add(subject, f"ignoreip {name}")
+                self._found.add(subject, self._names.get(name) or self._listed_names[name])
 
 
-def _is_name(text: str) -> bool:
-    """Whether *text* can be a DNS name; the last label never is a number (RFC 3696, 2)."""
-    if len(text) > MAX_NAME_CHARACTERS or _NAME.fullmatch(text) is None:
-        return False
-    return not text.rpartition(".")[2].isdigit()
+def _reason(path: str) -> str:
+    return f"ignoreip {FILE}{path}"
 
 
 class _Covered:

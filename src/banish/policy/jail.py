@@ -30,7 +30,7 @@ from banish.model.decision import (
     TooOld,
     Verdict,
 )
-from banish.model.failure import Failure
+from banish.model.failure import EVIDENCE_LIMIT_CHARACTERS, Failure, Tags
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import JailSettings
 from banish.model.snapshot import JailChanges, JailMemory, PastBan
@@ -141,9 +141,7 @@ class JailPolicy:
         subject = failure.subject
         if at <= now - self.settings.findtime:
             return TooOld()
-        spared = self.ignored.exempts(subject)
-        if spared is None and failure.address is not None:
-            spared = self.ignored.exempts(failure.address)
+        spared = self._spared(failure)
         if spared is not None:
             self.spared_total += 1
             return Spared(spared)
@@ -169,10 +167,26 @@ class JailPolicy:
             count=self.count(subject, now) + 1,
             evidence=tally.evidence,
             rule=failure.rule,
+            tags=_captured(failure.tags),
+            address=failure.address,
         )
         if ban.is_over(now):
             return TooOld()
         return self._start(ban)
+
+    def would_count(self, failure: Failure, now: Instant) -> bool:
+        """Whether `judge` would count *failure*: recent, of nobody exempt, of nobody banned."""
+        return (
+            min(failure.at, now) > now - self.settings.findtime
+            and self._spared(failure) is None
+            and self._holder(failure.subject) is None
+        )
+
+    def _spared(self, failure: Failure) -> str | None:
+        found = self.ignored.exempts(failure.subject)
+        if found is None and failure.address is not None:
+            found = self.ignored.exempts(failure.address)
+        return found or failure.spared or None
 
     def tick(self, now: Instant) -> list[EndBan]:
         """Return the ends of all bans whose time is over, and forget old failures."""
@@ -353,7 +367,7 @@ class JailPolicy:
     def _strip(self, subject: Subject) -> None:
         ban = self._bans.get(subject)
         if ban is not None:
-            self._bans[subject] = msgspec.structs.replace(ban, evidence=())
+            self._bans[subject] = msgspec.structs.replace(ban, evidence=(), tags=())
 
     def _end(self, subject: Subject, reason: EndReason) -> EndBan:
         ban = self._bans.pop(subject)
@@ -367,3 +381,11 @@ class JailPolicy:
 
 def _end(since: Instant, lasts: Seconds | None) -> Instant | None:
     return None if lasts is None else Instant(since + lasts)
+
+
+def _captured(tags: Tags) -> tuple[tuple[str, str], ...]:
+    """Return *tags* as a ban keeps them: of several values one text, cut as evidence is."""
+    return tuple(
+        (name, (value if isinstance(value, str) else ", ".join(value))[:EVIDENCE_LIMIT_CHARACTERS])
+        for name, value in tags.items()
+    )
