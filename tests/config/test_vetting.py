@@ -132,3 +132,19 @@ def test_the_child_reports_each_guilty_regex_once() -> None:
     assert len(late) == 1
     assert trials[0].pumps[late[0]["pump"]].rule == 1
     assert any(trials[0].pumps[report["pump"]].rule == 2 for report in reports)
+
+
+@pytest.mark.parametrize("choice", ["report", "last", "none"])
+def test_a_jail_says_whom_a_line_with_two_addresses_counts_against(
+    write_tree: WriteTree, choice: str
+) -> None:
+    tree = write_tree({"jail.conf": jail(SAFE) + f"ambiguous = {choice.upper()}\n"})
+    (web,) = load(tree, builtin=builtin_tree()).jails
+    assert web.filter.ambiguous == choice
+
+
+def test_another_word_for_it_is_refused(write_tree: WriteTree) -> None:
+    tree = write_tree({"jail.conf": jail(SAFE) + "ambiguous = lost\n"})
+    (problem,) = load(tree, builtin=builtin_tree()).errors
+    assert (problem.option, problem.what) == ("ambiguous", '"lost" is none of the choices')
+    assert "last" in problem.cure

@@ -17,7 +17,7 @@ from banish.config.problem import FaultError, did_you_mean, nearest, shown
 from banish.config.reading import Reading
 from banish.config.text import Text, single
 from banish.config.values import to_matches, to_number, to_regex, to_regexes
-from banish.model.settings import FilterSettings, Place, UseDns
+from banish.model.settings import FilterSettings, OnAmbiguous, Place, UseDns
 
 _OPTION_TAG = re.compile(r"(?<!\?P)<([a-z_][a-z0-9_-]{0,60})>")
 
@@ -81,6 +81,7 @@ def read_filter(
         reading.take("usedns", lambda text: _use_dns(text, reading), "warn"),
         logtimezone,
         logencoding,
+        reading.take("ambiguous", _on_ambiguous, "report"),
     )
 
 
@@ -97,6 +98,18 @@ def check_tags(reading: Reading, definition: Definition, settings: FilterSetting
                 cure = f'did you mean <{near}>? Look at the options in "{settings.name}"'
                 what = f"the filter has no <{tag}>"
                 reading.refuse("failregex", FaultError(what, regex.place, cure))
+
+
+_ON_AMBIGUOUS: tuple[OnAmbiguous, ...] = ("report", "last", "none")
+
+
+def _on_ambiguous(text: Text) -> OnAmbiguous:
+    for choice in _ON_AMBIGUOUS:
+        if text.text.strip().lower() == choice:
+            return choice
+    choices = FILTER_OPTIONS["ambiguous"].choices
+    cure = did_you_mean(text.text, choices) or f"write one of: {', '.join(choices)}"
+    raise FaultError(f"{shown(text.text)} is none of the choices", text.place, cure)
 
 
 _USE_DNS: dict[str, UseDns] = {

@@ -155,6 +155,12 @@ _FILTER = (
         least=1, most=1_000,
     ),
     Option(
+        "ambiguous", "choice", "report",
+        "Whom a line counts against that a regex can read in two ways: report takes the address "
+        "that the regex finds, last the one further right, none nobody. All of them tell of it.",
+        "filter", choices=("report", "last", "none"),
+    ),
+    Option(
         "datepattern", "text", "",
         "How the log writes its timestamps, one pattern a line; empty tries all the usual ways.",
         "filter",

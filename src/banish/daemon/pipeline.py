@@ -22,7 +22,7 @@ from banish.model.address import SubjectKind
 from banish.model.failure import Failure
 from banish.model.record import Batch, FilePosition, Position
 from banish.ports import Clock, Resolver, Source
-from banish.telemetry.happenings import Emit, WarningGiven
+from banish.telemetry.happenings import AmbiguousMatchFound, Emit, WarningGiven
 
 RESOLVE_LIMIT = 8
 """Names resolved at once for one batch."""
@@ -107,12 +107,21 @@ class Pipeline:
         now = self._clock()
         detector = self._detectors.get(batch.path) or self._detector(batch.path)
         failures: Sequence[Failure] = detector.feed(batch, now)
+        self._tell_ambiguities()
         if any(failure.subject.kind is SubjectKind.NAME for failure in failures):
             failures = await self._resolved(failures)
         key = self._prefix + batch.source
         commit = self._jails.judge(failures, self._clock(), {key: batch.after})
         self._positions[batch.source] = batch.after
         await self._enforcing.put(commit)
+
+    def _tell_ambiguities(self) -> None:
+        for watch in self.watches:
+            for reading in watch.matcher.ambiguities.take():
+                _, line, captured, other, _ = reading
+                self._emit(
+                    AmbiguousMatchFound(watch.matcher.jail, reading.rule, captured, other, line)
+                )
 
     def _detector(self, path: str) -> Detector:
         chosen = [watch.matcher for watch in self.watches if watch.wants(path)]

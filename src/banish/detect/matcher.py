@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
+from banish.detect.ambiguity import Ambiguities
 from banish.detect.datefinder import DateFinder
 from banish.detect.datepattern import parse_datepattern
 from banish.detect.multiline import LineBuffer
@@ -115,6 +116,7 @@ class Matcher:
         self._ignores_after = bool(self.ignores) and not self._ignores_first
         self._buffer = LineBuffer(settings.maxlines) if many else None
         self.sessions = Sessions()
+        self.ambiguities = Ambiguities()
         self.dates = DateFinder(
             parse_datepattern(settings.datepattern), zone_named(settings.logtimezone)
         )
@@ -325,6 +327,15 @@ class Matcher:
         self.counters.undated += self._is_undated
         pattern = self.rules[hit.rule - 1]
         captured = pattern.groups(hit.found)
+        reading = self.ambiguities.look(hit.rule, pattern, hit.found)
+        if reading is not None and self.settings.ambiguous != "report":
+            if self.settings.ambiguous == "none":
+                self.counters.unusable += 1
+                return _Outcome("unusable", host=reading.captured)
+            if reading.is_last:
+                captured.pop("ip4", None)
+                captured.pop("ip6", None)
+                captured["ip6" if ":" in reading.other else "ip4"] = reading.other
         if self._prefregex is not None and hit.before is not None:
             captured = {**self._prefregex.groups(hit.before), **captured}
         if self._buffer is None:

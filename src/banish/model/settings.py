@@ -53,6 +53,9 @@ class Regex(msgspec.Struct, frozen=True):
 UseDns = Literal["yes", "warn", "no", "raw"]
 
 
+OnAmbiguous = Literal["report", "last", "none"]
+
+
 class FilterSettings(msgspec.Struct, frozen=True):
     """A filter after includes and interpolation, before its regexes are compiled."""
 
@@ -71,6 +74,8 @@ class FilterSettings(msgspec.Struct, frozen=True):
     logtimezone: str = ""
     """Zone of timestamps that name none; empty: the local zone."""
     logencoding: str = "auto"
+    ambiguous: OnAmbiguous = "report"
+    """Whom a line counts against that could name two: whom the regex takes, the last, nobody."""
 
 
 class LogPath(msgspec.Struct, frozen=True):
@@ -153,6 +158,15 @@ class Escalation(msgspec.Struct, frozen=True):
     overalljails: bool = False
 
 
+class JournalPlace(msgspec.Struct, frozen=True):
+    """Which journal ``backend = systemd[...]`` reads."""
+
+    path: str | None = None
+    """A journal file, or a folder of them; None: this machine's own journal."""
+    flags: int = 4
+    """Which of this machine's journals: one of the flags of sd_journal_open(3)."""
+
+
 class JailSettings(msgspec.Struct, frozen=True):
     """One enabled jail, complete and checked."""
 
@@ -169,7 +183,7 @@ class JailSettings(msgspec.Struct, frozen=True):
     """None: without end (written as -1)."""
     maxmatches: int = 5
     ignoreip: tuple[str, ...] = ()
-    """Addresses, networks and DNS names as written."""
+    """Addresses, networks, DNS names and ``file:/path`` as written."""
     ignoreself: bool = True
     ignorecommand: str = ""
     ignorecache: str = ""
@@ -181,6 +195,7 @@ class JailSettings(msgspec.Struct, frozen=True):
     systemd_if_nologs: bool = True
     places: Mapping[str, Place] = {}
     """For each option that a file sets, where."""
+    journal: JournalPlace = JournalPlace()
 
 
 class ServerSettings(msgspec.Struct, frozen=True):
@@ -199,6 +214,8 @@ class ServerSettings(msgspec.Struct, frozen=True):
     keepbans: bool = False
     """Leave bans in the firewall when the server stops."""
     places: Mapping[str, Place] = {}
+    takeover_dbfile: str = ""
+    """The Fail2Ban database whose bans are taken over at the first start; empty: none."""
 
 
 class Settings(msgspec.Struct, frozen=True):

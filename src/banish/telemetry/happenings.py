@@ -77,6 +77,27 @@ class FailureSpared(Happening, frozen=True):
         return f"[{self.jail}] Ignore {self.subject} by {self.by}"
 
 
+class AmbiguousMatchFound(Happening, frozen=True):
+    """A line that matched could have named somebody else; told once for each regex."""
+
+    level: ClassVar[int] = logging.WARNING
+    origin: ClassVar[str] = "banish.filter"
+    counter: ClassVar[str] = "banish_matches_ambiguous_total"
+    labels: ClassVar[tuple[str, ...]] = ("jail",)
+    jail: str
+    rule: int
+    captured: str
+    other: str
+    line: str
+
+    def text(self) -> str:
+        shown = self.line.strip()[:200].encode("unicode_escape").decode("ascii")
+        return (
+            f"[{self.jail}] failregex {self.rule} took {self.captured} where it could have taken "
+            f'{self.other}: "{shown}"'
+        )
+
+
 class AlreadyBannedFound(Happening, frozen=True):
     """A banned subject failed again: an older line, or the ban does not hold."""
 
@@ -239,3 +260,33 @@ class RequestRefused(Happening, frozen=True):
 
     def text(self) -> str:
         return f"request refused (uid {self.uid}, pid {self.pid}): {self.what}"
+
+
+class ActionPlanned(Happening, frozen=True):
+    """A trial run passed over a command of an action."""
+
+    origin: ClassVar[str] = "banish.actions"
+    counter: ClassVar[str] = "banish_actions_planned_total"
+    labels: ClassVar[tuple[str, ...]] = ("jail", "action")
+    jail: str
+    action: str
+    what: str
+    """The script, and the values that it would have been given."""
+
+    def text(self) -> str:
+        return f"[{self.jail}] {self.action} would run: {self.what}"
+
+
+class NotificationsDropped(Happening, frozen=True):
+    """An action that only tells was too slow for the bans of its jail; some were not told."""
+
+    level: ClassVar[int] = logging.WARNING
+    origin: ClassVar[str] = "banish.actions"
+    counter: ClassVar[str] = "banish_notifications_dropped_total"
+    labels: ClassVar[tuple[str, ...]] = ("jail", "action")
+    jail: str
+    action: str
+    count: int
+
+    def text(self) -> str:
+        return f"[{self.jail}] {self.action} is too slow: it did not hear of {self.count} bans"

@@ -1,0 +1,110 @@
+"""Notices that a line which matched could have named somebody else.
+
+An attacker who writes an address into a name makes a line with two addresses in
+it, and maybe the regex takes the wrong one. Such a line is looked at again: with
+the address that was taken made unreadable, and, where another address follows
+the very same word, with everything left out between the two. If the regex then
+finds another address, the line has two readings, and nobody can say which is
+true. Only lines that match and hold two addresses are looked at.
+
+Filters that can be turned so are found beforehand by `banish.detect.vetting`;
+this is for those who keep them.
+"""
+
+import re
+from typing import NamedTuple
+
+from banish.detect.pattern import Pattern
+from banish.model.address import parse_address
+
+ADDRESSES_LIMIT = 8
+"""Most addresses of one line that are looked at; the first ones."""
+
+_ADDRESS = re.compile(
+    r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.]*\w)"
+    r"|(?<![\w:.])(?:[0-9a-fA-F]{1,4}:|:){2,8}[0-9a-fA-F.]{0,15}(?![\w:])"
+)
+_WORD_BEFORE = re.compile(r"\S*\s?$")
+_WORD_CHARACTERS = 32
+_GROUPS = ("ip4", "ip6")
+
+
+class Reading(NamedTuple):
+    """A match that has a second reading."""
+
+    rule: int
+    """The failregex, counted from 1."""
+    line: str
+    """What was searched: the line without its time and, behind a prefregex, its front."""
+    captured: str
+    other: str
+    """The address of the other reading."""
+    is_last: bool
+    """Whether *other* stands behind *captured*."""
+
+
+class Ambiguities:
+    """The matches of one jail that have a second reading; each rule is told of once."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        """How many matches there were, of all rules."""
+        self._told: set[int] = set()
+        self._untold: list[Reading] = []
+
+    def look(self, rule: int, pattern: Pattern, found: re.Match[str]) -> Reading | None:
+        """Return the second reading of what failregex *rule* has found, if there is one."""
+        reading = _second_reading(rule, pattern, found)
+        if reading is not None:
+            self.total += 1
+            if rule not in self._told:
+                self._told.add(rule)
+                self._untold.append(reading)
+        return reading
+
+    def take(self) -> list[Reading]:
+        """Return what has not been returned before: the first match of each rule."""
+        taken, self._untold = self._untold, []
+        return taken
+
+
+def _second_reading(rule: int, pattern: Pattern, found: re.Match[str]) -> Reading | None:
+    group = _group(found)
+    if not group:
+        return None
+    text = found.string
+    begin, end = found.span(group)
+    others = [
+        each.span()
+        for each, _ in zip(_ADDRESS.finditer(text), range(ADDRESSES_LIMIT), strict=False)
+        if (each.end() <= begin or each.start() >= end) and parse_address(each[0]) is not None
+    ]
+    captured = found[group]
+    if not any(text[slice(*span)] != captured for span in others):
+        return None
+    masked = text[:begin] + "~" * (end - begin) + text[end:]
+    again = pattern.search(masked)
+    if again is not None and (taken := _group(again)):
+        return Reading(rule, text, captured, again[taken], again.start(taken) > begin)
+    word = _word_before(text, begin)
+    for other_begin, other_end in others:
+        if _word_before(text, other_begin) != word:
+            continue
+        is_last = other_begin > begin
+        rest = text[:begin] + text[other_begin:] if is_last else text[:other_end] + text[end:]
+        again = pattern.search(rest)
+        other = text[other_begin:other_end]
+        if again is not None and (taken := _group(again)) and again[taken] == other != captured:
+            return Reading(rule, text, captured, other, is_last)
+    return None
+
+
+def _group(found: re.Match[str]) -> str:
+    """Return which group holds the address that *found* names; empty for none."""
+    groups = found.groupdict()
+    return next((name for name in _GROUPS if groups.get(name)), "")
+
+
+def _word_before(text: str, at: int) -> str:
+    word = _WORD_BEFORE.search(text[max(0, at - _WORD_CHARACTERS) : at])
+    return word[0] if word else ""

@@ -1,0 +1,41 @@
+"""A line that names two is told of, once, with what it says made harmless."""
+
+import asyncio
+
+from banish.daemon.pipeline import Pipeline, Watch
+from banish.detect.matcher import Matcher
+from banish.model.instant import Seconds
+from banish.model.settings import FilterSettings, Regex
+from banish.telemetry.happenings import AmbiguousMatchFound, FailureFound
+from tests.daemon.stage import Stage
+
+LAZY = FilterSettings(
+    "app", (Regex(r"^fail of .*? from <ADDR>(?: .*)?$"),), datepattern=Regex("{NONE}")
+)
+
+
+def test_a_line_that_names_two_is_told_of_once() -> None:
+    async def play() -> Stage:
+        stage = Stage()
+        stage.pipeline = Pipeline(
+            stage.source,
+            [Watch(Matcher("j", LAZY, Seconds(600)))],
+            jails=stage.jails,
+            enforcing=stage.enforcing,
+            resolver=stage.pipeline._resolver,
+            emit=stage.tell,
+            clock=lambda: stage.now,
+        )
+        await stage.open()
+        stage.source.write(b"fail of \x1b[31mx from 203.0.113.66 from 192.0.2.1\n" * 2)
+        await stage.until(lambda: stage.heard(FailureFound) == 2)
+        await stage.close()
+        return stage
+
+    stage = asyncio.run(play())
+    (told,) = [each for each in stage.told if isinstance(each, AmbiguousMatchFound)]
+    assert (told.jail, told.rule) == ("j", 1)
+    assert told.text() == (
+        "[j] failregex 1 took 203.0.113.66 where it could have taken 192.0.2.1: "
+        r'"fail of \x1b[31mx from 203.0.113.66 from 192.0.2.1"'
+    )

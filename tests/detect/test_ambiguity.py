@@ -1,0 +1,113 @@
+"""A line that names two is noticed, once for each rule, and counts as its jail says."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from banish.detect.ambiguity import Ambiguities
+from banish.detect.matcher import Matcher
+from banish.detect.pattern import compile_pattern
+from banish.model.instant import Instant, Seconds
+from banish.model.settings import FilterSettings, OnAmbiguous, Regex
+
+NOW = Instant(1_800_000_000)
+LAZY = r"^login of .*? from <ADDR>(?: .*)?$"
+NAMES = r"^login of (?:\S+) from <HOST>(?: port \d+)?(?:$|:)"
+TWO = "login of x from 203.0.113.66 from 192.0.2.1"
+
+
+def second(regex: str, line: str) -> tuple[str, str, bool] | None:
+    pattern = compile_pattern(Regex(regex))
+    found = pattern.search(line + "\n")
+    assert found is not None
+    reading = Ambiguities().look(1, pattern, found)
+    return (reading.captured, reading.other, reading.is_last) if reading else None
+
+
+@pytest.mark.parametrize(
+    ("regex", "line"),
+    [
+        (LAZY, TWO),
+        (NAMES, "login of x from 203.0.113.66: from 192.0.2.1 port 22"),
+        (r"^.*rhost=<ADDR>(?: .*)?$", "ruser=x rhost=192.0.2.1 rhost=203.0.113.66"),
+        (r"^.*peer <ADDR>\b.*$", "peer 2001:db8::1 said peer 2001:db8:66::66 x"),
+        (r"^user \S+ at <HOST> left: .*$", "user x at 192.0.2.1 left: x at 203.0.113.66 left: y"),
+    ],
+)
+def test_a_second_reading_is_found(regex: str, line: str) -> None:
+    reading = second(regex, line)
+    assert reading is not None
+    captured, other, is_last = reading
+    assert captured != other
+    assert (line.index(other) > line.index(captured)) is is_last
+
+
+@pytest.mark.parametrize(
+    ("regex", "line"),
+    [
+        (LAZY, "login of x from 192.0.2.1"),
+        (LAZY, "login of x from 192.0.2.1 from 192.0.2.1"),
+        (LAZY, "login of x from 192.0.2.1 from 999.0.0.1"),
+        (r"^from <ADDR> to \S+$", "from 192.0.2.1 to 203.0.113.66"),
+        (r"^rip=<ADDR>[^>]*$", "rip=192.0.2.1, lip=203.0.113.66, session"),
+        (r"^login of .* from <ADDR>$", "login of x at 203.0.113.66 from 192.0.2.1"),
+        (r"^(?:\S+ )?from <HOST> .*$", "from trap.example.net for 192.0.2.1 or 192.0.2.2"),
+        (r"^at [\d:]+ from <ADDR>$", "at 12:34:56 from 192.0.2.1"),
+        (r"^v1 <F-ID>\S+</F-ID> .*$", "v1 x 192.0.2.1 and 192.0.2.2"),
+        (r"^from <ADDR> or .* from \S+ .*$", "from 192.0.2.1 or x from 203.0.113.66 y"),
+    ],
+)
+def test_a_line_with_one_reading_is_let_be(regex: str, line: str) -> None:
+    assert second(regex, line) is None
+
+
+@given(st.text(max_size=80), st.text(max_size=80))
+def test_whatever_stands_around_an_address_it_never_fails(before: str, after: str) -> None:
+    pattern = compile_pattern(Regex("<ADDR>"))
+    found = pattern.search(f"{before} 192.0.2.1 {after} 192.0.2.2")
+    assert found is not None
+    Ambiguities().look(1, pattern, found)
+
+
+def matcher(ambiguous: OnAmbiguous) -> Matcher:
+    settings = FilterSettings("test", (Regex(LAZY),), ambiguous=ambiguous)
+    return Matcher("web", settings, Seconds(600))
+
+
+@pytest.mark.parametrize(
+    ("ambiguous", "expected"),
+    [("report", "203.0.113.66"), ("last", "192.0.2.1"), ("none", "")],
+)
+def test_it_counts_against_whom_the_jail_says(ambiguous: OnAmbiguous, expected: str) -> None:
+    web = matcher(ambiguous)
+    failure = web.match(TWO, NOW, at=NOW)
+    assert (failure.subject.text if failure else "") == expected
+    assert web.ambiguities.total == 1
+
+
+def test_the_last_is_taken_whatever_the_kind_of_address() -> None:
+    line = "login of x from 203.0.113.66 from 2001:db8::1"
+    failure = matcher("last").match(line, NOW, at=NOW)
+    assert failure is not None
+    assert failure.subject.text == "2001:db8::1"
+
+
+def test_the_last_may_be_the_one_that_the_regex_takes() -> None:
+    settings = FilterSettings("test", (Regex(r"^.* from <ADDR>.*$"),), ambiguous="last")
+    web = Matcher("web", settings, Seconds(600))
+    failure = web.match(TWO, NOW, at=NOW)
+    assert failure is not None
+    assert failure.subject.text == "192.0.2.1"
+    assert web.ambiguities.total == 1
+
+
+def test_each_rule_is_told_of_once_and_every_match_counted() -> None:
+    settings = FilterSettings("test", (Regex(LAZY), Regex(LAZY.replace("login", "try"))))
+    web = Matcher("web", settings, Seconds(600))
+    for line in (TWO, TWO, TWO.replace("login", "try"), "login of x from 192.0.2.1"):
+        web.match(line, NOW, at=NOW)
+    assert [reading.rule for reading in web.ambiguities.take()] == [1, 2]
+    assert web.ambiguities.take() == []
+    web.match(TWO, NOW, at=NOW)
+    assert web.ambiguities.take() == []
+    assert web.ambiguities.total == 4
