@@ -58,6 +58,10 @@ class EnforceError(MachineError):
     """The firewall did not take a batch; nothing of the batch took effect."""
 
 
+class ActionError(MachineError):
+    """A command of an action failed or took too long."""
+
+
 class StoreError(MachineError):
     """The database cannot be opened, read or written."""
 

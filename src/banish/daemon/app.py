@@ -14,6 +14,7 @@ from banish.control.server import ControlServer
 from banish.daemon import build
 from banish.daemon.enforcing import Enforcing
 from banish.daemon.exempt import Exemptions
+from banish.daemon.facts import ServerFacts
 from banish.daemon.host import notify_systemd, on_signals, pid_file
 from banish.daemon.jails import Jails
 from banish.daemon.operations import ServerOperations
@@ -158,12 +159,21 @@ class Server:
             emit=self.emit,
             on_due=self._due_changed.set,
         )
+        self._acting = build.acting(
+            settings,
+            facts=ServerFacts(self._jails, lambda: self._enforcing.store, clock=clock),
+            emit=self.emit,
+            clock=clock,
+            dry_run=options.dry_run,
+        )
+        self.emit.listen(self._acting.hear)
         self._enforcing = Enforcing(
             build.enforcer(dry_run=options.dry_run, emit=self.emit),
             build.store_opener(settings, emit=self.emit, clock=clock),
             emit=self.emit,
             clock=clock,
             on_memory=lambda memory: self._jails.restore_bans(memory, clock()),
+            on_done=self._acting.act,
         )
         self._pipelines = [
             Pipeline(
@@ -182,6 +192,7 @@ class Server:
             jails=self._jails,
             pipelines=self._pipelines,
             enforcing=self._enforcing,
+            acting=self._acting,
             supervisor=self._supervisor,
             clock=clock,
             started_at=clock(),
@@ -207,6 +218,9 @@ class Server:
             bans,
         )
         self._is_up = True
+        self._acting.restore(bans)
+        for worker in self._acting.workers:
+            self._supervisor.start(worker.name, worker.run)
         self._supervisor.start("enforcing", self._enforcing.run)
         self._supervisor.start("firewall watch", self._enforcing.watch)
         self._supervisor.start("unbans", self._keep_time)
@@ -268,6 +282,7 @@ class Server:
         if not self._is_up:
             return
         await self._enforcing.finish(keep=self.settings.server.keepbans)
+        await self._acting.finish(keep=self.settings.server.keepbans)
         for jail in self.settings.jails:
             self.emit(JailStopped(jail=jail.name))
         self.emit(ServerStopped())

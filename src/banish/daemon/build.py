@@ -2,13 +2,19 @@
 
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 
+from banish.daemon.acting import Acting
 from banish.daemon.pipeline import Watch
 from banish.detect.matcher import Matcher
+from banish.enforce.command import shell
+from banish.enforce.command.action import CommandAction
+from banish.enforce.command.tags import Facts
+from banish.enforce.command.template import Filled
 from banish.enforce.memory import MemoryEnforcer
 from banish.enforce.nftables import NftablesEnforcer
 from banish.model.address import Subject
-from banish.model.instant import Instant
+from banish.model.instant import Instant, Seconds
 from banish.model.settings import JailSettings, LogPath, Settings
 from banish.policy.ignore import IgnoreList
 from banish.policy.jail import JailPolicy
@@ -16,12 +22,58 @@ from banish.ports import Clock, Enforcer, Source, Store
 from banish.sources.files import FileSource
 from banish.sources.journal import JournalSource
 from banish.store.sqlite_store import SqliteStore
-from banish.telemetry.happenings import Emit
+from banish.telemetry.happenings import ActionPlanned, Emit
 
 
 def enforcer(*, dry_run: bool, emit: Emit) -> Enforcer:
     """Return what carries decisions out: the kernel, or with *dry_run* memory alone."""
     return MemoryEnforcer() if dry_run else NftablesEnforcer(emit=emit)
+
+
+def acting(settings: Settings, *, facts: Facts, emit: Emit, clock: Clock, dry_run: bool) -> Acting:
+    """Return what has actions carried out as commands; with *dry_run* it only tells of them."""
+    has_ipv6 = _has_ipv6(settings.server.allowipv6)
+    return Acting(
+        {
+            jail.name: [
+                CommandAction(
+                    jail.name,
+                    action,
+                    run=_planned(jail.name, action.actname, emit) if dry_run else shell.run,
+                    facts=facts,
+                    clock=clock,
+                    has_ipv6=has_ipv6,
+                )
+                for action in jail.actions
+                if action.way == "commands"
+            ]
+            for jail in settings.jails
+        },
+        emit=emit,
+        clock=clock,
+    )
+
+
+def _planned(jail: str, action: str, emit: Emit) -> shell.Run:
+    """Return what tells of a script instead of running it."""
+
+    async def tell(filled: Filled, _limit: Seconds) -> shell.Outcome:
+        what = filled.script
+        if filled.arguments:
+            what += f" with {', '.join(map(repr, filled.arguments))}"
+        emit(ActionPlanned(jail=jail, action=action, what=what))
+        return shell.Outcome(0)
+
+    return tell
+
+
+def _has_ipv6(allowipv6: str) -> bool:
+    if allowipv6 != "auto":
+        return allowipv6 in ("yes", "on", "true", "1")
+    try:
+        return Path("/proc/sys/net/ipv6/conf/all/disable_ipv6").read_text("ascii").strip() == "0"
+    except OSError:
+        return False
 
 
 def store_opener(settings: Settings, *, emit: Emit, clock: Clock) -> Callable[[], Awaitable[Store]]:

@@ -75,15 +75,18 @@ class Enforcing:
         emit: Emit,
         clock: Clock,
         on_memory: Callable[[Memory], Commit],
+        on_done: Callable[[Sequence[Decision]], None] = lambda _decisions: None,
     ) -> None:
         """Prepare; nothing is touched before `begin`.
 
         *open_store* opens the database again when it could not be used at the
         start; *on_memory* then gets what is in it and returns the step that puts it back.
+        *on_done* gets all that the firewall has taken, and never waits.
         """
         self._enforcer = enforcer
         self._open_store = open_store
         self._on_memory = on_memory
+        self._on_done = on_done
         self._emit = emit
         self._clock = clock
         self._jails: tuple[Enforcement, ...] = ()
@@ -356,6 +359,7 @@ class Enforcing:
                     self._emit(BanEnded(jail=ban.jail, subject=ban.subject))
                 case ProlongBan():
                     pass
+        self._on_done(decisions)
 
     # -- ledger and positions -----------------------------------------------------
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 
 from banish import __version__
+from banish.daemon.acting import Acting
 from banish.daemon.enforcing import Enforcing
 from banish.daemon.jails import Jails
 from banish.daemon.pipeline import Pipeline
@@ -30,6 +31,7 @@ class ServerOperations:
         jails: Jails,
         pipelines: Sequence[Pipeline],
         enforcing: Enforcing,
+        acting: Acting,
         supervisor: Supervisor,
         clock: Clock,
         started_at: Instant,
@@ -40,6 +42,7 @@ class ServerOperations:
         self._jails = jails
         self._pipelines = tuple(pipelines)
         self._enforcing = enforcing
+        self._acting = acting
         self._supervisor = supervisor
         self._clock = clock
         self._started_at = started_at
@@ -95,6 +98,8 @@ class ServerOperations:
             for health in (self._health(pipeline) for pipeline, _ in watching)
             if health.state == "failing"
         ]
+        if of_actions := self._acting.trouble(name):
+            troubles.append(of_actions)
         return JailStatus(
             name=name,
             filter=settings.filter.name,
@@ -105,7 +110,8 @@ class ServerOperations:
             spared_total=policy.spared_total,
             undated_total=sum(watch.matcher.counters.undated for _, watch in watching),
             sources=tuple(pipeline.source.name for pipeline, _ in watching),
-            enforced=settings.enforcement is not None and not self._dry_run,
+            enforced=not self._dry_run
+            and (settings.enforcement is not None or self._acting.enforces(name)),
             trouble="; ".join(troubles),
         )
 

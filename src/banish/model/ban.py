@@ -32,6 +32,10 @@ class Ban(msgspec.Struct, frozen=True, gc=False):
     """When it really ended, as remembered; None while it is in force, and where unknown."""
     end_reason: str = ""
     """Why it ended (an `EndReason`); empty while it is in force, and where unknown."""
+    tags: tuple[tuple[str, str], ...] = ()
+    """What the deciding line captured, by name, for actions; not remembered across restarts."""
+    address: Subject | None = None
+    """The address that the deciding line gave, where the subject is an ``<F-ID>``."""
 
     def is_over(self, now: Instant) -> bool:
         """Whether the ban's time is over."""

@@ -359,7 +359,7 @@ class JailPolicy:
             self._expiry.cancel(subject)
         else:
             self._expiry.set(subject, ban.until)
-        if ban.evidence:
+        if ban.evidence or ban.tags:
             self._with_evidence.append(subject)
             if len(self._with_evidence) > EVIDENCE_BANS:
                 self._strip(self._with_evidence.popleft())

@@ -1,0 +1,368 @@
+"""Has the actions of all jails carried out as commands, beside the firewall and never before it.
+
+Each action of each jail has a line of orders of its own and works through it one
+by one, so whatever hangs delays nobody else. Orders come in when the firewall has
+taken a decision; giving one never waits.
+
+A line is bounded. An action that keeps subjects out never loses an order: past the
+bound its orders are kept by subject, where a ban and its end cancel out, so that
+there are never more than subjects banned. An action that only tells (no
+``actionunban``) is not given what comes past the bound; that is counted and told.
+A ban that such a command failed at is tried again until its end.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import Literal
+
+import msgspec
+
+from banish.enforce.command.action import CommandAction
+from banish.errors import ActionError
+from banish.model.address import Subject
+from banish.model.ban import Ban
+from banish.model.decision import Decision, EndBan, ProlongBan, StartBan
+from banish.model.instant import Instant, Seconds
+from banish.ports import Clock
+from banish.telemetry.happenings import (
+    AlreadyBannedFound,
+    Emit,
+    Happening,
+    NotificationsDropped,
+    TroubleMet,
+    TroubleOver,
+    WarningGiven,
+)
+
+LINE_LIMIT = 1_000
+"""Orders that wait in a line before the bound takes hold."""
+
+RETRY_PAUSE = Seconds(30)
+"""How long after a failure the missed bans are tried again."""
+
+CHECK_PAUSE = Seconds(3)
+"""A subject that fails so long after its ban was not kept out; checks are so far apart."""
+
+DRAIN_SPAN = Seconds(10)
+"""How long waiting orders are still worked through when the server stops."""
+
+END_SPAN = Seconds(45)
+"""How long the unbans of one jail may take when the server stops: systemd kills after 90 s."""
+
+Kind = Literal["ban", "unban", "prolong", "check"]
+
+
+class Order(msgspec.Struct, frozen=True):
+    """One thing to be done by an action."""
+
+    kind: Kind
+    ban: Ban
+    restored: bool = False
+
+
+class Line:
+    """Orders that wait for one action."""
+
+    def __init__(self, *, keeps_all: bool, limit: int) -> None:
+        self._keeps_all = keeps_all
+        self._limit = limit
+        self._orders: deque[Order] = deque()
+        self._late: dict[Subject, list[Order]] = {}
+        self.dropped = 0
+        """Orders that found no room."""
+
+    def __len__(self) -> int:
+        return len(self._orders) + sum(map(len, self._late.values()))
+
+    def put(self, order: Order) -> None:
+        """Take *order*; past the bound as the class of the action asks for."""
+        if len(self._orders) < self._limit and not self._late:
+            self._orders.append(order)
+        elif not self._keeps_all:
+            self.dropped += 1
+        elif order.kind != "check":
+            self._put_late(order)
+
+    def _put_late(self, order: Order) -> None:
+        subject = order.ban.subject
+        waiting = self._late.pop(subject, [])
+        if order.kind == "unban" and any(other.kind == "ban" for other in waiting):
+            # Whatever came before that ban is to be done still.
+            waiting = [other for other in waiting if other.kind == "unban"]
+        else:
+            waiting = [other for other in waiting if other.kind != order.kind] + [order]
+        if waiting:
+            self._late[subject] = waiting
+
+    def take(self) -> Order | None:
+        """Return the order that comes next, or None."""
+        if not self._orders and self._late:
+            orders = self._late.pop(next(iter(self._late)))
+            self._orders.extend(orders)
+        return self._orders.popleft() if self._orders else None
+
+
+class Worker:
+    """Works through the orders of one action; `run` is its task."""
+
+    def __init__(
+        self,
+        action: CommandAction,
+        *,
+        emit: Emit,
+        limit: int = LINE_LIMIT,
+        retry_pause: Seconds = RETRY_PAUSE,
+    ) -> None:
+        self.action = action
+        self.name = f"action {action.settings.actname} of {action.jail}"
+        self.trouble = ""
+        """What the last command failed with; empty once one succeeded."""
+        self._emit = emit
+        self._line = Line(keeps_all=action.settings.is_enforcing, limit=limit)
+        self._retry_pause = retry_pause
+        self._retry_at = 0.0
+        self._missed: dict[Subject, Order] = {}
+        self._has_news = asyncio.Event()
+        self._is_started = False
+        self._told_dropped = 0
+        self._busy: asyncio.Task[None] | None = None
+
+    def __len__(self) -> int:
+        return len(self._line) + len(self._missed)
+
+    def put(self, order: Order) -> None:
+        """Give an order; never waits."""
+        if order.restored and self.action.settings.flag("norestored"):
+            return
+        self._line.put(order)
+        self._has_news.set()
+
+    async def run(self) -> None:
+        """Start the action and carry orders out for ever.
+
+        A command that runs when this is cancelled goes on; `finish` waits for it.
+        """
+        if not self._is_started:
+            self._is_started = True
+            await self._go_on(self._try(self.action.start))
+        while True:
+            if not await self.step():
+                self._has_news.clear()
+                pause = max(self._retry_at - self._time(), 0.0) if self._missed else None
+                try:
+                    async with asyncio.timeout(pause):
+                        await self._has_news.wait()
+                except TimeoutError:
+                    self._put_missed()
+
+    async def step(self) -> bool:
+        """Carry the next order out; tell whether there was one."""
+        if self._busy is not None and not self._busy.done():
+            await asyncio.wait({self._busy})
+        order = self._line.take()
+        if order is None:
+            self._tell_dropped()
+            return False
+        await self._go_on(self._do(order))
+        return True
+
+    async def _go_on(self, work: Awaitable[object]) -> None:
+        async def do() -> None:
+            await work
+
+        self._busy = asyncio.create_task(do(), name=self.name)
+        await asyncio.shield(self._busy)
+
+    @staticmethod
+    def _time() -> float:
+        return asyncio.get_running_loop().time()
+
+    def _put_missed(self) -> None:
+        missed, self._missed = self._missed, {}
+        for order in missed.values():
+            self._line.put(order)
+
+    async def _do(self, order: Order) -> None:
+        action, ban = self.action, order.ban
+        if order.kind != "check":
+            self._missed.pop(ban.subject, None)
+        match order.kind:
+            case "ban":
+                is_done = await self._try(lambda: action.ban(ban, restored=order.restored))
+                if not is_done and action.settings.is_enforcing:
+                    self._missed[ban.subject] = order
+                    self._retry_at = self._time() + self._retry_pause
+            case "unban":
+                await self._try(lambda: action.unban(ban))
+            case "prolong":
+                await self._try(lambda: action.prolong(ban, restored=order.restored))
+            case "check":
+                action.was_repaired = False
+                await self._try(action.check)
+                if action.was_repaired and ban.subject in action.held:
+                    await self._try(lambda: action.reban(action.held[ban.subject]))
+        while action.needs_rebans:
+            action.needs_rebans = False
+            for held in list(action.held.values()):
+                if held.subject != ban.subject or order.kind == "check":
+                    await self._try(lambda held=held: action.reban(held))  # type: ignore[misc]
+
+    async def _try(self, work: Callable[[], Awaitable[object]]) -> bool:
+        """Do *work*; tell whether it succeeded, and the log when that changes."""
+        try:
+            await work()
+        except ActionError as error:
+            if self.trouble:
+                self._emit(WarningGiven(part=self.name, what=error.what))
+            else:
+                self._emit(TroubleMet(part=self.name, what=str(error)))
+            self.trouble = str(error)
+            return False
+        if self.trouble and not self._missed:
+            self.trouble = ""
+            self._emit(TroubleOver(part=self.name))
+        return True
+
+    def _tell_dropped(self) -> None:
+        count = self._line.dropped - self._told_dropped
+        if count:
+            self._told_dropped = self._line.dropped
+            settings = self.action.settings
+            self._emit(
+                NotificationsDropped(jail=self.action.jail, action=settings.actname, count=count)
+            )
+
+    # -- the end ------------------------------------------------------------------
+
+    async def drain(self, span: Seconds = DRAIN_SPAN) -> None:
+        """Carry out what waits, for a while."""
+        until = self._time() + span
+        while self._time() < until and await self.step():
+            pass
+        if self._busy is not None and not self._busy.done():
+            await asyncio.wait({self._busy})
+        left = len(self._line)
+        if left and not self.action.settings.is_enforcing:
+            what = f"the server stopped before {left} orders were carried out"
+            self._emit(WarningGiven(part=self.name, what=what))
+        self._tell_dropped()
+
+    async def release(self, span: Seconds = END_SPAN) -> None:
+        """Let everybody in again: at once if there is a command for it, else one by one."""
+        until = self._time() + span
+        flushed = False
+
+        async def flush() -> None:
+            nonlocal flushed
+            flushed = await self.action.flush()
+
+        if not await self._try(flush):
+            await self._try(self.action.check)
+        if flushed:
+            return
+        for ban in list(self.action.held.values()):
+            if self._time() >= until:
+                what = f"{len(self.action.held)} bans stay in place: there was no time to end them"
+                self._emit(WarningGiven(part=self.name, what=what))
+                return
+            await self._try(lambda ban=ban: self.action.unban(ban))  # type: ignore[misc]
+
+    async def stop(self) -> None:
+        """Undo what the action's start did."""
+        await self._try(self.action.stop)
+
+
+class Acting:
+    """The command actions of all jails."""
+
+    def __init__(
+        self,
+        actions: Mapping[str, Sequence[CommandAction]],
+        *,
+        emit: Emit,
+        clock: Clock,
+        limit: int = LINE_LIMIT,
+    ) -> None:
+        """Prepare the actions of each jail, in their order; nothing runs before `workers` do."""
+        self._emit = emit
+        self._clock = clock
+        self._jails = {
+            jail: [Worker(action, emit=emit, limit=limit) for action in found]
+            for jail, found in actions.items()
+            if found
+        }
+        self._checked_at: dict[str, Instant] = {}
+
+    @property
+    def workers(self) -> Iterator[Worker]:
+        """Every worker; each is to be run by a task."""
+        return (worker for workers in self._jails.values() for worker in workers)
+
+    def restore(self, bans: Sequence[Ban]) -> None:
+        """Order the bans of an earlier run to be put back."""
+        self.act([StartBan(ban, restored=True) for ban in bans])
+
+    def act(self, decisions: Sequence[Decision]) -> None:
+        """Order what the firewall has done to be done by the actions, too; never waits."""
+        for decision in decisions:
+            workers = self._jails.get(decision.ban.jail)
+            if workers:
+                order = _order(decision)
+                for worker in workers:
+                    worker.put(order)
+
+    def hear(self, happening: Happening) -> None:
+        """Have the actions of a jail checked when somebody they keep out fails again."""
+        if not isinstance(happening, AlreadyBannedFound):
+            return
+        now = self._clock()
+        if now - self._checked_at.get(happening.jail, Instant(0)) < CHECK_PAUSE:
+            return
+        for worker in self._jails.get(happening.jail, ()):
+            held = worker.action.held.get(happening.subject)
+            if held is not None and now - held.since > CHECK_PAUSE:
+                self._checked_at[happening.jail] = now
+                worker.put(Order("check", held))
+
+    def trouble(self, jail: str) -> str:
+        """Return what is wrong with the actions of *jail*, or nothing."""
+        return "; ".join(
+            f"{worker.name}: {worker.trouble.splitlines()[0]}"
+            for worker in self._jails.get(jail, ())
+            if worker.trouble
+        )
+
+    def enforces(self, jail: str) -> bool:
+        """Whether an action of *jail* keeps its subjects out."""
+        return any(worker.action.settings.is_enforcing for worker in self._jails.get(jail, ()))
+
+    async def finish(self, *, keep: bool) -> None:
+        """Carry out what waits, let everybody in, and stop the actions, the last one first.
+
+        With *keep* the actions that keep subjects out are left as they are.
+        """
+        await asyncio.gather(
+            *(self._finish(workers, keep=keep) for workers in self._jails.values())
+        )
+
+    @staticmethod
+    async def _finish(workers: Sequence[Worker], *, keep: bool) -> None:
+        await asyncio.gather(*(worker.drain() for worker in workers))
+        ending = [
+            worker for worker in workers if not (keep and worker.action.settings.is_enforcing)
+        ]
+        for worker in ending:
+            await worker.release()
+        for worker in reversed(ending):
+            await worker.stop()
+
+
+def _order(decision: Decision) -> Order:
+    match decision:
+        case StartBan(ban, restored):
+            return Order("ban", ban, restored)
+        case EndBan(ban):
+            return Order("unban", ban)
+        case ProlongBan(ban):
+            return Order("prolong", ban)

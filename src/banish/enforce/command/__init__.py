@@ -1,0 +1,1 @@
+"""Carries Fail2Ban actions out as the commands they are."""
