@@ -6,7 +6,7 @@ from pathlib import Path
 from banish.config.merge import Library
 from banish.config.problem import Problems
 from banish.config.search import Tree
-from banish.config.server import read_server
+from banish.config.server import FAIL2BAN_DATABASE, read_server
 from banish.model.instant import Seconds
 from banish.model.settings import Problem, ServerSettings
 
@@ -93,3 +93,31 @@ def test_what_is_wrong_is_told_and_the_default_counts(write_tree: WriteTree) -> 
 
 def test_a_level_may_be_a_number(write_tree: WriteTree) -> None:
     assert read(write_tree({"banish.conf": "[Definition]\nloglevel = 18\n"}))[0].loglevel == "18"
+
+
+def test_a_fail2ban_tree_names_the_database_to_take_over(write_tree: WriteTree) -> None:
+    def takeover(files: Mapping[str, str]) -> str:
+        settings, problems = read(write_tree(files))
+        assert not problems
+        return settings.takeover_dbfile
+
+    theirs = "[DEFAULT]\ndbfile = %(folder)s/f2b.sqlite3\nfolder = /x\n[Definition]\n"
+    assert takeover({"fail2ban.conf": theirs}) == "/x/f2b.sqlite3"
+    assert takeover({"fail2ban.conf": "[Definition]\n"}) == FAIL2BAN_DATABASE
+    ours = "[Definition]\ndbfile = "
+    assert takeover({"fail2ban.conf": theirs, "banish.conf": f"{ours}/y\n"}) == "/x/f2b.sqlite3"
+    assert takeover({}) == ""
+    assert takeover({"banish.conf": f"{ours}/y\n"}) == ""
+
+
+def test_nothing_is_taken_over_without_two_databases(write_tree: WriteTree) -> None:
+    theirs = "[Definition]\ndbfile = /x\n"
+    for files in (
+        {"fail2ban.conf": "[Definition]\ndbfile = None\n"},
+        {"fail2ban.conf": "[Definition]\ndbfile = :memory:\n"},
+        {"fail2ban.conf": "[Definition]\ndbfile = relative\n"},
+        {"fail2ban.conf": "[Definition]\ndbfile = %(no)s\n"},
+        {"fail2ban.conf": theirs, "banish.conf": "[Definition]\ndbfile = None\n"},
+        {"fail2ban.conf": theirs, "banish.conf": theirs},
+    ):
+        assert read(write_tree(files))[0].takeover_dbfile == ""

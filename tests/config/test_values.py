@@ -1,6 +1,7 @@
 """The text of an option as its type."""
 
 import contextlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -140,22 +141,36 @@ def test_what_exempts_nobody_is_told(wrong: str) -> None:
     assert len(told) == 1
 
 
-def test_a_list_in_a_file_is_read(tmp_path: Path) -> None:
+def test_a_list_in_a_file_is_looked_at_and_left_to_the_server(tmp_path: Path) -> None:
     (tmp_path / "list").write_text(
         "# ours\n192.0.2.1 ; me\n198.51.100.0/24,2001:db8::1\n192.0.2.999\n"
     )
     problems = Problems()
-    found = values.to_exempt(text(f"file:{tmp_path}/list"), problems)
-    assert found == ("192.0.2.1", "198.51.100.0/24", "2001:db8::1")
+    found = values.to_exempt(text(f"192.0.2.7 file:{tmp_path}/list"), problems)
+    assert found == ("192.0.2.7", f"file:{tmp_path}/list")
     (problem,) = problems.all()
     assert problem.place == Place(f"{tmp_path}/list", 4)
 
 
-def test_a_list_that_cannot_be_read_is_told(tmp_path: Path) -> None:
-    for path in (f"{tmp_path}/nothing", str(tmp_path), "a\x00b"):
+def test_of_a_long_list_the_beginning_is_looked_at(tmp_path: Path) -> None:
+    lines = values.ADDRESS_FILE_CHECK_BYTES // 10
+    (tmp_path / "list").write_text("192.0.2.1\n" * lines + "192.0.2.123\nwrong/\n")
+    assert exempt(f"file:{tmp_path}/list") == ((f"file:{tmp_path}/list",), [])
+
+
+def test_a_list_that_cannot_be_read_is_told_and_may_come_later(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (f"{tmp_path}/nothing", str(tmp_path), f"{tmp_path}/pipe"):
+        found, told = exempt(f"file:{path}")
+        assert found == (f"file:{path}",)
+        assert "nobody in it is exempt" in told[0]
+
+
+def test_a_path_that_can_be_none_is_told_and_left_out() -> None:
+    for path in ("list", "/a\x00b", ""):
         found, told = exempt(f"file:{path}")
         assert found == ()
-        assert "nobody in it is exempt" in told[0]
+        assert "does not begin with /" in told[0]
 
 
 CONVERSIONS: list[Callable[[Text], object]] = [

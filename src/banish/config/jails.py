@@ -10,7 +10,9 @@ from banish.config.arguments import parse_spec
 from banish.config.checks import check_escalation, check_filter
 from banish.config.definition import EARLY_OPTIONS, Definition
 from banish.config.filters import check_tags, define_filter, find_filter, read_filter
+from banish.config.ignoring import to_ignorecache, to_ignorecommand
 from banish.config.interpolate import Merged, Scope
+from banish.config.journal import to_journal
 from banish.config.merge import Library
 from banish.config.options import FILTER_OPTIONS, JAIL_OPTIONS
 from banish.config.problem import FaultError, did_you_mean, shown
@@ -26,7 +28,14 @@ from banish.config.values import (
     to_span,
 )
 from banish.model.instant import Seconds
-from banish.model.settings import Escalation, FilterSettings, JailSettings, LogPath, Place
+from banish.model.settings import (
+    Escalation,
+    FilterSettings,
+    JailSettings,
+    JournalPlace,
+    LogPath,
+    Place,
+)
 
 JOURNAL_FOLDERS = (Path("/var/log/journal"), Path("/run/log/journal"))
 """Where systemd-journald keeps its files (systemd-journald.service(8))."""
@@ -190,8 +199,8 @@ def _settings(jail: Jail) -> JailSettings:
         reading.take("maxmatches", lambda text: to_number(text, maxmatches), 5),
         reading.take("ignoreip", lambda text: to_exempt(text, problems), nobody),
         flag("ignoreself"),
-        text("ignorecommand"),
-        text("ignorecache"),
+        reading.take("ignorecommand", lambda text: to_ignorecommand(text, problems), ""),
+        reading.take("ignorecache", to_ignorecache, ""),
         Escalation(
             flag("bantime.increment"),
             text("bantime.factor"),
@@ -206,6 +215,7 @@ def _settings(jail: Jail) -> JailSettings:
         flag("skip_if_nologs"),
         systemd_if_nologs,
         reading.places,
+        reading.take("backend", lambda text: to_journal(text, problems), JournalPlace()),
     )
 
 

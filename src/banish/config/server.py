@@ -3,12 +3,15 @@
 ``banish.conf`` goes first, option by option. From ``fail2ban.conf`` the ``socket``,
 ``pidfile`` and ``dbfile`` are not taken: they name files of Fail2Ban in formats of
 Fail2Ban, and both programs may run side by side. Only its wish to keep no
-database (``None`` or ``:memory:``) counts.
+database (``None`` or ``:memory:``) counts. Its ``dbfile`` is where bans are taken
+over from at the first start, unless we keep no database ourselves: nothing would
+tell then which start is the first.
 """
 
 from banish.config.interpolate import Scope
 from banish.config.merge import Library
 from banish.config.options import SERVER_OPTIONS
+from banish.config.problem import FaultError
 from banish.config.reading import Reading
 from banish.config.text import Text
 from banish.config.unknown import check_server
@@ -18,6 +21,9 @@ from banish.model.settings import ServerSettings
 
 _OWN_FILES = frozenset({"socket", "pidfile", "dbfile"})
 _NO_DATABASE = ("none", ":memory:")
+
+FAIL2BAN_DATABASE = "/var/lib/fail2ban/fail2ban.sqlite3"
+"""Where Fail2Ban keeps its database if ``fail2ban.conf`` does not say (jail.conf(5))."""
 
 
 class Server:
@@ -49,6 +55,14 @@ class Server:
             return text
         return None
 
+    def fail2ban_database(self) -> str:
+        """Return the path of the tree's Fail2Ban database; empty if it is no Fail2Ban tree."""
+        for name, scope in self._scopes:
+            if name == "fail2ban":
+                text = scope.get("dbfile")
+                return _database(text) if text is not None else FAIL2BAN_DATABASE
+        return ""
+
 
 def read_server(library: Library) -> ServerSettings:
     """Return the server's settings; what is wrong is told and left at its default."""
@@ -63,13 +77,14 @@ def read_server(library: Library) -> ServerSettings:
         word = text.text.strip()
         return word if word.isdigit() else to_choice(text, SERVER_OPTIONS["loglevel"])
 
+    dbfile = reading.take("dbfile", _database, default.dbfile)
     return ServerSettings(
         reading.take("loglevel", loglevel, default.loglevel),
         text("logtarget"),
         text("syslogsocket"),
         text("socket"),
         text("pidfile"),
-        reading.take("dbfile", _database, default.dbfile),
+        dbfile,
         reading.take("dbpurgeage", to_span, Seconds(86_400)),
         reading.take(
             "dbmaxmatches", lambda text: to_number(text, SERVER_OPTIONS["dbmaxmatches"]), 10
@@ -79,7 +94,18 @@ def read_server(library: Library) -> ServerSettings:
         ),
         reading.take("keepbans", lambda text: to_bool(text, "keepbans", library.problems), False),
         dict(reading.places),
+        _takeover(server, dbfile),
     )
+
+
+def _takeover(server: Server, dbfile: str) -> str:
+    if dbfile.lower() in _NO_DATABASE:
+        return ""
+    try:
+        found = server.fail2ban_database()
+    except FaultError:
+        return ""  # told when our own dbfile was looked for
+    return found if found.startswith("/") and found != dbfile else ""
 
 
 def _database(text: Text) -> str:

@@ -1,5 +1,6 @@
 """Turns the text of an option into its type; each function raises `FaultError` with a cure."""
 
+import errno
 import re
 import shlex
 from pathlib import Path
@@ -11,12 +12,13 @@ from banish.model.address import parse_address
 from banish.model.duration import DurationError, parse_duration
 from banish.model.instant import Seconds
 from banish.model.settings import LogPath, Place, Regex
+from banish.policy.addresslist import looks_numeric, parse_list
 
 TRUE_WORDS = ("1", "on", "true", "yes")
 FALSE_WORDS = ("0", "off", "false", "no", "")
 
-ADDRESS_FILE_LIMIT_BYTES = 16_777_216
-"""Longest list of exempt addresses that is read: about a million addresses."""
+ADDRESS_FILE_CHECK_BYTES = 1_048_576
+"""How much of a list of exempt addresses is looked at for mistakes; the server reads all."""
 
 _DNS_NAME = re.compile(
     r"(?=.{1,253}\.?$)[A-Za-z0-9_]([\w-]{0,62})(\.[A-Za-z0-9_][\w-]{0,62})*\.?", re.ASCII
@@ -140,39 +142,51 @@ def to_logpaths(text: Text, problems: Problems) -> tuple[LogPath, ...]:
 
 
 def to_exempt(text: Text, problems: Problems) -> tuple[str, ...]:
-    """Return the entries of an ``ignoreip``, with lists in files read; each once, in order."""
+    """Return the entries of an ``ignoreip``, each once, in order; lists in files as ``file:/path``.
+
+    A list that cannot be read stays among them: the server reads it when it is there.
+    """
     found: dict[str, None] = {}
     for word, place in text.words():
         if word.startswith("file:"):
-            for entry, line in _read_exempt(word[5:], place, problems):
-                _take_exempt(entry, line, found, problems)
+            if _check_list(word[5:], place, problems):
+                found.setdefault(word)
         else:
             _take_exempt(word, place, found, problems)
     return tuple(found)
 
 
 def _take_exempt(word: str, place: Place, found: dict[str, None], problems: Problems) -> None:
-    looks_numeric = re.fullmatch(r"[0-9.]+(/.*)?|.*:.*", word) is not None or "/" in word
-    if parse_address(word) is None and (looks_numeric or not _DNS_NAME.fullmatch(word)):
-        what = f"{shown(word)} is neither an address nor a network nor a DNS name: exempts nobody"
-        cure = "write 192.0.2.1, 192.0.2.0/24, 2001:db8::/32 or host.example.org"
-        problems.warn(what, place, option="ignoreip", cure=cure)
+    if parse_address(word) is None and (looks_numeric(word) or not _DNS_NAME.fullmatch(word)):
+        _warn_exempt(word, place, problems)
         return
     found.setdefault(word)
 
 
-def _read_exempt(path: str, place: Place, problems: Problems) -> list[tuple[str, Place]]:
-    """Return the entries of a list in a file; ``#`` and ``;`` begin comments in it."""
+def _warn_exempt(word: str, place: Place, problems: Problems) -> None:
+    what = f"{shown(word)} is neither an address nor a network nor a DNS name: exempts nobody"
+    cure = "write 192.0.2.1, 192.0.2.0/24, 2001:db8::/32 or host.example.org"
+    problems.warn(what, place, option="ignoreip", cure=cure)
+
+
+def _check_list(path: str, place: Place, problems: Problems) -> bool:
+    """Tell what is wrong with the list in *path*; return whether the path can be one at all."""
+    if not path.startswith("/") or "\0" in path:
+        what = f"{shown(path)} does not begin with /, so nobody in it is exempt"
+        cure = "write the whole path, such as file:/etc/banish/exempt.list"
+        problems.warn(what, place, option="ignoreip", cure=cure)
+        return False
     try:
+        if Path(path).exists() and not Path(path).is_file():
+            raise OSError(errno.EINVAL, "it is no plain file")
         with Path(path).open("rb") as file:
-            content = file.read(ADDRESS_FILE_LIMIT_BYTES).decode(errors="replace")
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        what = f"{path} cannot be read, so nobody in it is exempt: {why}"
+            head = file.read(ADDRESS_FILE_CHECK_BYTES + 1)
+    except OSError as error:
+        what = f"{path} cannot be read, so nobody in it is exempt: {error.strerror}"
         problems.warn(what, place, option="ignoreip", cure="correct the path, or create the file")
-        return []
-    found: list[tuple[str, Place]] = []
-    for number, line in enumerate(content.split("\n"), start=1):
-        words = re.split(r"[#;]", line, maxsplit=1)[0].replace(",", " ").split()
-        found += [(word, Place(path, number)) for word in words]
-    return found
+        return True
+    if len(head) > ADDRESS_FILE_CHECK_BYTES:
+        head = head[: head.rfind(b"\n") + 1]
+    for fault in parse_list(head.decode("utf-8", "replace"))[1]:
+        _warn_exempt(fault.entry, Place(path, fault.line), problems)
+    return True
