@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from banish.detect.matcher import Matcher
+from banish.detect.matcher import KNOWN_LINES, Behind, Matcher
 from banish.detect.report import LineReport
 from banish.errors import ConfigError
 from banish.model.address import Subject, SubjectKind
@@ -314,19 +314,34 @@ def test_prefregex_finds_its_place_among_several_lines() -> None:
     assert [each.text[16:] for each in report.failures[0].evidence] == ["app: bad 192.0.2.1"]
 
 
-def test_passed_over_line_lends_its_time_to_an_undated_one() -> None:
+def lines_behind(*lines: str) -> Behind:
+    return lambda count: lines[::-1][:count]
+
+
+def test_line_left_out_lends_its_time_to_an_undated_one() -> None:
     it = matcher("bad <HOST>")
-    it.pass_over(stamped("x", 700), NOW, live=False)
-    it.pass_over(stamped("x", 7), NOW)
+    behind = lines_behind(stamped("x", 700), stamped("x", 9), stamped("x", 7), "no time")
+    failure = it.match("bad 192.0.2.1", NOW, skipped=4, behind=behind)
+    assert failure is not None
+    assert failure.at == NOW - 7
+    assert it.counters.lines == 5
+
+
+def test_last_lines_passed_over_lend_their_time_to_the_next_undated_one() -> None:
+    it = matcher("bad <HOST>")
+    it.pass_over(2, lines_behind(stamped("x", 7), "no time"), NOW)
     failure = it.match("bad 192.0.2.1", NOW)
     assert failure is not None
     assert failure.at == NOW - 7
 
 
-def test_passed_over_lines_are_kept_for_regexes_that_span_lines() -> None:
-    it = matcher(r"^ a\n b <ADDR>$", maxlines=3)
-    it.pass_over(stamped("a"), NOW)
-    assert subjects(it, "b 192.0.2.1") == ["192.0.2.1"]
+def test_time_is_lent_to_lines_nearby_only() -> None:
+    for skipped, at in ((KNOWN_LINES - 1, NOW - 7), (KNOWN_LINES, NOW)):
+        it = matcher("bad <HOST>")
+        it.match(stamped("x", 7), NOW)
+        failure = it.match("bad 192.0.2.1", NOW, skipped=skipped, behind=lines_behind())
+        assert failure is not None
+        assert failure.at == at
 
 
 # -- when ----------------------------------------------------------------------------------

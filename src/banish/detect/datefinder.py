@@ -8,6 +8,10 @@ known is kept only for want of a better. Formats that are found often move up.
 
 One finder may serve several jails that read the same log: asked for the same
 line again it answers from memory.
+
+Fail2Ban learns from every line. Here, after the first `LEARNING_LINES`, only
+lines that a rule matched are learnt from, whoever asks with `look` and
+`confirm`: so a line that matches nothing changes nothing, and can be left out.
 """
 
 import re
@@ -19,6 +23,9 @@ from banish.model.instant import Instant
 
 FAR = 1 << 30
 """Further right than any line is long."""
+
+LEARNING_LINES = 100
+"""Lines from whose beginning on a log's format is made out, matched or not."""
 
 UNUSED_SECONDS = 300
 """A format not found for so long gives way to any other."""
@@ -58,6 +65,9 @@ class DateFinder:
         """Where the last date stood."""
         self._edges = ("", "", "", "")
         """The characters before it, its first, its last, and the one after it."""
+        self._unlearned: tuple[_Entry, re.Match[str]] | None = None
+        """What was found last, where nothing was learnt from it yet."""
+        self._left_to_learn = LEARNING_LINES
         self._line: str | None = None
         self._now = Instant(0)
         self._dated: Dated = ("", None, False)
@@ -75,39 +85,60 @@ class DateFinder:
         """Return hits, weight and format of each, in the order in which they are tried now."""
         return [(entry.hits, entry.weight, entry.template) for entry in self._entries]
 
+    @property
+    def is_learning(self) -> bool:
+        """Whether every line is still learnt from, so that `look` must be asked about each."""
+        return self._left_to_learn > 0
+
     def find(self, line: str, now: Instant) -> Dated:
-        """Return *line* without its time, and when that was."""
+        """Return *line* without its time, and when that was; learn from it."""
+        dated = self.look(line, now)
+        self.confirm()
+        return dated
+
+    def look(self, line: str, now: Instant) -> Dated:
+        """Return what `find` does; learn nothing from it before `confirm`."""
         if line is self._line and now == self._now:
             return self._dated
         self._line = line
         self._now = now
+        self._unlearned = None
         found = None
         entry = self._last
         if entry is not None and entry.template.is_fixed:
             found = entry.template.search(line)
         if found is None or entry is None:
             entry, found = self._choose(line)
-            if found is None or entry is None:
-                self.text = ""
-                self.template = None
-                self._dated = (line + "\n", None, False)
-                return self._dated
-            entry.hits += 1
-            entry.used = now
-            self._settle(entry, found)
-        else:
-            entry.hits += 1
-            entry.used = now
-        self.template = entry.template
-        start, end = found.span(1)
-        if start < end:
-            self.text = line[start:end]
-            at = entry.template.read(found, now, self._zone)
-            self._dated = (line[:start] + line[end:] + "\n", at, False)
-        else:
+        if found is None or entry is None:
             self.text = ""
-            self._dated = (line + "\n", None, True)
+            self.template = None
+            self._dated = (line + "\n", None, False)
+        else:
+            self._unlearned = (entry, found)
+            self.template = entry.template
+            start, end = found.span(1)
+            if start < end:
+                self.text = line[start:end]
+                at = entry.template.read(found, now, self._zone)
+                self._dated = (line[:start] + line[end:] + "\n", at, False)
+            else:
+                self.text = ""
+                self._dated = (line + "\n", None, True)
+        if self._left_to_learn:
+            self._left_to_learn -= 1
+            self.confirm()
         return self._dated
+
+    def confirm(self) -> None:
+        """Learn from the line that was asked about last: how its time is written, and where."""
+        if self._unlearned is None:
+            return
+        entry, found = self._unlearned
+        self._unlearned = None
+        entry.hits += 1
+        entry.used = self._now
+        if entry is not self._last or not entry.template.is_fixed:
+            self._settle(entry, found)
 
     def _choose(self, line: str) -> tuple[_Entry | None, re.Match[str] | None]:
         best: tuple[_Entry | None, re.Match[str] | None] = (None, None)

@@ -1,42 +1,23 @@
 """Feeds the lines of one source to the filters of all its jails.
 
-A block is split once, a line is decoded once for all jails that read the same
-encoding, and its time is found once for all that look for the same formats.
-Bytes that are no text become U+FFFD, counted, and match as that.
+With a prefilter a block is scanned as it is, and only lines that some rule
+could match are cut out, decoded and searched. Without one, and for jails that
+it cannot speak for, every line is. A line is decoded once for all jails that
+read the same encoding, and its time is found once for all that look for the
+same formats. Bytes that are no text become U+FFFD, counted, and match as that.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+from banish.detect.datefinder import DateFinder
+from banish.detect.encoding import encoding_named
 from banish.detect.matcher import Matcher
-from banish.detect.prefilter import Everything, Prefilter
-from banish.errors import ConfigError
+from banish.detect.prefilter.block import BlockPrefilter, Found, Wanted
 from banish.model.failure import Failure
 from banish.model.instant import Instant
 from banish.model.record import Batch
 
-
-def encoding_named(name: str) -> str:
-    r"""Return the codec that ``logencoding`` names; ``auto`` is UTF-8.
-
-    Raises:
-        ConfigError: There is no such encoding, or its lines do not end with the
-            byte ``\n`` (UTF-16, UTF-32), so that a log cannot be cut into lines.
-
-    """
-    codec = "utf-8" if name.lower() == "auto" else name
-    try:
-        ends_plainly = "a\n".encode(codec) == b"a\n"
-    except (LookupError, UnicodeError) as error:
-        raise ConfigError(
-            f'logencoding: "{name}" is not an encoding',
-            cure="write a name such as utf-8 or latin-1, or leave the option out",
-        ) from error
-    if not ends_plainly:
-        raise ConfigError(
-            f'logencoding: logs in "{name}" cannot be cut into lines',
-            cure="let the program write UTF-8",
-        )
-    return codec
+__all__ = ["Detector", "encoding_named"]
 
 
 class Detector:
@@ -44,75 +25,179 @@ class Detector:
 
     Args:
         matchers: One for each jail; their order is that of failures of one line.
-        prefilter: What says beforehand where nothing can match.
+        prefilter: Made for these very matchers; None: every line is looked at.
 
     Raises:
         ConfigError: A jail's ``logencoding`` cannot be read.
 
     """
 
-    def __init__(self, matchers: Sequence[Matcher], prefilter: Prefilter | None = None) -> None:
+    def __init__(
+        self, matchers: Sequence[Matcher], prefilter: BlockPrefilter | None = None
+    ) -> None:
         self.matchers = tuple(matchers)
         self.undecodable = 0
-        """Lines that held bytes which are no text, once for each encoding tried."""
-        self._prefilter: Prefilter = prefilter or Everything()
-        self._encodings = tuple(
+        """Lines looked at that held bytes which are no text, once for each encoding tried."""
+        self.encodings = tuple(
             encoding_named(matcher.settings.logencoding) for matcher in self.matchers
         )
+        """Which encoding each matcher reads."""
         finders: dict[tuple[str, str], Matcher] = {}
         for matcher in self.matchers:
             settings = matcher.settings
             pattern = settings.datepattern.text if settings.datepattern else ""
             first = finders.setdefault((pattern, settings.logtimezone), matcher)
             matcher.share_dates(first.dates)
+        self._finders = tuple(first.dates for first in finders.values())
+        self._prefilter = prefilter
+        everybody = range(len(self.matchers))
+        self._always = tuple(
+            Wanted(number, None)
+            for number in everybody
+            if prefilter is None or number in prefilter.every_line
+        )
 
     def feed(self, batch: Batch, now: Instant) -> list[Failure]:
         """Take the lines of *batch*; return the failures they make, in their order."""
+        feeding = _Feeding(self, batch, now)
         block = batch.block
-        lines = block.split(b"\n")
-        if not lines[-1]:
-            lines.pop()
-        failures: list[Failure] = []
-        candidates = self._prefilter.scan(lines)
-        wanted = (
-            None
-            if candidates is None
-            else {(each.line, each.matcher): each.rules for each in candidates}
-        )
-        # Carriage returns of DOS line ends, and the hole that copytruncate leaves.
-        is_odd = b"\r" in block or b"\0" in block
-        pairs = tuple(zip(range(len(self.matchers)), self.matchers, self._encodings, strict=True))
-        offset = batch.start
-        times = batch.times
-        live = batch.live
-        path = batch.path
-        for number, raw in enumerate(lines):
-            here = offset
-            offset += len(raw) + 1
-            clean = raw.lstrip(b"\0").rstrip(b"\r") if is_odd else raw
-            at = times[number] if times is not None else None
-            decoded_as = ""
-            line = ""
-            for index, matcher, encoding in pairs:
-                if encoding != decoded_as:
-                    line = self._decode(clean, encoding)
-                    decoded_as = encoding
-                rules = None
-                if wanted is not None and not matcher.needs_every_line:
-                    if (number, index) not in wanted:
-                        matcher.pass_over(line, now, live=live, path=path, offset=here, at=at)
-                        continue
-                    rules = wanted[number, index]
-                failure = matcher.match(
-                    line, now, live=live, path=path, offset=here, at=at, rules=rules
-                )
-                if failure is not None:
-                    failures.append(failure)
-        return failures
+        if self._prefilter is None or len(self._always) == len(self.matchers):
+            feeding.take(feeding.every_line(0, (), None, 0))
+        else:
+            begin = 0
+            if batch.times is None:
+                begin = feeding.learn(self._finders)
+            found = self._prefilter.scan(block[begin:] if begin else block)
+            if found is None or self._always:
+                feeding.take(feeding.every_line(begin, self._always, found, begin))
+            else:
+                feeding.take(found, begin)
+        feeding.finish()
+        return feeding.failures
 
-    def _decode(self, raw: bytes, encoding: str) -> str:
+    def decode(self, raw: bytes, encoding: str) -> str:
+        """Return *raw* as text, counting what is none."""
         try:
             return raw.decode(encoding)
         except UnicodeDecodeError:
             self.undecodable += 1
             return raw.decode(encoding, "replace")
+
+
+class _Feeding:
+    """One batch on its way through the matchers of a detector."""
+
+    def __init__(self, detector: Detector, batch: Batch, now: Instant) -> None:
+        self.failures: list[Failure] = []
+        self._detector = detector
+        self._batch = batch
+        self._now = now
+        # Carriage returns of DOS line ends, and the hole that copytruncate leaves.
+        self._is_odd = b"\r" in batch.block or b"\0" in batch.block
+        self._everybody = tuple(Wanted(index, None) for index in range(len(detector.matchers)))
+        self._counted = 0
+        """The byte up to which lines were counted."""
+        self._number = 0
+        """How many there were."""
+        self._seen = [0] * len(detector.matchers)
+        """How many lines each matcher has taken or been told of."""
+        self._place = 0
+        self._encoding = ""
+
+    def learn(self, finders: Sequence[DateFinder]) -> int:
+        """Take lines from the beginning while the finders learn from each; return how far."""
+        block = self._batch.block
+        begin = 0
+        while begin < len(block) and any(finder.is_learning for finder in finders):
+            end = self._end(begin)
+            self.take([(begin, end, self._everybody)])
+            begin = end + 1
+        return begin
+
+    def every_line(
+        self, begin: int, always: tuple[Wanted, ...], found: Sequence[Found] | None, shift: int
+    ) -> Iterator[tuple[int, int, Sequence[Wanted]]]:
+        """Yield every line from *begin* on, and who looks at it.
+
+        With *found*, whose places count from *shift*, those who want it or
+        *always* do; else everybody.
+        """
+        wanted_at = None
+        if found is not None:
+            wanted_at = {each.begin + shift: each.wanted for each in found}
+        wanted: Sequence[Wanted] = self._everybody
+        while begin < len(self._batch.block):
+            if wanted_at is not None:
+                wanted = always
+                if begin in wanted_at:
+                    wanted = sorted(always + wanted_at[begin])
+            end = self._end(begin)
+            yield begin, end, wanted
+            begin = end + 1
+
+    def take(self, lines: Iterable[tuple[int, int, Sequence[Wanted]]], shift: int = 0) -> None:
+        """Hand each of *lines*, whose places count from *shift*, to those who want it."""
+        batch = self._batch
+        block, times = batch.block, batch.times
+        live, path, start, now = batch.live, batch.path, batch.start, self._now
+        matchers, encodings = self._detector.matchers, self._detector.encodings
+        seen, behind, add = self._seen, self._behind, self.failures.append
+        for begin, end, wanted in lines:
+            if shift:
+                begin += shift  # noqa: PLW2901
+                end += shift  # noqa: PLW2901
+            number = self._number = self._number + block.count(b"\n", self._counted, begin)
+            self._counted = self._place = begin
+            at = times[number] if times is not None else None
+            line = ""
+            self._encoding = ""
+            for index, rules in wanted:
+                encoding = encodings[index]
+                if encoding != self._encoding:
+                    line = self._detector.decode(self._clean(begin, end), encoding)
+                    self._encoding = encoding
+                skipped = number - seen[index]
+                seen[index] = number + 1
+                failure = matchers[index].match(
+                    line,
+                    now,
+                    live=live,
+                    path=path,
+                    offset=start + begin,
+                    at=at,
+                    rules=rules,
+                    skipped=skipped,
+                    behind=behind,
+                )
+                if failure is not None:
+                    add(failure)
+
+    def finish(self) -> None:
+        """Tell all matchers of the lines at the end that they have not looked at."""
+        block = self._batch.block
+        total = self._number + block.count(b"\n", self._counted)
+        total += bool(block and not block.endswith(b"\n"))
+        self._place = len(block) + bool(block and not block.endswith(b"\n"))
+        for index, matcher in enumerate(self._detector.matchers):
+            skipped = total - self._seen[index]
+            if skipped:
+                self._encoding = self._detector.encodings[index]
+                times = self._batch.times
+                at = times[total - 1] if times is not None else None
+                matcher.pass_over(skipped, self._behind, self._now, live=self._batch.live, at=at)
+
+    def _behind(self, count: int) -> Iterator[str]:
+        """Yield so many of the lines before the one in hand, the nearest first."""
+        begin = self._place
+        for _ in range(count):
+            end = begin - 1
+            begin = self._batch.block.rfind(b"\n", 0, end) + 1
+            yield self._clean(begin, end).decode(self._encoding, "replace")
+
+    def _end(self, begin: int) -> int:
+        end = self._batch.block.find(b"\n", begin)
+        return end if end >= 0 else len(self._batch.block)
+
+    def _clean(self, begin: int, end: int) -> bytes:
+        raw = self._batch.block[begin:end]
+        return raw.lstrip(b"\0").rstrip(b"\r") if self._is_odd else raw

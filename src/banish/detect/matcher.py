@@ -13,12 +13,12 @@ time no calendar has (30 February) is searched without it, like any other.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
 from banish.detect.ambiguity import Ambiguities
-from banish.detect.datefinder import DateFinder
+from banish.detect.datefinder import Dated, DateFinder
 from banish.detect.datepattern import parse_datepattern
 from banish.detect.multiline import LineBuffer
 from banish.detect.pattern import Captured, Pattern, compile_pattern, groups_of
@@ -42,7 +42,16 @@ OFF_SECONDS = 61
 cuts fractions off before it compares."""
 
 KNOWN_SECONDS = 60
-"""An undated line takes the time of the last dated one if that is no older."""
+KNOWN_LINES = 64
+"""An undated line takes the time of the last dated one if that is no older and no further up."""
+
+Behind = Callable[[int], Iterable[str]]
+"""Gives so many of the lines that stand just before one, the nearest first."""
+
+
+def _no_lines(_: int) -> Iterable[str]:
+    return ()
+
 
 _HIDDEN = frozenset({"nofail", "mlfforget", "mlfgained", "content"})
 
@@ -121,8 +130,10 @@ class Matcher:
             parse_datepattern(settings.datepattern), zone_named(settings.logtimezone)
         )
         self._known: Instant | None = None
+        self._known_line = 0
         self._at: Instant | None = None
         self._is_undated = False
+        self._is_retimed = False
 
     @property
     def prefregex(self) -> Pattern | None:
@@ -148,6 +159,8 @@ class Matcher:
         offset: int = 0,
         at: Instant | None = None,
         rules: Sequence[int] | None = None,
+        skipped: int = 0,
+        behind: Behind = _no_lines,
     ) -> Failure | None:
         """Take the next line, without its end; return the failure it makes, if any.
 
@@ -159,9 +172,13 @@ class Matcher:
             offset: Its first byte there.
             at: The line's time where the source knows it; no time is looked for then.
             rules: The only rules that can match, counted from 1 and in order; None: all.
+            skipped: How many lines before it were left out, as no rule can match them.
+            behind: Gives those lines.
 
         """
-        text = self._take_time(line, now, at, live=live)
+        self.counters.lines += skipped + 1
+        dated = None if at is not None else self.dates.look(line, now)
+        text = self._take_time(line, now, at, dated, live=live, skipped=skipped, behind=behind)
         if text is None:
             return None
         if self._buffer is not None:
@@ -178,18 +195,22 @@ class Matcher:
 
     def pass_over(
         self,
-        line: str,
+        skipped: int,
+        behind: Behind,
         now: Instant,
         *,
         live: bool = True,
-        path: str = "",
-        offset: int = 0,
         at: Instant | None = None,
     ) -> None:
-        """Take a line that is known to match no rule: only its time is looked at."""
-        text = self._take_time(line, now, at, live=live)
-        if text is not None and self._buffer is not None:
-            self._buffer.add(text, self._evidence(line, path, offset, now))
+        """Take lines that no rule can match, and that are the last for now.
+
+        *behind* gives them. *at* is the time of the last, where the source knows it.
+        """
+        self.counters.lines += skipped
+        if at is None:
+            self._learn_time(skipped, behind, now, live=live, number=self.counters.lines + 1)
+        else:
+            self._know(_trusted(at, now, live=live), self.counters.lines)
 
     def trace(
         self, line: str, now: Instant, at: Instant | None = None, *, live: bool | None = None
@@ -198,7 +219,9 @@ class Matcher:
 
         With *live* None no line is too old and none counts as now.
         """
-        text = self._take_time(line, now, at, live=live)
+        self.counters.lines += 1
+        dated = None if at is not None else self.dates.find(line, now)
+        text = self._take_time(line, now, at, dated, live=live)
         date, template = (self.dates.text, self.dates.template) if at is None else ("", None)
         undated = self._is_undated
 
@@ -245,7 +268,15 @@ class Matcher:
         )
 
     def _take_time(
-        self, line: str, now: Instant, given: Instant | None, *, live: bool | None
+        self,
+        line: str,
+        now: Instant,
+        given: Instant | None,
+        dated: Dated | None,
+        *,
+        live: bool | None,
+        skipped: int = 0,
+        behind: Behind = _no_lines,
     ) -> str | None:
         r"""Return *line* without its time and with ``\n``, or None if it is too old.
 
@@ -254,37 +285,66 @@ class Matcher:
         catching up a line from before findtime is dropped, and one without any
         time counts for nothing (``_at`` is None): nobody can say how old it is.
         """
-        self.counters.lines += 1
         self._is_undated = False
+        self._is_retimed = False
+        is_dated = True
         if given is not None:
-            text, at, optional = line + "\n", given, False
+            text: str | None = line + "\n"
+            at = given
         else:
-            text, found, optional = self.dates.find(line, now)
+            assert dated is not None
+            text, found, optional = dated
             if found is None:
+                is_dated = False
                 self._is_undated = not optional
-                known = self._known
-                if known is not None and known > now - KNOWN_SECONDS:
-                    found = known
+                known = self._recent(skipped, behind, now, live=live)
+                if known is not None:
+                    at = known
                 elif optional or live is not False:
-                    found = now
+                    at = now
                 else:
                     self._at = None
                     return text
             else:
-                self._known = found
-            at = found
-        if given is not None:
-            self._known = given
+                at = found
         if live:
-            if not -OFF_SECONDS < at - now < OFF_SECONDS:
-                self.counters.retimed += 1
-                self._known = at = now
+            trusted = _trusted(at, now, live=live)
+            self._is_retimed = trusted != at
+            at = trusted
         elif live is False and at < now - self._findtime:
             self.counters.too_old += 1
-            self._at = at
-            return None
+            text = None
         self._at = at
+        if is_dated:
+            self._know(at, self.counters.lines)
         return text
+
+    def _know(self, at: Instant, number: int) -> None:
+        self._known = at
+        self._known_line = number
+
+    def _recent(
+        self, skipped: int, behind: Behind, now: Instant, *, live: bool | None
+    ) -> Instant | None:
+        """Return the time of the last dated line, None where it says nothing of this one."""
+        number = self.counters.lines
+        if skipped:
+            self._learn_time(skipped, behind, now, live=live, number=number)
+        known = self._known
+        if known is None or known <= now - KNOWN_SECONDS or number - self._known_line > KNOWN_LINES:
+            return None
+        return known
+
+    def _learn_time(
+        self, skipped: int, behind: Behind, now: Instant, *, live: bool | None, number: int
+    ) -> None:
+        """Look for the last dated line among the *skipped* ones before line *number*."""
+        lines = behind(min(skipped, KNOWN_LINES))
+        for distance, line in enumerate(lines, 1):
+            at = self.dates.look(line, now)[1]
+            if at is not None:
+                self._know(_trusted(at, now, live=live), number - distance)
+                return
 
     def _ignored_by(self, text: str) -> int:
         """Return the first ignoreregex that matches *text*, counted from 1, or 0."""
@@ -325,6 +385,8 @@ class Matcher:
                 return _Outcome("ignored", ignore_rule=ignored_by)
         self.counters.matched += 1
         self.counters.undated += self._is_undated
+        self.counters.retimed += self._is_retimed
+        self.dates.confirm()
         pattern = self.rules[hit.rule - 1]
         captured = pattern.groups(hit.found)
         reading = self.ambiguities.look(hit.rule, pattern, hit.found)
@@ -410,6 +472,11 @@ class Matcher:
         if self._usedns == "raw":
             return Subject(str(text)[:MAX_SUBJECT_CHARACTERS], SubjectKind.ID)
         return parse_subject(str(text))
+
+
+def _trusted(at: Instant, now: Instant, *, live: bool | None) -> Instant:
+    """Return the time that counts for a line that says *at*."""
+    return now if live and not -OFF_SECONDS < at - now < OFF_SECONDS else at
 
 
 def _parse_address(text: str, mask: Captured | None) -> Subject | None:

@@ -80,9 +80,9 @@ class Counters:
         self.undated = 0
         """Matched lines that gave no time, so that the clock's was taken."""
         self.retimed = 0
-        """Live lines more than a minute off, counted as now."""
+        """Matched live lines more than a minute off, counted as now."""
         self.too_old = 0
-        """Lines from before findtime, passed over while catching up."""
+        """Lines from before findtime that were looked at and dropped while catching up."""
         self.unusable = 0
         """Matched lines that name nothing that can be counted."""
         self.failures = 0
