@@ -20,19 +20,12 @@ from typing import NamedTuple
 from banish.detect.ambiguity import Ambiguities
 from banish.detect.datefinder import Dated, DateFinder
 from banish.detect.datepattern import parse_datepattern
+from banish.detect.identity import identify, tags_of
 from banish.detect.multiline import LineBuffer
-from banish.detect.pattern import Captured, Pattern, compile_pattern, groups_of
+from banish.detect.pattern import Pattern, compile_pattern, groups_of
 from banish.detect.report import Counters, LineReport, LineState
 from banish.detect.session import Sessions, wait
 from banish.detect.zone import zone_named
-from banish.model.address import (
-    MAX_SUBJECT_CHARACTERS,
-    Subject,
-    SubjectKind,
-    name_subject,
-    parse_address,
-    parse_subject,
-)
 from banish.model.failure import EVIDENCE_LIMIT_CHARACTERS, Evidence, Failure, Tags
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import FilterSettings
@@ -51,9 +44,6 @@ Behind = Callable[[int], Iterable[str]]
 
 def _no_lines(_: int) -> Iterable[str]:
     return ()
-
-
-_HIDDEN = frozenset({"nofail", "mlfforget", "mlfgained", "content"})
 
 
 class _Hit(NamedTuple):
@@ -414,8 +404,8 @@ class Matcher:
             is_failure = joined.is_failure
         else:
             is_failure = not (captured.get("nofail") or captured.get("mlfgained"))
-        tags = _tags(captured, joined.users if joined else ())
-        subject, address, host = self._identify(captured)
+        tags = tags_of(captured, joined.users if joined else ())
+        subject, address, host = identify(captured, self._usedns)
         if not is_failure:
             return _Outcome("informing", tags=tags, host=host)
         if joined is not None and not host:
@@ -440,60 +430,7 @@ class Matcher:
         at = now if self._at is None else self._at
         return Evidence(line[:EVIDENCE_LIMIT_CHARACTERS], path, offset, at)
 
-    def _identify(
-        self, captured: dict[str, Captured]
-    ) -> tuple[Subject | None, Subject | None, str]:
-        """Return the subject, the address beside an identifier, and the text that names them.
-
-        An identifier counts before an address, that before a name; a name to be
-        resolved counts before the identifier it stands beside.
-        """
-        identifier = captured.get("fid")
-        for group in ("ip4", "ip6"):
-            text = captured.get(group)
-            if isinstance(text, str):
-                address = _parse_address(text, captured.get("cidr"))
-                if identifier is None or identifier == text:
-                    return address, None, text
-                return self._identifier(identifier), address, str(identifier)
-        name = captured.get("dns")
-        if isinstance(name, str):
-            if self._usedns == "raw":
-                return self._identifier(name if identifier is None else identifier), None, name
-            subject = name_subject(name)
-            if subject.kind is SubjectKind.NAME and self._usedns == "no":
-                return None, None, name
-            return subject, None, name
-        if not identifier:
-            return None, None, ""
-        return self._identifier(identifier), None, str(identifier)
-
-    def _identifier(self, text: Captured) -> Subject:
-        if self._usedns == "raw":
-            return Subject(str(text)[:MAX_SUBJECT_CHARACTERS], SubjectKind.ID)
-        return parse_subject(str(text))
-
 
 def _trusted(at: Instant, now: Instant, *, live: bool | None) -> Instant:
     """Return the time that counts for a line that says *at*."""
     return now if live and not -OFF_SECONDS < at - now < OFF_SECONDS else at
-
-
-def _parse_address(text: str, mask: Captured | None) -> Subject | None:
-    subject = parse_address(f"{text}/{mask}" if mask else text)
-    if subject is not None and subject.text.endswith("/0"):
-        return None
-    return subject
-
-
-def _tags(captured: dict[str, Captured], users: tuple[str, ...]) -> Tags:
-    tags = {
-        name: text
-        for name, text in captured.items()
-        if name not in _HIDDEN and not name.startswith("skiplines")
-    }
-    if "fport" in tags:
-        tags["port"] = tags.pop("fport")
-    if users:
-        tags["users"] = users
-    return tags
