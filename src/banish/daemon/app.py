@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from banish.config.load import builtin_tree, load
 from banish.control.server import ControlServer
 from banish.daemon import build
 from banish.daemon.enforcing import Enforcing
-from banish.daemon.exempt import Exemptions
+from banish.daemon.exempt import EXEMPT_KEEP_FAILURE, Exemptions, IgnoreCommands
 from banish.daemon.facts import ServerFacts
 from banish.daemon.host import notify_systemd, on_signals, pid_file
 from banish.daemon.jails import Jails
@@ -152,13 +153,16 @@ class Server:
         self.emit = Emitter(log, clock=clock, program=_program(settings.server))
         self._supervisor = Supervisor(self.emit)
         self._resolver = DnsResolver()
-        self._exempt = Exemptions(settings, resolver=self._resolver, emit=self.emit)
+        # A resolver of its own: no attacker's names push the operator's out of its cache.
+        names = DnsResolver(keep_failure=EXEMPT_KEEP_FAILURE)
+        self._exempt = Exemptions(settings, resolver=names, emit=self.emit)
         self._due_changed = asyncio.Event()
         self._jails = Jails(
             build.policies(settings, self._exempt.lists),
             emit=self.emit,
             on_due=self._due_changed.set,
         )
+        commands = IgnoreCommands(settings, self._jails.policies, emit=self.emit)
         self._acting = build.acting(
             settings,
             facts=ServerFacts(self._jails, lambda: self._enforcing.store, clock=clock),
@@ -184,6 +188,7 @@ class Server:
                 resolver=self._resolver,
                 emit=self.emit,
                 clock=clock,
+                spare=commands.ask,
             )
             for wiring in build.wirings(settings, emit=self.emit, clock=clock)
         ]
@@ -210,7 +215,7 @@ class Server:
         """
         for problem in self.settings.problems:
             self.emit(WarningGiven(part="configuration", what=str(problem)))
-        await self._exempt.refresh()
+        await self._exempt.start()
         memory = await self._load()
         bans = self._jails.restore(memory, self._clock())
         await self._enforcing.begin(
@@ -224,16 +229,22 @@ class Server:
         self._supervisor.start("enforcing", self._enforcing.run)
         self._supervisor.start("firewall watch", self._enforcing.watch)
         self._supervisor.start("unbans", self._keep_time)
-        self._supervisor.start("exemptions", lambda: self._exempt.keep_fresh(self._review))
+        self._supervisor.start("exempt names", lambda: self._exempt.keep_names(self._review))
+        self._supervisor.start("exempt lists", lambda: self._exempt.keep_lists(self._review))
         self._supervisor.start("housekeeping", self._keep_house)
         for pipeline in self._pipelines:
             pipeline.resume(memory.positions)
-            self._supervisor.start(pipeline.source.name, pipeline.run)
+            self._supervisor.start(pipeline.source.name, functools.partial(self._read, pipeline))
         for jail in self.settings.jails:
             self.emit(JailStarted(jail=jail.name))
         self.emit(
             ServerStarted(version=__version__, jails=len(self.settings.jails), bans=len(bans))
         )
+
+    async def _read(self, pipeline: Pipeline) -> None:
+        """Read a log, once it is known who must not be banned for what stands in it."""
+        await self._exempt.wait_for_names(watch.matcher.jail for watch in pipeline.watches)
+        await pipeline.run()
 
     async def _load(self) -> Memory:
         """Open the database; without it the server protects all the same."""

@@ -1,5 +1,6 @@
 """The only file that names every adapter: settings in, running parts out."""
 
+import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,16 +14,17 @@ from banish.enforce.command.tags import Facts
 from banish.enforce.command.template import Filled
 from banish.enforce.memory import MemoryEnforcer
 from banish.enforce.nftables import NftablesEnforcer
+from banish.errors import StoreError
 from banish.model.address import Subject
 from banish.model.instant import Instant, Seconds
-from banish.model.settings import JailSettings, LogPath, Settings
+from banish.model.settings import JailSettings, JournalPlace, LogPath, Settings
 from banish.policy.ignore import IgnoreList
 from banish.policy.jail import JailPolicy
 from banish.ports import Clock, Enforcer, Source, Store
 from banish.sources.files import FileSource
 from banish.sources.journal import JournalSource
 from banish.store.sqlite_store import SqliteStore
-from banish.telemetry.happenings import ActionPlanned, Emit
+from banish.telemetry.happenings import ActionPlanned, BansTakenOver, Emit, WarningGiven
 
 
 def enforcer(*, dry_run: bool, emit: Emit) -> Enforcer:
@@ -77,17 +79,35 @@ def _has_ipv6(allowipv6: str) -> bool:
 
 
 def store_opener(settings: Settings, *, emit: Emit, clock: Clock) -> Callable[[], Awaitable[Store]]:
-    """Return how to open the database; it raises StoreError."""
+    """Return how to open the database; it raises StoreError.
+
+    A new one takes over the bans of the tree's Fail2Ban.
+    """
 
     async def open_store() -> Store:
-        return await SqliteStore.open(
+        store = await SqliteStore.open(
             settings.server.dbfile,
             emit,
             evidence_limit=settings.server.dbmaxmatches,
             clock=clock,
         )
+        await _take_over(store, settings.server.takeover_dbfile, emit=emit, now=clock())
+        return store
 
     return open_store
+
+
+async def _take_over(store: SqliteStore, path: str, *, emit: Emit, now: Instant) -> None:
+    try:
+        if not path or not await asyncio.to_thread(Path(path).exists):
+            return
+        bans = await store.take_over(path, now)
+    except (StoreError, OSError) as error:
+        # Protection begins all the same; who goes on attacking is banned again.
+        emit(WarningGiven(part="database", what=f"no bans are taken over from {path}: {error}"))
+        return
+    if bans:
+        emit(BansTakenOver(bans=bans, path=path))
 
 
 def policies(settings: Settings, ignored: Mapping[str, IgnoreList]) -> dict[str, JailPolicy]:
@@ -143,11 +163,11 @@ def wirings(settings: Settings, *, emit: Emit, clock: Clock) -> list[Wiring]:
             for jail in group
         ]
         wired.append(Wiring(source, watches))
-    by_match: dict[tuple[str, tuple[tuple[str, ...], ...]], list[JailSettings]] = {}
+    by_match: dict[tuple[JournalPlace, tuple[tuple[str, ...], ...]], list[JailSettings]] = {}
     for jail in settings.jails:
         if jail.uses_journal:
-            by_match.setdefault((jail.backend, jail.filter.journalmatch), []).append(jail)
-    for (_, matches), jails in by_match.items():
+            by_match.setdefault((jail.journal, jail.filter.journalmatch), []).append(jail)
+    for (journal, matches), jails in by_match.items():
         words = " | ".join(" ".join(match) for match in matches) or "everything"
         source_of_journal = JournalSource(
             f"journal: {words}",
@@ -155,7 +175,8 @@ def wirings(settings: Settings, *, emit: Emit, clock: Clock) -> list[Wiring]:
             emit=emit,
             clock=clock,
             since=max(jail.findtime for jail in jails),
-            journal_path=_journal_path(jails[0].backend),
+            journal_path=journal.path,
+            flags=journal.flags,
         )
         wired.append(Wiring(source_of_journal, [Watch(matchers[jail.name]) for jail in jails]))
     return wired
@@ -178,13 +199,3 @@ def _groups(jails: Sequence[JailSettings]) -> list[list[JailSettings]]:
                 apart.append((others, group))
         groups = [*apart, (patterns, members)]
     return [group for _, group in groups]
-
-
-def _journal_path(backend: str) -> str | None:
-    """Return the path that ``backend = systemd[journalpath=...]`` names."""
-    _, _, inside = backend.partition("[")
-    for part in inside.rstrip("]").split(","):
-        key, _, value = part.partition("=")
-        if key.strip() == "journalpath":
-            return value.strip().strip("\"'")
-    return None

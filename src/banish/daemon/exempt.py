@@ -1,75 +1,236 @@
-"""Keeps what must never be banned up to date: own addresses, names in ``ignoreip``."""
+"""Keeps what must never be banned up to date: own addresses, names and lists in ``ignoreip``.
+
+The host's own addresses and the lists in files are known before anything is
+decided. Names may take time: until the first round of asking is over, which is
+after `FIRST_ROUND` at the latest, the logs of the jails concerned are not read,
+so nobody who is exempt by name is banned for want of an answer. Bans that are
+put back from an earlier run are looked at again after that round, and whenever
+an answer changes.
+"""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+
+import msgspec
 
 from banish.errors import ResolveError
-from banish.model.instant import Seconds
+from banish.model.address import Subject
+from banish.model.failure import Failure
+from banish.model.instant import Instant, Seconds
 from banish.model.settings import Settings
 from banish.policy.ignore import IgnoreList
+from banish.policy.jail import JailPolicy
 from banish.ports import Resolver
+from banish.resolve.addresslist import AddressFile
+from banish.resolve.ignorecommand import AT_ONCE, REASON, IgnoreCommand
 from banish.resolve.own import own_addresses, own_names
+from banish.resolve.reverse import ReverseResolver
+from banish.resolve.workers import Workers
 from banish.telemetry.happenings import Emit, WarningGiven
+
+FIRST_ROUND = Seconds(5)
+"""How long the logs wait for names at the start; a dead resolver is not waited for longer."""
 
 REFRESH_PAUSE = Seconds(60)
 """Addresses of interfaces and names change; the resolver's cache bounds the asking."""
 
+EXEMPT_KEEP_FAILURE = Seconds(4)
+"""How long the resolver keeps that it got no answer: less than the pause before the next try."""
+
+RETRY_PAUSE = Seconds(5)
+"""After a name went without an answer; doubles up to `REFRESH_PAUSE`."""
+
+LIST_PAUSE = Seconds(1)
+LIST_LIMIT = Seconds(30)
+"""How long the start waits for lists in files; a million entries take some seconds."""
+
+NAMES_AT_ONCE = 8
+OWN_NAMES_LIMIT = Seconds(5)
+
 
 class Exemptions:
-    """The ignore lists of all jails; one task keeps them fresh."""
+    """The ignore lists of all jails; two tasks keep them fresh."""
 
-    def __init__(self, settings: Settings, *, resolver: Resolver, emit: Emit) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        resolver: Resolver,
+        emit: Emit,
+        own_names: Callable[[], Sequence[str]] = own_names,
+    ) -> None:
         self.lists: Mapping[str, IgnoreList] = {
             jail.name: IgnoreList(jail.ignoreip) for jail in settings.jails
         }
-        self._own_for = [self.lists[jail.name] for jail in settings.jails if jail.ignoreself]
+        self._with_own = {jail.name for jail in settings.jails if jail.ignoreself}
+        paths = dict.fromkeys(path for ignored in self.lists.values() for path in ignored.files)
+        self._files = [AddressFile(path) for path in paths]
         self._resolver = resolver
         self._emit = emit
-        self._unresolved: set[str] = set()
+        self._own_names = own_names
+        self._workers = Workers(NAMES_AT_ONCE)
+        self._named_own: dict[str, frozenset[Subject]] = {}
+        self._waiting: set[str] = set()
+        self._told: set[str] = set()
+        self._is_changed = False
+        self._first_round = asyncio.Event()
 
-    async def keep_fresh(self, on_change: Callable[[], Awaitable[None]]) -> None:
-        """Refresh for ever; await *on_change* whenever somebody else is exempt than before."""
+    async def start(self) -> None:
+        """Learn what can be known without asking anybody: own addresses, lists in files."""
+        self._set_own()
+        try:
+            async with asyncio.timeout(LIST_LIMIT):
+                await self._read_lists()
+        except TimeoutError:
+            what = f"lists in files are not read within {LIST_LIMIT:g} s; going on without"
+            self._emit(WarningGiven(part="ignoreip", what=what))
+
+    async def wait_for_names(self, jails: Iterable[str]) -> None:
+        """Return once the first round of asking is over, if it matters to one of *jails*."""
+        if any(jail in self._with_own or self.lists[jail].names for jail in jails):
+            await self._first_round.wait()
+
+    async def keep_names(self, on_change: Callable[[], Awaitable[None]]) -> None:
+        """Ask for ever; await *on_change* whenever somebody else is exempt than before."""
+        pause = RETRY_PAUSE
+        try:
+            await self._ask_first()
+        finally:  # whatever happened, the logs must not wait for ever
+            self._first_round.set()
         while True:
-            await asyncio.sleep(REFRESH_PAUSE)
-            if await self.refresh():
-                await on_change()
+            await self._tell_changes(on_change)
+            pause = min(Seconds(pause * 2), REFRESH_PAUSE) if self._waiting else RETRY_PAUSE
+            await asyncio.sleep(pause if self._waiting else REFRESH_PAUSE)
+            await self.refresh()
 
-    async def refresh(self) -> bool:
-        """Look everything up again and tell whether anything changed.
+    async def keep_lists(self, on_change: Callable[[], Awaitable[None]]) -> None:
+        """Look at the lists in files for ever; await *on_change* as `keep_names` does."""
+        while self._files:
+            await asyncio.sleep(LIST_PAUSE)
+            await self._read_lists()
+            await self._tell_changes(on_change)
+
+    async def _tell_changes(self, on_change: Callable[[], Awaitable[None]]) -> None:
+        if self._is_changed:
+            self._is_changed = False
+            await on_change()
+
+    async def _ask_first(self) -> None:
+        try:
+            async with asyncio.timeout(FIRST_ROUND):
+                await self.refresh()
+        except TimeoutError:
+            for name in sorted(self._waiting):
+                self._tell_once(name, f"no answer within {FIRST_ROUND:g} s; asking on")
+
+    async def refresh(self) -> None:
+        """Look everything up again.
 
         A name that cannot be resolved keeps what it stood for.
         """
-        own = set(own_addresses())
-        if self._own_for:
-            for name in await asyncio.to_thread(own_names):
-                try:
-                    own.update(await self._resolver.addresses(name))
-                except ResolveError:
-                    # The host's own name need not be known to any resolver.
-                    continue
-        changed = [ignored.set_own(own) for ignored in self._own_for]
+        gate = asyncio.Semaphore(NAMES_AT_ONCE)
         names = {name for ignored in self.lists.values() for name in ignored.names}
-        changed += await asyncio.gather(*(self._refresh_name(name) for name in sorted(names)))
-        return any(changed)
+        self._waiting = set(names)
+        self._told &= names
 
-    async def _refresh_name(self, name: str) -> bool:
+        async def ask(name: str) -> None:
+            async with gate:
+                await self._refresh_name(name)
+
+        await asyncio.gather(self._refresh_own(), *(ask(name) for name in sorted(names)))
+
+    def _set_own(self) -> None:
+        own = own_addresses().union(*self._named_own.values())
+        for name in self._with_own:
+            self._is_changed = self.lists[name].set_own(own) or self._is_changed
+
+    async def _refresh_own(self) -> None:
+        self._set_own()
+        if not self._with_own:
+            return
+        try:
+            async with asyncio.timeout(OWN_NAMES_LIMIT):
+                names = await self._workers.run(self._own_names)
+        except OSError:  # TimeoutError is one
+            names = tuple(self._named_own)
+
+        async def ask(name: str) -> None:
+            try:
+                found = await self._resolver.addresses(name)
+            except ResolveError:
+                return  # the host's own name need not be known to any resolver
+            self._named_own[name] = frozenset(found)
+
+        for name in self._named_own.keys() - set(names):
+            del self._named_own[name]
+        try:
+            await asyncio.gather(*(ask(name) for name in names))
+        finally:
+            self._set_own()
+
+    async def _refresh_name(self, name: str) -> None:
         try:
             found = await self._resolver.addresses(name)
         except ResolveError as error:
             self._tell_once(name, str(error))
-            return False
+            return
+        self._waiting.discard(name)
         if not found:
             self._tell_once(name, "it has no address")
-            return False
-        self._unresolved.discard(name)
-        # All of them are told, so no short cut by any().
-        changed = False
+            return
+        self._told.discard(name)
         for ignored in self.lists.values():
-            if name in ignored.names:
-                changed = ignored.resolve(name, found) or changed
-        return changed
+            self._is_changed = ignored.resolve(name, found) or self._is_changed
 
     def _tell_once(self, name: str, why: str) -> None:
-        if name not in self._unresolved:
-            self._unresolved.add(name)
-            self._emit(WarningGiven(part=f"ignoreip {name}", what=f"exempts nobody: {why}"))
+        if name not in self._told:
+            self._told.add(name)
+            what = f"exempts nobody new: {why}"
+            self._emit(WarningGiven(part=f"ignoreip {name}", what=what))
+
+    async def _read_lists(self) -> None:
+        await asyncio.gather(*(self._read_list(file) for file in self._files))
+
+    async def _read_list(self, file: AddressFile) -> None:
+        # In a thread: a long list takes seconds, and a dead network disk for ever.
+        try:
+            members = await self._workers.run(file.check)
+        except OSError:
+            return  # no thread to be had; the next look is a second away
+        while file.news:
+            self._emit(file.news.popleft())
+        if members is not None:
+            for ignored in self.lists.values():
+                self._is_changed = ignored.set_file(file.path, members) or self._is_changed
+
+
+class IgnoreCommands:
+    """The ``ignorecommand`` of every jail that has one."""
+
+    def __init__(
+        self, settings: Settings, policies: Mapping[str, JailPolicy], *, emit: Emit
+    ) -> None:
+        gate, names = asyncio.Semaphore(AT_ONCE), ReverseResolver()
+        self._policies = policies
+        self._commands = {
+            jail.name: IgnoreCommand(jail, names=names, gate=gate, emit=emit)
+            for jail in settings.jails
+            if jail.ignorecommand
+        }
+
+    async def ask(self, failures: Sequence[Failure], now: Instant) -> Sequence[Failure]:
+        """Return *failures* in their order, those marked that a command exempts.
+
+        A command is asked only about what would be counted otherwise.
+        """
+        if not any(failure.jail in self._commands for failure in failures):
+            return failures
+        return await asyncio.gather(*(self._asked(failure, now) for failure in failures))
+
+    async def _asked(self, failure: Failure, now: Instant) -> Failure:
+        command = self._commands.get(failure.jail)
+        if command is None or not self._policies[failure.jail].would_count(failure, now):
+            return failure
+        if not await command.exempts(failure):
+            return failure
+        return msgspec.structs.replace(failure, spared=REASON)

@@ -2,11 +2,11 @@
 
 One pipeline runs per source and serves all jails that watch it, so that a log
 is read once. A batch is finished before the next is asked for; only resolving
-names waits in between.
+names and asking whom ``ignorecommand`` exempts wait in between.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import PurePosixPath
 from typing import cast
@@ -20,9 +20,13 @@ from banish.detect.matcher import Matcher
 from banish.errors import ResolveError
 from banish.model.address import SubjectKind
 from banish.model.failure import Failure
+from banish.model.instant import Instant
 from banish.model.record import Batch, FilePosition, Position
 from banish.ports import Clock, Resolver, Source
 from banish.telemetry.happenings import AmbiguousMatchFound, Emit, WarningGiven
+
+Spare = Callable[[Sequence[Failure], Instant], Awaitable[Sequence[Failure]]]
+"""Returns failures in their order, those marked (`Failure.spared`) that do not count."""
 
 RESOLVE_LIMIT = 8
 """Names resolved at once for one batch."""
@@ -55,6 +59,7 @@ class Pipeline:
         resolver: Resolver,
         emit: Emit,
         clock: Clock,
+        spare: Spare | None = None,
     ) -> None:
         self.source = source
         self.watches = tuple(watches)
@@ -63,6 +68,7 @@ class Pipeline:
         self._resolver = resolver
         self._emit = emit
         self._clock = clock
+        self._spare = spare
         self._prefix = f"{source.name}\t"
         self._positions: dict[str, Position] = {}
         self._detectors: dict[str, Detector] = {}
@@ -110,6 +116,8 @@ class Pipeline:
         self._tell_ambiguities()
         if any(failure.subject.kind is SubjectKind.NAME for failure in failures):
             failures = await self._resolved(failures)
+        if failures and self._spare is not None:
+            failures = await self._spare(failures, self._clock())
         key = self._prefix + batch.source
         commit = self._jails.judge(failures, self._clock(), {key: batch.after})
         self._positions[batch.source] = batch.after

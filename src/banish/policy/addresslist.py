@@ -20,8 +20,8 @@ MAX_NAME_CHARACTERS = 253
 FAULT_LIMIT = 20
 """Entries of one list that are told to be wrong."""
 
-TEXT_LIMIT = 10_000
-"""Names and identifiers taken of one list; addresses have no limit but the file's length."""
+TEXT_LIMIT = 1_000
+"""Names and identifiers taken of one list: each name is looked up every few minutes."""
 
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}")

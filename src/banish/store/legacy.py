@@ -8,6 +8,7 @@ left behind: Fail2Ban knows files by a hash of their first line, we do not.
 """
 
 import json
+import math
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -60,10 +61,15 @@ def _ban(jail: Any, ip: Any, since: Any, lasts: Any, count: Any, data: Any) -> B
         return None
     if not all(isinstance(number, int | float) for number in (since, lasts, count)):
         return None
+    if not (math.isfinite(since) and math.isfinite(lasts) and math.isfinite(count)):
+        return None
+    subject = parse_subject(ip)
+    if subject.is_network and subject.text.endswith("/0"):
+        return None  # everybody; no line of a log can mean that
     failures, evidence = _data(data)
     return Ban(
         jail=jail,
-        subject=parse_subject(ip),
+        subject=subject,
         since=Instant(float(since)),
         until=None if lasts < 0 else Instant(float(since + lasts)),
         failures=failures,

@@ -183,6 +183,18 @@ class ServerStopped(Happening, frozen=True):
         return "Exiting banish"
 
 
+class BansTakenOver(Happening, frozen=True):
+    """The bans in force of a Fail2Ban were taken over, once."""
+
+    level: ClassVar[int] = NOTICE
+    bans: int
+    path: str
+
+    def text(self) -> str:
+        bans = f"{self.bans} ban{'' if self.bans == 1 else 's'}"
+        return f"{bans} taken over from {self.path}"
+
+
 class TroubleMet(Happening, frozen=True):
     """A part failed; it is tried again. *what* ends with the cure where there is one."""
 
