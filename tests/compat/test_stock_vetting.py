@@ -95,9 +95,10 @@ def test_a_user_name_that_was_found_bans_another_with_what_openssh_writes(
 
 
 def test_stock_filters_known_to_run_away_are_found(filters: dict[str, FilterSettings]) -> None:
-    names = ["dovecot", "domino-smtp", "sshd"]
-    dovecot, domino, sshd = time_filters([filters[name] for name in names])
+    names = ["dovecot", "domino-smtp", "exim", "sshd"]
+    dovecot, domino, exim, sshd = time_filters([filters[name] for name in names])
     assert 2 in {found.pump.rule for found in dovecot}
     assert [found.pump.rule for found in domino] == [2]
-    assert max(found.characters for found in (*dovecot, *domino)) <= 512
+    assert [found.pump.rule for found in exim] == [6]
+    assert max(found.characters for found in (*dovecot, *domino, *exim)) <= 512
     assert sshd == []
