@@ -186,7 +186,7 @@ class CommandAction:
         """
         for family, state in list(self._states.items()):
             if state.is_started and not await self._is_sane(family, may_repair=True):
-                state.is_started = False
+                state.is_started = state.has_bans = False
                 self._forget("actionstart", family)
                 raise self._broken("actioncheck", "its environment cannot be restored")
 
@@ -293,7 +293,7 @@ class CommandAction:
             state.is_started = await self._works("actionrepair", repair, family)
             self.was_repaired = True
             return state.is_started and await self._passes(family)
-        state.is_started = False
+        state.is_started = state.has_bans = False
         # Half of it is gone already: what counts is whether it starts.
         with contextlib.suppress(ActionError):
             await self._stop([family])
