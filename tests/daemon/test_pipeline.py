@@ -1,11 +1,14 @@
 import asyncio
+from collections.abc import Sequence
 
+import msgspec
 import pytest
 
 from banish.daemon.pipeline import Watch
 from banish.errors import RequestError
 from banish.model.address import parse_subject
-from banish.model.instant import Seconds
+from banish.model.failure import Failure
+from banish.model.instant import Instant, Seconds
 from banish.model.record import FilePosition, Fingerprint
 from banish.telemetry.happenings import (
     AlreadyBannedFound,
@@ -46,6 +49,30 @@ def test_everything_that_becomes_of_a_failure_is_told() -> None:
     assert stage.heard(FailureSpared) == 1
     assert stage.heard(FailureFound) == 4
     assert stage.heard(AlreadyBannedFound) == 1
+
+
+def test_whom_somebody_spares_is_not_counted_and_told() -> None:
+    async def spare(failures: Sequence[Failure], _now: Instant) -> Sequence[Failure]:
+        return [
+            msgspec.structs.replace(failure, spared="ignorecommand")
+            if failure.subject.text == "192.0.2.1"
+            else failure
+            for failure in failures
+        ]
+
+    async def play() -> Stage:
+        stage = Stage()
+        stage.pipeline._spare = spare
+        await stage.open()
+        stage.source.write(fails(*["192.0.2.1", ATTACKER] * 3))
+        await stage.until(lambda: stage.heard(BanStarted) == 1)
+        await stage.close()
+        return stage
+
+    stage = asyncio.run(play())
+    assert stage.policy.spared_total == 3
+    assert {h.by for h in stage.told if isinstance(h, FailureSpared)} == {"ignorecommand"}
+    assert {subject.text for subject in stage.policy.bans} == {ATTACKER}
 
 
 def test_lines_that_bring_the_part_down_twice_are_stepped_over(

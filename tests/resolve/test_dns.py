@@ -102,3 +102,7 @@ def test_own_addresses_hold_loopback_and_only_addresses() -> None:
     assert {"127.0.0.0/8", "::1"} <= {subject.text for subject in own}
     assert all(subject.kind is not SubjectKind.NAME for subject in own)
     assert "localhost" in own_names()
+
+
+def test_the_systems_resolver_knows_localhost_and_refuses_what_is_no_name() -> None:
+    assert {"127.0.0.1", "::1"} & set(texts(DnsResolver(), "localhost"))

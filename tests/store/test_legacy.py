@@ -68,6 +68,9 @@ def test_bans_come_with_time_count_and_lines(tmp_path: Path) -> None:
         ("192.0.2.1", "", 1, 1, 1, "{}"),
         ("192.0.2.1", "sshd", "soon", 1, 1, "{}"),
         (b"\xff", "sshd", 1, 1, 1, "{}"),
+        ("0.0.0.0/0", "sshd", 1, 1, 1, "{}"),
+        ("::/0", "sshd", 1, 1, 1, "{}"),
+        ("192.0.2.1", "sshd", 1, float("inf"), 1, "{}"),
     ],
 )
 def test_a_row_that_makes_no_sense_is_passed_over(tmp_path: Path, row: Row) -> None:

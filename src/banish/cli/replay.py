@@ -31,6 +31,7 @@ from banish.model.instant import Instant, Seconds
 from banish.model.settings import JailSettings
 from banish.policy.ignore import IgnoreList
 from banish.policy.jail import JailPolicy
+from banish.resolve.addresslist import AddressFile
 from banish.sources.replay import read_log
 
 EXAMPLE = """examples:
@@ -127,6 +128,10 @@ def _own_logs(jail: JailSettings) -> list[str]:
 
 def _policy(jail: JailSettings) -> JailPolicy:
     ignored = IgnoreList(jail.ignoreip, LOOPBACK if jail.ignoreself else ())
+    for path in ignored.files:
+        members = AddressFile(path).check()  # one that cannot be read was told with the settings
+        if members is not None:
+            ignored.set_file(path, members)
     return JailPolicy(jail, ignored)
 
 
