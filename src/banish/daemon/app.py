@@ -179,6 +179,7 @@ class Server:
             on_memory=lambda memory: self._jails.restore_bans(memory, clock()),
             on_done=self._acting.act,
         )
+        patterns = build.patterns(settings, emit=self.emit)
         self._pipelines = [
             Pipeline(
                 wiring.source,
@@ -189,6 +190,7 @@ class Server:
                 emit=self.emit,
                 clock=clock,
                 spare=commands.ask,
+                prefilter=patterns.prefilter,
             )
             for wiring in build.wirings(settings, emit=self.emit, clock=clock)
         ]

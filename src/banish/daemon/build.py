@@ -1,11 +1,13 @@
 """The only file that names every adapter: settings in, running parts out."""
 
 import asyncio
+import os
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from banish.daemon.acting import Acting
+from banish.daemon.patterns import Patterns
 from banish.daemon.pipeline import Watch
 from banish.detect.matcher import Matcher
 from banish.enforce.command import shell
@@ -126,6 +128,17 @@ def policies(settings: Settings, ignored: Mapping[str, IgnoreList]) -> dict[str,
             remembers=settings.server.dbpurgeage,
         )
     return made
+
+
+def patterns(settings: Settings, *, emit: Emit) -> Patterns:
+    """Return what makes prefilters and keeps them beside the database.
+
+    ``BANISH_PREFILTER=off`` in the environment makes none: the same failures, slower.
+    """
+    database = Path(settings.server.dbfile)
+    folder = database.parent / "patterns" if database.is_absolute() else None
+    wanted = os.environ.get("BANISH_PREFILTER", "").lower() != "off"
+    return Patterns(folder, emit=emit, wanted=wanted)
 
 
 class Wiring:

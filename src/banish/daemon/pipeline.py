@@ -17,6 +17,7 @@ from banish.daemon.enforcing import Enforcing
 from banish.daemon.jails import Jails
 from banish.detect.detector import Detector
 from banish.detect.matcher import Matcher
+from banish.detect.prefilter.block import BlockPrefilter
 from banish.errors import ResolveError
 from banish.model.address import SubjectKind
 from banish.model.failure import Failure
@@ -30,6 +31,13 @@ Spare = Callable[[Sequence[Failure], Instant], Awaitable[Sequence[Failure]]]
 
 RESOLVE_LIMIT = 8
 """Names resolved at once for one batch."""
+
+MakePrefilter = Callable[[Sequence[Matcher]], BlockPrefilter | None]
+"""Returns what scans blocks for all of these jails; None: every line is looked at."""
+
+
+def _without_prefilter(_: Sequence[Matcher]) -> None:
+    return None
 
 
 class Watch(msgspec.Struct, frozen=True):
@@ -60,6 +68,7 @@ class Pipeline:
         emit: Emit,
         clock: Clock,
         spare: Spare | None = None,
+        prefilter: MakePrefilter = _without_prefilter,
     ) -> None:
         self.source = source
         self.watches = tuple(watches)
@@ -69,6 +78,7 @@ class Pipeline:
         self._emit = emit
         self._clock = clock
         self._spare = spare
+        self._prefilter = prefilter
         self._prefix = f"{source.name}\t"
         self._positions: dict[str, Position] = {}
         self._detectors: dict[str, Detector] = {}
@@ -133,7 +143,7 @@ class Pipeline:
 
     def _detector(self, path: str) -> Detector:
         chosen = [watch.matcher for watch in self.watches if watch.wants(path)]
-        detector = self._detectors[path] = Detector(chosen)
+        detector = self._detectors[path] = Detector(chosen, self._prefilter(chosen))
         return detector
 
     async def _resolved(self, failures: Sequence[Failure]) -> list[Failure]:

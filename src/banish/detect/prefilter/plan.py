@@ -86,6 +86,19 @@ class _Unfit(Exception):  # noqa: N818
     """The matcher must look at every line; the message says why."""
 
 
+def ingredients(matcher: Matcher) -> tuple[object, ...]:
+    """Return all of *matcher* that a plan depends on."""
+    settings = matcher.settings
+    before = matcher.prefregex
+    return (
+        before.expanded if before is not None else None,
+        tuple(rule.expanded for rule in matcher.rules),
+        settings.datepattern.text if settings.datepattern else None,
+        settings.logencoding,
+        matcher.needs_every_line,
+    )
+
+
 def make_plan(matchers: Sequence[Matcher]) -> Plan:
     """Return what to look for, for *matchers*."""
     wanted: dict[str, dict[Target, None]] = {}
