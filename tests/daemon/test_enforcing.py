@@ -3,7 +3,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from banish.daemon import enforcing as module
+from banish.daemon import enforcing, firewall, recording
 from banish.errors import EnforceError, StoreError
 from banish.model.address import parse_subject
 from banish.model.decision import EndBan, StartBan
@@ -65,11 +65,11 @@ def test_a_firewall_that_refuses_once_is_rebuilt_with_everything_wanted() -> Non
 def test_while_the_firewall_fails_bans_stay_wanted_and_are_in_the_ledger(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "WRITE_PAUSE", Seconds(0.01))
+    monkeypatch.setattr(enforcing, "WRITE_PAUSE", Seconds(0.01))
+    monkeypatch.setattr(firewall, "FIRST_RETRY", Seconds(0.01))
 
     async def play(stage: Stage) -> None:
         stage.enforcer.fail_next(EnforceError("no table"), times=3)
-        stage.enforcing._retry_pause = Seconds(0.01)
         stage.source.write(fails(*[ATTACKER] * 3))
         await stage.until(lambda: stage.heard(TroubleMet) == 1)
         assert stage.enforcing.truth().trouble == "no table"
@@ -158,12 +158,12 @@ def test_evidence_gives_way_before_decisions_do() -> None:
         await stage.close()
 
     (commit,) = [commit for commit in on(play).store.commits if commit.decisions]
-    kept = module._without_evidence_past([commit] * 5, 2)
+    kept = recording.without_evidence_past([commit] * 5, 2)
     decisions = [decision for each in kept for decision in each.decisions]
     assert len(kept) == 1
     assert len(decisions) == 5
     assert [bool(decision.ban.evidence) for decision in decisions] == [False] * 3 + [True] * 2
-    assert module._without_evidence_past([commit], 2) == [commit]
+    assert recording.without_evidence_past([commit], 2) == [commit]
 
 
 def test_a_crash_at_any_step_repeats_work_and_counts_nothing_twice() -> None:
@@ -193,7 +193,7 @@ def test_a_crash_at_any_step_repeats_work_and_counts_nothing_twice() -> None:
 def test_a_full_queue_makes_the_source_wait_and_loses_no_step(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "QUEUE_LIMIT", 2)
+    monkeypatch.setattr(enforcing, "QUEUE_LIMIT", 2)
 
     async def play() -> Stage:
         stage = Stage()
@@ -226,7 +226,7 @@ def test_the_ledger_hears_of_ends_too() -> None:
 def test_a_database_that_comes_back_brings_its_bans_with_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "WRITE_PAUSE", Seconds(0.01))
+    monkeypatch.setattr(enforcing, "WRITE_PAUSE", Seconds(0.01))
 
     async def play() -> Stage:
         first = Stage(text=fails(*[ATTACKER] * 3))

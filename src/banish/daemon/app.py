@@ -256,7 +256,7 @@ class Server:
             memory = await store.load(self._clock())
         except StoreError as error:
             self.emit(TroubleMet(part="database", what=str(error)))
-            self._enforcing.store_trouble = str(error)
+            self._enforcing.use_store(None, str(error))
             return Memory()
         self._enforcing.use_store(store)
         return memory

@@ -1,0 +1,151 @@
+"""Writes what was done into the database, and keeps what cannot be written yet.
+
+Steps that bring no decision (a block of harmless lines moved a position) are
+written at most once a second; a crash then reads a second of log again, and
+since window and position are one snapshot, counts nothing twice. When the
+store fails, bans go on and the unwritten steps are kept and tried again.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+import msgspec
+
+from banish.errors import StoreError
+from banish.model.instant import Seconds
+from banish.model.snapshot import Commit, Memory
+from banish.ports import Clock, Store
+from banish.telemetry.happenings import Emit, TroubleMet, TroubleOver
+
+WRITE_PAUSE = Seconds(1)
+"""How long a step without decisions may stay unwritten."""
+
+RETRY_PAUSE = Seconds(5)
+"""How long after a failure the store is tried again."""
+
+UNWRITTEN_EVIDENCE_LIMIT = 10_000
+"""Decisions that may wait for the database with their evidence; more wait without."""
+
+
+class Recording:
+    """Owns the store; used by one task."""
+
+    def __init__(
+        self,
+        open_store: Callable[[], Awaitable[Store]],
+        *,
+        emit: Emit,
+        clock: Clock,
+        on_memory: Callable[[Memory], Awaitable[None]],
+    ) -> None:
+        """Prepare; nothing is opened yet.
+
+        *open_store* opens the database again when it could not be used at the
+        start; *on_memory* then gets what is in it.
+        """
+        self._open_store = open_store
+        self._on_memory = on_memory
+        self._emit = emit
+        self._clock = clock
+        self._unwritten: list[Commit] = []
+        self._written_at = 0.0
+        self._retry_at = 0.0
+        self.store: Store | None = None
+        """The store, if one is open."""
+        self.trouble = ""
+        """Why it cannot be used at the moment, and the cure."""
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether there is something to write."""
+        return bool(self._unwritten)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to write."""
+        now = asyncio.get_running_loop().time()
+        if not self._unwritten or now < self._retry_at:
+            return False
+        return (
+            any(commit.decisions for commit in self._unwritten)
+            or now - self._written_at >= WRITE_PAUSE
+        )
+
+    def add(self, commits: Sequence[Commit]) -> None:
+        """Take what was done, in its order; empty steps are passed over."""
+        self._unwritten.extend(
+            commit for commit in commits if commit.decisions or commit.changes or commit.positions
+        )
+
+    async def write(self) -> None:
+        """Write what waits, in one transaction; what cannot be written goes on waiting."""
+        if not self._unwritten or (self.store is None and not await self._reopen()):
+            return
+        assert self.store is not None
+        commits = self._unwritten
+        try:
+            await self.store.commit(commits)
+        except StoreError as error:
+            self._note_trouble(error)
+            self._unwritten = without_evidence_past(commits, UNWRITTEN_EVIDENCE_LIMIT)
+            return
+        self._unwritten = []
+        self._written_at = asyncio.get_running_loop().time()
+        if self.trouble:
+            self.trouble = ""
+            self._emit(TroubleOver(part="database"))
+
+    async def close(self) -> None:
+        """Write what waits and let go of the store."""
+        await self.write()
+        if self.store is not None:
+            await self.store.close()
+
+    async def _reopen(self) -> bool:
+        try:
+            store = await self._open_store()
+            memory = await store.load(self._clock())
+        except StoreError as error:
+            self._note_trouble(error)
+            return False
+        self.store = store
+        await self._on_memory(memory)
+        return True
+
+    def _note_trouble(self, error: StoreError) -> None:
+        if str(error) != self.trouble:
+            self._emit(TroubleMet(part="database", what=str(error)))
+        self.trouble = str(error)
+        self._retry_at = asyncio.get_running_loop().time() + RETRY_PAUSE
+
+
+def without_evidence_past(commits: list[Commit], limit: int) -> list[Commit]:
+    """Return *commits* as one or more, evidence taken off all but the newest decisions."""
+    if sum(len(commit.decisions) for commit in commits) <= limit and len(commits) <= limit:
+        return commits
+    kept: list[Commit] = []
+    room = limit
+    for commit in reversed(commits):
+        room -= len(commit.decisions)
+        if room < 0:
+            bare = tuple(
+                msgspec.structs.replace(
+                    decision, ban=msgspec.structs.replace(decision.ban, evidence=())
+                )
+                for decision in commit.decisions
+            )
+            commit = msgspec.structs.replace(commit, decisions=bare)  # noqa: PLW2901
+        kept.append(commit)
+    kept.reverse()
+    return [_merged(kept)] if len(kept) > limit else kept
+
+
+def _merged(commits: Sequence[Commit]) -> Commit:
+    """Return one commit that leaves what *commits* leave in order."""
+    positions = {key: place for commit in commits for key, place in commit.positions.items()}
+    return Commit(
+        at=commits[-1].at,
+        decisions=tuple(decision for commit in commits for decision in commit.decisions),
+        changes=tuple(change for commit in commits for change in commit.changes),
+        positions=positions,
+    )
