@@ -87,3 +87,13 @@ def test_endless_line_costs_one_limit_of_memory() -> None:
         assert framer.feed(b"x" * 100) == []
     assert len(framer._held) == 10
     assert framer.pending_bytes == 100_000
+
+
+def test_long_line_among_others_parts_the_block() -> None:
+    framer = LineFramer(limit_bytes=4)
+    assert framer.feed(b"ok\nfine\nlonger\nlongest\nend\n") == [
+        Chunk(b"ok\nfine\n", 0, 8),
+        Chunk(b"long\n", 8, 15, 1),
+        Chunk(b"long\n", 15, 23, 1),
+        Chunk(b"end\n", 23, 27),
+    ]
