@@ -52,7 +52,7 @@ _JAIL = (
     Option(
         "backend", "backend", "auto",
         "Where lines come from: auto, pyinotify and polling read the files of logpath, systemd "
-        "reads the journal.",
+        "reads the journal, systemd[journalpath=/path] that in a file or folder.",
     ),
     Option("logencoding", "text", "auto", "The character set of the log; auto is the host's own."),
     Option(
@@ -97,12 +97,13 @@ _JAIL = (
     Option(
         "ignoreip", "address list", "",
         "Who is never banned: addresses, networks such as 192.0.2.0/24, DNS names, and file:/path "
-        "for a list in a file; parted by blanks, commas or lines.",
+        "for a list in a file, read again as it changes; parted by blanks, commas or lines.",
     ),
     Option("ignoreself", "boolean", "true", "Whether the host's own addresses are never banned."),
     Option(
         "ignorecommand", "text", "",
-        "A command that says by its exit code whether a subject is exempt: 0 is yes, 1 is no.",
+        "A shell command that says by its exit code whether a subject is exempt: 0 is yes, 1 is no. "
+        "Tags such as <ip>, <F-USER> and <ip-host> stand for values, each one word.",
     ),
     Option(
         "ignorecache", "specification", "",
