@@ -182,8 +182,11 @@ def wirings(settings: Settings, *, emit: Emit, clock: Clock) -> list[Wiring]:
             by_match.setdefault((jail.journal, jail.filter.journalmatch), []).append(jail)
     for (journal, matches), jails in by_match.items():
         words = " | ".join(" ".join(match) for match in matches) or "everything"
+        # Two journals may be asked for the same, and a source's name is its own.
+        which = f" in {journal.path}" if journal.path else ""
+        which += f" (flags {journal.flags})" if journal.flags != JournalPlace().flags else ""
         source_of_journal = JournalSource(
-            f"journal: {words}",
+            f"journal{which}: {words}",
             matches,
             emit=emit,
             clock=clock,
