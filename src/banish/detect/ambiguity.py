@@ -26,6 +26,9 @@ _ADDRESS = re.compile(
 )
 _WORD_BEFORE = re.compile(r"\S*\s?$")
 _WORD_CHARACTERS = 32
+_LEAST_DOTS = 3
+_LEAST_COLONS = 2
+"""An address has at least so many of the one or of the other."""
 _GROUPS = ("ip4", "ip6")
 
 
@@ -74,12 +77,16 @@ def _second_reading(rule: int, pattern: Pattern, found: re.Match[str]) -> Readin
         return None
     text = found.string
     begin, end = found.span(group)
+    captured = found[group]
+    # Most lines hold one address only, and that is cheaply seen.
+    dots = text.count(".") - captured.count(".")
+    if dots < _LEAST_DOTS and text.count(":") - captured.count(":") < _LEAST_COLONS:
+        return None
     others = [
         each.span()
         for each, _ in zip(_ADDRESS.finditer(text), range(ADDRESSES_LIMIT), strict=False)
         if (each.end() <= begin or each.start() >= end) and parse_address(each[0]) is not None
     ]
-    captured = found[group]
     if not any(text[slice(*span)] != captured for span in others):
         return None
     masked = text[:begin] + "~" * (end - begin) + text[end:]

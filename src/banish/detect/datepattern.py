@@ -141,7 +141,12 @@ class Template:
         """Whether it stands at a line's beginning or end only."""
         self.weight = weight
         self._groups: tuple[tuple[str, int], ...] = ()
-        self._read: tuple[object, ...] = ()
+        self._read: tuple[str, Instant, tzinfo | None, Instant | None] = (
+            "",
+            Instant(0),
+            None,
+            None,
+        )
         self.search: Search = self._search_first
 
     def _search_first(self, line: str) -> "re.Match[str] | None":
@@ -171,13 +176,12 @@ class Template:
 
     def read(self, found: "re.Match[str]", now: Instant, zone: tzinfo | None) -> Instant | None:
         """Return when it was that *found* tells, or None where there is no such time."""
-        texts = found.group(0, *(index for _, index in self._groups))[1:]
-        key = (texts, now, zone)
-        if self._read and self._read[0] == key:
-            return self._read[1]  # type: ignore[return-value]
-        parts = dict(zip((name for name, _ in self._groups), texts, strict=True))
-        at = timestamp.read_parts(parts, now, zone)
-        self._read = (key, at)
+        last_text, last_now, last_zone, at = self._read
+        text = found[0]
+        if text != last_text or now != last_now or zone is not last_zone:
+            parts = {name: found[index] for name, index in self._groups}
+            at = timestamp.read_parts(parts, now, zone)
+            self._read = (text, now, zone, at)
         return at
 
 
