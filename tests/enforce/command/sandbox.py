@@ -17,8 +17,8 @@ STUBS = (
     "afctl", "apf", "apprise", "conntrack", "csf", "curl", "date", "dig", "fail2ban-client",
     "fetch", "firewall-cmd", "geoiplookup", "host", "ip", "ip6tables", "ipf", "ipfw", "ipset",
     "iptables", "jq", "lynx", "mail", "nft", "nginx", "npfctl", "nsupdate", "pfctl", "sendmail",
-    "service", "shorewall", "shorewall6", "shorewallinet4", "shorewallinet6", "sleep", "ss", "ssh", "ufw",
-    "uname", "wget", "whois", "zgrep",
+    "service", "shorewall", "shorewall6", "shorewallinet4", "shorewallinet6", "sleep", "ss", "ssh",
+    "ufw", "uname", "wget", "whois", "zgrep",
 )  # fmt: skip
 
 TEXT_TOOLS = (

@@ -220,7 +220,7 @@ class CommandAction:
         failed: ActionError | None = None
         for family in families:
             script = self._template.script(option, family)
-            said = script.text.replace("<family>", family)
+            said = self._said(option, family)
             done = self._executed.setdefault(option, {})
             is_good = True
             if not script.is_blank and said not in [
@@ -241,9 +241,13 @@ class CommandAction:
     def _forget(self, option: str, family: str) -> None:
         """Let a command run again for *family* and for all for whom it says the same."""
         done = self._executed.get(option, {})
-        said = done.pop(family, None)
+        said = self._said(option, family)
         for other in [other for other, text in done.items() if text == said]:
             del done[other]
+
+    def _said(self, option: str, family: str) -> str:
+        """Return what the command *option* says for *family*, to tell it from another's."""
+        return self._template.script(option, family).text.replace("<family>", family)
 
     # -- banning ------------------------------------------------------------------
 
@@ -297,6 +301,7 @@ class CommandAction:
         # Half of it is gone already: what counts is whether it starts.
         with contextlib.suppress(ActionError):
             await self._stop([family])
+        self._forget("actionstart", family)
         await self._start([family])
         self.needs_rebans = bool(self.held)
         return await self._passes(family)

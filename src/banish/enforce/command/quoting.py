@@ -34,6 +34,8 @@ class Slot(msgspec.Struct):
     """Whether what stands there is (part of) a program of another interpreter."""
     is_literal: bool = False
     """Whether the author wrote it where a shell puts nothing in."""
+    is_command: bool = False
+    """Whether what stands there may be taken for the name of a command."""
 
 
 Piece = str | Slot
@@ -46,12 +48,22 @@ _INTERPRETER = re.compile(
 )
 """Commands that take a program as an argument; bash evaluates numbers in ``[[``, too."""
 
+_SHELL = re.compile(r"(?:.*/)?(?:eval|(?:ba|da|z|m?k)?sh|su|ssh|trap|alias|expect|tclsh)")
+"""Those whose programs name other programs."""
+
 _READS_PROGRAM = re.compile(
     r"(?:.*/)?(?:(?:ba|da|z|m?k|s)?sh|mysql|mariadb|psql|sqlite3?|redis-cli|nsupdate|bc)"
 )
 """Commands that take a program on their standard input."""
 
+_GOES_BEFORE = frozenset({"!", "{", "do", "elif", "else", "if", "then", "until", "while"})
+"""Words after which a command begins still."""
+
+_BEGINS = "\"'`;|&({\n"
+"""Characters after which a command of an inner program may begin."""
+
 _HEREDOC = re.compile(r"<<(-?)[ \t]*((?:'[^'\n]*'|\"[^\"\n]*\"|\\.|[^\s;&|<>()'\"\\])+)")
+_ASSIGNMENT = re.compile(r"\w+=")
 _PLAIN_WORD = re.compile(r"[\w.+-]+")
 _IN_BODY = str.maketrans({"\\": "\\\\", "$": "\\$", "`": "\\`"})
 
@@ -64,12 +76,27 @@ class _Frame:
         """``script``, ``quoted``, ``braces`` or ``arithmetic``."""
         self.closer = closer
         self.word = ""
+        self.is_first = True
+        """Whether the command that stands here has no name yet."""
+        self.is_command = False
+        """Whether all of this is the name of a command."""
         self.is_program = False
         """Whether the command that stands here takes a program."""
+        self.is_shell = False
+        """Whether that is a program of a shell."""
         self.is_fed = False
         """Whether the command that stands here reads what another writes."""
         self.slots: list[Slot] = []
         """The tags of this pipeline so far."""
+
+
+class _Document(msgspec.Struct):
+    """A here-document that begins on this line."""
+
+    delimiter: str
+    strips: bool
+    is_quoted: bool
+    is_program: bool
 
 
 def cut(script: str, is_tag: Callable[[str], bool]) -> tuple[Piece, ...]:
@@ -89,7 +116,7 @@ class _Cutter:
         self._pieces: list[Piece] = []
         self._literal: list[str] = []
         self._frames = [_Frame("script", "")]
-        self._documents: list[tuple[str, bool, bool]] = []
+        self._documents: list[_Document] = []
 
     def cut(self) -> tuple[Piece, ...]:
         while self._at < len(self._text):
@@ -101,6 +128,7 @@ class _Cutter:
                     self._in_arithmetic()
                 else:
                     self._in_quotes()
+        self._end_word()
         self._flush()
         return tuple(self._pieces)
 
@@ -129,30 +157,49 @@ class _Cutter:
         """Take the tag here, if there is one."""
         tag = self._tag_at(self._at)
         if tag:
-            kind = self._frames[-1].kind
-            self._put(
-                tag,
-                Context.BARE
-                if kind == "script"
-                else Context.ARITHMETIC
-                if kind == "arithmetic"
-                else Context.QUOTED,
-            )
+            self._put(tag, self._context())
             self._at += len(tag) + 2
             self._frames[-1].word += "<>"
         return bool(tag)
 
-    def _put(self, tag: str, context: Context, *, is_literal: bool = False) -> None:
+    def _context(self) -> Context:
+        frames = iter(reversed(self._frames))
+        kind = next(frames).kind
+        while kind == "braces":
+            kind = next(frames).kind
+        if kind == "script":
+            return Context.BARE
+        return Context.ARITHMETIC if kind == "arithmetic" else Context.QUOTED
+
+    def _put(
+        self, tag: str, context: Context, *, is_literal: bool = False, in_program: bool = False
+    ) -> None:
+        before = "".join(self._literal).rstrip(" \t")
         self._flush()
-        is_program = any(frame.is_program for frame in self._frames)
-        slot = Slot(tag, context, is_program, is_literal)
+        is_command = any(outer.is_command for outer in self._frames) or (
+            context is not Context.QUOTED and self._is_at_command
+        )
+        is_program = in_program or is_command or any(outer.is_program for outer in self._frames)
+        is_shell = in_program or any(outer.is_shell for outer in self._frames)
+        if is_shell and (not before or before[-1] in _BEGINS):
+            is_command = True
+        slot = Slot(tag, context, is_program, is_literal, is_command)
         self._pieces.append(slot)
-        for frame in self._frames:
-            frame.slots.append(slot)
+        for outer in self._frames:
+            outer.slots.append(slot)
+
+    @property
+    def _is_at_command(self) -> bool:
+        """Whether the name of a command begins here."""
+        frame = self._frames[-1]
+        return frame.kind == "script" and frame.is_first and not frame.word
 
     def _push(self, kind: str, closer: str, length: int) -> None:
+        is_command = self._is_at_command and self._text[self._at] != "("
         self._take(length)
-        self._frames.append(_Frame(kind, closer))
+        frame = _Frame(kind, closer)
+        frame.is_command = is_command
+        self._frames.append(frame)
 
     def _pop(self, length: int) -> None:
         self._take(length)
@@ -165,15 +212,21 @@ class _Cutter:
         frame = self._frames[-1]
         if _INTERPRETER.fullmatch(frame.word):
             frame.is_program = True
+            frame.is_shell = frame.is_shell or _SHELL.fullmatch(frame.word) is not None
         if frame.is_fed and _READS_PROGRAM.fullmatch(frame.word):
             for slot in frame.slots:
-                slot.is_program = True
+                slot.is_program = slot.is_command = True
+            for document in self._documents:
+                document.is_program = True
+        if frame.word and frame.word not in _GOES_BEFORE and not _ASSIGNMENT.match(frame.word):
+            frame.is_first = False
         frame.word = ""
 
     def _end_command(self, *, is_pipe: bool) -> None:
         self._end_word()
         frame = self._frames[-1]
-        frame.is_program = False
+        frame.is_program = frame.is_shell = False
+        frame.is_first = True
         frame.is_fed = is_pipe
         if not is_pipe:
             frame.slots = []
@@ -295,29 +348,35 @@ class _Cutter:
         self._end_word()
         self._literal.append(f"<<{match[1]}{bare}")
         self._at = match.end()
-        self._documents.append((bare, strips, is_quoted))
+        is_program = any(frame.is_program for frame in self._frames)
+        self._documents.append(_Document(bare, strips, is_quoted, is_program))
         return True
 
     def _bodies(self) -> None:
         """Take the here-documents that begin on this line."""
         documents, self._documents = self._documents, []
-        for delimiter, strips, is_quoted in documents:
+        for document in documents:
             while self._at < len(self._text):
                 end = self._text.find("\n", self._at)
                 end = len(self._text) if end < 0 else end + 1
                 line = self._text[self._at : end].removesuffix("\n")
-                if (line.lstrip("\t") if strips else line) == delimiter:
+                if (line.lstrip("\t") if document.strips else line) == document.delimiter:
                     self._take(end - self._at)
                     break
-                self._body(end, is_quoted=is_quoted)
+                self._body(end, document)
 
-    def _body(self, end: int, *, is_quoted: bool) -> None:
+    def _body(self, end: int, document: _Document) -> None:
         while self._at < end:
             tag = self._tag_at(self._at)
             if tag:
-                self._put(tag, Context.QUOTED, is_literal=is_quoted)
+                self._put(
+                    tag,
+                    Context.QUOTED,
+                    is_literal=document.is_quoted,
+                    in_program=document.is_program,
+                )
                 self._at += len(tag) + 2
-            elif is_quoted:
+            elif document.is_quoted:
                 self._literal.append(self._text[self._at].translate(_IN_BODY))
                 self._at += 1
             elif self._next_is("\\") and self._tag_at(self._at + 1):

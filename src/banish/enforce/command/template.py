@@ -44,6 +44,9 @@ _CAPTURE = re.compile(r"F-[A-Z0-9_\-]+")
 _ALWAYS_LATE = frozenset({"matches", "ipmatches", "ipjailmatches"})
 _LAYOUT = {"br": "\n", "sp": " "}
 _NUMBER = re.compile(r"-?\d{1,18}")
+_NO_BYTES = re.compile(r"[\ud800-\udc7f\udd00-\udfff]")
+"""Halves of surrogate pairs that stand for no byte (PEP 383)."""
+
 _NOT_IN_LITERAL = re.compile(r"[^\w .,:@/+=-]")
 _NOT_IN_PROGRAM = re.compile(r"\W")
 
@@ -119,14 +122,16 @@ def _fitted(slot: Slot, value: Value) -> tuple[str, str]:
     if value.is_ours:
         return "", value.text
     if slot.is_program:
-        return "_word", _NOT_IN_PROGRAM.sub("_", value.text)
+        # An underscore before it, since a user may be called "reboot".
+        word = _NOT_IN_PROGRAM.sub("_", value.text)
+        return ("_name", f"_{word}") if slot.is_command else ("_word", word)
     if slot.is_literal:
         return "_plain", _NOT_IN_LITERAL.sub("_", value.text)
     return "", value.text
 
 
 def _bounded(text: str) -> str:
-    text = text.replace("\0", "")
+    text = _NO_BYTES.sub("?", text.replace("\0", ""))
     if len(text) * 4 <= VALUE_LIMIT_BYTES:
         return text
     kept = text.encode("utf-8", "surrogateescape")[-VALUE_LIMIT_BYTES:]

@@ -1,0 +1,103 @@
+"""What a command of an action file comes to, and how values get into it."""
+
+import pytest
+
+from banish.enforce.command.template import (
+    SCRIPT_LIMIT_CHARACTERS,
+    VALUE_LIMIT_BYTES,
+    Filled,
+    Script,
+    Template,
+    Value,
+)
+from banish.errors import ActionError
+
+
+def text(properties: dict[str, str], family: str = "") -> str:
+    return Template(properties).script("actionban", family).text
+
+
+@pytest.mark.parametrize(
+    ("properties", "expected"),
+    [
+        ({"actionban": "ban <name> <ip>", "name": "ssh"}, "ban ssh <ip>"),
+        ({"actionban": "<a>", "a": "<b>x", "b": "<c>", "c": "y"}, "yx"),
+        ({"actionban": "<rule-<type>>", "type": "all", "rule-all": "-j X"}, "-j X"),
+        ({"actionban": "a<br>b<sp>c"}, "a\nb c"),
+        ({"actionban": "cat <file> < in", "file": "x"}, "cat x < in"),
+        ({"actionban": "<matches>", "matches": "static"}, "<matches>"),
+        ({"actionban": "<unknown>"}, "<unknown>"),
+        ({}, ""),
+    ],
+)
+def test_parameters_are_put_into_a_command(properties: dict[str, str], expected: str) -> None:
+    assert text(properties) == expected
+
+
+def test_a_family_has_options_of_its_own() -> None:
+    properties = {
+        "actionban": "<table> <set>",
+        "table": "iptables",
+        "table?family=inet6": "ip6tables",
+        "set": "s",
+        "set?family=inet6": "<set>6",
+        "set?family=inet4": "",
+    }
+    template = Template(properties)
+    assert template.is_conditional
+    assert template.script("actionban").text == "iptables s"
+    assert template.script("actionban", "inet4").text == "iptables "
+    with pytest.raises(ActionError, match="refer to themselves"):
+        template.script("actionban", "inet6")
+    assert not Template({"actionban": "x"}).is_conditional
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {"actionban": "<actionban>x"},
+        {"actionban": "<a>", "a": "<b>", "b": "x<a>"},
+        {"actionban": "<a><a>", "a": "x" * SCRIPT_LIMIT_CHARACTERS},
+    ],
+)
+def test_a_command_without_end_is_refused_with_a_cure(properties: dict[str, str]) -> None:
+    with pytest.raises(ActionError) as refused:
+        text(properties)
+    assert refused.value.cure
+
+
+def test_a_value_is_an_argument_and_never_text() -> None:
+    filled = Script("ban <ip> for <F-USER> '<F-USER>'").fill(
+        {"ip": Value("192.0.2.1", is_ours=True), "F-USER": Value("o'x; id")}
+    )
+    assert filled == Filled(
+        "f2bV_ip=${1} f2bV_F_USER=${2} f2bV_F_USER_plain=${3}\n"
+        'ban "${f2bV_ip}" for "${f2bV_F_USER}" \'\'"${f2bV_F_USER_plain}"\'\'',
+        ("192.0.2.1", "o'x; id", "o_x_ id"),
+    )
+
+
+def test_a_tag_without_a_value_is_empty() -> None:
+    assert Script('a <F-USER> "<ip>"').fill({}) == Filled('a  ""')
+
+
+def test_a_script_knows_which_values_it_needs() -> None:
+    assert Script("<ip> <F-A-B> <name> <F-lower> <matches>").tags == {"ip", "F-A-B", "matches"}
+    assert Script(" \n").is_blank
+
+
+def test_a_long_value_keeps_its_end_and_no_value_holds_a_zero_byte() -> None:
+    long = "a\n" + "é" * VALUE_LIMIT_BYTES + "\udc80 end\0"
+    (argument,) = Script("echo <matches>").fill({"matches": Value(long)}).arguments
+    assert len(argument.encode("utf-8", "surrogateescape")) <= VALUE_LIMIT_BYTES
+    assert argument.endswith("é\udc80 end")
+
+
+def test_a_number_is_one_in_arithmetic() -> None:
+    script = Script("echo $((<failures> + <F-X>))")
+    filled = script.fill({"failures": Value("3", is_ours=True), "F-X": Value("a[$(id)]")})
+    assert filled.arguments == ("3", "0")
+
+
+def test_half_a_character_that_no_file_can_hold_becomes_a_question_mark() -> None:
+    assert Script("echo <matches>").fill({"matches": Value("a\ud800")}).arguments == ("a?",)
