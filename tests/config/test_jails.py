@@ -54,6 +54,13 @@ def with_journal(tmp_path: Path) -> None:
     (folder / "system.journal").write_bytes(b"")
 
 
+def test_a_jail_that_allows_thousands_of_failures_keeps_as_much_evidence_as_it_may(
+    read: Read,
+) -> None:
+    jail = only(read("maxretry = 100000\nmaxmatches = %(maxretry)s\n"))
+    assert (jail.maxretry, jail.maxmatches) == (100_000, 1_000)
+
+
 def test_without_options_fail2bans_own_defaults_count(read: Read) -> None:
     jail = only(read(""))
     assert (jail.maxretry, jail.maxmatches) == (3, 5)

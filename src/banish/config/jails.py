@@ -4,6 +4,8 @@ import glob
 import re
 from pathlib import Path
 
+import msgspec
+
 from banish.config import unknown
 from banish.config.actions import Actions, read_actions
 from banish.config.arguments import parse_spec
@@ -14,7 +16,7 @@ from banish.config.ignoring import to_ignorecache, to_ignorecommand
 from banish.config.interpolate import Merged, Scope
 from banish.config.journal import to_journal
 from banish.config.merge import Library
-from banish.config.options import FILTER_OPTIONS, JAIL_OPTIONS
+from banish.config.options import FILTER_OPTIONS, JAIL_OPTIONS, Option
 from banish.config.problem import FaultError, did_you_mean, shown
 from banish.config.reading import Reading
 from banish.config.text import Text
@@ -196,7 +198,7 @@ def _settings(jail: Jail) -> JailSettings:
         reading.take("maxretry", lambda text: _maxretry(text, reading), 3),
         reading.take("findtime", to_span, Seconds(600)),
         reading.take("bantime", _bantime, ten_minutes),
-        reading.take("maxmatches", lambda text: to_number(text, maxmatches), 5),
+        reading.take("maxmatches", lambda text: _matches(text, maxmatches), 5),
         reading.take("ignoreip", lambda text: to_exempt(text, problems), nobody),
         flag("ignoreself"),
         reading.take("ignorecommand", lambda text: to_ignorecommand(text, problems), ""),
@@ -290,3 +292,12 @@ def _maxtime(text: Text) -> Seconds | None:
 
 def _rndtime(text: Text) -> Seconds:
     return Seconds(max(0.0, to_duration(text)))
+
+
+def _matches(text: Text, option: Option) -> int:
+    """Return how many lines to keep; past the bound, the bound.
+
+    It follows ``maxretry`` where nothing else is said, and a jail that allows
+    thousands of failures must not stand still for want of evidence.
+    """
+    return min(to_number(text, msgspec.structs.replace(option, most=10**15)), option.most)
