@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import functools
 import time
 from collections.abc import Callable
@@ -90,6 +91,18 @@ def run(options: RunOptions) -> int:
         log.close()
 
 
+def _spare_collector() -> None:
+    """Let the garbage collector leave alone what lives as long as the server.
+
+    Failures are trees of plain values that reference counting frees. Going
+    through everything after each 700 new objects, as Python does by default,
+    was a fifth of the CPU of a log full of attacks.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 50)
+
+
 def _listed(settings: Settings) -> str:
     return "\n".join(f"    {problem}" for problem in settings.errors)
 
@@ -132,6 +145,7 @@ async def _serve(settings: Settings, options: RunOptions, log: Log) -> int:
         with pid_file(Path(settings.server.pidfile)):
             on_signals(server.stopping.set, log.reopen)
             await server.start()
+            _spare_collector()
             notify_systemd("READY=1")
             await server.stopping.wait()
             notify_systemd("STOPPING=1")

@@ -7,6 +7,7 @@ server/filter.py of 1.1.1: ``[J] Found A - TIME``, ``[J] Ban A``, ``[J] Unban A`
 ``[J] Restore Ban A``, ``[J] A already banned``, ``[J] Ignore A by WHAT``.
 """
 
+import functools
 import logging
 from collections.abc import Callable
 from datetime import datetime
@@ -41,6 +42,7 @@ Emit = Callable[[Happening], None]
 """Takes what happened; never raises, never waits."""
 
 
+@functools.lru_cache(maxsize=16)
 def _clock(at: Instant) -> str:
     try:
         return datetime.fromtimestamp(int(at)).astimezone().strftime("%Y-%m-%d %H:%M:%S")
