@@ -102,8 +102,8 @@ _JAIL = (
     Option("ignoreself", "boolean", "true", "Whether the host's own addresses are never banned."),
     Option(
         "ignorecommand", "text", "",
-        "A shell command that says by its exit code whether a subject is exempt: 0 is yes, 1 is no. "
-        "Tags such as <ip>, <F-USER> and <ip-host> stand for values, each one word.",
+        "A shell command that says by its exit code whether a subject is exempt: 0 is yes, 1 is "
+        "no. Tags such as <ip>, <F-USER> and <ip-host> stand for values, each one word.",
     ),
     Option(
         "ignorecache", "specification", "",
