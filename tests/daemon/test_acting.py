@@ -1,0 +1,437 @@
+"""Orders for actions: in line, bounded, and never in anybody else's way."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from banish.daemon.acting import Acting, Line, Order, Worker
+from banish.enforce.command.action import CommandAction
+from banish.enforce.command.shell import Outcome
+from banish.enforce.command.template import Filled
+from banish.model.address import parse_subject
+from banish.model.ban import Ban
+from banish.model.decision import EndBan, ProlongBan, StartBan
+from banish.model.instant import Instant, Seconds
+from banish.model.settings import ActionSettings
+from banish.telemetry.happenings import (
+    AlreadyBannedFound,
+    Happening,
+    NotificationsDropped,
+    TroubleMet,
+    TroubleOver,
+    WarningGiven,
+)
+from tests.compat.stock_actions import Nothing
+
+NOW = Instant(1_790_000_000)
+
+KEEPS = {
+    "actionstart": "start",
+    "actionban": "ban <ip>",
+    "actionunban": "unban <ip>",
+    "actionstop": "stop",
+}
+TELLS = {"actionban": "tell <ip>"}
+
+
+def ban(address: str, since: float = NOW) -> Ban:
+    return Ban("web", parse_subject(address), Instant(since), Instant(since + 600))
+
+
+ONE, TWO = ban("192.0.2.1"), ban("192.0.2.2")
+
+
+class Stage:
+    """Actions with a shell that writes down, and fails or hangs where it is told to."""
+
+    def __init__(self, *properties: dict[str, str], limit: int = 1_000) -> None:
+        self.said: list[str] = []
+        self.told: list[Happening] = []
+        self.now = NOW
+        self.fails: set[str] = set()
+        self.hangs: dict[str, asyncio.Event] = {}
+        self._news = asyncio.Event()
+        self.acting = Acting(
+            {
+                "web": [
+                    CommandAction(
+                        "web",
+                        ActionSettings(f"a{n}", actname=f"a{n}", way="commands", properties=own),
+                        run=self.run,
+                        facts=Nothing(),
+                        clock=lambda: self.now,
+                    )
+                    for n, own in enumerate(properties)
+                ],
+                "quiet": [],
+            },
+            emit=self.tell,
+            clock=lambda: self.now,
+            limit=limit,
+        )
+        self.tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def worker(self) -> Worker:
+        return next(self.acting.workers)
+
+    def tell(self, happening: Happening) -> None:
+        self.told.append(happening)
+        self._news.set()
+
+    def heard(self, kind: type[Happening]) -> int:
+        return sum(isinstance(happening, kind) for happening in self.told)
+
+    async def run(self, filled: Filled, _limit: Seconds) -> Outcome:
+        text = filled.script.partition("\n")[2] if filled.arguments else filled.script
+        for value in filled.arguments:
+            text = text.replace('"${f2bV_ip}"', value)
+        self.said.append(text)
+        self._news.set()
+        if text in self.hangs:
+            await self.hangs[text].wait()
+        return Outcome(int(text in self.fails))
+
+    def start(self) -> None:
+        self.tasks = [asyncio.create_task(worker.run()) for worker in self.acting.workers]
+
+    async def until(self, is_so: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10):
+            while not is_so():
+                self._news.clear()
+                await self._news.wait()
+
+    async def finish(self, *, keep: bool = False) -> None:
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        await self.acting.finish(keep=keep)
+
+
+def play(part: Callable[[], Awaitable[None]]) -> None:
+    async def do() -> None:
+        await part()
+
+    asyncio.run(do())
+
+
+def test_decisions_become_commands_in_their_order() -> None:
+    stage = Stage(KEEPS | {"actionprolong": "longer <ip>"})
+
+    async def part() -> None:
+        stage.start()
+        stage.acting.restore([TWO])
+        stage.acting.act([StartBan(ONE), ProlongBan(ONE), EndBan(ONE, "expired")])
+        stage.acting.act([StartBan(Ban("other", ONE.subject, NOW, None))])
+        await stage.until(lambda: "unban 192.0.2.1" in stage.said)
+        await stage.finish()
+
+    play(part)
+    assert stage.said == [
+        "start", "ban 192.0.2.2", "ban 192.0.2.1", "longer 192.0.2.1", "unban 192.0.2.1",
+        "unban 192.0.2.2", "stop",
+    ]  # fmt: skip
+    assert stage.told == []
+
+
+def test_a_hanging_action_delays_no_other() -> None:
+    stage = Stage(TELLS, KEEPS)
+
+    async def part() -> None:
+        stage.hangs["tell 192.0.2.1"] = asyncio.Event()
+        stage.start()
+        stage.acting.act([StartBan(ONE), StartBan(TWO)])
+        await stage.until(lambda: "ban 192.0.2.2" in stage.said)
+        assert stage.said.count("tell 192.0.2.1") == 1
+        assert "tell 192.0.2.2" not in stage.said
+        stage.hangs["tell 192.0.2.1"].set()
+        await stage.until(lambda: "tell 192.0.2.2" in stage.said)
+        await stage.finish()
+
+    play(part)
+
+
+def test_a_command_that_runs_when_the_server_stops_is_waited_for() -> None:
+    stage = Stage(KEEPS)
+
+    async def part() -> None:
+        stage.hangs["ban 192.0.2.1"] = asyncio.Event()
+        stage.start()
+        stage.acting.act([StartBan(ONE)])
+        await stage.until(lambda: "ban 192.0.2.1" in stage.said)
+        ending = asyncio.create_task(stage.finish())
+        await asyncio.sleep(0)
+        stage.hangs["ban 192.0.2.1"].set()
+        await ending
+
+    play(part)
+    assert stage.said == ["start", "ban 192.0.2.1", "unban 192.0.2.1", "stop"]
+
+
+def test_actions_stop_in_reverse_and_flush_rather_than_unban() -> None:
+    stage = Stage(
+        KEEPS | {"actionstop": "stop 1"}, KEEPS | {"actionstop": "stop 2", "actionflush": "flush"}
+    )
+
+    async def part() -> None:
+        stage.start()
+        stage.acting.act([StartBan(ONE)])
+        await stage.until(lambda: stage.said.count("ban 192.0.2.1") == 2)
+        await stage.finish()
+
+    play(part)
+    assert stage.said[-4:] == ["unban 192.0.2.1", "flush", "stop 2", "stop 1"]
+
+
+def test_bans_that_are_to_stay_stay() -> None:
+    stage = Stage(KEEPS, TELLS | {"actionstart": "open", "actionstop": "close"})
+
+    async def part() -> None:
+        stage.start()
+        stage.acting.act([StartBan(ONE)])
+        await stage.until(lambda: {"ban 192.0.2.1", "tell 192.0.2.1"} <= set(stage.said))
+        await stage.finish(keep=True)
+
+    play(part)
+    assert stage.said[-1] == "close"
+    assert not {"unban 192.0.2.1", "stop"} & set(stage.said)
+
+
+def test_a_restored_ban_is_not_told_to_who_does_not_want_it() -> None:
+    stage = Stage(TELLS | {"norestored": "true"})
+
+    async def part() -> None:
+        stage.start()
+        stage.acting.restore([ONE])
+        stage.acting.act([StartBan(TWO)])
+        await stage.until(lambda: bool(stage.said))
+        await stage.finish()
+
+    play(part)
+    assert stage.said == ["tell 192.0.2.2"]
+
+
+def test_a_failure_is_told_once_and_shown_until_it_is_over() -> None:
+    stage = Stage(TELLS)
+
+    async def part() -> None:
+        stage.fails = {"tell 192.0.2.1", "tell 192.0.2.2"}
+        stage.start()
+        stage.acting.act([StartBan(ONE), StartBan(TWO)])
+        await stage.until(lambda: stage.heard(WarningGiven) == 1)
+        assert stage.heard(TroubleMet) == 1
+        assert stage.acting.trouble("web").startswith("action a0 of web: actionban for 192.0.2.2")
+        stage.fails.clear()
+        stage.acting.act([StartBan(ONE)])
+        await stage.until(lambda: stage.heard(TroubleOver) == 1)
+        assert stage.acting.trouble("web") == ""
+        await stage.finish()
+
+    play(part)
+
+
+def test_a_ban_that_an_action_missed_is_tried_again_until_it_ends() -> None:
+    stage = Stage(KEEPS)
+
+    async def part() -> None:
+        worker = stage.worker
+        worker._retry_pause = Seconds(0.001)
+        stage.fails = {"ban 192.0.2.1", "ban 192.0.2.2"}
+        stage.start()
+        stage.acting.act([StartBan(ONE), StartBan(TWO)])
+        await stage.until(lambda: stage.said.count("ban 192.0.2.2") >= 4)
+        stage.acting.act([EndBan(TWO, "expired")])
+        stage.fails.clear()
+        await stage.until(lambda: stage.heard(TroubleOver) == 1)
+        assert list(worker.action.held) == [ONE.subject]
+        assert len(worker) == 0
+        await stage.finish()
+
+    play(part)
+
+
+def test_after_a_new_start_all_bans_are_put_back() -> None:
+    stage = Stage(KEEPS | {"actioncheck": "check"})
+
+    async def part() -> None:
+        stage.start()
+        stage.acting.act([StartBan(ONE), StartBan(TWO)])
+        await stage.until(lambda: "ban 192.0.2.2" in stage.said)
+        stage.said.clear()
+        stage.now = Instant(NOW + 10)
+        seen = AlreadyBannedFound(jail="web", subject=ONE.subject)
+        stage.acting.hear(AlreadyBannedFound(jail="web", subject=ban("192.0.2.9").subject))
+        stage.acting.hear(WarningGiven(part="x", what="y"))
+        fails = iter([1, 0])
+        run = stage.run
+
+        async def once(filled: Filled, limit: Seconds) -> Outcome:
+            outcome = await run(filled, limit)
+            return Outcome(next(fails, 0)) if filled.script == "check" else outcome
+
+        stage.worker.action._run = once
+        stage.acting.hear(seen)
+        stage.acting.hear(seen)  # not so soon after the first
+        await stage.until(lambda: "ban 192.0.2.2" in stage.said)
+        await stage.finish()
+
+    play(part)
+    assert stage.said[:4] == ["check", "stop", "start", "check"]
+    again = [text for text in stage.said[4:] if text != "check"]
+    assert again[:2] == ["ban 192.0.2.1", "ban 192.0.2.2"]
+
+
+def test_a_fresh_ban_is_not_doubted() -> None:
+    stage = Stage(KEEPS | {"actioncheck": "check"})
+
+    async def part() -> None:
+        stage.start()
+        stage.acting.act([StartBan(ONE)])
+        await stage.until(lambda: "ban 192.0.2.1" in stage.said)
+        stage.acting.hear(AlreadyBannedFound(jail="web", subject=ONE.subject))
+        await stage.finish()
+
+    play(part)
+    assert "check" not in stage.said
+
+
+def test_a_repair_puts_the_subject_back_that_was_seen() -> None:
+    stage = Stage(KEEPS | {"actioncheck": "check", "actionrepair": "repair"})
+
+    async def part() -> None:
+        stage.start()
+        stage.acting.act([StartBan(ONE), StartBan(TWO)])
+        await stage.until(lambda: "ban 192.0.2.2" in stage.said)
+        stage.said.clear()
+        stage.now = Instant(NOW + 10)
+        stage.fails = {"check"}
+        stage.acting.hear(AlreadyBannedFound(jail="web", subject=ONE.subject))
+        await stage.until(lambda: "ban 192.0.2.1" in stage.said)
+        await stage.finish()
+
+    play(part)
+    assert "repair" in stage.said
+
+
+def test_too_many_notifications_are_dropped_and_counted() -> None:
+    stage = Stage(TELLS, limit=3)
+
+    async def part() -> None:
+        stage.acting.act([StartBan(ban(f"192.0.2.{n}")) for n in range(10)])
+        stage.start()
+        await stage.until(lambda: stage.heard(NotificationsDropped) == 1)
+        await stage.finish()
+
+    play(part)
+    assert len(stage.said) == 3
+    assert [each.count for each in stage.told if isinstance(each, NotificationsDropped)] == [7]
+
+
+def test_an_action_that_keeps_out_loses_no_ban() -> None:
+    stage = Stage(KEEPS, limit=3)
+
+    async def part() -> None:
+        many = [ban(f"192.0.2.{n}") for n in range(100)]
+        stage.acting.act([StartBan(each) for each in many])
+        stage.acting.act([EndBan(each, "expired") for each in many[10:90]])
+        stage.start()
+        await stage.until(lambda: "ban 192.0.2.99" in stage.said)
+        assert len(stage.worker.action.held) == 20
+        await stage.finish()
+
+    play(part)
+    assert len([text for text in stage.said if text.startswith("ban")]) == 20
+
+
+def test_what_was_not_told_in_time_is_counted_at_the_end() -> None:
+    stage = Stage(TELLS)
+
+    async def part() -> None:
+        stage.acting.act([StartBan(ONE), StartBan(TWO)])
+        await stage.worker.drain(Seconds(0))
+
+    play(part)
+    assert [each.text() for each in stage.told] == [
+        "action a0 of web: the server stopped before 2 orders were carried out"
+    ]
+
+
+def test_unbans_take_no_longer_than_they_may() -> None:
+    stage = Stage(KEEPS)
+
+    async def part() -> None:
+        await stage.worker.action.ban(ONE)
+        await stage.worker.release(Seconds(0))
+
+    play(part)
+    assert "1 bans stay in place" in stage.told[0].text()
+
+
+def test_a_flush_that_fails_is_followed_by_a_check() -> None:
+    stage = Stage(KEEPS | {"actionflush": "flush", "actioncheck": "check"})
+
+    async def part() -> None:
+        stage.fails = {"flush"}
+        await stage.worker.action.ban(ONE)
+        await stage.worker.release()
+
+    play(part)
+    assert stage.said[-2:] == ["check", "unban 192.0.2.1"]
+
+
+def test_a_jail_is_enforced_by_an_action_that_undoes_what_it_does() -> None:
+    assert Stage(KEEPS).acting.enforces("web")
+    assert not Stage(TELLS).acting.enforces("web")
+    assert not Stage(TELLS).acting.enforces("quiet")
+
+
+KINDS = st.lists(st.tuples(st.sampled_from("bu"), st.integers(0, 3)), max_size=40)
+
+
+def is_banned_after(orders: Iterable[Order]) -> dict[str, list[bool]]:
+    """Return for each subject the states that orders bring, in their order."""
+    states: dict[str, list[bool]] = {}
+    for order in orders:
+        states.setdefault(order.ban.subject.text, []).append(order.kind == "ban")
+    return states
+
+
+@given(wanted=KINDS, limit=st.integers(0, 10))
+def test_past_its_bound_a_line_leaves_every_subject_as_all_orders_would(
+    wanted: list[tuple[str, int]], limit: int
+) -> None:
+    line = Line(keeps_all=True, limit=limit)
+    banned: set[int] = set()
+    given_orders: list[Order] = []
+    for kind, number in wanted:
+        if (kind == "b") == (number in banned):
+            continue  # policy never decides that
+        banned ^= {number}
+        order = Order("ban" if kind == "b" else "unban", ban(f"192.0.2.{number}"))
+        given_orders.append(order)
+        line.put(order)
+    assert len(line) <= limit + 8
+    taken: list[Order] = []
+    while (order_taken := line.take()) is not None:
+        taken.append(order_taken)
+    expected = is_banned_after(given_orders)
+    for subject, states in is_banned_after(taken).items():
+        assert states[-1] == expected[subject][-1]
+        assert all(first != second for first, second in pairwise(states))
+    left_out = set(expected) - set(is_banned_after(taken))
+    assert all(not expected[subject][-1] for subject in left_out)
+
+
+@pytest.mark.parametrize("keeps_all", [True, False])
+def test_a_line_gives_orders_back_in_order(keeps_all: bool) -> None:
+    line = Line(keeps_all=keeps_all, limit=2)
+    orders = [Order("ban", ONE), Order("unban", ONE), Order("check", TWO), Order("prolong", TWO)]
+    for order in orders:
+        line.put(order)
+    taken = [line.take() for _ in range(4)]
+    assert taken == [*orders[:2], orders[3] if keeps_all else None, None]
+    assert line.dropped == (0 if keeps_all else 2)
