@@ -4,7 +4,9 @@ The writer numbers its lines; every number must come out exactly once.
 
 ``copytruncate`` loses what is written between the copy and the cut, whoever
 reads: so here the writer takes a lock around each line and the rotation takes
-it around copy and cut. A rename needs no lock.
+it around copy and cut. A rename needs no lock. Nor is a file cut that the reader
+has not yet seen anything of since the cut before: what both the size and the
+first line of a file say has then been there and gone.
 """
 
 import asyncio
@@ -14,6 +16,7 @@ import os
 import shutil
 import time
 from collections import Counter
+from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 
 import pytest
@@ -30,15 +33,20 @@ ROTATIONS = 12
 FIRST = 9_999_999
 
 
-def write_numbers(log: Path, lock: Path, rotation: str) -> None:
+def write_numbers(log: Path, lock: Path, rotation: str, seen: "Synchronized[int]") -> None:
     """Write `LINES` numbered lines, rotating `ROTATIONS` times on the way."""
+    step = LINES // ROTATIONS
     with lock.open("wb") as guard:
         writer = log.open("ab", buffering=0)
         for number in range(LINES):
             fcntl.flock(guard, fcntl.LOCK_EX)
             writer.write(b"%07d a line that is about as long as such lines are\n" % number)
             fcntl.flock(guard, fcntl.LOCK_UN)
-            if number % (LINES // ROTATIONS) == LINES // ROTATIONS - 1:
+            if number % step == step - 1:
+                if rotation == "copytruncate":
+                    end = time.monotonic() + 20
+                    while seen.value < number - step + 2 and time.monotonic() < end:
+                        time.sleep(0.001)
                 shift(log)
                 if rotation == "rename":
                     log.rename(f"{log}.1")
@@ -102,6 +110,7 @@ def test_every_line_comes_out_exactly_once(
                     return
                 seen.update(numbers)
                 known[batch.source] = batch.after
+                progress.value = seen.total()
                 if is_last or lines == 1:
                     return
 
@@ -115,7 +124,8 @@ def test_every_line_comes_out_exactly_once(
             await read(2 * LINES)
 
     fork = multiprocessing.get_context("fork")
-    writer = fork.Process(target=write_numbers, args=(log, tmp_path / "lock", rotation))
+    progress = fork.Value("i", 0)
+    writer = fork.Process(target=write_numbers, args=(log, tmp_path / "lock", rotation, progress))
     try:
         asyncio.run(work())
         assert seen == wanted
