@@ -146,3 +146,18 @@ def test_it_agrees_with_looking_at_every_network(
     address = ipaddress.ip_address(f"192.0.2.{last}")
     is_listed = any(address in one for one in listed)
     assert (ignored.exempts(parse_subject(str(address))) is not None) is is_listed
+
+
+def test_verdicts_are_forgotten_when_the_list_changes_and_when_there_are_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("banish.policy.ignore.VERDICTS", 2)
+    ignored = IgnoreList(["host.example"])
+    subjects = [parse_subject(f"192.0.2.{n}") for n in range(1, 5)]
+    for _ in range(2):
+        assert [ignored.exempts(subject) for subject in subjects] == [None] * 4
+    assert ignored.resolve("host.example", subjects[:1])
+    for _ in range(2):
+        assert ignored.exempts(subjects[0]) == "ignoreip host.example"
+        assert ignored.exempts(subjects[1]) is None
+    assert len(ignored._verdicts) <= 2

@@ -24,6 +24,10 @@ FILE = "file:"
 """What an entry begins with that names a list in a file."""
 
 
+VERDICTS = 8_192
+"""Subjects whose verdict is remembered until the list changes: attackers come again and again."""
+
+
 class IgnoreList:
     """The subjects that one jail spares, and why.
 
@@ -41,6 +45,7 @@ class IgnoreList:
         self._answers: dict[str, frozenset[Subject]] = {}
         self._own = frozenset(own)
         self._written = _Covered()
+        self._verdicts: dict[Subject, str | None] = {}
         for entry in entries:
             if entry.startswith(FILE):
                 self._files[entry.removeprefix(FILE)] = AddressList()
@@ -114,6 +119,14 @@ class IgnoreList:
 
         For a network that is `overlap`.
         """
+        if subject in self._verdicts:
+            return self._verdicts[subject]
+        if len(self._verdicts) >= VERDICTS:
+            self._verdicts.clear()
+        reason = self._verdicts[subject] = self._judge(subject)
+        return reason
+
+    def _judge(self, subject: Subject) -> str | None:
         if subject.is_address:
             return (
                 self._written.around(subject)
@@ -147,6 +160,7 @@ class IgnoreList:
         return None
 
     def _gather(self) -> None:
+        self._verdicts.clear()
         self._found = _Covered()
         for subject in self._own:
             self._found.add(subject, OWN)
