@@ -2,8 +2,8 @@
 
 import asyncio
 import contextlib
-import gc
 import functools
+import gc
 import time
 from collections.abc import Callable
 from pathlib import Path
