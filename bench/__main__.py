@@ -5,6 +5,7 @@ import importlib
 import sys
 
 BENCHMARKS = {
+    "throughput": "CPU of detection per line, beside Fail2Ban",
     "latency": "from the write of the deciding line to the element in the kernel's set",
 }
 

@@ -27,8 +27,8 @@ _ADDRESS = re.compile(
 _WORD_BEFORE = re.compile(r"\S*\s?$")
 _WORD_CHARACTERS = 32
 _LEAST_DOTS = 3
-_LEAST_COLONS = 2
-"""An address has at least so many of the one or of the other."""
+_LEAST_COLONS = 7
+"""An address has at least so many of the one or of the other, or two colons together."""
 _GROUPS = ("ip4", "ip6")
 
 
@@ -80,7 +80,7 @@ def _second_reading(rule: int, pattern: Pattern, found: re.Match[str]) -> Readin
     captured = found[group]
     # Most lines hold one address only, and that is cheaply seen.
     dots = text.count(".") - captured.count(".")
-    if dots < _LEAST_DOTS and text.count(":") - captured.count(":") < _LEAST_COLONS:
+    if dots < _LEAST_DOTS and "::" not in text and text.count(":") < _LEAST_COLONS:
         return None
     others = [
         each.span()

@@ -1,0 +1,248 @@
+"""CPU for the same log, side by side: what detection costs per line.
+
+Each server is started on empty logs, idles, and then a whole log is appended in
+one go. CPU is user and system time of its whole process tree, from the append
+until it is idle again. Nothing is banned for real: banish runs dry, Fail2Ban
+without actions; both log what they find, and those counts are compared. The
+logs are written by the benchmark from a fixed seed.
+"""
+
+import argparse
+import contextlib
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench import loggen, peers
+from bench.measure import cpu_seconds, peak_megabytes, resident_megabytes
+from bench.results import write_section
+
+WEB = (
+    "apache-badbots",
+    "nginx-botsearch",
+    "nginx-bad-request",
+    "php-url-fopen",
+    "apache-fakegooglebot",
+)
+TWENTY = (
+    "sshd", "pam-generic", "dropbear", "selinux-ssh", "proftpd", "pure-ftpd", "gssftpd", "wuftpd", "vsftpd", "dovecot",
+    "courier-auth", "sieve", "solid-pop3d", "uwimap-auth", "cyrus-imap", "perdition", "xinetd-fail", "postfix",
+    "webmin-auth", "sendmail-auth",
+)  # fmt: skip
+IDLE_SECONDS = 2.0
+LIMIT_SECONDS = 900.0
+
+
+@dataclass
+class Cost:
+    """What one run took."""
+
+    cpu: float
+    wall: float
+    peak: float
+    start_cpu: float
+    idle_memory: float
+    found: int
+
+
+@dataclass
+class Case:
+    """One log, and the jails that watch it."""
+
+    name: str
+    log: Path
+    jails: Sequence[str]
+    stock: bool = True
+    """Whether the filters are Fail2Ban's own; else ours, on our side."""
+    costs: dict[str, Cost] = field(default_factory=dict)
+
+
+def jail_file(case: Case, log: Path) -> str:
+    """Return a jail.local that both servers read."""
+    text = "[DEFAULT]\nfindtime = 2w\naction =\nbackend = pyinotify\nignoreself = false\nignorecommand =\nsystemd_if_nologs = false\n"
+    for name in case.jails:
+        text += f"[{name}]\nenabled = true\nfilter = {name}\nlogpath = {log}\nmaxretry = 5\n"
+    return text
+
+
+def stock_tree(folder: Path) -> Path:
+    """Return a copy of Fail2Ban's own configuration, nothing enabled."""
+    config = folder / "etc"
+    shutil.copytree(peers.fail2ban() / "etc/fail2ban", config)
+    shutil.rmtree(config / "jail.d", ignore_errors=True)
+    return config
+
+
+def spawn_banish(case: Case, folder: Path, log: Path) -> subprocess.Popen[bytes]:
+    """Start our server, dry."""
+    config = stock_tree(folder) if case.stock else folder / "etc"
+    config.mkdir(exist_ok=True)
+    (config / "jail.local").write_text(jail_file(case, log).replace("action =\n", ""))
+    (config / "fail2ban.local").write_text("[Definition]\nlogtarget = STDERR\n")
+    argv: list[str | Path] = [
+        sys.executable, "-m", "banish", "run", "--dry-run", "-c", config, "--state", folder.parent / "state",
+    ]  # fmt: skip
+    if profile := os.environ.get("BENCH_PROFILE"):
+        argv[1:1] = ["-m", "cProfile", "-o", profile]
+    return subprocess.Popen(argv, stdout=(folder / "out").open("wb"), stderr=subprocess.STDOUT)
+
+
+def spawn_fail2ban(case: Case, folder: Path, log: Path) -> subprocess.Popen[bytes]:
+    """Start Debian's fail2ban without actions."""
+    root = peers.fail2ban()
+    config = stock_tree(folder)
+    (config / "jail.local").write_text(jail_file(case, log))
+    (config / "fail2ban.local").write_text(
+        f"[Definition]\ndbfile = {folder}/db.sqlite3\nsocket = {folder}/sock\n"
+    )
+    argv: list[str | Path] = [
+        "/usr/bin/python3", root / "usr/bin/fail2ban-server", "-f", "-c", config,
+        "-s", folder / "sock", "-p", folder / "pid", "--logtarget", folder / "out", "start",
+    ]  # fmt: skip
+    return subprocess.Popen(
+        argv,
+        env=peers.fail2ban_environment(root),
+        stdout=(folder / "stdout").open("wb"),
+        stderr=subprocess.STDOUT,
+    )
+
+
+Spawn = Callable[[Case, Path, Path], "subprocess.Popen[bytes]"]
+
+
+@contextlib.contextmanager
+def running(
+    spawn: Spawn, case: Case, folder: Path
+) -> Iterator[tuple[Path, subprocess.Popen[bytes]]]:
+    """Run a server on an empty log; yields the log."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    # What was compiled is kept, as on a host that has run before; nothing else is.
+    for kept in (folder.parent / "state").glob("banish*"):
+        kept.unlink()
+    log = folder / "watched.log"
+    log.touch()
+    process = spawn(case, folder, log)
+    try:
+        yield log, process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def wait_until_idle(process: "subprocess.Popen[bytes]") -> tuple[float, float]:
+    """Wait; return CPU used so far and the monotonic time of the last that was used."""
+    used, at, end = -1.0, time.monotonic(), time.monotonic() + LIMIT_SECONDS
+    while time.monotonic() < end and process.poll() is None:
+        now = cpu_seconds(process.pid)
+        if now > used + 0.015:
+            used, at = now, time.monotonic()
+        elif time.monotonic() - at > IDLE_SECONDS:
+            break
+        time.sleep(0.05)
+    return cpu_seconds(process.pid), at
+
+
+def run(spawn: Spawn, case: Case, folder: Path) -> Cost:
+    """Measure one server on one case."""
+    with running(spawn, case, folder) as (log, process):
+        before, _ = wait_until_idle(process)
+        if process.poll() is not None:
+            sys.stderr.write((folder / "out").read_text("utf-8", "replace")[-2000:])
+            raise SystemExit(f"the server ended with {process.returncode}")
+        idle_memory = resident_megabytes(process.pid)
+        began = time.monotonic()
+        with case.log.open("rb") as source, log.open("ab", buffering=0) as target:
+            shutil.copyfileobj(source, target, 1 << 20)
+        after, ended = wait_until_idle(process)
+        peak = peak_megabytes(process.pid)
+    found = (folder / "out").read_bytes().count(b"Found ")
+    return Cost(after - before, ended - began, peak, before, idle_memory, found)
+
+
+def cases(folder: Path, auth: int, access: int) -> list[Case]:
+    """Return all cases, their logs written into *folder*."""
+    many, few, web = folder / "auth-32.log", folder / "auth-3.log", folder / "access.log"
+    loggen.write(many, loggen.auth_lines, auth, 0.32)
+    loggen.write(few, loggen.auth_lines, auth, 0.03)
+    loggen.write(web, loggen.access_lines, access, 0.005)
+    return [
+        Case(f"auth.log, {auth:,} lines, 32 % failures", many, ["sshd"]),
+        Case("the same, our own sshd filter", many, ["sshd"], stock=False),
+        Case(f"auth.log, {auth:,} lines, 3 % failures", few, ["sshd"]),
+        Case(f"access log, {access:,} lines, 0.5 % hits, 5 jails", web, WEB),
+        Case("auth.log, 32 % failures, 20 jails", many, TWENTY),
+    ]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure, print the table, write it to bench/RESULTS.md."""
+    parser = argparse.ArgumentParser(prog="./dev bench throughput", description=__doc__)
+    parser.add_argument("--auth", type=int, default=400_000, help="lines of auth.log (400000)")
+    parser.add_argument(
+        "--access", type=int, default=1_000_000, help="lines of access log (1000000)"
+    )
+    parser.add_argument("--ours", action="store_true", help="measure banish alone")
+    parser.add_argument(
+        "--only", type=int, action="append", help="only the case of this number, from 1"
+    )
+    chosen = parser.parse_args(arguments)
+    header = ["log", "server", "CPU s", "us/line", "wall s", "peak MB", "found", "CPU ratio"]
+    rows: list[list[str]] = []
+    servers: dict[str, Spawn] = {"banish": spawn_banish}
+    note = ""
+    try:
+        name = f"fail2ban {peers.fail2ban_version(peers.fail2ban())}"
+    except peers.PeerMissing as missing:
+        sys.stderr.write(f"bench throughput: {missing}\n")
+        return 2
+    if not chosen.ours:
+        servers[name] = spawn_fail2ban
+    with tempfile.TemporaryDirectory(prefix="banish-bench-") as base:
+        folder = Path(base)
+        every = cases(folder, chosen.auth, chosen.access)
+        theirs: dict[Path, Cost] = {}
+        for number, case in enumerate(every, 1):
+            if chosen.only and number not in chosen.only:
+                continue
+            lines = case.log.read_bytes().count(b"\n")
+            for server, spawn in reversed(servers.items()):
+                if server != "banish" and not case.stock and case.log in theirs:
+                    cost = theirs[case.log]
+                else:
+                    cost = run(spawn, case, folder / "run")
+                if server != "banish" and len(case.jails) == 1:
+                    theirs[case.log] = cost
+                case.costs[server] = cost
+            for server, cost in case.costs.items():
+                other = case.costs.get(name)
+                ratio = f"{other.cpu / cost.cpu:.0f}x" if other and server == "banish" else ""
+                row = [case.name, server, f"{cost.cpu:.2f}", f"{cost.cpu / lines * 1e6:.2f}", f"{cost.wall:.1f}",
+                       f"{cost.peak:.0f}", str(cost.found), ratio]  # fmt: skip
+                rows.append(row)
+                print(
+                    *row,
+                    f"start {cost.start_cpu:.2f} s, idle {cost.idle_memory:.0f} MB",
+                    sep="  ",
+                    flush=True,
+                )
+    one, twenty = every[0].costs.get("banish"), every[4].costs.get("banish")
+    if one and twenty:
+        note = f"20 jails cost {twenty.cpu / one.cpu:.2f} times what one does; "
+    note += (
+        f"Python {platform.python_version()}, Linux {platform.release()}, {os.cpu_count()} cores"
+    )
+    write_section("Throughput", __doc__ or "", header, rows, note)
+    return 0
