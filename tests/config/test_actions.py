@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from banish.config import explain
 from banish.config.actions import Actions, read_actions
 from banish.config.merge import Library
 from banish.config.problem import FaultError, Problems
@@ -196,3 +197,19 @@ def test_actions_of_one_jail_have_names_of_their_own(library: Library) -> None:
         ).settings
     ]
     assert names == ["tell", "tell-2", "tell-x", "tell-3", "mine"]
+
+
+def test_each_action_is_explained_with_its_way(write_tree: WriteTree) -> None:
+    jail = "[web]\naction = iptables[port=22]\n  tell[name=x]\n  smtp.py\n[bad]\naction = x[\n"
+    root = write_tree(FILES | {"jail.conf": jail})
+    lines = explain(root, builtin=root, jail="web")
+    assert [
+        (line.option, line.value, line.place and line.place.line)
+        for line in lines
+        if line.option.startswith("action ")
+    ] == [
+        ("action iptables", "natively by nftables", 2),
+        ("action tell-x", "as commands", 3),
+        ("action smtp.py", "not carried out", 4),
+    ]
+    assert not [line for line in explain(root, builtin=root, jail="bad") if " " in line.option]

@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 
 import banish
+from banish.config.actions import read_actions
 from banish.config.arguments import parse_spec
 from banish.config.checks import check_filter
 from banish.config.filters import check_tags, define_filter, find_filter, read_filter
@@ -156,7 +157,27 @@ def explain(root: Path | None, *, builtin: Path, jail: str = "") -> list[Explain
         pass  # `load` tells it; here the rest is of use
     shown = dict.fromkeys([*JAIL_OPTIONS, *VARIABLES, *found.scope.names()])
     defaults = {name: option.default for name, option in (JAIL_OPTIONS | VARIABLES).items()}
-    return [_explained(found, name, defaults.get(name, "")) for name in shown]
+    options = [_explained(found, name, defaults.get(name, "")) for name in shown]
+    return options + _ways(found)
+
+
+_WAYS = {
+    "native": "natively by nftables",
+    "commands": "as commands",
+    "none": "not carried out",
+}
+
+
+def _ways(jail: Jail) -> list[Explained]:
+    """Return a line for each action of *jail*: which way it is carried out."""
+    try:
+        text = jail.scope.get("action")
+        actions = read_actions(jail.library, jail.name, text, jail.option, jail.scope.get).settings
+    except FaultError:
+        return []  # shown with the option itself
+    return [
+        Explained(f"action {action.actname}", _WAYS[action.way], action.place) for action in actions
+    ]
 
 
 def _explained(of: Jail | Server, option: str, default: str) -> Explained:

@@ -44,11 +44,11 @@ RETRY_PAUSE = Seconds(30)
 CHECK_PAUSE = Seconds(3)
 """A subject that fails so long after its ban was not kept out; checks are so far apart."""
 
-DRAIN_SPAN = Seconds(10)
+DRAIN_SPAN = Seconds(5)
 """How long waiting orders are still worked through when the server stops."""
 
-END_SPAN = Seconds(45)
-"""How long the unbans of one jail may take when the server stops: systemd kills after 90 s."""
+END_SPAN = Seconds(15)
+"""How long the unbans of one action may take when the server stops: our unit has 30 s in all."""
 
 Kind = Literal["ban", "unban", "prolong", "check"]
 
