@@ -12,6 +12,7 @@ A ban that such a command failed at is tried again until its end.
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Literal
@@ -49,6 +50,9 @@ DRAIN_SPAN = Seconds(5)
 
 END_SPAN = Seconds(15)
 """How long the unbans of one action may take when the server stops: our unit has 30 s in all."""
+
+STOP_SPAN = Seconds(5)
+"""How long an action may take to stop when the server does."""
 
 Kind = Literal["ban", "unban", "prolong", "check"]
 
@@ -236,12 +240,16 @@ class Worker:
     # -- the end ------------------------------------------------------------------
 
     async def drain(self, span: Seconds = DRAIN_SPAN) -> None:
-        """Carry out what waits, for a while."""
-        until = self._time() + span
-        while self._time() < until and await self.step():
-            pass
+        """Carry out what waits, for a while; a command that runs still is ended then."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(span):
+                while await self.step():
+                    pass
         if self._busy is not None and not self._busy.done():
+            self._busy.cancel()
             await asyncio.wait({self._busy})
+            what = f"a command ran still after {span:g} s and was ended, as the server stops"
+            self._emit(WarningGiven(part=self.name, what=what))
         left = len(self._line)
         if left and not self.action.settings.is_enforcing:
             what = f"the server stopped before {left} orders were carried out"
@@ -250,7 +258,14 @@ class Worker:
 
     async def release(self, span: Seconds = END_SPAN) -> None:
         """Let everybody in again: at once if there is a command for it, else one by one."""
-        until = self._time() + span
+        try:
+            async with asyncio.timeout(span):
+                await self._release()
+        except TimeoutError:
+            what = f"{len(self.action.held)} bans stay in place: there was no time to end them"
+            self._emit(WarningGiven(part=self.name, what=what))
+
+    async def _release(self) -> None:
         flushed = False
 
         async def flush() -> None:
@@ -259,18 +274,18 @@ class Worker:
 
         if not await self._try(flush):
             await self._try(self.action.check)
-        if flushed:
-            return
-        for ban in list(self.action.held.values()):
-            if self._time() >= until:
-                what = f"{len(self.action.held)} bans stay in place: there was no time to end them"
-                self._emit(WarningGiven(part=self.name, what=what))
-                return
-            await self._try(lambda ban=ban: self.action.unban(ban))  # type: ignore[misc]
+        if not flushed:
+            for ban in list(self.action.held.values()):
+                await self._try(lambda ban=ban: self.action.unban(ban))  # type: ignore[misc]
 
-    async def stop(self) -> None:
+    async def stop(self, span: Seconds = STOP_SPAN) -> None:
         """Undo what the action's start did."""
-        await self._try(self.action.stop)
+        try:
+            async with asyncio.timeout(span):
+                await self._try(self.action.stop)
+        except TimeoutError:
+            what = "it did not stop in time and was left as it is"
+            self._emit(WarningGiven(part=self.name, what=what))
 
 
 class Acting:

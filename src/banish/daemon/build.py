@@ -36,6 +36,7 @@ def enforcer(*, dry_run: bool, emit: Emit) -> Enforcer:
 
 def acting(settings: Settings, *, facts: Facts, emit: Emit, clock: Clock, dry_run: bool) -> Acting:
     """Return what has actions carried out as commands; with *dry_run* it only tells of them."""
+    run = shell.gate(shell.run)
     has_ipv6 = _has_ipv6(settings.server.allowipv6)
     return Acting(
         {
@@ -43,7 +44,7 @@ def acting(settings: Settings, *, facts: Facts, emit: Emit, clock: Clock, dry_ru
                 CommandAction(
                     jail.name,
                     action,
-                    run=_planned(jail.name, action.actname, emit) if dry_run else shell.run,
+                    run=_planned(jail.name, action.actname, emit) if dry_run else run,
                     facts=facts,
                     clock=clock,
                     has_ipv6=has_ipv6,

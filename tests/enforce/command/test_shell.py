@@ -96,6 +96,25 @@ def test_a_shell_that_cannot_be_started_is_told(monkeypatch: pytest.MonkeyPatch)
         run("true")
 
 
+def test_no_more_scripts_run_at_once_than_may(tmp_path: Path) -> None:
+    running = most = 0
+
+    async def count(filled: Filled, limit: Seconds) -> shell.Outcome:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0)
+        running -= 1
+        return shell.Outcome(0)
+
+    async def play() -> None:
+        run = shell.gate(count, 3)
+        await asyncio.gather(*(run(Filled("true"), LONG) for _ in range(10)))
+
+    asyncio.run(play())
+    assert most == 3
+
+
 def test_no_descriptor_stays_open() -> None:
     async def play() -> tuple[int, int]:
         await shell.run(Filled("true"), LONG)

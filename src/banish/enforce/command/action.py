@@ -129,12 +129,16 @@ class CommandAction:
             ActionError: As `start`; the subject is not tried again.
 
         """
-        held = self.held.pop(ban.subject, None)
+        held = self.held.get(ban.subject)
         state = self._states.get(_family(ban))
-        if state is not None and state.has_bans:
-            if held is not None and not ban.evidence:
-                ban = held
-            await self._process("actionunban", ban)
+        try:
+            if state is not None and state.has_bans:
+                known = held if held is not None and not ban.evidence else ban
+                await self._process("actionunban", known)
+        except ActionError:
+            self.held.pop(ban.subject, None)
+            raise
+        self.held.pop(ban.subject, None)
 
     async def flush(self) -> bool:
         """Let everybody in at once; tell whether there is a command for it and it worked.

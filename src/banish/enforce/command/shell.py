@@ -23,6 +23,9 @@ SHELL = "/bin/sh"
 OUTPUT_LIMIT_BYTES = 4_096
 """How much of what a script writes is kept, from the beginning; the rest is thrown away."""
 
+SCRIPTS_LIMIT = 32
+"""Scripts that run at once, of all jails: hundreds of jails start and stop together."""
+
 GRACE = Seconds(0.5)
 """How long a script that ran out of time may take to end by itself."""
 
@@ -46,6 +49,17 @@ class Outcome(msgspec.Struct, frozen=True):
 
 Run = Callable[[Filled, Seconds], Awaitable[Outcome]]
 """Runs a script, for at most so long."""
+
+
+def gate(run: Run, most: int = SCRIPTS_LIMIT) -> Run:
+    """Return a `Run` of which at most so many run at once; the others wait for their turn."""
+    room = asyncio.Semaphore(most)
+
+    async def run_in_turn(filled: Filled, limit: Seconds) -> Outcome:
+        async with room:
+            return await run(filled, limit)
+
+    return run_in_turn
 
 
 async def run(filled: Filled, limit: Seconds) -> Outcome:
