@@ -4,21 +4,16 @@ Each action of each jail has a line of orders of its own and works through it on
 by one, so whatever hangs delays nobody else. Orders come in when the firewall has
 taken a decision; giving one never waits.
 
-A line is bounded. An action that keeps subjects out never loses an order: past the
-bound its orders are kept by subject, where a ban and its end cancel out, so that
-there are never more than subjects banned. An action that only tells (no
-``actionunban``) is not given what comes past the bound; that is counted and told.
-A ban that such a command failed at is tried again until its end.
+A line is bounded (`orders`), and what an action that only tells (no ``actionunban``)
+did not hear of is told. A ban that an action failed at which keeps subjects out is
+tried again until its end.
 """
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from typing import Literal
 
-import msgspec
-
+from banish.daemon.orders import Line, Order
 from banish.enforce.command.action import CommandAction
 from banish.errors import ActionError
 from banish.model.address import Subject
@@ -53,58 +48,6 @@ END_SPAN = Seconds(15)
 
 STOP_SPAN = Seconds(5)
 """How long an action may take to stop when the server does."""
-
-Kind = Literal["ban", "unban", "prolong", "check"]
-
-
-class Order(msgspec.Struct, frozen=True):
-    """One thing to be done by an action."""
-
-    kind: Kind
-    ban: Ban
-    restored: bool = False
-
-
-class Line:
-    """Orders that wait for one action."""
-
-    def __init__(self, *, keeps_all: bool, limit: int) -> None:
-        self._keeps_all = keeps_all
-        self._limit = limit
-        self._orders: deque[Order] = deque()
-        self._late: dict[Subject, list[Order]] = {}
-        self.dropped = 0
-        """Orders that found no room."""
-
-    def __len__(self) -> int:
-        return len(self._orders) + sum(map(len, self._late.values()))
-
-    def put(self, order: Order) -> None:
-        """Take *order*; past the bound as the class of the action asks for."""
-        if len(self._orders) < self._limit and not self._late:
-            self._orders.append(order)
-        elif not self._keeps_all:
-            self.dropped += 1
-        elif order.kind != "check":
-            self._put_late(order)
-
-    def _put_late(self, order: Order) -> None:
-        subject = order.ban.subject
-        waiting = self._late.pop(subject, [])
-        if order.kind == "unban" and any(other.kind == "ban" for other in waiting):
-            # Whatever came before that ban is to be done still.
-            waiting = [other for other in waiting if other.kind == "unban"]
-        else:
-            waiting = [other for other in waiting if other.kind != order.kind] + [order]
-        if waiting:
-            self._late[subject] = waiting
-
-    def take(self) -> Order | None:
-        """Return the order that comes next, or None."""
-        if not self._orders and self._late:
-            orders = self._late.pop(next(iter(self._late)))
-            self._orders.extend(orders)
-        return self._orders.popleft() if self._orders else None
 
 
 class Worker:

@@ -14,6 +14,12 @@ from collections.abc import Callable
 
 import msgspec
 
+from banish.enforce.command.programs import (
+    reads_program,
+    takes_program,
+    takes_shell_program,
+)
+
 
 class Context(enum.Enum):
     """What is around a tag."""
@@ -41,20 +47,6 @@ class Slot(msgspec.Struct):
 Piece = str | Slot
 
 _TAG = re.compile(r"<([^ <>]+)>")
-
-_INTERPRETER = re.compile(
-    r"(?:.*/)?(?:eval|(?:ba|da|z|m?k)?sh|[gmn]?awk|sed|perl|ruby|php|lua|node|su|ssh|python[\d.]*"
-    r"|mysql|mariadb|psql|sqlite3?|redis-cli|nsupdate|let|\[\[|trap|alias|expect|tclsh)"
-)
-"""Commands that take a program as an argument; bash evaluates numbers in ``[[``, too."""
-
-_SHELL = re.compile(r"(?:.*/)?(?:eval|(?:ba|da|z|m?k)?sh|su|ssh|trap|alias|expect|tclsh)")
-"""Those whose programs name other programs."""
-
-_READS_PROGRAM = re.compile(
-    r"(?:.*/)?(?:(?:ba|da|z|m?k|s)?sh|mysql|mariadb|psql|sqlite3?|redis-cli|nsupdate|bc)"
-)
-"""Commands that take a program on their standard input."""
 
 _GOES_BEFORE = frozenset({"!", "{", "do", "elif", "else", "if", "then", "until", "while"})
 """Words after which a command begins still."""
@@ -210,10 +202,10 @@ class _Cutter:
 
     def _end_word(self) -> None:
         frame = self._frames[-1]
-        if _INTERPRETER.fullmatch(frame.word):
+        if takes_program(frame.word):
             frame.is_program = True
-            frame.is_shell = frame.is_shell or _SHELL.fullmatch(frame.word) is not None
-        if frame.is_fed and _READS_PROGRAM.fullmatch(frame.word):
+            frame.is_shell = frame.is_shell or takes_shell_program(frame.word)
+        if frame.is_fed and reads_program(frame.word):
             for slot in frame.slots:
                 slot.is_program = slot.is_command = True
             for document in self._documents:

@@ -29,6 +29,9 @@ SCRIPTS_LIMIT = 32
 GRACE = Seconds(0.5)
 """How long a script that ran out of time may take to end by itself."""
 
+KILL_SPAN = Seconds(5)
+"""How long a killed script is waited for: one that hangs in the kernel does not end."""
+
 _DRAIN_LIMIT = 16
 """Blocks read after a script has ended: a pipe holds one, and a program left behind may fill it."""
 
@@ -94,7 +97,7 @@ async def run(filled: Filled, limit: Seconds) -> Outcome:
             code = await _end(process, limit)
         finally:
             if process.returncode is None:
-                _signal(process, signal.SIGKILL)
+                await _kill(process)
         return Outcome(code, output.text())
 
 
@@ -162,9 +165,16 @@ async def _end(process: asyncio.subprocess.Process, limit: Seconds) -> int | Non
         async with asyncio.timeout(GRACE):
             await process.wait()
     # What it started may live on and not listen.
-    _signal(process, signal.SIGKILL)
-    await process.wait()
+    await _kill(process)
     return None
+
+
+async def _kill(process: asyncio.subprocess.Process) -> None:
+    """End all programs of the session, and see the first one end if the kernel lets it."""
+    _signal(process, signal.SIGKILL)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(KILL_SPAN):
+            await process.wait()
 
 
 def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
