@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from banish.detect.datepattern import Template
-from banish.detect.prefilter.expression import WORD, within_line
+from banish.detect.prefilter.expression import WORD, nearest, within_line
 from banish.detect.prefilter.outline import (
     ASCII,
     EMPTY,
@@ -26,10 +26,13 @@ from banish.detect.prefilter.outline import (
     WORDS,
     Outline,
     Set,
+    Unsupported,
+    firsts,
     is_nullable,
     lasts,
     restricted,
     seq,
+    shortest,
     sketch,
     split,
 )
@@ -39,6 +42,18 @@ WORD_BOUND_END = r"(?=\b|\W|$)"
 LINE_BOUND = r"^(?:\W{0,2})?("
 EPOCH_BOUND = r"((?:^|(?P<square>(?<=^\[))|(?P<audit>(?<=\baudit\()))"
 """What `banish.detect.datepattern` puts around a format."""
+
+ENOUGH_CHARACTERS = 8
+"""So much of a time, with the word it touches, is rare enough."""
+
+NEAR_A_BRACKET = 2
+"""Of a time in brackets the bracket and the word are, and the automaton is far quicker."""
+
+_BRACKETS = sum(1 << ord(character) for character in "[]()<>")
+
+LEAST_CHARACTERS = 6
+"""A time that may touch words must be at least so long, with the word: else it stands in
+nearly every line."""
 
 _PART = Set(WORD, WORDS)
 """A part of a word."""
@@ -95,4 +110,9 @@ def _touching(time: Outline | None, side: int) -> Outline | None:
     if time is None:
         return None
     both = [_PART, time] if side == 0 else [time, _PART]
-    return within_line(seq(both), gaps=False, ends=False)
+    whole = within_line(seq(both), gaps=False, ends=False)
+    if shortest(whole) < LEAST_CHARACTERS:
+        raise Unsupported("its datepattern may cut anything out of a line")
+    edge = firsts(time) if side == 0 else lasts(time)
+    is_bracketed = not edge.beyond and not edge.ascii & ~_BRACKETS
+    return nearest(whole, side, NEAR_A_BRACKET if is_bracketed else ENOUGH_CHARACTERS)

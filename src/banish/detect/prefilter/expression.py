@@ -34,6 +34,7 @@ from banish.detect.prefilter.outline import (
     is_nullable,
     lasts,
     seq,
+    shortest,
 )
 
 WORD = sum(1 << code for code in range(128) if re.match(r"\w", chr(code)))
@@ -49,6 +50,9 @@ GAP = Repeat(0, None, ANY_BYTE)
 TELLING = 4
 TELLING_BESIDE = 3
 """Something of the first strength makes up for leaving out what has not even the second."""
+
+TELLING_ALONE = 6
+"""So many letters and digits together need nothing else beside them."""
 
 GAPPED_BRANCHES = 4
 """More alternatives with gaps in them than this make the automaton large and slow."""
@@ -119,6 +123,22 @@ def _byte(one: Set, *, gaps: bool, before: bool, ends: bool) -> Outline:
     if ends and one.ascii & NEWLINE:
         outline = alt([outline, EMPTY])
     return outline
+
+
+def nearest(outline: Outline, side: int, characters: int) -> Outline:
+    """Return *outline* cut off behind its first (*side* 0) or last (-1) parts.
+
+    They hold at least so many characters; whatever *outline* covers begins or
+    ends with what the result covers.
+    """
+    if not isinstance(outline, Seq):
+        return outline
+    kept: list[Outline] = []
+    for part in outline.parts if side == 0 else outline.parts[::-1]:
+        kept.append(part)
+        if shortest(seq(kept)) >= characters:
+            break
+    return seq(kept if side == 0 else kept[::-1])
 
 
 def _is_loose(one: Set) -> bool:
@@ -198,6 +218,10 @@ def _tellings(parts: list[Outline]) -> list[Outline]:
     strengths = [strength(seq(run)) for run in runs]
     if len(runs) == 1 or max(strengths) < TELLING:
         return parts
+    best = max(range(len(runs)), key=strengths.__getitem__)
+    if strength(seq(runs[best]), WORD) >= TELLING_ALONE:
+        before: list[Outline] = [GAP] if best else []
+        return [*before, *runs[best], *([GAP] if best < len(runs) - 1 else [])]
     # A gap at an end stays: what is behind or before may matter to whoever holds this.
     kept = [runs[0]] if not runs[0] or strengths[0] >= TELLING_BESIDE else [[]]
     kept += [
@@ -313,19 +337,19 @@ def _is_wide(outline: Outline) -> bool:
             return False
 
 
-def strength(outline: Outline) -> int:
-    """Return how many characters, each one of a few, every match has at least."""
+def strength(outline: Outline, among: int = ASCII) -> int:
+    """Return how many characters, each one of a few and *among* these, every match has at least."""
     match outline:
-        case Set():
-            return int(_size(outline) <= NARROW_MEMBERS)
+        case Set(members, _):
+            return int(_size(outline) <= NARROW_MEMBERS and bool(members & among))
         case Seq(parts):
-            return sum(map(strength, parts))
+            return sum(strength(part, among) for part in parts)
         case Alt(parts):
-            return min(map(strength, parts), default=0)
+            return min(strength(part, among) for part in parts)
         case Repeat(least, _, part):
-            return least * strength(part)
+            return least * strength(part, among)
         case Group(_, part):
-            return strength(part)
+            return strength(part, among)
 
 
 # -- the text ---------------------------------------------------------------------

@@ -111,7 +111,7 @@ def sketch(regex: str) -> Sketch:
         reader = _Reader(tree.state)
         outline = reader.read(tree, tree.state.flags)
     except RecursionError as error:
-        raise Unsupported("nested too deeply") from error
+        raise Unsupported("a regular expression is nested too deeply") from error
     first = list(tree)[:1]
     is_anchored = bool(
         first
@@ -163,7 +163,7 @@ class _Reader:
                 _, yes, no = value
                 return alt([self.read(yes, flags), EMPTY if no is None else self.read(no, flags)])
             case _:
-                raise Unsupported(name)
+                raise Unsupported(f"a regular expression holds {name}")
 
     def _literal(self, code: int, flags: int) -> Outline:
         return self._one(_members([("LITERAL", code)], flags), chr(code), flags)
@@ -208,7 +208,7 @@ def _members(items: Sequence[tuple[str, Any]], flags: int, *, surely: bool = Fal
             beyond |= certain if surely else possible
             continue
         if name not in {"LITERAL", "RANGE"}:
-            raise Unsupported(name)
+            raise Unsupported(f"a regular expression holds {name}")
         low, high = (value, value) if name == "LITERAL" else value
         if high > 127 and not surely:
             beyond |= _kind(chr(value)) if name == "LITERAL" else WORDS | OTHERS
@@ -254,7 +254,7 @@ _CATEGORIES = {
 def _category(name: str) -> tuple[int, int, int]:
     """Return the members below U+0080, and the kinds of others, sure and possible."""
     if name not in _CATEGORIES:
-        raise Unsupported(name)
+        raise Unsupported(f"a regular expression holds {name}")
     written, certain, possible = _CATEGORIES[name]
     is_member = re.compile(written).match
     return sum(1 << code for code in range(128) if is_member(chr(code))), certain, possible

@@ -22,7 +22,6 @@ from banish.detect.prefilter.outline import (
     Unsupported,
     is_nullable,
     seq,
-    shortest,
     sketch,
     split,
 )
@@ -33,10 +32,6 @@ CONTENT = "content"
 LEAST_STRENGTH = 3
 """An expression must ask for at least so many characters that are one of a few:
 else it fires on nearly every line, and looking at every line is cheaper."""
-
-GUARD_LENGTH = 6
-"""A time that may touch words must be at least so long, with the word; else it stands in
-nearly every line."""
 
 EXPRESSION_LIMIT_CHARACTERS = 8_000
 """Longest expression; a rule with a longer one looks at every line."""
@@ -110,7 +105,7 @@ def make_plan(matchers: Sequence[Matcher]) -> Plan:
             unfit.append((number, str(why)))
             continue
         except (Unsupported, RecursionError) as error:
-            unfit.append((number, f"cannot be outlined: {error}"))
+            unfit.append((number, str(error)))
             continue
         for rule, expression in found:
             wanted.setdefault(expression, {})[Target(number, rule)] = None
@@ -126,9 +121,6 @@ def _expressions(matcher: Matcher) -> list[tuple[int, str]]:
     if folding is None:
         raise _Unfit(f"logencoding {settings.logencoding} cannot be scanned before it is decoded")
     cut = _cuts(settings.datepattern.text if settings.datepattern else None)
-    for guard in cut.guards:
-        if shortest(guard) < GUARD_LENGTH:
-            raise _Unfit("its datepattern may cut anything out of a line")
     written = [(0, write(guard)) for guard in cut.guards]
     before = sketch(matcher.prefregex.expanded) if matcher.prefregex is not None else None
     folds = before is not None and before.folds
