@@ -9,7 +9,7 @@ from banish.model.decision import Decision, EndBan, ProlongBan, StartBan
 from banish.model.failure import Evidence
 from banish.model.instant import Instant, Seconds, to_iso
 from banish.model.record import FilePosition, Fingerprint, JournalPosition, Position
-from banish.model.settings import Place, PortRange, Problem, Settings
+from banish.model.settings import ActionSettings, Place, PortRange, Problem, Settings
 from banish.model.status import EnforcementTruth, ServerStatus
 
 
@@ -76,3 +76,13 @@ def test_small_values_read_as_people_write_them() -> None:
         store="none",
     )
     assert status.uptime == Seconds(3)
+
+
+def test_an_action_keeps_subjects_out_if_it_undoes_what_it_does() -> None:
+    tells = ActionSettings("mail", properties={"actionban": " mail ", "norestored": "true"})
+    assert not tells.is_enforcing
+    assert tells.command("actionban") == "mail"
+    assert tells.flag("norestored")
+    assert not tells.flag("actionrepair_on_unban")
+    for option in ("actionunban", "actionflush"):
+        assert ActionSettings("own", properties={option: "x"}).is_enforcing

@@ -460,3 +460,13 @@ def test_subjects_counted_past_capacity_are_forgotten_and_counted() -> None:
 def test_a_jail_is_named_as_its_settings_say() -> None:
     assert policy_of().name == "sshd"
     assert Subject("x", SubjectKind.ID) not in policy_of().bans
+
+
+def test_a_ban_knows_what_its_deciding_line_captured() -> None:
+    policy = policy_of(settings(maxretry=1, maxmatches=0))
+    failure = msgspec.structs.replace(
+        failed(ATTACKER, 0), tags={"user": "bob", "users": ("bob", "eve" * 1_000)}
+    )
+    decision = policy.judge(failure, Instant(0))
+    assert isinstance(decision, StartBan)
+    assert dict(decision.ban.tags) == {"user": "bob", "users": ("bob, " + "eve" * 1_000)[:2_048]}
