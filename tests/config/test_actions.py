@@ -153,6 +153,23 @@ def test_what_no_enforcer_of_ours_can_do_runs_as_commands(
     assert closed(actions) == expected
 
 
+@pytest.mark.parametrize(
+    ("local", "action", "way"),
+    [
+        ("[Definition]\nactionban = curl <ip>\n", "iptables", "commands"),
+        ("[Definition]\ntype = allports\n", "iptables", "native"),
+        ("", "iptables[actionunban=true]", "commands"),
+        ("", "iptables[port=ssh]", "native"),
+    ],
+)
+def test_commands_that_the_operator_rewrote_are_run(
+    write_tree: WriteTree, local: str, action: str, way: str
+) -> None:
+    tree = write_tree({**FILES, "action.d/iptables.local": local})
+    (found,) = read(Library(Tree((tree,)), Problems()), action).settings
+    assert found.way == way
+
+
 def test_every_action_runs_as_commands_if_none_is_to_be_native(library: Library) -> None:
     text = single("iptables[port=22] custom", HERE)
 

@@ -96,7 +96,24 @@ class _Action:
         """Whether our own enforcer can do what it does."""
         if not self.is_by_port and not _BY_HOST.fullmatch(self.name):
             return False
-        return not _LETS_IN.search(self.word("blocktype"))
+        return not _LETS_IN.search(self.word("blocktype")) and not self.is_rewritten
+
+    @property
+    def is_rewritten(self) -> bool:
+        """Whether the operator has put commands of his own in place of the packaged ones.
+
+        That is what a ``.local`` file or the action's arguments say; an edited
+        ``.conf`` cannot be told from another release of it.
+        """
+        for option in commands.COMMANDS:
+            value = self.get(option) if option not in commands.FLAGS else None
+            if option in self.arguments or (
+                value is not None
+                and value.place is not None
+                and value.place.path.endswith(".local")
+            ):
+                return True
+        return False
 
 
 class _Outcome(msgspec.Struct, frozen=True):
