@@ -106,12 +106,10 @@ class _Action:
         ``.conf`` cannot be told from another release of it.
         """
         for option in commands.COMMANDS:
-            value = self.get(option) if option not in commands.FLAGS else None
-            if option in self.arguments or (
-                value is not None
-                and value.place is not None
-                and value.place.path.endswith(".local")
-            ):
+            if option in self.arguments:
+                return True
+            value = self.get(option)
+            if value is not None and value.place.path.endswith(".local"):
                 return True
         return False
 
