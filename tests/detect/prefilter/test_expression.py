@@ -6,19 +6,22 @@ them: so it shows when a single character is not covered.
 
 import re
 import warnings
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from banish.detect.encoding import bytes_of
-from banish.detect.prefilter.expression import essential, strength, within_line, write
+from banish.detect.prefilter import outline as outlines
+from banish.detect.prefilter.expression import essential, nearest, strength, within_line, write
 from banish.detect.prefilter.outline import (
     ANYTHING,
     EMPTY,
     FIRST_GROUP,
     FOLDED,
     Alt,
+    Group,
     Repeat,
     Seq,
     Set,
@@ -37,11 +40,43 @@ from banish.detect.prefilter.outline import (
 
 FOLDS = tuple(other.encode() for others in FOLDED.values() for other in others)
 SINGLES = (
-    r"\d", r"\D", r"\w", r"\W", r"\s", r"\S", ".", "(?s:.)", "a", "[a-f]", "[^a-f]", r"[\d.]", r"[^\w]", r"[^\W_]",
-    r"[^\S ]", "\u00e9", "[^\u00e9]", "[\u00e9-\u0131]", "(?i:k)", "(?i:[^k])", "(?i:\u212a)", "(?i:[^\u212a])",
-    "(?i:\u017f)", "(?i:[^\u017f])", "(?i:[h-l])", "(?i:[^h-l])", "(?i:\u0130)", "(?i:[\u0100-\u0200])", "(?ai:k)",
-    r"(?a:\w)", r"(?a:[^\w])", r"(?a:\D)", "(?ai:[^\u017f])", "(?ai:[^\u212a])", "(?i:\u00c9)", r"(?a:[^\W])",
-)  # fmt: skip
+    r"\d",
+    r"\D",
+    r"\w",
+    r"\W",
+    r"\s",
+    r"\S",
+    ".",
+    "(?s:.)",
+    "a",
+    "[a-f]",
+    "[^a-f]",
+    r"[\d.]",
+    r"[^\w]",
+    r"[^\W_]",
+    r"[^\S ]",
+    "\u00e9",
+    "[^\u00e9]",
+    "[\u00e9-\u0131]",
+    "(?i:k)",
+    "(?i:[^k])",
+    "(?i:\u212a)",
+    "(?i:[^\u212a])",
+    "(?i:\u017f)",
+    "(?i:[^\u017f])",
+    "(?i:[h-l])",
+    "(?i:[^h-l])",
+    "(?i:\u0130)",
+    "(?i:[\u0100-\u0200])",
+    "(?ai:k)",
+    r"(?a:\w)",
+    r"(?a:[^\w])",
+    r"(?a:\D)",
+    "(?ai:[^\u017f])",
+    "(?ai:[^\u212a])",
+    "(?i:\u00c9)",
+    r"(?a:[^\W])",
+)
 EVERY = "".join(map(chr, range(0x250))) + "\u0663\u00a0\u2003\u212a\ufffd\ufb05\U0001f600"
 
 
@@ -82,9 +117,22 @@ def test_letters_that_fold_beyond_ascii_are_the_known_ones() -> None:
 
 WORDS_OF_TEXT = st.text(st.sampled_from(list('ab: []"k1\u00e9\u017f')), max_size=12)
 TEXTS = (
-    r"^a+ \[b*\]$", r"(a|b: )+\[\]", r"[^ ]+ b", r"\S+:\S+", "a: b", r"(?:\[a\])?b+\]", r"\W\W", r"(\W)a\1",
-    r"(?:a ){2,3}b", r'"[^"]*" ', r"[]:\[]{2}", r"\w+:(?: \S+)? b", "(?i:k) 1", r"(?P<x>a)?(?(x)b|\[)", ".*a.*: ",
-)  # fmt: skip
+    r"^a+ \[b*\]$",
+    r"(a|b: )+\[\]",
+    r"[^ ]+ b",
+    r"\S+:\S+",
+    "a: b",
+    r"(?:\[a\])?b+\]",
+    r"\W\W",
+    r"(\W)a\1",
+    r"(?:a ){2,3}b",
+    r'"[^"]*" ',
+    r"[]:\[]{2}",
+    r"\w+:(?: \S+)? b",
+    "(?i:k) 1",
+    r"(?P<x>a)?(?(x)b|\[)",
+    ".*a.*: ",
+)
 
 
 @given(regex=st.sampled_from(TEXTS), front=WORDS_OF_TEXT, back=WORDS_OF_TEXT)
@@ -158,7 +206,7 @@ def test_reference_under_other_flags_may_be_anything() -> None:
     assert ANYTHING in getattr(sketch(r"(a)(?i:\1)").outline, "parts", ())
 
 
-def test_what_is_not_known_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_nested_too_deeply_is_refused() -> None:
     with pytest.raises(Unsupported):
         sketch("(?:" * 4000 + ")" * 4000)
 
@@ -172,3 +220,59 @@ def test_encodings_whose_bytes_are_plain_are_scanned() -> None:
     assert bytes_of("\u0131\u0130", "cp1254") == (b"\xdd", b"\xfd")
     assert bytes_of("\u0131", "latin-1") == ()
     assert bytes_of("\u0131", "U8") == (b"\xc4\xb1",)
+
+
+def test_groups_change_nothing() -> None:
+    inner = sketch("abcd+").outline
+    group = Group("x", inner)
+    assert strength(group) == strength(inner)
+    assert shortest(group) == shortest(inner)
+    assert write(group) == write(inner)
+    assert essential(group) == essential(inner)
+
+
+def test_many_alternatives_with_gaps_are_cut_to_their_most_telling_part() -> None:
+    regex = "|".join(f"(?:be{n}fore .* longer{n} .* x{n})" for n in range(6)) + "|plain"
+    said = write(essential(within_line(sketch(f"(?:{regex}) y.* {{6}}z").outline, gaps=False)))
+    assert "longer3 " in said
+    assert "fore" not in said
+    for line in ("be3fore - longer3 - x3 y      z", "plain y       z"):
+        assert re.search(said.encode(), line.encode())
+
+
+def test_only_so_much_is_kept_as_is_wanted() -> None:
+    one = Set(1 << 97)
+    assert nearest(one, 0, 3) == one
+    assert nearest(Seq((one, one, one)), 0, 2) == Seq((one, one))
+    assert nearest(Seq((one, Repeat(0, None, one))), -1, 9) == Seq((one, Repeat(0, None, one)))
+
+
+def test_parts_of_a_regex_that_python_may_yet_invent_are_refused() -> None:
+    reader = outlines._Reader(SimpleNamespace(groupdict={}))
+    for tree in (
+        [(SimpleNamespace(name="NEW"), None)],
+        [(SimpleNamespace(name="IN"), [(SimpleNamespace(name="NEW"), None)])],
+    ):
+        with pytest.raises(Unsupported):
+            reader.read(tree, 0)
+    with pytest.raises(Unsupported):
+        outlines._category("CATEGORY_NEW")
+
+
+def test_every_reach_of_a_group_is_followed() -> None:
+    looped = split(sketch("(?:a(?P<x>b)c)+").outline, "x")
+    assert looped is not None
+    assert looped.is_certain
+    assert is_nullable(seq([looped.before])) is False
+    assert split(sketch("(?:a|b+)*").outline, "x") is None
+    assert split(Alt((Seq((Set(1 << 97), Set(1 << 98))), EMPTY)), "x") is None
+    assert restricted(Repeat(1, 1, Set(1 << 97)), Set(1 << 97), 0) == Set(1 << 97)
+    assert restricted(Repeat(2, 3, Set(1 << 97)), Set(1 << 98), 0) is None
+    assert restricted(Seq((Set(1 << 97),) * 2), Set(1 << 98), -1) is None
+
+
+def test_loops_are_bounded_in_what_they_ask_for() -> None:
+    assert write(within_line(sketch(r"x[^a]{2,3}").outline, gaps=False)).startswith("x[")
+    assert write(essential(within_line(sketch("x(?:ab){2,}").outline, gaps=False))) == "xabab"
+    assert firsts(Seq((Repeat(0, None, Set(1 << 97)), Repeat(0, 1, Set(1 << 98))))) == Set(3 << 97)
+    assert restricted(Seq((Repeat(0, 1, Set(1 << 97)),)), Set(1 << 98), 0) is None

@@ -174,7 +174,7 @@ DATEPATTERNS = (
 
 @settings(
     deadline=None,
-    max_examples=150,
+    max_examples=60,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[
         HealthCheck.too_slow,

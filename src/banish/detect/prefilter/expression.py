@@ -92,7 +92,8 @@ def within_line(
                 written.append(within_line(part, gaps=gaps, before=before, ends=ends_here))
                 before = (before and is_nullable(part)) or _is_loose(lasts(part))
             return seq(written)
-        case Repeat(least, most, part):
+        case _:
+            least, most, part = outline
             if gaps and most != 1 and _is_loose(lasts(part)) and _is_loose(firsts(part)):
                 if isinstance(part, Set):
                     first = _byte(part, gaps=True, before=before, ends=ends)
@@ -157,8 +158,8 @@ def _is_end(outline: Outline) -> bool:
             return any(map(_is_end, parts))
         case Repeat(least, _, part):
             return least == 0 or _is_end(part)
-        case Group(_, part):
-            return _is_end(part)
+        case _:
+            return _is_end(outline.part)
 
 
 # -- leaving out ------------------------------------------------------------------
@@ -193,9 +194,9 @@ def _lean(outline: Outline) -> Outline:
             if least and _has_gap(body):
                 return seq([*[body] * least, GAP])
             return Repeat(least, most, body)
-        case Seq(parts):
+        case _:
             kept: list[Outline] = []
-            flat = seq([_lean(part) for part in parts])
+            flat = seq([_lean(part) for part in outline.parts])
             for whole in flat.parts if isinstance(flat, Seq) else (flat,):
                 says = strength(whole)
                 part = whole if says or isinstance(whole, Set) else GAP
@@ -348,8 +349,8 @@ def strength(outline: Outline, among: int = ASCII) -> int:
             return min(strength(part, among) for part in parts)
         case Repeat(least, _, part):
             return least * strength(part, among)
-        case Group(_, part):
-            return strength(part, among)
+        case _:
+            return strength(outline.part, among)
 
 
 # -- the text ---------------------------------------------------------------------
@@ -366,7 +367,8 @@ def write(outline: Outline) -> str:
             return "|".join(map(write, sorted(parts, key=lambda part: part == EMPTY)))
         case Group(_, part):
             return write(part)
-        case Repeat(least, most, part):
+        case _:
+            least, most, part = outline
             inner = write(part)
             if not isinstance(part, Set):
                 inner = f"(?:{inner})"

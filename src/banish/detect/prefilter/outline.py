@@ -306,8 +306,8 @@ def is_nullable(outline: Outline) -> bool:
             return any(map(is_nullable, parts))
         case Repeat(least, _, part):
             return least == 0 or is_nullable(part)
-        case Group(_, part):
-            return is_nullable(part)
+        case _:
+            return is_nullable(outline.part)
 
 
 def shortest(outline: Outline) -> int:
@@ -321,8 +321,8 @@ def shortest(outline: Outline) -> int:
             return min(map(shortest, parts))
         case Repeat(least, _, part):
             return least * shortest(part)
-        case Group(_, part):
-            return shortest(part)
+        case _:
+            return shortest(outline.part)
 
 
 def firsts(outline: Outline) -> Set:
@@ -344,9 +344,9 @@ def _edge(outline: Outline, side: int) -> Set:
             return _edge(part, side)
         case Alt(parts):
             chosen = list(parts)
-        case Seq(parts):
+        case _:
             chosen = []
-            ordered = parts if side == 0 else parts[::-1]
+            ordered = outline.parts if side == 0 else outline.parts[::-1]
             for part in ordered:
                 chosen.append(part)
                 if not is_nullable(part):
@@ -392,7 +392,8 @@ def split(outline: Outline, name: str) -> Split | None:
                 if found is not None:
                     return found._replace(is_certain=False)
             return None
-        case Repeat(least, _, part):
+        case _:
+            least, _, part = outline
             found = split(part, name)
             if found is None:
                 return None
@@ -421,9 +422,9 @@ def restricted(outline: Outline, allowed: Set, side: int) -> Outline | None:
             if most == 1:
                 rest = EMPTY
             return seq([edge, rest] if side == 0 else [rest, edge])
-        case Seq(parts):
+        case _:
             choices = []
-            left = list(parts)
+            left = list(outline.parts)
             while left:
                 part = left.pop(side)
                 edge = restricted(part, allowed, side)
