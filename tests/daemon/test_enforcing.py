@@ -245,3 +245,20 @@ def test_a_database_that_comes_back_brings_its_bans_with_it(
     memory = asyncio.run(stage.store.load(NOW))
     assert {ban.subject.text for ban in memory.jails["j"].bans} == {ATTACKER, "192.0.2.1"}
     assert memory.jails["j"].bans_total == 2
+
+
+def test_many_restored_bans_are_told_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(firewall, "TOLD_LIMIT", 1)
+
+    async def play() -> Stage:
+        first = Stage(text=fails(*[ATTACKER] * 3, *["192.0.2.1"] * 3))
+        await first.open()
+        await first.until(lambda: first.heard(BanStarted) == 2)
+        await first.close()
+        second = Stage(first.store)
+        await second.open()
+        assert second.banned() == {ATTACKER, "192.0.2.1"}
+        await second.close()
+        return second
+
+    assert asyncio.run(play()).heard(BanStarted) == 0

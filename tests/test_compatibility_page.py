@@ -1,0 +1,69 @@
+"""Every claim that docs/compatibility.md makes is held to its word by a test named here."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "compatibility.md"
+
+TESTS = {
+    "The files": "compat/test_stock_config.py::test_every_effective_value_is_what_fail2ban_makes",
+    "Filters": "compat/test_stock_samples.py::test_every_stock_sample_comes_out_as_annotated",
+    "Jails": "compat/test_stock_config.py::test_every_stock_jail_loads_without_an_error",
+    "Bans": "compat/test_takeover.py::test_bans_of_fail2ban_are_in_the_kernel_after_the_change",
+    "The log": "telemetry/test_lines.py::test_classic_format_has_fail2bans_columns",
+    "`fail2ban-regex` and": "compat/test_fail2ban_regex.py::test_reports_on_made_up_logs_are",
+    "counting": "policy/test_window.py::test_it_agrees_with_keeping_every_time_and_sorting",
+    "banning in this host's": "config/test_actions.py::test_an_action_closes_what_it_would_close",
+    "values in other": "compat/test_stock_actions.py::test_no_text_of_an_attacker_is_run_by_any",
+    "actions that hang": "daemon/test_acting.py::test_a_hanging_action_delays_no_other",
+    "a firewall that an action": "daemon/test_acting.py::test_after_a_new_start_all_bans_are_put",
+    "a ban that an action": "daemon/test_acting.py::test_a_ban_that_an_action_missed_is_tried",
+    "`<time>`": "compat/test_stock_actions.py::test_every_stock_action_calls_the_same_programs",
+    "a banned connection": "enforce/test_traffic.py::test_a_connection_that_stands_when_the_ban",
+    "sessions": "detect/test_session.py::test_flood_of_one_address_pushes_out_its_own_sessions",
+    "`<F-NOFAIL>`": "detect/test_matcher.py::test_line_that_only_informs_is_no_failure_without",
+    "addresses that are none": "detect/test_matcher.py::test_what_nobody_can_be_banned_by_is",
+    "`fail2ban-client -t`": "cli/fail2ban/test_client.py::test_a_wrong_configuration_is_told",
+    "`fail2ban-regex`: a": "compat/test_fail2ban_regex.py::test_the_figures_for_every_stock_filter",
+    "values in `ignorecommand`": "system/test_exempt.py::test_ignorecommand_decides_and_no_user",
+    "`ignorecommand`: one": "resolve/test_ignorecommand.py::test_a_command_that_hangs_is_killed",
+    "`ignorecache`": "resolve/test_ignorecommand.py::test_answers_are_kept_by_the_key_of",
+    "`ignoreip = file": "resolve/test_addresslist.py::test_a_change_counts_once_the_file_has_come",
+    "DNS names": "daemon/test_exempt.py::test_logs_wait_until_the_first_answers_came",
+    "`backend = systemd": "config/test_journal.py::test_what_cannot_be_had_is_told_with_its_cure",
+    "more than 1,000": "daemon/test_enforcing.py::test_many_restored_bans_are_told_as_one",
+    "formulas": "policy/test_formula.py::test_what_is_no_formula_is_refused",
+    "files of its own": "config/test_server.py::test_fail2bans_options_count_but_its_own_files",
+    "The commands of": "cli/fail2ban/test_client.py::test_a_command_for_the_server_names_the",
+    "Actions written in Python": "config/test_actions.py::test_what_is_not_carried_out_is_told",
+    "`<F-...>` tags": "compat/test_stock_actions.py::test_every_stock_action_calls_the_same",
+    "`reload`": "daemon/test_enforcing.py::test_a_crash_at_any_step_repeats_work_and_counts",
+    "Firewalls other": "enforce/test_nftables.py::test_the_table_reads_in_nft_as_it_is",
+    "A limit to the time": "compat/test_stock_vetting.py::test_stock_filters_known_to_run_away",
+}
+"""How each claim begins, and the beginning of the name of the test that stands for it."""
+
+
+def claims() -> list[str]:
+    """Return the page's claims: list entries and rows of tables."""
+    text = PAGE.read_text("utf-8")
+    entries = re.findall(r"^- (.+)$", text, re.MULTILINE)
+    rows = re.findall(r"^\| ([^|]+?) \| [^|]+ \| .+ \|$", text, re.MULTILINE)
+    return [claim for claim in entries + rows if not claim.startswith("---")]
+
+
+@pytest.mark.parametrize("claim", claims())
+def test_a_claim_of_the_page_has_a_test_that_holds_it_to_its_word(claim: str) -> None:
+    named = [test for begin, test in TESTS.items() if claim.startswith(begin)]
+    assert named, f"name a test for: {claim}"
+    for test in named:
+        file, _, name = test.partition("::")
+        assert f"def {name}" in (ROOT / "tests" / file).read_text("utf-8")
+
+
+def test_no_claim_is_listed_that_the_page_does_not_make() -> None:
+    made = claims()
+    assert [begin for begin in TESTS if not any(each.startswith(begin) for each in made)] == []
