@@ -233,6 +233,13 @@ def test_time_cut_from_between_brackets_is_bridged() -> None:
     )
 
 
+def test_time_between_foreign_punctuation_is_bridged() -> None:
+    line = "bad \u00bbNov 22 12:00:00\u00ab 192.0.2.1".encode()
+    check("^bad \u00bb\u00ab <ADDR>", line, finds=1)
+    check("^\u00bb\u00ab <ADDR> failed", line[4:] + b" failed", finds=1)
+    check("^bad\u00bb\u00abbad <ADDR>", line.replace(b" ", b"", 1) + b"", finds=0)
+
+
 def test_time_that_begins_with_a_space_after_a_word_is_bridged() -> None:
     check(
         "^fail: <ADDR>",
