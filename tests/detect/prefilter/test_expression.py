@@ -277,3 +277,9 @@ def test_loops_are_bounded_in_what_they_ask_for() -> None:
     assert write(essential(within_line(sketch("x(?:ab){2,}").outline, gaps=False))) == "xabab"
     assert firsts(Seq((Repeat(0, None, Set(1 << 97)), Repeat(0, 1, Set(1 << 98))))) == Set(3 << 97)
     assert restricted(Seq((Repeat(0, 1, Set(1 << 97)),)), Set(1 << 98), 0) is None
+
+
+def test_cut_between_foreign_punctuation_is_bridged() -> None:
+    expression = write(within_line(sketch("a\u00bb\u00abb").outline, gaps=True))
+    assert covers(expression, "a\u00bb22/Nov/2026\u00abb")
+    assert not covers(expression, "a22/Nov/2026\u00bb\u00abb")
