@@ -25,8 +25,8 @@ from banish.telemetry.happenings import Emit, WarningGiven
 FORMAT = "1"
 """Part of every hash; to be raised whenever other expressions are made of the same regexes."""
 
-KEPT_FILES = 64
-"""The least recently used ones above that go: a host has a few dozen logs at most."""
+KEPT_FILES = 256
+"""The least recently used ones above that go. All stock jails at once need some 90."""
 
 _CHECK_BYTES = 16
 
