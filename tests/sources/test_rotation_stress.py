@@ -45,7 +45,7 @@ def write_numbers(log: Path, lock: Path, rotation: str, seen: "Synchronized[int]
             if number % step == step - 1:
                 if rotation == "copytruncate":
                     end = time.monotonic() + 20
-                    while seen.value < number - step + 2 and time.monotonic() < end:
+                    while seen.value < number - step + 10 and time.monotonic() < end:
                         time.sleep(0.001)
                 shift(log)
                 if rotation == "rename":
