@@ -76,6 +76,7 @@ def run_demo(options: argparse.Namespace) -> int:
 def _play(show: "Callable[[Event], None]", *, pace: float) -> "Report":
     from banish.lab.story import Story  # noqa: PLC0415
 
+    # Pauses are for the reader's eye alone: piped, the pace is 0.
     return Story(show, lambda seconds: time.sleep(seconds * pace)).play()
 
 

@@ -235,6 +235,7 @@ class Story:
             left = taken.at + BANTIME_SECONDS - now
             self._check(left > -UNBAN_LIMIT_SECONDS, "the ban does not end")
             self._tell(Waited(max(left, 0.0), BANTIME_SECONDS))
+            # Paces what is shown; the end itself is read from the kernel, not waited out.
             time.sleep(0.1)
         lasted = time.time() - taken.at
         guard.log.find(lambda text: f"] Unban {address}" in text, within=2.0)
