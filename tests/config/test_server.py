@@ -121,3 +121,12 @@ def test_nothing_is_taken_over_without_two_databases(write_tree: WriteTree) -> N
         {"fail2ban.conf": theirs, "banish.conf": theirs},
     ):
         assert read(write_tree(files))[0].takeover_dbfile == ""
+
+
+def test_the_firewall_can_be_chosen_among_those_there_are(write_tree: WriteTree) -> None:
+    for word in ("nftables", "iptables", "ipset"):
+        settings, problems = read(write_tree({"banish.conf": f"[Definition]\nfirewall = {word}\n"}))
+        assert (settings.firewall, problems) == (word, ())
+    settings, (problem,) = read(write_tree({"banish.conf": "[Definition]\nfirewall = ipsets\n"}))
+    assert settings.firewall == "nftables"
+    assert (problem.option, "ipset" in problem.cure) == ("firewall", True)

@@ -40,7 +40,7 @@ class Finding(NamedTuple):
 def diagnose(settings: Settings, *, proc: Path = Path("/proc")) -> Iterator[Finding]:
     """Yield what was found, area by area."""
     yield from _program()
-    yield from _firewall()
+    yield from _firewall(settings.server)
     yield from _configuration(settings)
     if any(jail.uses_journal for jail in settings.jails):
         yield from _journal()
@@ -65,12 +65,15 @@ def _program() -> Iterator[Finding]:
         yield Finding("rights", "note", what, "sudo banish doctor")
 
 
-def _firewall() -> Iterator[Finding]:
+def _firewall(server: ServerSettings) -> Iterator[Finding]:
     from banish.enforce.nftables import probe  # noqa: PLC0415 - opens netlink
+    from banish.enforce.xtables import tool  # noqa: PLC0415 - runs programs
 
-    trouble = probe()
-    if trouble is None:
+    trouble = probe() if server.firewall == "nftables" else tool.probe(server.firewall)
+    if trouble is None and server.firewall == "nftables":
         yield Finding("firewall", "good", "the kernel takes our nftables rules")
+    elif trouble is None:
+        yield Finding("firewall", "good", f"{server.firewall} can be used")
     else:
         what, _, cure = trouble.partition("\n")
         yield Finding("firewall", "bad", what, cure.strip())

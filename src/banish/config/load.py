@@ -158,17 +158,17 @@ def explain(root: Path | None, *, builtin: Path, jail: str = "") -> list[Explain
     shown = dict.fromkeys([*JAIL_OPTIONS, *VARIABLES, *found.scope.names()])
     defaults = {name: option.default for name, option in (JAIL_OPTIONS | VARIABLES).items()}
     options = [_explained(found, name, defaults.get(name, "")) for name in shown]
-    return options + _ways(found)
+    return options + _ways(found, read_server(library).firewall)
 
 
 _WAYS = {
-    "native": "natively by nftables",
+    "native": "natively by {firewall}",
     "commands": "as commands",
     "none": "not carried out",
 }
 
 
-def _ways(jail: Jail) -> list[Explained]:
+def _ways(jail: Jail, firewall: str) -> list[Explained]:
     """Return a line for each action of *jail*: which way it is carried out."""
     try:
         text = jail.scope.get("action")
@@ -176,7 +176,10 @@ def _ways(jail: Jail) -> list[Explained]:
     except FaultError:
         return []  # shown with the option itself
     return [
-        Explained(f"action {action.actname}", _WAYS[action.way], action.place) for action in actions
+        Explained(
+            f"action {action.actname}", _WAYS[action.way].format(firewall=firewall), action.place
+        )
+        for action in actions
     ]
 
 

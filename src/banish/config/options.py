@@ -220,6 +220,12 @@ _SERVER = (
         "keepbans", "boolean", "false",
         "Whether bans stay in the firewall when the server stops.", "server",
     ),
+    Option(
+        "firewall", "choice", "nftables",
+        "What bans are carried out in natively: nftables in the kernel itself, or for hosts without "
+        "nf_tables the programs ipset (with iptables) or iptables alone.",
+        "server", choices=("nftables", "iptables", "ipset"),
+    ),
     Option("stacksize", "number", "0", "Taken and left alone: banish starts no threads.", "server"),
 )  # fmt: skip
 

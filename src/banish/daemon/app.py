@@ -186,7 +186,7 @@ class Server:
         )
         self.emit.listen(self._acting.hear)
         self._enforcing = Enforcing(
-            build.enforcer(dry_run=options.dry_run, emit=self.emit),
+            build.enforcer(settings.server, dry_run=options.dry_run, emit=self.emit),
             build.store_opener(settings, emit=self.emit, clock=clock),
             emit=self.emit,
             clock=clock,

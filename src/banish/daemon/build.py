@@ -16,10 +16,18 @@ from banish.enforce.command.tags import Facts
 from banish.enforce.command.template import Filled
 from banish.enforce.memory import MemoryEnforcer
 from banish.enforce.nftables import NftablesEnforcer
+from banish.enforce.xtables.ipset import ipset_enforcer
+from banish.enforce.xtables.iptables import iptables_enforcer
 from banish.errors import StoreError
 from banish.model.address import Subject
 from banish.model.instant import Instant, Seconds
-from banish.model.settings import JailSettings, JournalPlace, LogPath, Settings
+from banish.model.settings import (
+    JailSettings,
+    JournalPlace,
+    LogPath,
+    ServerSettings,
+    Settings,
+)
 from banish.policy.ignore import IgnoreList
 from banish.policy.jail import JailPolicy
 from banish.ports import Clock, Enforcer, Source, Store
@@ -29,9 +37,17 @@ from banish.store.sqlite_store import SqliteStore
 from banish.telemetry.happenings import ActionPlanned, BansTakenOver, Emit, WarningGiven
 
 
-def enforcer(*, dry_run: bool, emit: Emit) -> Enforcer:
+def enforcer(server: ServerSettings, *, dry_run: bool, emit: Emit) -> Enforcer:
     """Return what carries decisions out: the kernel, or with *dry_run* memory alone."""
-    return MemoryEnforcer() if dry_run else NftablesEnforcer(emit=emit)
+    if dry_run:
+        return MemoryEnforcer()
+    match server.firewall:
+        case "nftables":
+            return NftablesEnforcer(emit=emit)
+        case "iptables":
+            return iptables_enforcer(emit=emit, has_ipv6=_has_ipv6(server.allowipv6))
+        case "ipset":
+            return ipset_enforcer(emit=emit, has_ipv6=_has_ipv6(server.allowipv6))
 
 
 def acting(settings: Settings, *, facts: Facts, emit: Emit, clock: Clock, dry_run: bool) -> Acting:

@@ -198,6 +198,9 @@ class JailSettings(msgspec.Struct, frozen=True):
     journal: JournalPlace = JournalPlace()
 
 
+FirewallKind = Literal["nftables", "iptables", "ipset"]
+
+
 class ServerSettings(msgspec.Struct, frozen=True):
     """``banish.conf`` or ``fail2ban.conf``."""
 
@@ -216,6 +219,8 @@ class ServerSettings(msgspec.Struct, frozen=True):
     places: Mapping[str, Place] = {}
     takeover_dbfile: str = ""
     """The Fail2Ban database whose bans are taken over at the first start; empty: none."""
+    firewall: FirewallKind = "nftables"
+    """What native bans are carried out in."""
 
 
 class Settings(msgspec.Struct, frozen=True):

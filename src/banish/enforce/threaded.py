@@ -1,0 +1,105 @@
+"""Lets an enforcer that waits for programs or disks do so in a thread of its own.
+
+The event loop never waits with it, and what it is asked for is done one by one,
+in the order of asking. Where nobody tells of foreign changes, it is asked for
+them now and then.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol, TypeVar
+
+from banish.enforce.fold import Held
+from banish.errors import EnforceError
+from banish.model.ban import Ban
+from banish.model.decision import Decision
+from banish.model.instant import Instant, Seconds
+from banish.model.settings import Enforcement
+
+LOOK_PAUSE = Seconds(1)
+"""How long after one look for foreign changes the next one comes."""
+
+LOOK_SHARE = 20
+"""The pause is at least this many times what the last look took: 5 % of the time at most."""
+
+Result = TypeVar("Result")
+
+
+class BlockingEnforcer(Protocol):
+    """What `banish.ports.Enforcer` promises, by calls that return when they are done."""
+
+    @property
+    def name(self) -> str:
+        """What status and logs call it."""
+        ...
+
+    def replace(self, jails: Sequence[Enforcement], bans: Sequence[Ban], now: Instant) -> None:
+        """Hold exactly *bans* for exactly *jails*; raises EnforceError."""
+        ...
+
+    def apply(self, batch: Sequence[Decision], now: Instant) -> None:
+        """Carry out *batch*; raises EnforceError."""
+        ...
+
+    def read(self) -> Held:
+        """Return what is really held; raises EnforceError."""
+        ...
+
+    def has_foreign_change(self) -> bool:
+        """Whether something else is held than was asked for; raises EnforceError."""
+        ...
+
+    def remove(self) -> None:
+        """Take away all that is ours; raises EnforceError."""
+        ...
+
+
+class ThreadedEnforcer:
+    """An enforcer in a thread of its own (`banish.ports.Enforcer`)."""
+
+    def __init__(self, enforcer: BlockingEnforcer, *, pause: Seconds = LOOK_PAUSE) -> None:
+        """Prepare; nothing is touched before `start`. *pause*: see `LOOK_PAUSE`."""
+        self._enforcer = enforcer
+        self._pause = pause
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="enforcer")
+
+    @property
+    def name(self) -> str:
+        """What status and logs call it."""
+        return self._enforcer.name
+
+    async def start(self, jails: Sequence[Enforcement], bans: Sequence[Ban], now: Instant) -> None:
+        """Hold exactly *bans* for exactly *jails*."""
+        await self._in_thread(lambda: self._enforcer.replace(jails, bans, now))
+
+    async def apply(self, batch: Sequence[Decision], now: Instant) -> None:
+        """Carry out *batch*."""
+        if batch:
+            await self._in_thread(lambda: self._enforcer.apply(batch, now))
+
+    async def read(self) -> Held:
+        """Return what is really held."""
+        return await self._in_thread(self._enforcer.read)
+
+    async def wait_for_foreign_change(self) -> None:
+        """Return once something else is held than was asked for, or nobody can tell."""
+        loop = asyncio.get_running_loop()
+        pause: float = self._pause
+        while True:
+            await asyncio.sleep(pause)
+            began = loop.time()
+            try:
+                if await self._in_thread(self._enforcer.has_foreign_change):
+                    return
+            except EnforceError:
+                return  # whoever reads next learns why
+            pause = max(self._pause, (loop.time() - began) * LOOK_SHARE)
+
+    async def stop(self, *, keep: bool) -> None:
+        """Take away all that is ours, or with *keep* leave the bans in force."""
+        if not keep:
+            await self._in_thread(self._enforcer.remove)
+
+    async def _in_thread(self, work: Callable[[], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)

@@ -1,0 +1,233 @@
+"""The ipset enforcer: two sets for each jail, and one iptables rule for each set.
+
+For hosts without nf_tables. A packet costs the same however many are banned; each
+ban stands with its time, so bans end even where the server has died.
+
+ipset carries a batch out order by order, and every order of ours comes out the same
+whatever was there before. A batch that fails half way is taken back.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from banish.enforce.fold import Held, fold, fold_bans
+from banish.enforce.threaded import LOOK_PAUSE, ThreadedEnforcer
+from banish.enforce.xtables.chains import ChainPlan, Found, plan_chains
+from banish.enforce.xtables.sets import (
+    SCRATCH,
+    FoundSet,
+    SetPlan,
+    additions,
+    is_ours,
+    parse_save,
+    plan_sets,
+    removals,
+    render_replacement,
+    to_subjects,
+)
+from banish.enforce.xtables.tables import Tables
+from banish.enforce.xtables.tool import RunProgram, run_program
+from banish.errors import EnforceError
+from banish.model.address import Subject
+from banish.model.ban import Ban
+from banish.model.decision import Decision
+from banish.model.instant import Instant, Seconds
+from banish.model.settings import Enforcement
+from banish.telemetry.happenings import Emit, WarningGiven
+
+Account = dict[str, dict[Subject, Instant | None]]
+
+
+def ipset_enforcer(
+    *,
+    emit: Emit,
+    has_ipv6: bool = True,
+    flavour: str = "",
+    pause: Seconds = LOOK_PAUSE,
+    run: RunProgram = run_program,
+) -> ThreadedEnforcer:
+    """Return an enforcer that bans by ipset (`banish.ports.Enforcer`).
+
+    Args:
+        emit: Is told of odd settings.
+        has_ipv6: Whether there is an IPv6 firewall; without, IPv6 bans are only noted.
+        flavour: See `Tables`.
+        pause: How long after one look for foreign changes the next one comes.
+        run: Runs a program.
+
+    """
+    tables = Tables(run, has_ipv6=has_ipv6, flavour=flavour)
+    return ThreadedEnforcer(IpsetFirewall(tables, run, emit), pause=pause)
+
+
+class IpsetFirewall:
+    """Bans in sets (`banish.enforce.threaded.BlockingEnforcer`)."""
+
+    def __init__(self, tables: Tables, run: RunProgram, emit: Emit) -> None:
+        self._tables = tables
+        self._run = run
+        self._emit = emit
+        self._sets: dict[str, tuple[SetPlan, ...]] = {}
+        self._held: Account = {}
+        self._frame: dict[int, Found] = {}
+
+    @property
+    def name(self) -> str:
+        """What status and logs call it."""
+        return "ipset (sets banish-*, chain banish)"
+
+    def replace(self, jails: Sequence[Enforcement], bans: Sequence[Ban], now: Instant) -> None:
+        """Hold exactly *bans* for exactly *jails*.
+
+        Raises:
+            EnforceError: It does not; what held before may hold still.
+
+        """
+        plan = plan_chains(jails)
+        for warning in plan.warnings:
+            self._emit(WarningGiven(part="ipset", what=warning))
+        wanted = fold_bans(bans, plan.chains, now)
+        held = {jail: wanted.get(jail, {}) for jail in plan.chains}
+        versions = [family.version for family in self._tables.families]
+        sets = {
+            jail: tuple(one for one in both if one.version in versions)
+            for jail, both in plan_sets(plan.chains).items()
+        }
+        self._make_room(sets)
+        for jail, plans in sets.items():
+            for one in plans:
+                self._restore(render_replacement(one, _of(held[jail], one.version), now))
+        self._tables.replace(
+            {version: self._rules(plan, sets, version) for version in versions},
+            self._tables.read(),
+        )
+        self._destroy(set(self._names()) - {one.name for plans in sets.values() for one in plans})
+        self._sets, self._held, self._frame = sets, held, self._tables.read()
+        if not all(one.is_hooked for one in self._frame.values()):
+            raise EnforceError("ipset: somebody else changed our chains while they were built")
+
+    def apply(self, batch: Sequence[Decision], now: Instant) -> None:
+        """Carry out *batch*.
+
+        Raises:
+            EnforceError: Nothing of it took effect.
+
+        """
+        orders: list[str] = []
+        undo: list[str] = []
+        after = dict(self._held)
+        for jail, state in fold(batch, self._sets, now).items():
+            before = self._held[jail]
+            free = set(state.free)
+            after[jail] = {one: until for one, until in before.items() if one not in free}
+            after[jail].update(state.banned)
+            for plan in self._sets[jail]:
+                ended = [one for one in state.free if one.family == plan.version]
+                banned = _of(state.banned, plan.version)
+                orders += removals(plan.name, ended, after[jail])
+                orders += additions(plan.name, banned, now)
+                undo += removals(plan.name, [one for one in banned if one not in before], before)
+                touched = [one for one in (*ended, *banned) if one in before]
+                undo += additions(plan.name, {one: before[one] for one in touched}, now)
+        if not orders:
+            return
+        try:
+            self._restore("\n".join((*orders, "")))
+        except EnforceError:
+            if undo:
+                self._take_back("\n".join((*undo, "")))
+            raise
+        self._held = after
+
+    def read(self) -> Held:
+        """Return what the kernel holds.
+
+        Raises:
+            EnforceError: It cannot be read.
+
+        """
+        if not self._frame:
+            return Held()
+        found = self._read_sets()
+        subjects: dict[str, frozenset[Subject]] = {}
+        is_whole = self._tables.read() == self._frame
+        for jail, plans in self._sets.items():
+            account = self._held[jail]
+            versions = {plan.version for plan in plans}
+            # What no firewall of this host can meet is out as well as it can be.
+            held = {one for one in account if one.family not in versions}
+            for plan in plans:
+                one_set = found.get(plan.name, FoundSet(is_as_planned=False, elements=frozenset()))
+                is_whole = is_whole and one_set.is_as_planned
+                held |= to_subjects(one_set.elements, _of(account, plan.version))
+            subjects[jail] = frozenset(held)
+        return Held(subjects, is_whole)
+
+    def has_foreign_change(self) -> bool:
+        """Whether the kernel holds something else than was asked for.
+
+        Raises:
+            EnforceError: It cannot be read.
+
+        """
+        if not self._frame:
+            return False
+        found = self.read()
+        return not found.is_whole or any(
+            found.subjects[jail] != account.keys() for jail, account in self._held.items()
+        )
+
+    def remove(self) -> None:
+        """Take all our chains and sets away.
+
+        Raises:
+            EnforceError: They are still there.
+
+        """
+        self._sets, self._held, self._frame = {}, {}, {}
+        found = self._tables.read()
+        self._tables.replace({version: {} for version, one in found.items() if one.chains}, found)
+        self._destroy(self._names())
+
+    def _make_room(self, sets: Mapping[str, Sequence[SetPlan]]) -> None:
+        """Take away what stands in the way: a scratch set, and sets of ours of another kind."""
+        names = self._names()
+        if SCRATCH in names:
+            self._destroy([SCRATCH])
+        wanted = {plan.name for plans in sets.values() for plan in plans}
+        if any(not one.is_as_planned for name, one in self._read_sets().items() if name in wanted):
+            self.remove()
+
+    def _rules(
+        self, plan: ChainPlan, sets: Mapping[str, Sequence[SetPlan]], version: int
+    ) -> dict[str, list[str]]:
+        bodies = {
+            jail: [f"{one.rule} {plan.verdicts[jail]}" for one in plans if one.version == version]
+            for jail, plans in sets.items()
+        }
+        return plan.rules(version, bodies)
+
+    def _names(self) -> list[str]:
+        return [name for name in self._run(["ipset", "list", "-n"], "").split() if is_ours(name)]
+
+    def _read_sets(self) -> dict[str, FoundSet]:
+        names = self._names()
+        orders = "".join(f"save {name}\n" for name in names)
+        return parse_save(self._run(["ipset", "restore"], orders)) if names else {}
+
+    def _restore(self, orders: str) -> None:
+        self._run(["ipset", "-exist", "restore"], orders)
+
+    def _destroy(self, names: "Sequence[str] | set[str]") -> None:
+        if names:
+            self._restore("".join(f"destroy {name}\n" for name in sorted(names)))
+
+    def _take_back(self, orders: str) -> None:
+        try:
+            self._restore(orders)
+        except EnforceError:
+            # The sets are gone or full; the caller builds all of it anew, and tells.
+            return
+
+
+def _of(bans: Mapping[Subject, Instant | None], version: int) -> dict[Subject, Instant | None]:
+    return {one: until for one, until in bans.items() if one.family == version}

@@ -1,0 +1,103 @@
+"""Runs the host's firewall programs: a list of words, a text for its input, no shell."""
+
+import os
+import subprocess
+from collections.abc import Callable, Sequence
+
+from banish.errors import EnforceError
+from banish.model.instant import Seconds
+from banish.model.settings import FirewallKind
+
+TIME_LIMIT = Seconds(60)
+"""How long one program may run: 100,000 rules are loaded in a few seconds."""
+
+SHOWN_CHARACTERS = 300
+"""How much of what a failed program wrote is shown."""
+
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+_CURES = (
+    (
+        ("permission denied", "operation not permitted", "you must be root"),
+        "run as root, or with CAP_NET_ADMIN and CAP_NET_RAW",
+        False,
+    ),
+    (
+        ("xtables lock", "resource temporarily unavailable"),
+        "another program holds the firewall's lock; it is tried again",
+        True,
+    ),
+    (
+        ("can't initialize", "table does not exist", "protocol not supported", "can't open socket"),
+        "the kernel lacks it: try modprobe ip_tables ip6_tables ip_set",
+        False,
+    ),
+    (
+        ("couldn't load match", "couldn't load target", "extension"),
+        "install the whole iptables package; the kernel needs xt_multiport, xt_set and REJECT",
+        False,
+    ),
+    (
+        ("is full", "out of memory", "cannot allocate", "memory exhausted"),
+        "there is no room for more bans",
+        True,
+    ),
+)
+
+RunProgram = Callable[[Sequence[str], str], str]
+"""Runs the words of a command with a text as its input and returns what it wrote."""
+
+
+def run_program(words: Sequence[str], text: str = "", *, limit: Seconds = TIME_LIMIT) -> str:
+    """Run *words* with *text* as input and return the output.
+
+    Raises:
+        EnforceError: There is no such program, it failed, or it took longer than *limit*.
+
+    """
+    path = os.environ.get("PATH", "")
+    surroundings = {"PATH": f"{path}:{_PATH}" if path else _PATH, "LC_ALL": "C"}
+    program = words[0]
+    try:
+        done = subprocess.run(
+            list(words),
+            input=text.encode("ascii"),
+            capture_output=True,
+            check=False,
+            timeout=limit,
+            env=surroundings,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise EnforceError(f"{program} took longer than {limit:g} s and was ended") from error
+    except FileNotFoundError as error:
+        raise EnforceError(
+            f"{program} is not installed",
+            cure="install the packages iptables and ipset, or set 'firewall = nftables'",
+            retry=False,
+        ) from error
+    except OSError as error:
+        raise EnforceError(f"{program} cannot be run: {error.strerror}", retry=False) from error
+    if done.returncode == 0:
+        return done.stdout.decode("ascii", "replace")
+    said = " ".join(done.stderr.decode("ascii", "replace").split())[:SHOWN_CHARACTERS]
+    low = said.lower()
+    for signs, cure, retry in _CURES:
+        if any(sign in low for sign in signs):
+            raise EnforceError(f"{program}: {said}", cure=cure, retry=retry)
+    raise EnforceError(f"{program}: {said or f'exit code {done.returncode}'}")
+
+
+def probe(firewall: FirewallKind, run: RunProgram = run_program) -> str | None:
+    """Return None where *firewall* can work by its programs, else what is missing and the cure.
+
+    Asks each program for what there is; changes nothing.
+    """
+    questions = [["iptables-save", "-t", "filter"], ["iptables-restore", "--version"]]
+    if firewall == "ipset":
+        questions.append(["ipset", "list", "-n"])
+    for words in questions:
+        try:
+            run(words, "")
+        except EnforceError as error:
+            return str(error)
+    return None
