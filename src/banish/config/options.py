@@ -222,8 +222,8 @@ _SERVER = (
     ),
     Option(
         "firewall", "choice", "nftables",
-        "What bans are carried out in natively: nftables in the kernel itself, or for hosts without "
-        "nf_tables the programs ipset (with iptables) or iptables alone.",
+        "What bans are carried out in natively: nftables in the kernel itself, or for hosts that "
+        "lack it the programs ipset (with iptables) or iptables alone.",
         "server", choices=("nftables", "iptables", "ipset"),
     ),
     Option("stacksize", "number", "0", "Taken and left alone: banish starts no threads.", "server"),
