@@ -56,8 +56,24 @@ class Firewall(Protocol):
         """Take one ban out behind the enforcer's back."""
         ...
 
+    def slip_in(self, jail: str, subject: Subject) -> None:
+        """Put one ban in behind the enforcer's back."""
+        ...
+
     def destroy(self) -> None:
         """Take everything out behind the enforcer's back."""
+        ...
+
+    def others(self) -> str:
+        """Put things of others beside ours, unless they are there; return how they look now."""
+        ...
+
+    def shows(self, subject: Subject) -> bool:
+        """Whether *subject* stands among what is banned, as anybody can see."""
+        ...
+
+    def again(self) -> Enforcer:
+        """Return an enforcer of the same place that knows of nothing, as after a restart."""
         ...
 
 
@@ -271,6 +287,68 @@ class EnforcerContract:
                 await firewall.enforcer.apply([start(ATTACKER)], NOW)
             await firewall.enforcer.start([SSHD, WEB], [ban(ATTACKER)], NOW)
             assert await held(firewall.enforcer) == {"sshd": {ATTACKER}, "web": frozenset()}
+
+        play(firewall, script)
+
+    def test_what_somebody_slipped_in_is_seen_and_can_be_taken_out(
+        self, firewall: Firewall
+    ) -> None:
+        async def script(firewall: Firewall) -> None:
+            await firewall.enforcer.apply([start(ATTACKER)], NOW)
+            for subject in (BYSTANDER, ATTACKER6):
+                notice = asyncio.create_task(firewall.enforcer.wait_for_foreign_change())
+                firewall.slip_in("sshd", subject)
+                assert (await held(firewall.enforcer))["sshd"] == {ATTACKER, subject}
+                await firewall.enforcer.apply([end(subject)], NOW)
+                assert (await held(firewall.enforcer))["sshd"] == {ATTACKER}
+                notice.cancel()
+            firewall.slip_in("web", BYSTANDER)
+            await firewall.enforcer.start([SSHD, WEB], [ban(ATTACKER)], NOW)
+            assert await held(firewall.enforcer) == {"sshd": {ATTACKER}, "web": frozenset()}
+
+        play(firewall, script)
+
+    def test_only_its_own_is_touched(self, firewall: Firewall) -> None:
+        async def script(firewall: Firewall) -> None:
+            before = firewall.others()
+            await firewall.enforcer.start([SSHD, WEB], [ban(), ban(WIDE6, jail="web")], NOW)
+            await firewall.enforcer.apply([end(ATTACKER), start(BYSTANDER), start(WIDE)], NOW)
+            assert firewall.others() == before
+            await firewall.enforcer.start([WEB], [ban(jail="web")], NOW)
+            assert firewall.others() == before
+            await firewall.enforcer.stop(keep=False)
+            assert firewall.others() == before
+
+        play(firewall, script)
+
+    def test_bans_that_are_kept_outlive_the_enforcer_until_the_next_one_replaces_them(
+        self, firewall: Firewall
+    ) -> None:
+        async def script(firewall: Firewall) -> None:
+            await firewall.enforcer.apply([start(ATTACKER), start(WIDE6, jail="web")], NOW)
+            await firewall.enforcer.stop(keep=True)
+            assert firewall.shows(ATTACKER)
+            assert firewall.shows(WIDE6)
+            assert not firewall.shows(BYSTANDER)
+            second = firewall.again()
+            await second.start([SSHD], [ban(BYSTANDER)], NOW)
+            assert await held(second) == {"sshd": {BYSTANDER}}
+            await second.stop(keep=False)
+            assert not firewall.shows(BYSTANDER)
+
+        play(firewall, script)
+
+    def test_ten_thousand_bans_come_and_go_in_one_batch(self, firewall: Firewall) -> None:
+        many = [parse_subject(f"203.0.{n >> 8}.{n & 255}") for n in range(5_000)]
+        many += [parse_subject(f"2001:db8:{n:x}::1") for n in range(5_000)]
+
+        async def script(firewall: Firewall) -> None:
+            await firewall.enforcer.apply([start(subject) for subject in many], NOW)
+            assert (await held(firewall.enforcer))["sshd"] == frozenset(many)
+            await firewall.enforcer.start([SSHD], [ban(subject) for subject in many], NOW)
+            assert await held(firewall.enforcer) == {"sshd": frozenset(many)}
+            await firewall.enforcer.apply([end(subject) for subject in many], NOW)
+            assert await held(firewall.enforcer) == {"sshd": frozenset()}
 
         play(firewall, script)
 

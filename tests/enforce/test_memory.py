@@ -5,6 +5,7 @@ import pytest
 from banish.enforce.memory import MemoryEnforcer
 from banish.errors import EnforceError
 from banish.model.address import Subject
+from banish.ports import Enforcer
 from tests.enforce.contract import (
     ATTACKER,
     NOW,
@@ -26,8 +27,20 @@ class RememberedFirewall:
     def lift(self, jail: str, subject: Subject) -> None:
         self.enforcer.meddle(jail=jail, subject=subject)
 
+    def slip_in(self, jail: str, subject: Subject) -> None:
+        self.enforcer.slip_in(jail, subject)
+
     def destroy(self) -> None:
         self.enforcer.meddle()
+
+    def others(self) -> str:
+        return "a dictionary has no others"
+
+    def shows(self, subject: Subject) -> bool:
+        return any(subject in bans for bans in self.enforcer.bans.values())
+
+    def again(self) -> Enforcer:
+        return self.enforcer
 
 
 class TestMemoryEnforcer(EnforcerContract):

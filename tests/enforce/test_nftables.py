@@ -22,6 +22,7 @@ from banish.model.address import Subject, parse_subject
 from banish.model.decision import Decision, EndBan
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import Enforcement, PortRange
+from banish.ports import Enforcer
 from banish.telemetry.happenings import Happening
 from banish.testing.netns import NetworkNamespace
 from tests.enforce.contract import (
@@ -62,8 +63,23 @@ class KernelFirewall:
         name = f"{name_jails([jail])[jail]}-{kind}"
         self.nft(f"delete element inet banish {name} {{ {subject} }}")
 
+    def slip_in(self, jail: str, subject: Subject) -> None:
+        name = f"{name_jails([jail])[jail]}-{subject.family}"
+        self.nft(f"add element inet banish {name} {{ {subject} timeout 1h }}")
+
     def destroy(self) -> None:
         self.nft("flush ruleset")
+
+    def others(self) -> str:
+        if "f2b-table" not in self.nft("list tables"):
+            self.nft(FOREIGN)
+        return self.nft("list table inet f2b-table") + self.nft("list table ip banish")
+
+    def shows(self, subject: Subject) -> bool:
+        return f" {subject} " in self.nft("list ruleset").replace(",", " ")
+
+    def again(self) -> Enforcer:
+        return NftablesEnforcer(emit=self.told.append)
 
     def nft(self, *commands: str) -> str:
         return self.namespace.run("nft", "-f", "-", stdin="\n".join(commands) + "\n")

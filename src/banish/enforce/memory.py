@@ -57,6 +57,11 @@ class MemoryEnforcer:
             self._bans[jail].pop(subject, None)
         self._meddled.set()
 
+    def slip_in(self, jail: str, subject: Subject) -> None:
+        """Do as a stranger would: ban somebody whom nobody has decided on."""
+        self._bans[jail][subject] = None
+        self._meddled.set()
+
     async def start(self, jails: Sequence[Enforcement], bans: Sequence[Ban], now: Instant) -> None:
         """Hold exactly *bans* for exactly *jails*."""
         self._fail_if_told()

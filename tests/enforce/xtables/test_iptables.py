@@ -10,6 +10,7 @@ from banish.enforce.xtables.chains import short_names
 from banish.enforce.xtables.iptables import iptables_enforcer
 from banish.model.address import Subject
 from banish.model.instant import Seconds
+from banish.ports import Enforcer
 from banish.telemetry.happenings import Happening
 from banish.testing.netns import NetworkNamespace
 from tests.enforce.contract import EnforcerContract, Firewall
@@ -47,10 +48,36 @@ class RuleFirewall:
         program = self.program(subject.family)
         self.namespace.run(program, "-D", chain, "-s", subject.text, "-g", "banish.refuse")
 
+    def slip_in(self, jail: str, subject: Subject) -> None:
+        chain = f"banish-{short_names([jail])[jail]}"
+        program = self.program(subject.family)
+        self.namespace.run(program, "-A", chain, "-s", subject.text, "-g", "banish.refuse")
+
     def destroy(self) -> None:
         for family in (4, 6):
             self.namespace.run(self.program(family), "-F")
             self.namespace.run(self.program(family), "-X")
+
+    def others(self) -> str:
+        shown = ""
+        for family in (4, 6):
+            run, program = self.namespace.run, self.program(family)
+            if "-N theirs" not in run(program, "-S"):
+                run(program, "-N", "theirs")
+                run(program, "-A", "theirs", "-p", "tcp", "--dport", "23", "-j", "DROP")
+                run(program, "-A", "INPUT", "-j", "theirs")
+                run(program, "-A", "FORWARD", "-j", "ACCEPT")
+                run(program, "-P", "OUTPUT", "DROP")
+            lines = run(program, "-S").splitlines()
+            shown += "\n".join(line for line in lines if "banish" not in line)
+        return shown
+
+    def shows(self, subject: Subject) -> bool:
+        program = f"{self.program(subject.family)}-save"
+        return f"-s {subject.network()} -g banish.refuse\n" in self.namespace.run(program)
+
+    def again(self) -> Enforcer:
+        return iptables_enforcer(emit=self.told.append, flavour=self.flavour)
 
 
 @pytest.fixture(params=FLAVOURS)

@@ -27,6 +27,9 @@ from banish.telemetry.happenings import Emit, WarningGiven
 
 EVERYBODY = {4: "0.0.0.0/0", 6: "::/0"}
 
+DELETED_RULES = 50
+"""Of more than so many ended bans the chain is written anew: each is looked for from its start."""
+
 _FROM = re.compile(r"(?:-s (\S+) )?(-[gj] \S+)")
 
 
@@ -110,7 +113,7 @@ class IptablesFirewall:
         held = dict(self._held)
         for jail, state in states.items():
             held[jail] = (held[jail] | state.banned.keys()).difference(state.free)
-        if all(self._is_as_expected(jail, state) for jail, state in states.items()):
+        if all(self._is_step(jail, state) for jail, state in states.items()):
             try:
                 self._step(plan, states)
             except EnforceError as error:
@@ -197,9 +200,11 @@ class IptablesFirewall:
             ]
         return found._replace(chains=chains)
 
-    def _is_as_expected(self, jail: str, state: Folded) -> bool:
-        """Whether all new bans are new, and all ended ones were in force."""
+    def _is_step(self, jail: str, state: Folded) -> bool:
+        """Whether all new bans are new, and the ended ones were in force and few."""
         held = self._held[jail]
+        if len(state.free) > DELETED_RULES:
+            return False
         return held.isdisjoint(state.banned) and held.issuperset(state.free)
 
     def _step(self, plan: ChainPlan, states: dict[str, Folded]) -> None:
