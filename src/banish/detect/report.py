@@ -47,6 +47,9 @@ class LineReport(msgspec.Struct, frozen=True):
     attempts: int = 0
     """How many lines speak for the failure: more than one for a session or ``maxlines``."""
 
+    stopped: str = ""
+    """The regex that took too long on the line, so that nothing is known of it; empty: none."""
+
     @property
     def matched(self) -> bool:
         """Whether a failregex matched and no ignoreregex did."""
