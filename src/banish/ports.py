@@ -12,7 +12,7 @@ from banish.model.ban import Ban
 from banish.model.decision import Decision
 from banish.model.instant import Instant, Seconds
 from banish.model.record import Batch, Position
-from banish.model.settings import Enforcement
+from banish.model.settings import ActionSettings, Enforcement
 from banish.model.snapshot import Commit, Memory
 from banish.model.status import ServerStatus, SourceHealth
 
@@ -111,6 +111,84 @@ class Enforcer(Protocol):
 
     async def stop(self, *, keep: bool) -> None:
         """Take away all that is ours, or with *keep* leave the bans in force."""
+        ...
+
+
+class Action(Protocol):
+    """What one action of one jail does besides the firewall: commands, a notifier, a file.
+
+    One task uses it, and nothing runs side by side; a call that was cancelled may
+    be made again. Every method may raise `ActionError`, and nothing else.
+    """
+
+    jail: str
+    settings: ActionSettings
+    held: dict[Subject, Ban]
+    """The bans that it has carried out and not ended; none where it only tells."""
+    needs_rebans: bool
+    """Whether all that it held is to be put back; whoever does so clears it."""
+    was_repaired: bool
+    """Whether a check mended something: what it left of the bans, nobody knows."""
+
+    @property
+    def due(self) -> float | None:
+        """When `tick` is to be called, in the event loop's time; None: not at all."""
+        ...
+
+    async def start(self) -> None:
+        """Make ready; also called again."""
+        ...
+
+    async def ban(self, ban: Ban, *, restored: bool = False) -> None:
+        """Keep a subject out, or tell of it; *restored*: it was banned before the start."""
+        ...
+
+    async def reban(self, ban: Ban) -> None:
+        """Keep a subject out again after something else had let it in."""
+        ...
+
+    async def prolong(self, ban: Ban, *, restored: bool = False) -> None:
+        """Take note that a ban ends at another time."""
+        ...
+
+    async def unban(self, ban: Ban) -> None:
+        """Let a subject in again."""
+        ...
+
+    async def check(self) -> None:
+        """See whether all is as it should be, and mend it if not."""
+        ...
+
+    async def flush(self) -> bool:
+        """Let everybody in at once; tell whether that was done."""
+        ...
+
+    async def stop(self) -> None:
+        """Do what is left to do, and undo what `start` did."""
+        ...
+
+    async def tick(self) -> None:
+        """Do what was put off until now."""
+        ...
+
+
+class Facts(Protocol):
+    """Knows what a ban does not say of itself; none of it raises, all of it ends in time."""
+
+    async def host_of(self, address: Subject) -> str:
+        """Return the DNS name of *address*, or nothing."""
+        ...
+
+    async def past(self, subject: Subject, jail: str | None) -> tuple[Ban, ...]:
+        """Return the remembered bans of *subject* by *jail*, or by all (None), oldest first."""
+        ...
+
+    def counts(self, jail: str) -> tuple[int, int, int, int]:
+        """Return how many are banned now, were ever banned, fail now, and ever failed."""
+        ...
+
+    async def names(self) -> tuple[str, str]:
+        """Return this host's whole name and its short one."""
         ...
 
 

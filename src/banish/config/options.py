@@ -11,8 +11,8 @@ from typing import Literal
 import msgspec
 
 Kind = Literal[
-    "address list", "backend", "boolean", "choice", "duration", "list", "number", "path list",
-    "regex", "regex list", "specification", "text",
+    "address list", "backend", "boolean", "choice", "duration", "list", "mail addresses", "number",
+    "path", "path list", "regex", "regex list", "secret file", "specification", "text", "url",
 ]  # fmt: skip
 
 Place = Literal["jail", "filter", "server", "variable"]

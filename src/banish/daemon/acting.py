@@ -1,4 +1,4 @@
-"""Has the actions of all jails carried out as commands, beside the firewall and never before it.
+"""Has the actions of all jails carried out, beside the firewall and never before it.
 
 Each action of each jail has a line of orders of its own and works through it one
 by one, so whatever hangs delays nobody else. Orders come in when the firewall has
@@ -14,13 +14,12 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
 from banish.daemon.orders import Line, Order
-from banish.enforce.command.action import CommandAction
 from banish.errors import ActionError
 from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.decision import Decision, EndBan, ProlongBan, StartBan
 from banish.model.instant import Instant, Seconds
-from banish.ports import Clock
+from banish.ports import Action, Clock
 from banish.telemetry.happenings import (
     AlreadyBannedFound,
     Emit,
@@ -55,7 +54,7 @@ class Worker:
 
     def __init__(
         self,
-        action: CommandAction,
+        action: Action,
         *,
         emit: Emit,
         limit: int = LINE_LIMIT,
@@ -96,17 +95,28 @@ class Worker:
         while True:
             if not await self.step():
                 self._has_news.clear()
-                pause = max(self._retry_at - self._time(), 0.0) if self._missed else None
                 try:
-                    async with asyncio.timeout(pause):
+                    async with asyncio.timeout_at(self._wakes_at()):
                         await self._has_news.wait()
                 except TimeoutError:
-                    self._put_missed()
+                    if self._missed and self._retry_at <= self._time():
+                        self._put_missed()
+
+    def _wakes_at(self) -> float | None:
+        """Return when there is something to do without an order, in the event loop's time."""
+        times = [self._retry_at] if self._missed else []
+        if self.action.due is not None:
+            times.append(self.action.due)
+        return min(times, default=None)
 
     async def step(self) -> bool:
-        """Carry the next order out; tell whether there was one."""
+        """Carry the next order out, or what was put off; tell whether there was anything."""
         if self._busy is not None and not self._busy.done():
             await asyncio.wait({self._busy})
+        due = self.action.due
+        if due is not None and due <= self._time():
+            await self._go_on(self._try(self.action.tick))
+            return True
         order = self._line.take()
         if order is None:
             self._tell_dropped()
@@ -166,7 +176,8 @@ class Worker:
                 self._emit(TroubleMet(part=self.name, what=str(error)))
             self.trouble = str(error)
             return False
-        if self.trouble and not self._missed:
+        # What was put off after a failure is not done yet.
+        if self.trouble and not self._missed and self.action.due is None:
             self.trouble = ""
             self._emit(TroubleOver(part=self.name))
         return True
@@ -232,11 +243,11 @@ class Worker:
 
 
 class Acting:
-    """The command actions of all jails."""
+    """The actions of all jails that are not the firewall's."""
 
     def __init__(
         self,
-        actions: Mapping[str, Sequence[CommandAction]],
+        actions: Mapping[str, Sequence[Action]],
         *,
         emit: Emit,
         clock: Clock,

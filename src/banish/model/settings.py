@@ -87,8 +87,11 @@ class LogPath(msgspec.Struct, frozen=True):
     place: Place | None = None
 
 
-ActionWay = Literal["native", "commands", "none"]
-"""How an action is carried out: by our own enforcer, by its commands, or not at all."""
+ActionWay = Literal["native", "commands", "built-in", "python", "none"]
+"""How an action is carried out: by our own enforcer, by its commands, by a part of banish made for
+it (`ActionSettings.kind`), by its Python file, or not at all."""
+
+OptionValue = str | int | float | bool | tuple[str, ...]
 
 
 class ActionSettings(msgspec.Struct, frozen=True):
@@ -106,6 +109,12 @@ class ActionSettings(msgspec.Struct, frozen=True):
     family are called as ``blocktype?family=inet6``; flags are ``true`` or ``false``."""
     timeout: Seconds = Seconds(60)
     """How long each of its commands may run."""
+    kind: str = ""
+    """Which part of banish carries it out, such as ``mail``, where the way is ``built-in``."""
+    options: Mapping[str, OptionValue] = {}
+    """What that part is told: every option that its kind has, checked, in its type."""
+    keeps_out: bool = False
+    """Whether that part keeps subjects out, rather than only tells of them."""
 
     def command(self, option: str) -> str:
         """Return the command of *option*, such as ``actionban``; empty if it has none."""
@@ -113,12 +122,13 @@ class ActionSettings(msgspec.Struct, frozen=True):
 
     def flag(self, option: str) -> bool:
         """Whether *option*, such as ``norestored``, is set to yes."""
-        return self.properties.get(option) == "true"
+        return self.properties.get(option) == "true" or self.options.get(option) is True
 
     @property
     def is_enforcing(self) -> bool:
         """Whether it keeps subjects out: what it does at a ban it undoes at the end of one."""
-        return bool(self.command("actionunban") or self.command("actionflush"))
+        has_end = self.command("actionunban") or self.command("actionflush")
+        return self.keeps_out or bool(has_end)
 
 
 Protocol = Literal["tcp", "udp", "icmp", "all", "sctp", "udplite", "dccp"]

@@ -15,14 +15,14 @@ from typing import Literal
 import msgspec
 
 from banish.enforce.command.shell import Run
-from banish.enforce.command.tags import FAMILIES, Facts, values
+from banish.enforce.command.tags import FAMILIES, values
 from banish.enforce.command.template import Script, Template
 from banish.errors import ActionError
 from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.instant import Instant
 from banish.model.settings import ActionSettings
-from banish.ports import Clock
+from banish.ports import Clock, Facts
 
 EVIDENCE_BANS = 1_000
 """Held bans that keep their lines and captures, for the commands that end them."""
@@ -78,6 +78,14 @@ class CommandAction:
         )
         said = settings.properties.get("actionstart_on_demand")
         self._is_lazy = is_conditional if said is None else said == "true"
+
+    @property
+    def due(self) -> None:
+        """Commands put nothing off."""
+        return
+
+    async def tick(self) -> None:
+        """Do nothing: nothing was put off."""
 
     # -- what a jail asks ---------------------------------------------------------
 

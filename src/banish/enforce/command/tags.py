@@ -7,12 +7,12 @@ name is empty rather than ``None``.
 
 import ipaddress
 from collections.abc import Iterable
-from typing import Protocol
 
 from banish.enforce.command.template import Value, Values
 from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.instant import Instant
+from banish.ports import Facts
 
 FAMILIES = {4: "inet4", 6: "inet6", 0: ""}
 """How actions call the families of addresses."""
@@ -22,26 +22,6 @@ _NAMES = ("fq-hostname", "sh-hostname")
 _COUNTS = ("jail.banned", "jail.banned_total", "jail.found", "jail.found_total")
 _CAPTURED_AS = {"port": "fport", "fport": "port"}
 """Captures that go by two names (``R_MAP`` in server/failregex.py)."""
-
-
-class Facts(Protocol):
-    """Knows what a ban does not say of itself; asked only for the tags that a command has."""
-
-    async def host_of(self, address: Subject) -> str:
-        """Return the DNS name of *address*, or nothing."""
-        ...
-
-    async def past(self, subject: Subject, jail: str | None) -> tuple[Ban, ...]:
-        """Return the remembered bans of *subject* by *jail*, or by all (None), oldest first."""
-        ...
-
-    def counts(self, jail: str) -> tuple[int, int, int, int]:
-        """Return how many are banned now, were ever banned, fail now, and ever failed."""
-        ...
-
-    async def names(self) -> tuple[str, str]:
-        """Return this host's whole name and its short one."""
-        ...
 
 
 async def values(
