@@ -2,9 +2,11 @@
 
 An action that closes ports in this host's firewall is carried out *natively*: of
 it only the meaning is taken (``port``, ``protocol``, ``type``, ``blocktype``, from
-its arguments or its file), and our own nftables enforcer does the rest. Every
-other action, and with ``nativeactions = false`` every action, is run *as
-commands*, exactly as its file has them (`banish.config.commands`).
+its arguments or its file), and our own enforcer does the rest. An action whose file
+names a ``kind`` is carried out by a part of banish made for it
+(`banish.config.kinds`). Every other action, and with ``nativeactions = false``
+every action that has commands, is run *as commands*, exactly as its file has them
+(`banish.config.commands`).
 """
 
 import re
@@ -12,7 +14,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from banish.config import commands
+from banish.config import commands, kinds
 from banish.config.arguments import parse_specs
 from banish.config.definition import Definition
 from banish.config.interpolate import Lookup
@@ -27,6 +29,7 @@ from banish.model.settings import (
     ActionWay,
     BlockType,
     Enforcement,
+    OptionValue,
     Place,
     PortRange,
 )
@@ -99,6 +102,26 @@ class _Action:
         return not _LETS_IN.search(self.word("blocktype")) and not self.is_rewritten
 
     @property
+    def has_commands(self) -> bool:
+        """Whether it says what to run at a ban."""
+        return self.definition is not None and self.definition.sets("actionban")
+
+    @property
+    def kind(self) -> Text | None:
+        """The kind that its file names; with commands, only one that there is.
+
+        A file written for Fail2Ban may call something of its own ``kind``.
+
+        Raises:
+            FaultError: A value refers to what is not there, or to itself.
+
+        """
+        named = self.definition.get("kind") if self.definition is not None else None
+        if named is None or not named.text.strip():
+            return None
+        return None if self.has_commands and not kinds.exists(named) else named
+
+    @property
     def is_rewritten(self) -> bool:
         """Whether the operator has put commands of his own in place of the packaged ones.
 
@@ -121,6 +144,9 @@ class _Outcome(msgspec.Struct, frozen=True):
     ban: _Ban | None = None
     properties: Mapping[str, str] = {}
     timeout: Seconds = commands.TIMEOUT
+    kind: str = ""
+    options: Mapping[str, OptionValue] = {}
+    keeps_out: bool = False
 
 
 def read_actions(
@@ -151,14 +177,7 @@ def read_actions(
         try:
             outcome = _outcome(library, action, own, may_be_native=may_be_native)
         except FaultError as fault:
-            # The action would not work in Fail2Ban either; its ban still can.
-            library.problems.warn(
-                f"{name}: {fault.what}; its bans close the jail's ports",
-                fault.place or place,
-                option="action",
-                cure=fault.cure,
-            )
-            outcome = _Outcome("native", own)
+            outcome = _instead(library, action, own, fault)
         settings.append(
             ActionSettings(
                 name,
@@ -168,6 +187,9 @@ def read_actions(
                 names.unique(full["actname"].text),
                 outcome.properties,
                 outcome.timeout,
+                outcome.kind,
+                outcome.options,
+                outcome.keeps_out,
             )
         )
         if outcome.ban is not None:
@@ -176,6 +198,25 @@ def read_actions(
         what = f"[{jail}] has no action: failures are counted, and nobody is banned"
         library.problems.warn(what, text.place, option="action", cure="delete the line to ban")
     return Actions(tuple(settings), _enforce(jail, bans) if bans else None)
+
+
+def _instead(library: Library, action: _Action, own: _Ban, fault: FaultError) -> _Outcome:
+    """Tell what is wrong with *action*, and return what is done in its place."""
+    is_teller = _is_teller(action)
+    instead = "nobody is told by it" if is_teller else "its bans close the jail's ports"
+    what = f"{action.name}: {fault.what}; {instead}"
+    library.problems.warn(what, fault.place or action.place, option="action", cure=fault.cure)
+    # A banning action would not work in Fail2Ban either; its ban still can.
+    return _Outcome("none") if is_teller else _Outcome("native", own)
+
+
+def _is_teller(action: _Action) -> bool:
+    """Whether the file of *action* names a kind that tells of bans and keeps nobody out."""
+    try:
+        named = action.kind
+    except FaultError:
+        return False
+    return named is not None and not kinds.keeps_out(named)
 
 
 class _Names:
@@ -196,6 +237,15 @@ class _Names:
 
 def _outcome(library: Library, action: _Action, own: _Ban, *, may_be_native: bool) -> _Outcome:
     """Return what *action* comes to; tell what of it is left undone."""
+    named = action.kind
+    if (
+        action.definition is not None
+        and named is not None
+        and not action.is_rewritten
+        and (may_be_native or not action.has_commands)
+    ):
+        told = kinds.read_kind(action.definition, named, library.problems)
+        return _Outcome("built-in", None, {}, told.timeout, told.kind, told.options, told.keeps_out)
     if action.definition is not None and not (may_be_native and action.is_native):
         found = dict(commands.properties(action.definition))
         return _Outcome(

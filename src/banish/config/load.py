@@ -164,6 +164,8 @@ def explain(root: Path | None, *, builtin: Path, jail: str = "") -> list[Explain
 _WAYS = {
     "native": "natively by {firewall}",
     "commands": "as commands",
+    "built-in": "by banish",
+    "python": "as Python",
     "none": "not carried out",
 }
 

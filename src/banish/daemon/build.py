@@ -1,4 +1,4 @@
-"""The only file that names every adapter: settings in, running parts out."""
+"""The file that names the adapters, but for those of actions, which `kinds` has."""
 
 import asyncio
 import os
@@ -7,12 +7,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from banish.daemon.acting import Acting
+from banish.daemon.kinds import MAKERS, Making, Planned
 from banish.daemon.patterns import Patterns
 from banish.daemon.pipeline import Watch
 from banish.detect.matcher import Matcher
 from banish.enforce.command import shell
 from banish.enforce.command.action import CommandAction
-from banish.enforce.command.tags import Facts
 from banish.enforce.command.template import Filled
 from banish.enforce.memory import MemoryEnforcer
 from banish.enforce.nftables import NftablesEnforcer
@@ -22,6 +22,7 @@ from banish.errors import StoreError
 from banish.model.address import Subject
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import (
+    ActionSettings,
     JailSettings,
     JournalPlace,
     LogPath,
@@ -30,7 +31,7 @@ from banish.model.settings import (
 )
 from banish.policy.ignore import IgnoreList
 from banish.policy.jail import JailPolicy
-from banish.ports import Clock, Enforcer, Source, Store
+from banish.ports import Action, Clock, Enforcer, Facts, Source, Store
 from banish.sources.files import FileSource
 from banish.sources.journal import JournalSource
 from banish.store.sqlite_store import SqliteStore
@@ -51,23 +52,30 @@ def enforcer(server: ServerSettings, *, dry_run: bool, emit: Emit) -> Enforcer:
 
 
 def acting(settings: Settings, *, facts: Facts, emit: Emit, clock: Clock, dry_run: bool) -> Acting:
-    """Return what has actions carried out as commands; with *dry_run* it only tells of them."""
+    """Return what has actions carried out; with *dry_run* it only tells of them."""
     run = shell.gate(shell.run)
     has_ipv6 = _has_ipv6(settings.server.allowipv6)
+    shared: dict[str, object] = {}
+
+    def made(jail: JailSettings, action: ActionSettings) -> Action:
+        if action.way == "commands":
+            return CommandAction(
+                jail.name,
+                action,
+                run=_planned(jail.name, action.actname, emit) if dry_run else run,
+                facts=facts,
+                clock=clock,
+                has_ipv6=has_ipv6,
+            )
+        if dry_run:
+            return Planned(jail.name, action, emit=emit)
+        making = Making(jail.name, action, facts, emit, clock, shared)
+        return MAKERS["python" if action.way == "python" else action.kind](making)
+
+    ways = ("commands", "built-in", "python")
     return Acting(
         {
-            jail.name: [
-                CommandAction(
-                    jail.name,
-                    action,
-                    run=_planned(jail.name, action.actname, emit) if dry_run else run,
-                    facts=facts,
-                    clock=clock,
-                    has_ipv6=has_ipv6,
-                )
-                for action in jail.actions
-                if action.way == "commands"
-            ]
+            jail.name: [made(jail, action) for action in jail.actions if action.way in ways]
             for jail in settings.jails
         },
         emit=emit,
