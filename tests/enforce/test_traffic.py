@@ -19,9 +19,12 @@ from contextlib import ExitStack, closing
 import pytest
 
 from banish.enforce.nftables import NftablesEnforcer
+from banish.enforce.xtables.ipset import ipset_enforcer
+from banish.enforce.xtables.iptables import iptables_enforcer
 from banish.model.address import parse_subject
 from banish.model.ban import Ban
 from banish.model.settings import BlockType, Enforcement, PortRange
+from banish.ports import Enforcer
 from banish.testing.netns import NetworkNamespace
 from tests.enforce.contract import NOW
 
@@ -55,6 +58,8 @@ table ip nat {{
 
 class Network:
     """Client, host and container, each a namespace, with servers that echo."""
+
+    make_enforcer: Callable[[], Enforcer]
 
     def __init__(self, stack: ExitStack) -> None:
         self.client, self.host, self.container = (
@@ -160,10 +165,35 @@ def echoes(connection: socket.socket) -> bool:
     return connection.recv(100) == b"hello"
 
 
+def nftables() -> Enforcer:
+    return NftablesEnforcer(emit=lambda happening: None)
+
+
+def iptables() -> Enforcer:
+    return iptables_enforcer(emit=lambda happening: None)
+
+
+def legacy_iptables() -> Enforcer:
+    return iptables_enforcer(emit=lambda happening: None, flavour="-legacy")
+
+
+def ipset() -> Enforcer:
+    return ipset_enforcer(emit=lambda happening: None)
+
+
 @pytest.fixture(scope="module")
-def network() -> Iterator[Network]:
+def wires() -> Iterator[Network]:
     with ExitStack() as stack:
         yield Network(stack)
+
+
+@pytest.fixture(params=[nftables, iptables, legacy_iptables, ipset])
+def network(wires: Network, request: pytest.FixtureRequest) -> Network:
+    wires.make_enforcer = request.param
+    return wires
+
+
+only_nftables = pytest.mark.parametrize("network", [nftables], indirect=True)
 
 
 def with_bans(
@@ -177,7 +207,7 @@ def with_bans(
     jail = enforcement or Enforcement("sshd", ("tcp",), (PortRange(22, 22),))
 
     async def run() -> None:
-        enforcer = NftablesEnforcer(emit=lambda happening: None)
+        enforcer = network.make_enforcer()
         await enforcer.start([jail], [], NOW)
         try:
             if before is not None:
@@ -264,6 +294,7 @@ def test_a_udp_jail_bans_datagrams_and_leaves_tcp(network: Network) -> None:
     )
 
 
+@only_nftables
 @pytest.mark.parametrize("port", [2222, 22])
 def test_a_published_container_port_is_closed_by_either_of_its_numbers(
     network: Network, port: int
@@ -278,6 +309,7 @@ def test_a_published_container_port_is_closed_by_either_of_its_numbers(
     with_bans(network, check, ATTACKER, enforcement=sshd("reject", port))
 
 
+@only_nftables
 @pytest.mark.parametrize("port", [2200, 22])
 def test_a_redirected_local_port_is_closed_by_either_of_its_numbers(
     network: Network, port: int
@@ -291,12 +323,12 @@ def test_a_redirected_local_port_is_closed_by_either_of_its_numbers(
 
 
 @pytest.mark.parametrize(
-    ("source", "target", "port"),
-    [(ATTACKER, HOST, 22), (ATTACKER6, HOST6, 22), (ATTACKER, HOST, 2222)],
+    ("source", "target", "port", "inner"),
+    [(ATTACKER, HOST, 22, 22), (ATTACKER6, HOST6, 22, 22), (ATTACKER, HOST, 2222, 22)],
 )
 @pytest.mark.parametrize("blocktype", ["reject", "drop"])
 def test_a_connection_that_stands_when_the_ban_starts_passes_no_more_data(
-    network: Network, source: str, target: str, port: int, blocktype: BlockType
+    network: Network, source: str, target: str, port: int, inner: int, blocktype: BlockType
 ) -> None:
     with ExitStack() as stack:
         open_now: list[socket.socket] = []
@@ -317,9 +349,24 @@ def test_a_connection_that_stands_when_the_ban_starts_passes_no_more_data(
                 assert caught.value.errno == errno.ECONNRESET
             assert echoes(other)
 
-        with_bans(network, check, source, enforcement=sshd(blocktype, port), before=before)
+        closed = port if network.make_enforcer is nftables else inner
+        with_bans(network, check, source, enforcement=sshd(blocktype, closed), before=before)
 
 
+@pytest.mark.parametrize("network", [iptables, legacy_iptables, ipset], indirect=True)
+@pytest.mark.parametrize("port", [2222, 2200])
+def test_with_iptables_a_rewritten_port_is_closed_by_the_one_behind(
+    network: Network, port: int
+) -> None:
+    def check() -> None:
+        with pytest.raises(ConnectionRefusedError):
+            network.connect(ATTACKER, HOST, port)
+        assert network.reaches(BYSTANDER, HOST, port)
+
+    with_bans(network, check, ATTACKER, enforcement=sshd("reject", 22))
+
+
+@only_nftables
 def test_hits_are_counted(network: Network) -> None:
     def check() -> None:
         assert not network.reaches(ATTACKER, HOST, 22)

@@ -21,6 +21,7 @@ have no time of their own, so bans outlive a server that died until the next one
 import hashlib
 import itertools
 import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -187,7 +188,13 @@ def parse_save(text: str) -> Found:
 
 
 def _target(rule: str) -> str | None:
-    words = rule.split()
+    """Return the chain of ours that *rule* may go to; words in its comment do not count."""
+    if ENTRY not in rule:
+        return None
+    try:
+        words = shlex.split(rule)
+    except ValueError:
+        return None
     for mark, target in itertools.pairwise(words):
         if mark in ("-j", "-g"):
             return target

@@ -116,7 +116,7 @@ def additions(name: str, bans: Mapping[Subject, Instant | None], now: Instant) -
 
 def removals(name: str, ended: Iterable[Subject], remaining: Iterable[Subject]) -> Iterator[str]:
     """Yield orders that take *ended* out of the set *name*, but what *remaining* stand for."""
-    gone = [element for subject in ended for element in elements(subject)]
+    gone = dict.fromkeys(element for subject in ended for element in elements(subject))
     kept: set[str] = set()
     if any(element in _WHOLE for element in gone):
         kept = {element for subject in remaining for element in elements(subject)}
