@@ -73,6 +73,7 @@ _ENDINGS = {
     "exempt": ", ended since it became exempt",
     "stopped": ", ended with the server",
     "fleet": ", ended by another node",
+    "folded": ", when the ban of a network took it in",
 }
 """What is said of an end that is not simply that of the ban's time."""
 
@@ -119,4 +120,6 @@ def _facts(ban: Ban, now: Instant) -> list[tuple[str, str]]:
             facts.append(("because", "an operator asked for it"))
         case "fleet":
             facts.append(("because", "another node of the fleet banned it"))
+        case "network":
+            facts.append(("because", f"{plural(ban.failures, 'member')} of it were banned"))
     return facts

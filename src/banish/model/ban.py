@@ -8,7 +8,8 @@ from banish.model.address import Subject
 from banish.model.failure import Evidence
 from banish.model.instant import Instant
 
-Cause = Literal["failures", "operator", "fleet"]
+Cause = Literal["failures", "operator", "fleet", "network"]
+"""What led to a ban; ``network``: bans of several of the network's members."""
 
 
 class Ban(msgspec.Struct, frozen=True, gc=False):
@@ -20,7 +21,7 @@ class Ban(msgspec.Struct, frozen=True, gc=False):
     until: Instant | None
     """When it ends; None for a ban without end."""
     failures: int = 0
-    """How many failures led to it."""
+    """How many failures led to it; for the cause ``network``: how many bans of members."""
     count: int = 1
     """The how-manieth ban of this subject by this jail it is, 1 for the first."""
     cause: Cause = "failures"

@@ -7,8 +7,9 @@ import msgspec
 from banish.model.address import Subject
 from banish.model.ban import Ban
 
-EndReason = Literal["expired", "operator", "exempt", "stopped", "fleet", "foreign"]
-"""Why a ban ended; ``foreign``: it stood in the firewall and nobody had decided it."""
+EndReason = Literal["expired", "operator", "exempt", "stopped", "fleet", "foreign", "folded"]
+"""Why a ban ended; ``foreign``: it stood in the firewall and nobody had decided it; ``folded``:
+that of a network around it lasts at least as long."""
 
 
 class StartBan(msgspec.Struct, frozen=True, tag="start"):

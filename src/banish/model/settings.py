@@ -168,6 +168,23 @@ class Escalation(msgspec.Struct, frozen=True):
     overalljails: bool = False
 
 
+class Networks(msgspec.Struct, frozen=True):
+    """What an address is counted and banned as, and when a whole network is banned."""
+
+    prefix4: int = 32
+    """An IPv4 address counts as the network of this length around it."""
+    prefix6: int = 128
+    after: int = 0
+    """So many members of a network that are banned within *findtime* get it banned; 0: never."""
+    levels4: tuple[int, ...] = ()
+    """Lengths of the networks that can be banned, longest first; a network that is banned
+    is a member of the next wider one."""
+    levels6: tuple[int, ...] = ()
+    findtime: Seconds = Seconds(86_400)
+    bantime: Seconds = Seconds(0)
+    """How long; 0: as the jail bans. Below zero: without end."""
+
+
 class JournalPlace(msgspec.Struct, frozen=True):
     """Which journal ``backend = systemd[...]`` reads."""
 
@@ -206,6 +223,7 @@ class JailSettings(msgspec.Struct, frozen=True):
     places: Mapping[str, Place] = {}
     """For each option that a file sets, where."""
     journal: JournalPlace = JournalPlace()
+    networks: Networks = Networks()
 
 
 FirewallKind = Literal["nftables", "iptables", "ipset"]
@@ -231,6 +249,8 @@ class ServerSettings(msgspec.Struct, frozen=True):
     """The Fail2Ban database whose bans are taken over at the first start; empty: none."""
     firewall: FirewallKind = "nftables"
     """What native bans are carried out in."""
+    linetime: Seconds = Seconds(0.1)
+    """CPU time that the regexes of a jail may take for one line."""
 
 
 class Settings(msgspec.Struct, frozen=True):

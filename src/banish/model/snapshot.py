@@ -16,12 +16,22 @@ from banish.model.instant import Instant
 from banish.model.record import Position
 
 
+class Member(msgspec.Struct, frozen=True, gc=False):
+    """A subject that was banned, as the networks around it count it."""
+
+    subject: Subject
+    at: Instant
+    """When the newest ban of it began."""
+
+
 class Tally(msgspec.Struct, frozen=True):
     """One subject's failures inside findtime."""
 
     times: tuple[Instant, ...]
     """Oldest first, at most ``maxretry``."""
     evidence: tuple[Evidence, ...] = ()
+    members: tuple[Member, ...] = ()
+    """For a network: which of its members were banned, at most ``netban.after``."""
 
 
 class JailChanges(msgspec.Struct, frozen=True):
@@ -56,6 +66,8 @@ class PastBan(msgspec.Struct, frozen=True):
     """The how-manieth ban of this subject by this jail it was."""
     since: Instant
     until: Instant | None
+    folded: bool = False
+    """Whether it was taken in by the ban of a network, which lasted at least as long."""
 
 
 class JailMemory(msgspec.Struct, frozen=True):

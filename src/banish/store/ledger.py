@@ -106,7 +106,7 @@ def past(connection: sqlite3.Connection, now: Instant) -> dict[str, dict[Subject
         ):
             name = (from_column(jail), to_subject(subject, kind))
             if name not in found or found[name][0].since < since:
-                found[name] = (PastBan(count_, since, until), reason)
+                found[name] = (PastBan(count_, since, until, reason == "folded"), reason)
     by_jail: dict[str, dict[Subject, PastBan]] = {}
     for (name_of_jail, who), (last, reason) in found.items():
         if reason != "operator":

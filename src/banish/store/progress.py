@@ -67,10 +67,11 @@ def _write_changes(connection: sqlite3.Connection, changes: JailChanges) -> None
     kept, gone = [], []
     for subject, tally in changes.tallies.items():
         name = (to_column(subject.text), subject.kind.value, jail)
-        if tally is None or not tally.times:
+        newest = _newest(tally)
+        if newest is None:
             gone.append(name)
         else:
-            kept.append((*name, tally.times[-1], to_blob(tally)))
+            kept.append((*name, newest, to_blob(tally)))
     connection.executemany(
         "INSERT OR REPLACE INTO tallies (subject, kind, jail, newest, tally)"
         " VALUES (?, ?, ?, ?, ?)",
@@ -81,3 +82,10 @@ def _write_changes(connection: sqlite3.Connection, changes: JailChanges) -> None
         "INSERT OR REPLACE INTO totals (jail, failures, bans) VALUES (?, ?, ?)",
         (jail, changes.failures_total, changes.bans_total),
     )
+
+
+def _newest(tally: Tally | None) -> Instant | None:
+    """Return the newest time in *tally*; None where there is nothing to keep."""
+    if tally is None:
+        return None
+    return max((*tally.times[-1:], *(member.at for member in tally.members)), default=None)

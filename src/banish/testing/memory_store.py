@@ -48,7 +48,9 @@ class MemoryStore:
                 in_force.setdefault(jail, []).append(last.ban)
             elif last.reason != "operator":
                 ban = last.ban
-                past.setdefault(jail, {})[subject] = PastBan(ban.count, ban.since, ban.until)
+                past.setdefault(jail, {})[subject] = PastBan(
+                    ban.count, ban.since, ban.until, last.reason == "folded"
+                )
         jails = {
             jail: JailMemory(
                 tuple(in_force.get(jail, ())),
