@@ -88,7 +88,7 @@ def test_first_failregex_that_matches_wins() -> None:
 
 def test_rules_may_be_narrowed_to_those_that_could_match() -> None:
     it = matcher(["^ a <HOST>", "^ b <HOST>", "^ . <HOST>"])
-    for rules, rule in (([1, 3], 3), ([2], 2), ([], 0), (None, 2)):
+    for rules, rule in (((1, 3), 3), ((2,), 2), ((), 0), (None, 2)):
         failure = it.match(stamped("b 192.0.2.1"), NOW, rules=rules)
         assert (failure.rule if failure else 0) == rule
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from banish.detect.pattern import Captured
-from banish.detect.session import EVIDENCE_LINES, LIFETIME, USERS, Joined, Sessions, wait
+from banish.detect.session import EVIDENCE_LINES, LIFETIME, USERS, Session, Sessions, wait
 from banish.model.failure import Evidence
 from banish.model.instant import Instant
 
@@ -17,7 +17,7 @@ def line(text: str) -> tuple[Evidence, ...]:
 
 def join(
     sessions: Sessions, key: str, text: str, at: float = 0, /, **captured: Captured
-) -> tuple[Joined, bool, str]:
+) -> tuple[Session, bool, str]:
     """Join one line; as the matcher does, let a failure without an address wait."""
     joined = sessions.join(key, dict(captured), line(text), Instant(at))
     pending = joined.is_failure and "ip4" not in joined.captured and "ip6" not in joined.captured
@@ -159,10 +159,27 @@ def test_text_that_is_no_ipv6_address_owns_its_sessions_by_its_text() -> None:
 
 
 def test_session_moves_to_the_address_it_turns_out_to_be_from() -> None:
-    sessions = Sessions()
-    for address in ("192.0.2.1", "192.0.2.2", "192.0.2.1"):
-        join(sessions, "7", "hello", ip4=address, nofail="x")
-    assert list(sessions._owned) == ["192.0.2.1"]
+    sessions = Sessions(capacity=8)
+    for address in ("192.0.2.1", "192.0.2.2"):
+        join(sessions, "moved", "hello", ip4=address, nofail="x")
+    for number in range(4):
+        join(sessions, f"{number}", "hello", ip4="192.0.2.1", nofail="x")
+    for number in range(4, 8):
+        join(sessions, f"{number}", "hello", ip4=f"192.0.2.{number}", nofail="x")
+    assert sessions.evicted == 1
+    assert join(sessions, "0", "bad")[1] is False
+    assert join(sessions, "moved", "bad")[1] is True
+
+
+def test_sessions_whose_time_is_over_make_room_first() -> None:
+    sessions = Sessions(capacity=8)
+    for number in range(7):
+        join(sessions, f"{number}", "hello", 0, ip4="192.0.2.1", nofail="x")
+    join(sessions, "live", "hello", LIFETIME, ip4="192.0.2.1", nofail="x")
+    for number in range(8):
+        join(sessions, f"new {number}", "hello", LIFETIME + 1, ip4="192.0.2.2", nofail="x")
+    assert sessions.evicted == 1
+    assert join(sessions, "live", "bad", LIFETIME + 1)[1] is True
 
 
 @given(
@@ -192,7 +209,7 @@ def test_books_are_kept_whatever_comes(
         captured |= {"user": user} if user else {}
         joined, failed, _ = join(sessions, key, "x", at, **captured)
         assert not failed or (joined.evidence and joined.lines >= 1)
-        owned = {key for keys in sessions._owned.values() for key in keys}
-        assert owned == set(sessions._open)
-        assert all(sessions._owned.values())
         assert len(sessions) <= 8
+        assert sum(sessions._owned.values()) == len(sessions)
+        assert len(joined.evidence) <= EVIDENCE_LINES
+        assert not {"nofail", "mlfforget", "mlfgained"} & set(joined.captured)

@@ -15,6 +15,7 @@ import re
 from typing import NamedTuple
 
 from banish.detect.pattern import Pattern
+from banish.detect.quarantine import interruptible
 from banish.model.address import parse_address
 
 ADDRESSES_LIMIT = 8
@@ -29,7 +30,6 @@ _WORD_CHARACTERS = 32
 _LEAST_DOTS = 3
 _LEAST_COLONS = 7
 """An address has at least so many of the one or of the other, or two colons together."""
-_GROUPS = ("ip4", "ip6")
 
 
 class Reading(NamedTuple):
@@ -57,7 +57,18 @@ class Ambiguities:
 
     def look(self, rule: int, pattern: Pattern, found: re.Match[str]) -> Reading | None:
         """Return the second reading of what failregex *rule* has found, if there is one."""
-        reading = _second_reading(rule, pattern, found)
+        for group in pattern.address_groups:
+            captured = found[group]
+            if captured:
+                break
+        else:
+            return None
+        # Most lines hold one address only, and that is cheaply seen.
+        text = found.string
+        dots = text.count(".") - captured.count(".")
+        if dots < _LEAST_DOTS and "::" not in text and text.count(":") < _LEAST_COLONS:
+            return None
+        reading = _second_reading(rule, pattern, found, group)
         if reading is not None:
             self.total += 1
             if rule not in self._told:
@@ -71,17 +82,13 @@ class Ambiguities:
         return taken
 
 
-def _second_reading(rule: int, pattern: Pattern, found: re.Match[str]) -> Reading | None:
-    group = _group(found)
-    if not group:
-        return None
+@interruptible("failregex")
+def _second_reading(
+    number: int, pattern: Pattern, found: re.Match[str], group: str
+) -> Reading | None:
     text = found.string
     begin, end = found.span(group)
     captured = found[group]
-    # Most lines hold one address only, and that is cheaply seen.
-    dots = text.count(".") - captured.count(".")
-    if dots < _LEAST_DOTS and "::" not in text and text.count(":") < _LEAST_COLONS:
-        return None
     others = [
         each.span()
         for each, _ in zip(_ADDRESS.finditer(text), range(ADDRESSES_LIMIT), strict=False)
@@ -91,8 +98,8 @@ def _second_reading(rule: int, pattern: Pattern, found: re.Match[str]) -> Readin
         return None
     masked = text[:begin] + "~" * (end - begin) + text[end:]
     again = pattern.search(masked)
-    if again is not None and (taken := _group(again)):
-        return Reading(rule, text, captured, again[taken], again.start(taken) > begin)
+    if again is not None and (taken := _group(pattern, again)):
+        return Reading(number, text, captured, again[taken], again.start(taken) > begin)
     word = _word_before(text, begin)
     for other_begin, other_end in others:
         if _word_before(text, other_begin) != word:
@@ -101,15 +108,17 @@ def _second_reading(rule: int, pattern: Pattern, found: re.Match[str]) -> Readin
         rest = text[:begin] + text[other_begin:] if is_last else text[:other_end] + text[end:]
         again = pattern.search(rest)
         other = text[other_begin:other_end]
-        if again is not None and (taken := _group(again)) and again[taken] == other != captured:
-            return Reading(rule, text, captured, other, is_last)
+        if again is None:
+            continue
+        taken = _group(pattern, again)
+        if taken and again[taken] == other != captured:
+            return Reading(number, text, captured, other, is_last)
     return None
 
 
-def _group(found: re.Match[str]) -> str:
+def _group(pattern: Pattern, found: re.Match[str]) -> str:
     """Return which group holds the address that *found* names; empty for none."""
-    groups = found.groupdict()
-    return next((name for name in _GROUPS if groups.get(name)), "")
+    return next((name for name in pattern.address_groups if found[name]), "")
 
 
 def _word_before(text: str, at: int) -> str:

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from datetime import tzinfo
 
 from banish.detect.datepattern import Template
+from banish.detect.quarantine import OverBudgetError, Quarantine, interruptible
 from banish.model.instant import Instant
 
 FAR = 1 << 30
@@ -60,6 +61,8 @@ class DateFinder:
     def __init__(self, templates: Sequence[Template], zone: tzinfo | None = None) -> None:
         self._entries = [_Entry(template) for template in templates]
         self._zone = zone
+        self.quarantine = Quarantine()
+        self.quarantine.watch("datepattern", 0, *templates)
         self._last: _Entry | None = None
         self._span = (1, FAR)
         """Where the last date stood."""
@@ -71,10 +74,8 @@ class DateFinder:
         self._line: str | None = None
         self._now = Instant(0)
         self._dated: Dated = ("", None, False)
-        self.text = ""
-        """The time as it stands in the line that was asked for last, or empty."""
-        self.template: Template | None = None
-        """The format of that time."""
+        self._found: tuple[_Entry, re.Match[str]] | None = None
+        """What was found last."""
 
     def hits(self) -> list[tuple[int, Template]]:
         """Return how often each format was found, the most frequent first."""
@@ -102,32 +103,39 @@ class DateFinder:
             return self._dated
         self._line = line
         self._now = now
-        self._unlearned = None
-        found = None
-        entry = self._last
-        if entry is not None and entry.template.is_fixed:
-            found = entry.template.search(line)
+        try:
+            entry, found = self._search(line)
+        except OverBudgetError as error:
+            self.quarantine.offend(error, line)
+            entry = found = None
+        dated: Dated
         if found is None or entry is None:
-            entry, found = self._choose(line)
-        if found is None or entry is None:
-            self.text = ""
-            self.template = None
-            self._dated = (line + "\n", None, False)
+            self._unlearned = None
+            dated = (line + "\n", None, False)
         else:
             self._unlearned = (entry, found)
-            self.template = entry.template
             start, end = found.span(1)
             if start < end:
-                self.text = line[start:end]
                 at = entry.template.read(found, now, self._zone)
-                self._dated = (line[:start] + line[end:] + "\n", at, False)
+                dated = (f"{line[:start]}{line[end:]}\n", at, False)
             else:
-                self.text = ""
-                self._dated = (line + "\n", None, True)
+                dated = (line + "\n", None, True)
+        self._dated = dated
+        self._found = self._unlearned
         if self._left_to_learn:
             self._left_to_learn -= 1
             self.confirm()
-        return self._dated
+        return dated
+
+    @property
+    def text(self) -> str:
+        """The time as it stands in the line that was asked for last, or empty."""
+        return self._found[1][1] if self._found is not None else ""
+
+    @property
+    def template(self) -> Template | None:
+        """The format of that time."""
+        return self._found[0].template if self._found is not None else None
 
     def confirm(self) -> None:
         """Learn from the line that was asked about last: how its time is written, and where."""
@@ -140,6 +148,16 @@ class DateFinder:
         if entry is not self._last or not entry.template.is_fixed:
             self._settle(entry, found)
 
+    @interruptible("datepattern")
+    def _search(self, line: str) -> tuple[_Entry | None, re.Match[str] | None]:
+        entry = self._last
+        if entry is not None and entry.template.is_fixed:
+            found = entry.template.search(line)
+            if found is not None:
+                return entry, found
+        return self._choose(line)
+
+    @interruptible("datepattern")
     def _choose(self, line: str) -> tuple[_Entry | None, re.Match[str] | None]:
         best: tuple[_Entry | None, re.Match[str] | None] = (None, None)
         best_distance = FAR
@@ -172,6 +190,7 @@ class DateFinder:
                 best, best_distance = (entry, found), distance
         return best
 
+    @interruptible("datepattern")
     def _search_again(self, last: _Entry, line: str) -> tuple[re.Match[str] | None, bool]:
         """Search for the last format, and tell whether the whole line was searched."""
         start, end = self._span

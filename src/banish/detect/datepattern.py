@@ -15,11 +15,12 @@ locale, since a daemon has none.
 import functools
 import re
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import tzinfo
 
 from banish.detect import timestamp
 from banish.detect.pattern import Search, scope_flags
+from banish.detect.quarantine import interruptible
 from banish.detect.zone import ABBREVIATION
 from banish.errors import ConfigError
 from banish.model.instant import Instant
@@ -131,7 +132,17 @@ class Template:
     second come together.
     """
 
-    __slots__ = ("_groups", "_read", "is_fixed", "name", "pattern", "regex", "search", "weight")
+    __slots__ = (
+        "_minute",
+        "_names",
+        "_read",
+        "is_fixed",
+        "name",
+        "pattern",
+        "regex",
+        "search",
+        "weight",
+    )
 
     def __init__(self, pattern: str, name: str, regex: str, *, is_fixed: bool, weight: float = 1.0):
         self.pattern = pattern
@@ -140,21 +151,26 @@ class Template:
         self.is_fixed = is_fixed
         """Whether it stands at a line's beginning or end only."""
         self.weight = weight
-        self._groups: tuple[tuple[str, int], ...] = ()
+        self._names: tuple[str, ...] = ()
+        """The directives it has, seconds last."""
         self._read: tuple[str, Instant, tzinfo | None, Instant | None] = (
             "",
             Instant(0),
             None,
             None,
         )
+        self._minute: tuple[Sequence[str | None], Instant, tzinfo | None, Instant] | None = None
+        """All but the seconds of what was read last, and when that minute began."""
         self.search: Search = self._search_first
 
+    @interruptible("datepattern")
     def _search_first(self, line: str) -> "re.Match[str] | None":
         compiled = self.compile()
         _, anchored = scope_flags(self.regex)
         self.search = compiled.match if anchored else compiled.search
         return self.search(line)
 
+    @interruptible("datepattern")
     def search_within(self, line: str, start: int, end: int) -> "re.Match[str] | None":
         """Search *line* from *start* on as if it ended at *end*."""
         return self.compile().search(line, start, end)
@@ -167,11 +183,8 @@ class Template:
 
         """
         compiled = _compiled(self.regex)
-        self._groups = tuple(
-            (name, index)
-            for name, index in compiled.groupindex.items()
-            if name not in {"f", "_sep"}
-        )
+        names = (name for name in compiled.groupindex if name not in {"f", "_sep"})
+        self._names = tuple(sorted(names, key=lambda name: name == "S"))
         return compiled
 
     def read(self, found: "re.Match[str]", now: Instant, zone: tzinfo | None) -> Instant | None:
@@ -179,10 +192,31 @@ class Template:
         last_text, last_now, last_zone, at = self._read
         text = found[0]
         if text != last_text or now != last_now or zone is not last_zone:
-            parts = {name: found[index] for name, index in self._groups}
-            at = timestamp.read_parts(parts, now, zone)
+            at = self._read_anew(found.group(0, 0, *self._names)[2:], now, zone)
             self._read = (text, now, zone, at)
         return at
+
+    def _read_anew(
+        self, values: Sequence[str | None], now: Instant, zone: tzinfo | None
+    ) -> Instant | None:
+        """Read the parts; of times within one minute only the first is made out as a whole."""
+        seconds = values[-1] if self._names[-1:] == ("S",) else None
+        if seconds is None:
+            parts = dict(zip(self._names, values, strict=True))
+            return timestamp.read_parts(parts, now, zone)
+        minute = values[:-1]
+        known = self._minute
+        if known is None or known[0] != minute or known[1] != now or known[2] is not zone:
+            self._minute = None
+            parts = dict(zip(self._names, values, strict=True))
+            first, last = (
+                timestamp.read_parts(parts | {"S": second}, now, zone) for second in ("0", "61")
+            )
+            # What is guessed, such as the year, must be the same for all of the minute.
+            if first is None or last is None or last - first != 61:
+                return timestamp.read_parts(parts, now, zone)
+            known = self._minute = (minute, now, zone, first)
+        return Instant(known[3] + int(seconds))
 
 
 def parse_datepattern(regex: Regex | None) -> tuple[Template, ...]:

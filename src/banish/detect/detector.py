@@ -9,6 +9,8 @@ same formats. Bytes that are no text become U+FFFD, counted, and match as that.
 
 from collections.abc import Iterable, Iterator, Sequence
 
+import msgspec
+
 from banish.detect.datefinder import DateFinder
 from banish.detect.encoding import encoding_named
 from banish.detect.matcher import Matcher
@@ -38,6 +40,10 @@ class Detector:
         self.matchers = tuple(matchers)
         self.undecodable = 0
         """Lines looked at that held bytes which are no text, once for each encoding tried."""
+        self.stops = False
+        """Set while `feed` is at work, it makes it stop after the line in hand."""
+        self.rest: Batch | None = None
+        """What the last `feed` left since it was told to stop."""
         self.encodings = tuple(
             encoding_named(matcher.settings.logencoding) for matcher in self.matchers
         )
@@ -49,6 +55,14 @@ class Detector:
             first = finders.setdefault((pattern, settings.logtimezone), matcher)
             matcher.share_dates(first.dates)
         self._finders = tuple(first.dates for first in finders.values())
+        jails: dict[int, str] = {}
+        for matcher in self.matchers:
+            jails.setdefault(id(matcher.dates), matcher.jail)
+        self.quarantines = (
+            *((matcher.jail, matcher.quarantine) for matcher in self.matchers),
+            *((jails[id(finder)], finder.quarantine) for finder in self._finders),
+        )
+        """The quarantines of all its regexes, each with the jail that they are told for."""
         self._prefilter = prefilter
         everybody = range(len(self.matchers))
         self._always = tuple(
@@ -58,7 +72,11 @@ class Detector:
         )
 
     def feed(self, batch: Batch, now: Instant) -> list[Failure]:
-        """Take the lines of *batch*; return the failures they make, in their order."""
+        """Take the lines of *batch*; return the failures they make, in their order.
+
+        Told to stop, it leaves a `rest`; feeding that makes the failures that it did not.
+        """
+        self.stops = False
         feeding = _Feeding(self, batch, now)
         block = batch.block
         if self._prefilter is None or len(self._always) == len(self.matchers):
@@ -67,12 +85,15 @@ class Detector:
             begin = 0
             if batch.times is None:
                 begin = feeding.learn(self._finders)
-            found = self._prefilter.scan(block[begin:] if begin else block)
-            if found is None or self._always:
+            found: Sequence[Found] | None = ()
+            if not feeding.stopped_at:
+                found = self._prefilter.scan(block[begin:] if begin else block)
+            if found is None or (self._always and not feeding.stopped_at):
                 feeding.take(feeding.every_line(begin, self._always, found, begin))
             else:
                 feeding.take(found, begin)
         feeding.finish()
+        self.rest = feeding.rest()
         return feeding.failures
 
     def decode(self, raw: bytes, encoding: str) -> str:
@@ -102,6 +123,8 @@ class _Feeding:
         self._seen = [0] * len(detector.matchers)
         """How many lines each matcher has taken or been told of."""
         self._place = 0
+        self.stopped_at = 0
+        """Where the next line begins, if it was told to stop before all lines were taken."""
         self._encoding = ""
 
     def learn(self, finders: Sequence[DateFinder]) -> int:
@@ -112,6 +135,8 @@ class _Feeding:
             end = self._end(begin)
             self.take([(begin, end, self._everybody)])
             begin = end + 1
+            if self.stopped_at:
+                break
         return begin
 
     def every_line(
@@ -124,7 +149,7 @@ class _Feeding:
         """
         wanted_at = None
         if found is not None:
-            wanted_at = {each.begin + shift: each.wanted for each in found}
+            wanted_at = {at + shift: who for at, _, who in found}
         wanted: Sequence[Wanted] = self._everybody
         while begin < len(self._batch.block):
             if wanted_at is not None:
@@ -140,7 +165,8 @@ class _Feeding:
         batch = self._batch
         block, times = batch.block, batch.times
         live, path, start, now = batch.live, batch.path, batch.start, self._now
-        matchers, encodings = self._detector.matchers, self._detector.encodings
+        detector = self._detector
+        matchers, encodings = detector.matchers, detector.encodings
         seen, behind, add = self._seen, self._behind, self.failures.append
         for begin, end, wanted in lines:
             if shift:
@@ -154,7 +180,7 @@ class _Feeding:
             for index, rules in wanted:
                 encoding = encodings[index]
                 if encoding != self._encoding:
-                    line = self._detector.decode(self._clean(begin, end), encoding)
+                    line = detector.decode(self._clean(begin, end), encoding)
                     self._encoding = encoding
                 skipped = number - seen[index]
                 seen[index] = number + 1
@@ -171,10 +197,25 @@ class _Feeding:
                 )
                 if failure is not None:
                     add(failure)
+            if detector.stops:
+                self.stopped_at = end + 1
+                break
+
+    def rest(self) -> Batch | None:
+        """Return the lines that were not taken."""
+        batch, at = self._batch, self.stopped_at
+        if not 0 < at < len(batch.block):
+            return None
+        times = batch.times[batch.block.count(b"\n", 0, at) :] if batch.times is not None else None
+        return msgspec.structs.replace(
+            batch, block=batch.block[at:], start=batch.start + at, times=times
+        )
 
     def finish(self) -> None:
         """Tell all matchers of the lines at the end that they have not looked at."""
         block = self._batch.block
+        if self.stopped_at:
+            block = block[: self.stopped_at]
         total = self._number + block.count(b"\n", self._counted)
         total += bool(block and not block.endswith(b"\n"))
         self._place = len(block) + bool(block and not block.endswith(b"\n"))

@@ -35,7 +35,8 @@ def identify(
     for group in ("ip4", "ip6"):
         text = captured.get(group)
         if isinstance(text, str):
-            address = _address(text, captured.get("cidr"))
+            mask = captured.get("cidr")
+            address = _address(text, mask) if mask or "/" in text else parse_address(text)
             if identifier is None or identifier == text:
                 return address, None, text
             return _identifier(identifier, usedns), address, str(identifier)
@@ -57,7 +58,7 @@ def tags_of(captured: Mapping[str, Captured], users: tuple[str, ...]) -> Tags:
     tags = {
         name: text
         for name, text in captured.items()
-        if name not in _HIDDEN and not name.startswith("skiplines")
+        if name not in _HIDDEN and name[:9] != "skiplines"
     }
     if "fport" in tags:
         tags["port"] = tags.pop("fport")

@@ -17,12 +17,13 @@ from collections.abc import Callable, Iterable, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from banish.detect.ambiguity import Ambiguities
+from banish.detect.ambiguity import Ambiguities, Reading
 from banish.detect.datefinder import Dated, DateFinder
 from banish.detect.datepattern import parse_datepattern
 from banish.detect.identity import identify, tags_of
 from banish.detect.multiline import LineBuffer
-from banish.detect.pattern import Pattern, compile_pattern, groups_of
+from banish.detect.pattern import Captured, Pattern, Search, compile_pattern, groups_of
+from banish.detect.quarantine import OverBudgetError, Quarantine, interruptible
 from banish.detect.report import Counters, LineReport, LineState
 from banish.detect.session import Sessions, wait
 from banish.detect.zone import zone_named
@@ -38,6 +39,12 @@ KNOWN_SECONDS = 60
 KNOWN_LINES = 64
 """An undated line takes the time of the last dated one if that is no older and no further up."""
 
+Searches = Sequence[tuple[int, Search]]
+"""Rules to be tried, in order, each with its number."""
+
+CHOICES = 4_096
+"""Choices of rules that are remembered; a prefilter makes some dozens."""
+
 Behind = Callable[[int], Iterable[str]]
 """Gives so many of the lines that stand just before one, the nearest first."""
 
@@ -46,25 +53,21 @@ def _no_lines(_: int) -> Iterable[str]:
     return ()
 
 
-class _Hit(NamedTuple):
-    """A failregex matched."""
+_Hit = tuple[int, "re.Match[str]", "re.Match[str] | None", str, int]
+"""A failregex matched: which, what it found, what the prefregex found, the text
+that was searched, and where that begins in the text of the line or lines.
 
-    rule: int
-    found: re.Match[str]
-    before: re.Match[str] | None
-    """What the prefregex found."""
-    searched: str
-    shift: int
-    """Where the searched text begins in the text of the line or lines."""
+A plain tuple, as one is made for each line that matches."""
+
+_NO_TAGS: Tags = MappingProxyType({})
 
 
 class _Outcome(NamedTuple):
-    """What a hit came to."""
+    """What a hit came to, for `Matcher.trace`."""
 
     state: LineState
-    failure: Failure | None = None
     ignore_rule: int = 0
-    tags: Tags = MappingProxyType({})
+    tags: Tags = _NO_TAGS
     host: str = ""
     lines: int = 0
 
@@ -110,7 +113,13 @@ class Matcher:
             compile_pattern(regex, option="ignoreregex", usedns=usedns, multiline=many)
             for regex in settings.ignoreregex
         )
-        self._searches = tuple(enumerate((rule.search for rule in self.rules), 1))
+        self._note_searches()
+        self.quarantine = Quarantine(self._note_searches)
+        for option, patterns in (("failregex", self.rules), ("ignoreregex", self.ignores)):
+            for number, pattern in enumerate(patterns, 1):
+                self.quarantine.watch(option, number, pattern)
+        if self._prefregex is not None:
+            self.quarantine.watch("prefregex", 0, self._prefregex)
         self._ignores_first = 0 < len(self.ignores) < len(self.rules) - 2
         self._ignores_after = bool(self.ignores) and not self._ignores_first
         self._buffer = LineBuffer(settings.maxlines) if many else None
@@ -124,6 +133,13 @@ class Matcher:
         self._at: Instant | None = None
         self._is_undated = False
         self._is_retimed = False
+        self._is_traced = False
+        """Whether ``_outcome`` is to be filled in."""
+        self._outcome = _Outcome("missed")
+
+    def _note_searches(self) -> None:
+        self._searches = tuple(enumerate((rule.search for rule in self.rules), 1))
+        self._chosen: dict[tuple[int, ...] | None, Searches] = {None: self._searches}
 
     @property
     def prefregex(self) -> Pattern | None:
@@ -148,7 +164,7 @@ class Matcher:
         path: str = "",
         offset: int = 0,
         at: Instant | None = None,
-        rules: Sequence[int] | None = None,
+        rules: tuple[int, ...] | None = None,
         skipped: int = 0,
         behind: Behind = _no_lines,
     ) -> Failure | None:
@@ -175,13 +191,17 @@ class Matcher:
             text = self._buffer.add(text, self._evidence(line, path, offset, now))
         if self._at is None:
             return None
-        if self._ignores_first and self._ignored_by(text):
-            self.counters.ignored += 1
+        try:
+            if self._ignores_first and self._ignored_by(text):
+                self.counters.ignored += 1
+                return None
+            hit = self._find(text, rules)
+            if hit is None:
+                return None
+            return self._account(hit, line, path, offset, now)
+        except OverBudgetError as error:
+            self.quarantine.offend(error, line)
             return None
-        hit = self._find(text, rules)
-        if hit is None:
-            return None
-        return self._account(hit, line, path, offset, now).failure
 
     def pass_over(
         self,
@@ -209,6 +229,16 @@ class Matcher:
 
         With *live* None no line is too old and none counts as now.
         """
+        try:
+            return self._trace(line, now, at, live=live)
+        except OverBudgetError as error:
+            self._is_traced = False
+            self.quarantine.offend(error, line)
+            return LineReport(line=line, state="missed", stopped=error.name)
+
+    def _trace(
+        self, line: str, now: Instant, at: Instant | None, *, live: bool | None
+    ) -> LineReport:
         self.counters.lines += 1
         dated = None if at is not None else self.dates.find(line, now)
         text = self._take_time(line, now, at, dated, live=live)
@@ -216,7 +246,10 @@ class Matcher:
         undated = self._is_undated
 
         def report(
-            outcome: _Outcome, rules: tuple[int, ...] = (), prefregex: bool | None = None
+            outcome: _Outcome,
+            rules: tuple[int, ...] = (),
+            prefregex: bool | None = None,
+            failure: Failure | None = None,
         ) -> LineReport:
             return LineReport(
                 line=line,
@@ -226,7 +259,7 @@ class Matcher:
                 rules=rules,
                 ignore_rule=outcome.ignore_rule,
                 prefregex=prefregex,
-                failures=(outcome.failure,) if outcome.failure else (),
+                failures=(failure,) if failure else (),
                 date=date,
                 template=template.name if template else "",
                 at=self._at,
@@ -246,16 +279,16 @@ class Matcher:
         hit = self._find(text, None)
         prefregex = None
         if self._prefregex is not None:
-            prefregex = hit is not None or self._prefregex.search(text) is not None
+            prefregex = hit is not None or self._is_let_through(text)
         if hit is None:
             return report(_Outcome("missed"), prefregex=prefregex)
         others: tuple[int, ...] = ()
         if self._check_all:
-            later = self._searches[hit.rule :]
-            others = tuple(number for number, search in later if search(hit.searched))
-        return report(
-            self._account(hit, line, "", 0, now), (hit.rule, *others), prefregex=prefregex
-        )
+            others = self._also_matching(hit[3], hit[0])
+        self._is_traced = True
+        failure = self._account(hit, line, "", 0, now)
+        self._is_traced = False
+        return report(self._outcome, (hit[0], *others), prefregex, failure)
 
     def _take_time(
         self,
@@ -298,15 +331,16 @@ class Matcher:
             else:
                 at = found
         if live:
-            trusted = _trusted(at, now, live=live)
-            self._is_retimed = trusted != at
-            at = trusted
+            if not -OFF_SECONDS < at - now < OFF_SECONDS:
+                self._is_retimed = at != now
+                at = now
         elif live is False and at < now - self._findtime:
             self.counters.too_old += 1
             text = None
         self._at = at
         if is_dated:
-            self._know(at, self.counters.lines)
+            self._known = at
+            self._known_line = self.counters.lines
         return text
 
     def _know(self, at: Instant, number: int) -> None:
@@ -336,6 +370,7 @@ class Matcher:
                 self._know(_trusted(at, now, live=live), number - distance)
                 return
 
+    @interruptible("ignoreregex")
     def _ignored_by(self, text: str) -> int:
         """Return the first ignoreregex that matches *text*, counted from 1, or 0."""
         for number, pattern in enumerate(self.ignores, 1):
@@ -343,10 +378,24 @@ class Matcher:
                 return number
         return 0
 
-    def _find(self, text: str, rules: Sequence[int] | None) -> _Hit | None:
+    @interruptible("prefregex")
+    def _is_let_through(self, text: str) -> bool:
+        return self._prefregex is not None and self._prefregex.search(text) is not None
+
+    @interruptible("failregex")
+    def _also_matching(self, text: str, rule: int) -> tuple[int, ...]:
+        """Return which failregexes after *rule* match, too."""
+        found = []
+        for number, search in self._searches[rule:]:
+            if search(text) is not None:
+                found.append(number)
+        return tuple(found)
+
+    @interruptible("failregex")
+    def _find(self, text: str, rules: tuple[int, ...] | None) -> _Hit | None:
         """Return the first failregex that matches, behind the prefregex if there is one."""
         before = None
-        shift = 0
+        number = shift = 0  # until a failregex is searched for, it is the prefregex
         if self._prefregex is not None:
             before = self._prefregex.search(text)
             if before is None:
@@ -354,77 +403,111 @@ class Matcher:
             if self._narrows and (content := before["content"]):
                 shift = before.start("content")
                 text = content + "\n"
-        searches = self._searches if rules is None else [self._searches[n - 1] for n in rules]
-        for number, search in searches:
+        for number, search in self._chosen.get(rules) or self._choose(rules):
             found = search(text)
             if found is not None:
-                return _Hit(number, found, before, text, shift)
+                return number, found, before, text, shift
         return None
 
-    def _account(self, hit: _Hit, line: str, path: str, offset: int, now: Instant) -> _Outcome:
-        """Return what a hit comes to, in its session and under the ignoreregexes."""
+    def _choose(self, rules: tuple[int, ...] | None) -> Searches:
+        assert rules is not None
+        chosen = tuple(self._searches[number - 1] for number in rules)
+        if len(self._chosen) < CHOICES:
+            self._chosen[rules] = chosen
+        return chosen
+
+    def _account(
+        self, hit: _Hit, line: str, path: str, offset: int, now: Instant
+    ) -> Failure | None:
+        """Return the failure that a hit makes, if any, in its session and under the ignoreregexes.
+
+        Leaves in ``_outcome`` what it comes to otherwise.
+        """
+        rule, found, before, searched, shift = hit
         covered: list[int] = []
         if self._buffer is not None:
-            covered = self._buffer.covered(hit.found, hit.shift)
-        if self._ignores_after:
-            searched = hit.searched if self._buffer is None else self._buffer.text(covered)
-            if ignored_by := self._ignored_by(searched):
-                self.counters.ignored += 1
-                if self._buffer is not None:
-                    self._buffer.take(covered)
-                return _Outcome("ignored", ignore_rule=ignored_by)
-        self.counters.matched += 1
-        self.counters.undated += self._is_undated
-        self.counters.retimed += self._is_retimed
+            covered = self._buffer.covered(found, shift)
+        if self._ignores_after and self._is_ignored(searched, covered):
+            return None
+        counters = self.counters
+        counters.matched += 1
+        counters.undated += self._is_undated
+        counters.retimed += self._is_retimed
         self.dates.confirm()
-        pattern = self.rules[hit.rule - 1]
-        captured = pattern.groups(hit.found)
-        reading = self.ambiguities.look(hit.rule, pattern, hit.found)
-        if reading is not None and self.settings.ambiguous != "report":
-            if self.settings.ambiguous == "none":
-                self.counters.unusable += 1
-                return _Outcome("unusable", host=reading.captured)
-            if reading.is_last:
-                captured.pop("ip4", None)
-                captured.pop("ip6", None)
-                captured["ip6" if ":" in reading.other else "ip4"] = reading.other
-        if self._prefregex is not None and hit.before is not None:
-            captured = {**self._prefregex.groups(hit.before), **captured}
+        pattern = self.rules[rule - 1]
+        captured = pattern.groups(found)
+        reading = self.ambiguities.look(rule, pattern, found)
+        if reading is not None and not self._settle(reading, captured):
+            return None
+        if self._prefregex is not None and before is not None:
+            captured = {**self._prefregex.groups(before), **captured}
         if self._buffer is None:
             evidence: tuple[Evidence, ...] = (self._evidence(line, path, offset, now),)
         else:
             evidence = self._buffer.take(covered)
         lines = len(evidence)
         key = captured.get("mlfid")
+        at = self._at if self._at is not None else now
+        users: tuple[str, ...] = ()
         joined = None
         if isinstance(key, str):
-            at = self._at if self._at is not None else now
             joined = self.sessions.join(key, captured, evidence, at)
             captured, evidence, lines = joined.captured, joined.evidence, joined.lines
-            is_failure = joined.is_failure
+            is_failure, users = joined.is_failure, joined.users
         else:
             is_failure = not (captured.get("nofail") or captured.get("mlfgained"))
-        tags = tags_of(captured, joined.users if joined else ())
+        if not is_failure and not self._is_traced:
+            return None
+        tags = tags_of(captured, users)
         subject, address, host = identify(captured, self._usedns)
         if not is_failure:
-            return _Outcome("informing", tags=tags, host=host)
+            self._outcome = _Outcome("informing", tags=tags, host=host)
+            return None
         if joined is not None and not host:
             wait(joined)
-            return _Outcome("pending", tags=tags)
+            self._outcome = _Outcome("pending", tags=tags)
+            return None
         if subject is None:
-            self.counters.unusable += 1
-            return _Outcome("unusable", tags=tags, host=host)
-        self.counters.failures += 1
-        failure = Failure(
+            counters.unusable += 1
+            self._outcome = _Outcome("unusable", tags=tags, host=host)
+            return None
+        counters.failures += 1
+        if self._is_traced:
+            self._outcome = _Outcome("failure", tags=tags, host=host, lines=lines)
+        return Failure(
             jail=self.jail,
             subject=subject,
-            at=Instant(min(self._at if self._at is not None else now, now)),
-            rule=hit.rule,
+            at=at if at < now else now,  # noqa: FURB136  a third of the cost of min()
+            rule=rule,
             evidence=evidence,
             tags=tags,
             address=address,
         )
-        return _Outcome("failure", failure, tags=tags, host=host, lines=lines)
+
+    def _is_ignored(self, searched: str, covered: list[int]) -> bool:
+        """Whether an ignoreregex matches what a failregex matched."""
+        if self._buffer is not None:
+            searched = self._buffer.text(covered)
+        ignored_by = self._ignored_by(searched)
+        if not ignored_by:
+            return False
+        self.counters.ignored += 1
+        if self._buffer is not None:
+            self._buffer.take(covered)
+        self._outcome = _Outcome("ignored", ignore_rule=ignored_by)
+        return True
+
+    def _settle(self, reading: Reading, captured: dict[str, Captured]) -> bool:
+        """Let *captured* name whom the jail takes of two readings; tell whether it takes any."""
+        if self.settings.ambiguous == "none":
+            self.counters.unusable += 1
+            self._outcome = _Outcome("unusable", host=reading.captured)
+            return False
+        if self.settings.ambiguous == "last" and reading.is_last:
+            captured.pop("ip4", None)
+            captured.pop("ip6", None)
+            captured["ip6" if ":" in reading.other else "ip4"] = reading.other
+        return True
 
     def _evidence(self, line: str, path: str, offset: int, now: Instant) -> Evidence:
         at = now if self._at is None else self._at

@@ -87,13 +87,24 @@ class Pattern:
     method, so that a line that does not match costs no Python call.
     """
 
-    __slots__ = ("_alternatives", "_tuples", "expanded", "names", "search", "source")
+    __slots__ = (
+        "_alternatives",
+        "_is_plain",
+        "_tuples",
+        "address_groups",
+        "expanded",
+        "names",
+        "search",
+        "source",
+    )
 
     def __init__(self, source: Regex, expanded: str, compiled: re.Pattern[str], *, anchored: bool):
         self.source = source
         self.expanded = expanded
         self.search: Search = compiled.match if anchored else compiled.search
         self.names = frozenset(compiled.groupindex)
+        self.address_groups = tuple(name for name in ("ip4", "ip6") if name in self.names)
+        """Its groups that hold an address as it stands in the line."""
         compound = sorted(
             (found[1], name, tags.group_name(found[2]))
             for name in compiled.groupindex
@@ -101,6 +112,7 @@ class Pattern:
         )
         self._alternatives = tuple((name, fills) for kind, name, fills in compound if kind == "alt")
         self._tuples = tuple((name, fills) for kind, name, fills in compound if kind == "tuple")
+        self._is_plain = not compound
 
     @property
     def names_subject(self) -> bool:
@@ -117,6 +129,8 @@ class Pattern:
         captured: dict[str, Captured] = {
             name: text for name, text in found.groupdict().items() if text is not None
         }
+        if self._is_plain and len(found.string) <= TEXT_CHARACTERS:
+            return captured
         for name, fills in self._alternatives:
             if (text := captured.get(name)) and not captured.get(fills):
                 captured[fills] = text

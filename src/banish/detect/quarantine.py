@@ -124,6 +124,13 @@ class Quarantined(NamedTuple):
         """What people call the rule."""
         return rule_name(self.option, self.rule)
 
+    @property
+    def told(self) -> str:
+        """What it means, in words."""
+        if not self.limit:
+            return f"{self.name} is off, it takes too long"
+        return f"{self.name} takes too long: lines above {self.limit} characters are skipped"
+
 
 class Released(NamedTuple):
     """A rule whose quarantine is over."""

@@ -18,8 +18,8 @@ handed out at once; so no failure that could be counted is lost this way, and
 from its newest line, where Fail2Ban counts from its first.
 """
 
+import functools
 import ipaddress
-from itertools import islice
 
 from banish.detect.pattern import Captured
 from banish.model.failure import Evidence
@@ -41,34 +41,33 @@ KEY_CHARACTERS = 255
 """Longest part of a session's key that tells it from others."""
 
 
-_FLAGS = ("nofail", "mlfgained", "mlfforget")
-
-
 class Session:
-    """What is known of one session."""
+    """What is known of one session, as of its newest line."""
 
     __slots__ = (
         "captured",
         "evidence",
         "informed",
         "informing",
+        "is_failure",
         "is_pending",
         "lines",
         "newest",
         "owner",
         "users",
-        "was_free",
     )
 
-    def __init__(self) -> None:
-        self.captured: dict[str, Captured] = {}
-        self.users: dict[str, None] = {}
+    def __init__(self, captured: dict[str, Captured]) -> None:
+        self.captured = captured
+        """All that was captured; what stands in a later line counts."""
+        self.users: tuple[str, ...] = ()
+        """Who was tried, in the order of first appearance."""
         self.is_pending = False
         """Whether a failure waits for its address."""
-        self.was_free = False
-        """Whether the newest line was no failure."""
-        self.evidence: list[Evidence] = []
-        self.informing: list[Evidence] = []
+        self.is_failure = True
+        """Whether the newest line was one."""
+        self.evidence: tuple[Evidence, ...] = ()
+        self.informing: tuple[Evidence, ...] = ()
         """Lines that were no failures, for when one comes."""
         self.informed = 0
         """How many those were, kept or not."""
@@ -76,21 +75,7 @@ class Session:
         """How many lines speak for the failure in hand, kept or not."""
         self.newest = Instant(0)
         self.owner = ""
-        """The address, as text, that the session is put down to."""
-
-
-class Joined:
-    """What one line comes to, together with its session."""
-
-    __slots__ = ("captured", "evidence", "is_failure", "lines", "session", "users")
-
-    def __init__(self, session: Session, *, is_failure: bool) -> None:
-        self.session = session
-        self.captured = session.captured
-        self.is_failure = is_failure
-        self.evidence = tuple(session.evidence)
-        self.lines = session.lines
-        self.users = tuple(session.users)
+        """The address, as text, that the session is put down to; empty: not known yet."""
 
 
 class Sessions:
@@ -106,111 +91,113 @@ class Sessions:
         self._capacity = capacity
         self._lifetime = lifetime
         self._open: dict[str, Session] = {}
-        self._owned: dict[str, dict[str, None]] = {}
+        """The one whose newest line came first is the first."""
+        self._owned: dict[str, int] = {}
+        """How many of them each owner has."""
         self.evicted = 0
-        """How many were dropped to make room."""
+        """How many were dropped to make room before their time was over."""
 
     def __len__(self) -> int:
         return len(self._open)
 
     def join(
         self, key: str, captured: dict[str, Captured], lines: tuple[Evidence, ...], at: Instant
-    ) -> Joined:
-        """Add lines that a rule matched at *at* to session *key*; return what it comes to.
+    ) -> Session:
+        """Add lines that a rule matched at *at* to session *key*; return what is known now.
 
-        Where the result `is_failure` and names no subject, tell `wait`.
+        *captured* is taken over, and changed. Where the result `is_failure` and
+        names no subject, tell `wait`.
         """
         key = key[:KEY_CHARACTERS]
-        forget = bool(captured.get("mlfforget"))
-        gained = bool(captured.get("mlfgained"))
-        is_free = gained or bool(captured.get("nofail"))
-        session = self._open.get(key)
-        if session is not None and at - session.newest > self._lifetime:
-            self._close(key, session)
-            session = None
+        is_free = bool(captured.pop("nofail", None))
+        gained = captured.pop("mlfgained", None)
+        forget = captured.pop("mlfforget", None)
+        user = captured.get("user")
+        session = self._open.pop(key, None)
+        if session is not None:
+            self._disown(session)
+            if at - session.newest > self._lifetime:
+                session = None
         if session is None:
-            session = Session()
-            if not forget:
-                self._add(key, session)
+            session = Session(captured)
+            if user and isinstance(user, str):
+                session.users = (user,)
         else:
             if gained:
                 session.is_pending = False
-            if not session.was_free and not session.is_pending:
+            if session.is_failure and not session.is_pending:
                 # The failure in hand was handed out; this line begins another.
-                session.evidence.clear()
+                session.evidence = ()
                 session.lines = 0
-            if forget:
-                self._close(key, session)
+            session.captured.update(captured)
+            users = session.users
+            if user and isinstance(user, str) and user not in users and len(users) < USERS:
+                session.users = (*users, user)
         session.newest = at
-        self._remember(session, captured)
         if not forget:
-            self._put_down(key, session)
+            if len(self._open) >= self._capacity:
+                self._make_room(at)
+            self._open[key] = session
+            owner = session.owner = _owner(session.captured)
+            self._owned[owner] = self._owned.get(owner, 0) + 1
         if session.is_pending or len(session.users) > 1:
             session.is_pending = False
-            is_free = False
-        session.was_free = is_free
-        if not is_free:
-            session.evidence = [*session.informing, *session.evidence, *lines][-EVIDENCE_LINES:]
+            session.is_failure = True
+        else:
+            session.is_failure = not (is_free or gained)
+        if session.is_failure:
             session.lines += session.informed + len(lines)
-            session.informing = []
+            if session.evidence or session.informing:
+                lines = (*session.informing, *session.evidence, *lines)
+            session.evidence = lines[-EVIDENCE_LINES:]
+            session.informing = ()
             session.informed = 0
         elif not forget:
             session.informed += len(lines)
-            session.informing = [*session.informing, *lines][-EVIDENCE_LINES:]
-        return Joined(session, is_failure=not is_free)
+            session.informing = (*session.informing, *lines)[-EVIDENCE_LINES:]
+        return session
 
-    def _remember(self, session: Session, captured: dict[str, Captured]) -> None:
-        session.captured.update(captured)
-        for flag in _FLAGS:
-            session.captured.pop(flag, None)
-        user = captured.get("user")
-        if isinstance(user, str) and user and len(session.users) < USERS:
-            session.users[user] = None
-
-    def _add(self, key: str, session: Session) -> None:
-        if len(self._open) >= self._capacity:
-            self._make_room()
-        self._open[key] = session
-        self._owned.setdefault("", {})[key] = None
-
-    def _close(self, key: str, session: Session) -> None:
-        del self._open[key]
-        owned = self._owned[session.owner]
-        del owned[key]
-        if not owned:
+    def _disown(self, session: Session) -> None:
+        left = self._owned[session.owner] - 1
+        if left:
+            self._owned[session.owner] = left
+        else:
             del self._owned[session.owner]
 
-    def _put_down(self, key: str, session: Session) -> None:
-        """Put the session down to the address it turns out to be from, as its newest."""
-        owned = self._owned[session.owner]
-        del owned[key]
-        owner = _owner(session.captured)
-        if owner != session.owner:
-            if not owned:
-                del self._owned[session.owner]
-            session.owner = owner
-            owned = self._owned.setdefault(owner, {})
-        owned[key] = None
+    def _make_room(self, now: Instant) -> None:
+        """Drop sessions whose time is over, or an eighth of all, fairly.
 
-    def _make_room(self) -> None:
-        """Drop an eighth of all sessions, the oldest of those who have most of them.
-
-        Many at once, so that a flood pays for the sorting only now and then.
+        Many at once, so that a flood pays for it only now and then.
         """
-        wanted = max(1, self._capacity // 8)
+        over = now - self._lifetime
+        while self._open:
+            key, oldest = next(iter(self._open.items()))
+            if oldest.newest >= over:
+                break
+            self._disown(self._open.pop(key))
+        if len(self._open) >= self._capacity:
+            self._drop(max(1, self._capacity // 8))
+
+    def _drop(self, wanted: int) -> None:
+        """Drop so many sessions, the oldest of those who have most of them."""
         # The highest level such that cutting everyone down to it is enough.
         level = freed = 0
-        for above, size in enumerate(sorted(map(len, self._owned.values()), reverse=True)):
+        for above, size in enumerate(sorted(self._owned.values(), reverse=True)):
             if freed - above * size >= wanted:
                 level = size
                 break
             freed += size
-        for owner in tuple(self._owned):
-            owned = self._owned[owner]
-            for key in tuple(islice(owned, max(0, min(wanted, len(owned) - level)))):
-                self._close(key, self._open[key])
-                self.evicted += 1
-                wanted -= 1
+        left = dict(self._owned)
+        dropped = []
+        for key, session in self._open.items():
+            if left[session.owner] > level:
+                left[session.owner] -= 1
+                dropped.append(key)
+                if len(dropped) == wanted:
+                    break
+        for key in dropped:
+            self._disown(self._open.pop(key))
+        self.evicted += len(dropped)
 
 
 def _owner(captured: dict[str, Captured]) -> str:
@@ -221,15 +208,18 @@ def _owner(captured: dict[str, Captured]) -> str:
     for name in ("ip4", "ip6", "dns"):
         text = captured.get(name)
         if isinstance(text, str):
-            if name == "ip6":
-                try:
-                    return ipaddress.IPv6Address(text).packed[:8].hex()
-                except ValueError:
-                    return text
-            return text
+            return _block(text) if name == "ip6" else text
     return ""
 
 
-def wait(joined: Joined) -> None:
+@functools.lru_cache(maxsize=1024)
+def _block(text: str) -> str:
+    try:
+        return ipaddress.IPv6Address(text).packed[:8].hex()
+    except ValueError:
+        return text
+
+
+def wait(session: Session) -> None:
     """Let a failure that names no subject wait for a line of its session that does."""
-    joined.session.is_pending = True
+    session.is_pending = True

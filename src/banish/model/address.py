@@ -18,6 +18,9 @@ MAX_SUBJECT_CHARACTERS = 255
 """A DNS name has at most 253 characters (RFC 1035, 2.3.4); longer text is no subject."""
 
 
+_OCTETS = frozenset(map(str, range(256)))
+
+
 class SubjectKind(enum.Enum):
     """What a subject's text is."""
 
@@ -29,6 +32,10 @@ class SubjectKind(enum.Enum):
     """A DNS name that is still to be resolved; never banned as it is."""
     ID = "id"
     """Free text, from ``<F-ID>``; only actions can ban it, a firewall cannot."""
+
+    # Members are single objects. Enum's own hash is that of the name, by a Python call, and
+    # would be most of what looking a subject up costs.
+    __hash__ = object.__hash__
 
 
 class Subject(msgspec.Struct, frozen=True, order=True, gc=False):
@@ -88,6 +95,9 @@ def parse_address(text: str) -> Subject | None:
         return None
     if text[0] == "[" and "]" in text:
         text = text[1:].replace("]", "", 1)
+    octets = text.split(".")
+    if len(octets) == 4 and _OCTETS.issuperset(octets):
+        return Subject(text, SubjectKind.IPV4)  # as most are; the long way says the same
     address, slash, mask = text.partition("/")
     address = address.partition("%")[0]
     try:

@@ -9,7 +9,6 @@ from banish.detect.prefilter import block as module
 from banish.detect.prefilter import plan as plans
 from banish.detect.prefilter.block import (
     BlockPrefilter,
-    Found,
     PrefilterRefusedError,
     Wanted,
     engine,
@@ -47,7 +46,7 @@ def test_lines_are_told_with_who_wants_them_and_for_which_rules() -> None:
     one, both = Wanted(0, (1,)), Wanted(1, (1,))
     found = BlockPrefilter(plan).scan(block)
     second, end = block.index(b"Failed for a,"), block.index(b"\nFailed again\n")
-    assert found == [Found(2, 14, (one, both)), Found(second, end, (Wanted(0, (1, 2)), both))]
+    assert found == [(2, 14, (one, both)), (second, end, (Wanted(0, (1, 2)), both))]
     assert BlockPrefilter(plan).scan(b"nothing\n") == []
     assert sum(0 not in {each.rule for each in targets} for targets in plan.targets) == 2
 
@@ -55,14 +54,14 @@ def test_lines_are_told_with_who_wants_them_and_for_which_rules() -> None:
 @needs_engine
 def test_last_line_needs_no_end() -> None:
     found = BlockPrefilter(make_plan([jail("Failed for <HOST>")])).scan(b"x\nFailed for a")
-    assert found == [Found(2, 14, (Wanted(0, (1,)),))]
+    assert found == [(2, 14, (Wanted(0, (1,)),))]
 
 
 @needs_engine
 def test_line_that_concerns_all_rules_is_told_so() -> None:
     kelvin = "attac\u212a x".encode()
     found = BlockPrefilter(make_plan([jail("(?i)attack <HOST>")])).scan(kelvin)
-    assert found == [Found(0, len(kelvin), (Wanted(0, None),))]
+    assert found == [(0, len(kelvin), (Wanted(0, None),))]
 
 
 @needs_engine
@@ -70,14 +69,14 @@ def test_block_that_matches_everywhere_is_given_up(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(module, "EVENTS_OF_ANY_BLOCK", 10)
     prefilter = BlockPrefilter(Plan(("ab",), ((Target(0, 1),),)))
     assert prefilter.scan(b"ab" * 100) is None
-    assert prefilter.scan(b"ab\n") == [Found(0, 2, (Wanted(0, (1,)),))]
+    assert prefilter.scan(b"ab\n") == [(0, 2, (Wanted(0, (1,)),))]
 
 
 @needs_engine
 def test_memory_of_combinations_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "COMBINATIONS", 1)
     prefilter = BlockPrefilter(Plan(("ab", "cd"), ((Target(0, 1),), (Target(0, 2),))))
-    assert [each.wanted for each in prefilter.scan(b"ab\ncd\n") or ()] == [
+    assert [wanted for _, _, wanted in prefilter.scan(b"ab\ncd\n") or ()] == [
         (Wanted(0, (1,)),),
         (Wanted(0, (2,)),),
     ]
@@ -88,7 +87,7 @@ def test_memory_of_combinations_is_bounded(monkeypatch: pytest.MonkeyPatch) -> N
 def test_what_is_refused_plainly_is_taken_loosely() -> None:
     prefilter = BlockPrefilter(Plan(("ab(?=c)", "cd"), ((Target(0, 1),), (Target(1, 1),))))
     assert not prefilter.every_line
-    assert [each.wanted for each in prefilter.scan(b"abc\nxy\ncd\n") or ()] == [
+    assert [wanted for _, _, wanted in prefilter.scan(b"abc\nxy\ncd\n") or ()] == [
         (Wanted(0, (1,)),),
         (Wanted(1, (1,)),),
     ]

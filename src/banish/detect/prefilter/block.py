@@ -33,15 +33,9 @@ class Wanted(NamedTuple):
     """The only failregexes that could match, counted from 1 and ascending; None: any."""
 
 
-class Found(NamedTuple):
-    """A line that some rules could match."""
-
-    begin: int
-    """Its first byte in the block."""
-    end: int
-    """The byte of its line end."""
-    wanted: tuple[Wanted, ...]
-    """By matcher, ascending."""
+Found = tuple[int, int, tuple[Wanted, ...]]
+"""A line that some rules could match: its first byte in the block, the byte of its
+line end, and who is to look at it, by matcher, ascending."""
 
 
 class PrefilterRefusedError(Exception):
@@ -122,14 +116,14 @@ class BlockPrefilter:
                     )
                 continue
             if end >= 0:
-                found.append(Found(begin, end, wanted.get(numbers) or self._concerned(numbers)))
+                found.append((begin, end, wanted.get(numbers) or self._concerned(numbers)))
             begin = block.rfind(b"\n", max(end, 0), at) + 1 or begin
             end = block.find(b"\n", at)
             if end < 0:
                 end = len(block)
             numbers = number
         if end >= 0:
-            found.append(Found(begin, end, wanted.get(numbers) or self._concerned(numbers)))
+            found.append((begin, end, wanted.get(numbers) or self._concerned(numbers)))
         return found
 
     def _concerned(self, numbers: int | tuple[int, ...]) -> tuple[Wanted, ...]:
