@@ -1,0 +1,1 @@
+"""Bans as lines of a file that other programs read: hosts.deny, nginx."""

@@ -1,0 +1,198 @@
+"""Whom a file that other programs read is to shut out, and whom it does.
+
+One `DenyFile` owns our part of one file, for all jails that ban in it, whatever
+thread they come from. Every edit writes all of it from the account, so what
+somebody else did to our lines is mended on the way.
+"""
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from banish.enforce.files.blocks import Form, HostsDeny, NginxDeny, parse, render
+from banish.enforce.files.rewrite import Stamp, TextFile
+from banish.enforce.fold import Held, fold, fold_bans
+from banish.enforce.threaded import LOOK_PAUSE, ThreadedEnforcer
+from banish.model.address import Subject
+from banish.model.ban import Ban
+from banish.model.decision import Decision
+from banish.model.instant import Instant, Seconds
+from banish.model.settings import Enforcement
+
+EVERY_SERVICE = "ALL"
+"""How hosts_access(5) calls all of them."""
+
+
+class DenyFile:
+    """Our blocks of one file, by their labels."""
+
+    def __init__(self, path: Path, form: Form) -> None:
+        """Prepare; the file is not touched before the first `write`."""
+        self._file = TextFile(path)
+        self._form = form
+        self._wanted: dict[str, frozenset[Subject]] = {}
+        self._who: dict[str, str] = {}
+        self._written: Stamp | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        return self._file.path
+
+    def expect(self, label: str, who: str = EVERY_SERVICE) -> frozenset[Subject]:
+        """Leave the block *label* of an earlier run in place until `write`; return whom it bans.
+
+        A block that nobody expects is taken out when the file is written next.
+
+        Raises:
+            EnforceError: The file cannot be read.
+
+        """
+        with self._lock:
+            found = parse(self._file.read(), self._form).bans.get(label, frozenset())
+            self._wanted[label] = found
+            self._who[label] = who
+            return found
+
+    def write(self, bans: Mapping[str, Iterable[Subject]], *, alone: bool = False) -> bool:
+        """Let each block hold whom *bans* names; with *alone*, and let there be no other.
+
+        Returns whether the file changed.
+
+        Raises:
+            EnforceError: It cannot be written; what is wanted stays as it was.
+
+        """
+        with self._lock:
+            wanted = {} if alone else dict(self._wanted)
+            wanted.update((label, frozenset(subjects)) for label, subjects in bans.items())
+            changed = False
+
+            def edit(text: bytes) -> bytes:
+                nonlocal changed
+                after = render(wanted, self._who, parse(text, self._form).rest, self._form)
+                changed = after != text
+                return after
+
+            self._file.edit(edit)
+            self._wanted = wanted
+            self._written = self._file.stamp()
+            return changed
+
+    def name(self, label: str, who: str) -> None:
+        """Let the block *label* shut out from *who* names, from the next `write` on."""
+        with self._lock:
+            self._who[label] = who
+
+    def read(self) -> tuple[Mapping[str, frozenset[Subject]], bool]:
+        """Return whom each block bans, and whether our part is as it was written.
+
+        Raises:
+            EnforceError: The file cannot be read.
+
+        """
+        with self._lock:
+            blocks = parse(self._file.read(), self._form)
+            wanted = {label for label, subjects in self._wanted.items() if subjects}
+            is_whole = blocks.is_orderly and wanted <= blocks.bans.keys() <= self._wanted.keys()
+            return blocks.bans, is_whole
+
+    def is_touched(self) -> bool:
+        """Whether somebody else has written the file since we did."""
+        return self._file.stamp() != self._written
+
+
+class DenyFileFirewall:
+    """Bans in a file (`banish.enforce.threaded.BlockingEnforcer`)."""
+
+    def __init__(self, file: DenyFile, name: str, who: str) -> None:
+        self._file = file
+        self._name = name
+        self._who = who
+        self._held: dict[str, frozenset[Subject]] | None = None
+
+    @property
+    def name(self) -> str:
+        """What status and logs call it."""
+        return self._name
+
+    def replace(self, jails: Sequence[Enforcement], bans: Sequence[Ban], now: Instant) -> None:
+        """Hold exactly *bans* for exactly *jails*.
+
+        Raises:
+            EnforceError: Nothing changed.
+
+        """
+        labels = {enforcement.jail: None for enforcement in jails}
+        wanted = fold_bans(bans, labels, now)
+        held = {jail: frozenset(wanted.get(jail, ())) for jail in labels}
+        for jail in labels:
+            self._file.name(jail, self._who)
+        self._file.write(held, alone=True)
+        self._held = held
+
+    def apply(self, batch: Sequence[Decision], now: Instant) -> None:
+        """Carry out *batch*.
+
+        Raises:
+            EnforceError: Nothing changed.
+
+        """
+        if self._held is None:
+            return
+        states = fold(batch, self._held, now)
+        if states:
+            held = dict(self._held)
+            for jail, state in states.items():
+                held[jail] = (held[jail] | state.banned.keys()).difference(state.free)
+            self._file.write(held)
+            self._held = held
+
+    def read(self) -> Held:
+        """Return what the file holds.
+
+        Raises:
+            EnforceError: It cannot be read.
+
+        """
+        if self._held is None:
+            return Held()
+        found, is_whole = self._file.read()
+        return Held({jail: found.get(jail, frozenset()) for jail in self._held}, is_whole)
+
+    def has_foreign_change(self) -> bool:
+        """Whether the file holds something else than was asked for.
+
+        Raises:
+            EnforceError: It cannot be read.
+
+        """
+        if self._held is None or not self._file.is_touched():
+            return False
+        found = self.read()
+        return not found.is_whole or found.subjects != self._held
+
+    def remove(self) -> None:
+        """Take our lines out of the file.
+
+        Raises:
+            EnforceError: They are still there.
+
+        """
+        self._held = None
+        self._file.write({}, alone=True)
+
+
+def hosts_deny_enforcer(
+    path: Path, *, services: str = EVERY_SERVICE, pause: Seconds = LOOK_PAUSE
+) -> ThreadedEnforcer:
+    """Return an enforcer that bans from *services* by ``hosts.deny`` at *path*."""
+    file = DenyFile(path, HostsDeny())
+    return ThreadedEnforcer(DenyFileFirewall(file, f"hosts.deny ({path})", services), pause=pause)
+
+
+def nginx_enforcer(path: Path, *, pause: Seconds = LOOK_PAUSE) -> ThreadedEnforcer:
+    """Return an enforcer that bans by a file at *path* that nginx includes."""
+    file = DenyFile(path, NginxDeny())
+    return ThreadedEnforcer(DenyFileFirewall(file, f"nginx ({path})", EVERY_SERVICE), pause=pause)
