@@ -64,5 +64,10 @@ def started(decision: object) -> tuple[Subject, float, float | None]:
     return decision.ban.subject, decision.ban.since, decision.ban.until
 
 
-def ended(decisions: Iterable[EndBan]) -> list[tuple[Subject, EndReason]]:
-    return [(decision.ban.subject, decision.reason) for decision in decisions]
+def ended(decisions: Iterable[StartBan | EndBan]) -> list[tuple[Subject, EndReason]]:
+    """Return whose bans ended, and why; there must be nothing else."""
+    ends = []
+    for decision in decisions:
+        assert isinstance(decision, EndBan), decision
+        ends.append((decision.ban.subject, decision.reason))
+    return ends

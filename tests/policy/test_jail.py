@@ -280,10 +280,10 @@ def test_review_ends_bans_that_have_become_exempt() -> None:
     policy = policy_of(ignore=["host.example"])
     for subject in (ATTACKER, NETWORK, BYSTANDER):
         policy.ban(subject, Instant(100), None)
-    assert policy.review() == []
+    assert policy.review(Instant(101)) == []
     policy.ignored.resolve("host.example", [INSIDE])
     policy.ignored.set_own([BYSTANDER])
-    assert ended(policy.review()) == [(NETWORK, "exempt"), (BYSTANDER, "exempt")]
+    assert ended(policy.review(Instant(101))) == [(NETWORK, "exempt"), (BYSTANDER, "exempt")]
     assert list(policy.bans) == [ATTACKER]
 
 

@@ -48,7 +48,7 @@ def decide(policy: JailPolicy, what: str, subject: Subject, now: int, extra: int
         case "unban all":
             return list(policy.unban(None, "operator"))
         case _:
-            return list(policy.review())
+            return list(policy.review(Instant(now)))
 
 
 def apply(held: dict[Subject, float | None], decision: Decision) -> None:

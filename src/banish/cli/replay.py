@@ -183,6 +183,10 @@ def decide(
         if isinstance(verdict, StartBan):
             totals.bans += 1
             yield verdict
+            for decision in policies[failure.jail].follow():
+                if isinstance(decision, StartBan):  # what a wider ban takes in is not let in
+                    totals.bans += 1
+                    yield decision
     yield from _ends(policies, FOREVER)
 
 
@@ -190,8 +194,8 @@ FOREVER = Instant(1e15)
 """After the end of every ban that ends."""
 
 
-def _ends(policies: Mapping[str, JailPolicy], now: Instant) -> list[EndBan]:
-    ends: list[EndBan] = []
+def _ends(policies: Mapping[str, JailPolicy], now: Instant) -> list[StartBan | EndBan]:
+    ends: list[StartBan | EndBan] = []
     for policy in policies.values():
         if policy.due is not None and policy.due <= now:
             ends += policy.tick(now)

@@ -222,8 +222,9 @@ class Firewall:
                     self._emit(
                         BanStarted(jail=ban.jail, subject=ban.subject, restored=decision.restored)
                     )
-                case EndBan():
-                    self._emit(BanEnded(jail=ban.jail, subject=ban.subject))
+                case EndBan(reason=reason):
+                    folded = reason == "folded"
+                    self._emit(BanEnded(jail=ban.jail, subject=ban.subject, folded=folded))
                 case ProlongBan():
                     pass
         self._on_done(decisions)

@@ -24,6 +24,7 @@ from banish.telemetry.happenings import (
     Emit,
     FailureFound,
     FailureSpared,
+    NetworkSpared,
 )
 
 
@@ -75,6 +76,8 @@ class Jails:
                 case StartBan():
                     self._tell_found(failure)
                     decisions.append(verdict)
+                    decisions.extend(policy.follow())
+                    self._tell_refusals(policy)
                 case TooOld():
                     pass
         if decisions:
@@ -84,11 +87,15 @@ class Jails:
     def _tell_found(self, failure: Failure) -> None:
         self._emit(FailureFound(jail=failure.jail, subject=failure.subject, at=failure.at))
 
+    def _tell_refusals(self, policy: JailPolicy) -> None:
+        for refusal in policy.take_refusals():
+            self._emit(NetworkSpared(policy.name, refusal.network, refusal.members, refusal.by))
+
     def review(self, now: Instant) -> Commit | None:
         """End the bans of subjects that have become exempt; None if there is none."""
         ends: list[Decision] = []
         for policy in self.policies.values():
-            ends.extend(policy.review())
+            ends.extend(policy.review(now))
         return self.step(now, ends, {}) if ends else None
 
     def tick(self, now: Instant) -> Commit | None:

@@ -8,6 +8,12 @@ Where we knowingly differ from Fail2Ban 1.1.1: the count is a true sliding
 window (see `window`), a ban by hand never covers an exempt subject, a longer
 ban of a known subject is long from its first moment, and an address inside a
 network that is banned counts as banned.
+
+Where networks are counted or banned (`widening`), the ban of a network takes in
+those of its members that end no later: they are *folded*. Should somebody in the
+network become exempt, it is let in again and the bans taken in come back. A jail
+whose bans are carried out by commands folds none, since not every command can ban
+a network.
 """
 
 from collections import deque
@@ -30,15 +36,16 @@ from banish.model.decision import (
     TooOld,
     Verdict,
 )
-from banish.model.failure import EVIDENCE_LIMIT_CHARACTERS, Failure, Tags
+from banish.model.failure import EVIDENCE_LIMIT_CHARACTERS, Evidence, Failure, Tags
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import JailSettings
-from banish.model.snapshot import JailChanges, JailMemory, PastBan
+from banish.model.snapshot import JailChanges, JailMemory, Member, PastBan, Tally
 from banish.policy.escalation import BanTime, Draw
 from banish.policy.expiry import Expiry
 from banish.policy.ignore import IgnoreList
 from banish.policy.networks import NetworkTable
 from banish.policy.past import PastBans
+from banish.policy.widening import Refusal, Widening
 from banish.policy.window import CAPACITY, Window
 
 EVIDENCE_BANS = 10_000
@@ -95,7 +102,12 @@ class JailPolicy:
         self._expiry = Expiry()
         self._past = PastBans(remembers)
         self._with_evidence: deque[Subject] = deque()
-        self._left_out: list[EndBan] = []
+        self._following: list[StartBan | EndBan] = []
+        self._widening = Widening(settings.networks, ignored)
+        self._network_time = BanTime(_network_base(settings), settings.escalation, draw)
+        self._folds = not any(
+            action.way == "commands" and action.is_enforcing for action in settings.actions
+        )
         self._told = (0, 0)
         self._until_purge = PURGE_EVERY
 
@@ -112,7 +124,7 @@ class JailPolicy:
     @property
     def due(self) -> Instant | None:
         """When `tick` is to be called next; None while nothing waits for it."""
-        if self._left_out:
+        if self._following:
             return Instant(0)
         return self._expiry.due()
 
@@ -138,16 +150,18 @@ class JailPolicy:
         whose time is over still counts as in force until `tick` has ended it.
         """
         at = min(failure.at, now)
-        subject = failure.subject
         if at <= now - self.settings.findtime:
             return TooOld()
         spared = self._spared(failure)
         if spared is not None:
             self.spared_total += 1
+            if failure.spared:
+                self._widening.shield(failure.subject, now)
             return Spared(spared)
-        holder = self._holder(subject)
+        holder = self._holder(failure.subject)
         if holder is not None:
             return AlreadyBanned(holder)
+        subject = self._widening.counted_as(failure.subject, now)
         self.failures_total += failure.attempts
         self._until_purge -= 1
         if self._until_purge < 1:
@@ -172,7 +186,9 @@ class JailPolicy:
         )
         if ban.is_over(now):
             return TooOld()
-        return self._start(ban)
+        start = self._start(ban)
+        self._widen(ban, now)
+        return start
 
     def would_count(self, failure: Failure, now: Instant) -> bool:
         """Whether `judge` would count *failure*: recent, of nobody exempt, of nobody banned."""
@@ -188,12 +204,28 @@ class JailPolicy:
             found = self.ignored.exempts(failure.address)
         return found or failure.spared or None
 
-    def tick(self, now: Instant) -> list[EndBan]:
+    def follow(self) -> list[StartBan | EndBan]:
+        """Return what else was decided since this was asked last, by `judge` above all.
+
+        Bans of networks whose members are too many now, and the ends of the bans
+        that these take in. What nobody asks for here `tick` returns.
+        """
+        following, self._following = self._following, []
+        return following
+
+    def take_refusals(self) -> list[Refusal]:
+        """Return the networks that were not banned since somebody in them is exempt, each once."""
+        refusals = list(self._widening.refusals)
+        self._widening.refusals.clear()
+        return refusals
+
+    def tick(self, now: Instant) -> list[StartBan | EndBan]:
         """Return the ends of all bans whose time is over, and forget old failures."""
         self._window.purge(now, PURGE_AT_ONCE)
-        ends, self._left_out = self._left_out, []
-        ends.extend(self._end(subject, "expired") for subject in self._expiry.pop_due(now))
-        return ends
+        self._widening.purge(now, PURGE_AT_ONCE)
+        decisions = self.follow()
+        decisions.extend(self._end(subject, "expired") for subject in self._expiry.pop_due(now))
+        return decisions
 
     def ban(
         self, subject: Subject, now: Instant, lasts: Seconds | None, cause: Cause = "operator"
@@ -258,27 +290,45 @@ class JailPolicy:
         """End the ban of *subject*, of all that is inside it if it is a network, or all (None).
 
         An end by the operator is a pardon: the subject's failures and earlier
-        bans are forgotten too. An address inside a banned network has no ban of
-        its own to end.
+        bans are forgotten too, and those of the network that it counts as. An
+        address inside a network that is banned otherwise has no ban of its own
+        to end.
         """
         if subject is None:
             chosen = list(self._bans)
         elif subject.is_network:
             chosen = self._inside(subject)
         else:
-            chosen = [subject] if subject in self._bans else []
-        if reason == "operator" and subject is not None:
-            self._window.take(subject)
-            self._past.forget(subject)
-        return [self._end(found, reason) for found in chosen]
+            names = self._widening.names(subject) if reason == "operator" else (subject,)
+            chosen = [name for name in names if name in self._bans]
+        ends = [self._end(found, reason) for found in chosen]
+        if reason == "operator":
+            self._pardon(subject, chosen)
+        return ends
 
-    def review(self) -> list[EndBan]:
+    def _pardon(self, subject: Subject | None, ended: list[Subject]) -> None:
+        self._widening.pardon(ended)
+        if subject is None:
+            return
+        names = self._widening.names(subject)
+        self._widening.pardon(names)
+        for name in names:
+            self._window.take(name)
+            self._past.forget(name)
+        if subject.is_network:
+            self._past.forget_inside(subject)
+
+    def review(self, now: Instant) -> list[StartBan | EndBan]:
         """End every ban that covers a subject which has become exempt.
 
-        To be called when the ignore list has changed, such as by a name's new address.
+        The bans that a network had taken in are in force again. To be called when
+        the ignore list has changed, such as by a name's new address.
         """
         exempt = [subject for subject in self._bans if self.ignored.exempts(subject) is not None]
-        return [self._end(subject, "exempt") for subject in exempt]
+        decisions: list[StartBan | EndBan] = [self._end(subject, "exempt") for subject in exempt]
+        for subject in exempt:
+            decisions += self._unfold(subject, now)
+        return decisions
 
     def restore(self, memory: JailMemory, now: Instant) -> list[StartBan]:
         """Take over what an earlier run or an older configuration remembered.
@@ -294,21 +344,29 @@ class JailPolicy:
         for subject, past in memory.past.items():
             self._past.put(subject, past)
         starts: list[StartBan] = []
+        exempt: list[Subject] = []
         for ban in sorted(memory.bans, key=lambda ban: ban.since):
             if ban.subject in self._bans:
                 continue
             if ban.is_over(now):
                 self._past.put(ban.subject, PastBan(ban.count, ban.since, ban.until))
-                self._left_out.append(EndBan(ban, "expired"))
+                self._following.append(EndBan(ban, "expired"))
             elif self.ignored.exempts(ban.subject) is not None:
-                self._left_out.append(EndBan(ban, "exempt"))
+                self._following.append(EndBan(ban, "exempt"))
+                exempt.append(ban.subject)
             else:
                 self._hold(ban)
                 starts.append(StartBan(ban, restored=True))
+        for subject in exempt:
+            starts += self._unfold(subject, now)
         horizon = now - self.settings.findtime
         for subject, tally in sorted(memory.tallies.items(), key=lambda item: item[1].times[-1:]):
-            if tally.times and tally.times[-1] > horizon and self._holder(subject) is None:
+            if self._holder(subject) is not None:
+                continue
+            if tally.times and tally.times[-1] > horizon:
                 self._window.put(subject, tally)
+            if tally.members:
+                self._widening.put(subject, tally.members)
         return starts
 
     def memory(self) -> JailMemory:
@@ -316,9 +374,13 @@ class JailPolicy:
 
         Ask for `changes` first: they do not travel.
         """
+        tallies = self._window.all()
+        for network in self._widening.all():
+            members = self._widening.members(network)
+            tallies[network] = _joined(tallies.get(network), members)
         return JailMemory(
             bans=tuple(self._bans.values()),
-            tallies=self._window.all(),
+            tallies=tallies,
             failures_total=self.failures_total,
             bans_total=self.bans_total,
             past=self._past.all(),
@@ -327,6 +389,11 @@ class JailPolicy:
     def changes(self) -> JailChanges | None:
         """Return what changed since this was asked last, or None if nothing did."""
         tallies = self._window.changes()
+        networks = [*self._widening.changes(), *(each for each in tallies if each.is_network)]
+        for network in networks:
+            members = self._widening.members(network)
+            tally = self._window.tally(network)
+            tallies[network] = _joined(tally, members) if tally or members else None
         totals = (self.failures_total, self.bans_total)
         if not tallies and totals == self._told:
             return None
@@ -343,6 +410,54 @@ class JailPolicy:
         around: NetworkTable[Subject] = NetworkTable()
         around.put(network, network)
         return [subject for subject in self._bans if around.around(subject) is not None]
+
+    def _widen(self, ban: Ban, now: Instant) -> None:
+        """Ban the network around the subject of *ban* as well if that is one member too many."""
+        while (found := self._widening.add(ban, now)) is not None:
+            network, members = found
+            lasts = self._network_time.lasts(self._count_of(network, now))
+            wide = Ban(
+                jail=self.name,
+                subject=network,
+                since=ban.since,
+                until=_end(ban.since, lasts),
+                failures=len(members),
+                count=self.count(network, now) + 1,
+                cause="network",
+                evidence=self._evidence(members),
+                tags=ban.tags,
+            )
+            if wide.is_over(now):
+                return
+            self._following.append(self._start(wide))
+            if self._folds:
+                self._fold(members, wide)
+            ban = wide
+
+    def _evidence(self, members: tuple[Member, ...]) -> tuple[Evidence, ...]:
+        """Return the newest line against each of the newest of *members*."""
+        bans = (self._bans.get(member.subject) for member in members)
+        lines = [line for ban in bans if ban is not None for line in ban.evidence[-1:]]
+        return tuple(lines[-self.settings.maxmatches :]) if self.settings.maxmatches else ()
+
+    def _fold(self, members: tuple[Member, ...], wide: Ban) -> None:
+        for member in members:
+            ban = self._bans.get(member.subject)
+            if ban is not None and ban.cause in ("failures", "network") and _outlasts(wide, ban):
+                self._following.append(self._end(ban.subject, "folded"))
+
+    def _unfold(self, network: Subject, now: Instant) -> list[StartBan]:
+        """Put back the bans that were folded into that of *network*, which is over too early."""
+        if not network.is_network:
+            return []
+        starts: list[StartBan] = []
+        for subject, past in self._past.folded_inside(network, now).items():
+            if subject in self._bans or self.ignored.exempts(subject) is not None:
+                continue
+            ban = Ban(self.name, subject, now, past.until, count=past.count)
+            self._hold(ban)
+            starts.append(StartBan(ban, restored=True))
+        return starts
 
     def _start(self, ban: Ban) -> StartBan:
         self.bans_total += 1
@@ -375,12 +490,28 @@ class JailPolicy:
         if subject.is_network:
             self._networks.remove(subject)
         if reason != "operator":
-            self._past.put(subject, PastBan(ban.count, ban.since, ban.until))
+            past = PastBan(ban.count, ban.since, ban.until, folded=reason == "folded")
+            self._past.put(subject, past)
         return EndBan(ban, reason)
 
 
 def _end(since: Instant, lasts: Seconds | None) -> Instant | None:
     return None if lasts is None else Instant(since + lasts)
+
+
+def _network_base(settings: JailSettings) -> Seconds | None:
+    """Return how long the first ban of a network lasts; None: without end."""
+    own = settings.networks.bantime
+    return settings.bantime if not own else None if own < 0 else own
+
+
+def _outlasts(wide: Ban, ban: Ban) -> bool:
+    """Whether *wide* ends no earlier than *ban*."""
+    return wide.until is None or (ban.until is not None and ban.until <= wide.until)
+
+
+def _joined(tally: Tally | None, members: tuple[Member, ...]) -> Tally:
+    return msgspec.structs.replace(tally or Tally(()), members=members)
 
 
 def _captured(tags: Tags) -> tuple[tuple[str, str], ...]:

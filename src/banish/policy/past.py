@@ -1,10 +1,12 @@
 """Remembers who was banned before, for ``bantime.increment``; bounded in number and in time."""
 
 from collections import OrderedDict
+from collections.abc import Iterator
 
 from banish.model.address import Subject
 from banish.model.instant import Instant, Seconds
 from banish.model.snapshot import PastBan
+from banish.policy.networks import NetworkTable
 
 CAPACITY = 200_000
 """Subjects of which the last ban is remembered; past that, the longest untouched goes."""
@@ -42,6 +44,27 @@ class PastBans:
             return ban.count
         del self._bans[subject]
         return 0
+
+    def folded_inside(self, network: Subject, now: Instant) -> dict[Subject, PastBan]:
+        """Return the bans in *network* that were folded into another and would last still.
+
+        Takes time for everything that is remembered, as `forget_inside` does.
+        """
+        return {
+            subject: ban
+            for subject, ban in self._inside(network)
+            if ban.folded and (ban.until is None or ban.until > now)
+        }
+
+    def forget_inside(self, network: Subject) -> None:
+        """Forget every subject that *network* covers."""
+        for subject in [subject for subject, _ in self._inside(network)]:
+            del self._bans[subject]
+
+    def _inside(self, network: Subject) -> Iterator[tuple[Subject, PastBan]]:
+        around: NetworkTable[Subject] = NetworkTable()
+        around.put(network, network)
+        return (item for item in self._bans.items() if around.around(item[0]) is not None)
 
     def all(self) -> dict[Subject, PastBan]:
         """Return everything that is remembered, longest untouched first."""

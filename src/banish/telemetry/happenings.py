@@ -79,6 +79,25 @@ class FailureSpared(Happening, frozen=True):
         return f"[{self.jail}] Ignore {self.subject} by {self.by}"
 
 
+class NetworkSpared(Happening, frozen=True):
+    """A network was not banned for its members since it holds somebody exempt."""
+
+    level: ClassVar[int] = NOTICE
+    origin: ClassVar[str] = "banish.actions"
+    counter: ClassVar[str] = "banish_networks_spared_total"
+    labels: ClassVar[tuple[str, ...]] = ("jail",)
+    jail: str
+    network: Subject
+    members: int
+    by: str
+
+    def text(self) -> str:
+        return (
+            f"[{self.jail}] {self.network} is not banned though {self.members} of its members "
+            f"were: {self.by}"
+        )
+
+
 class AmbiguousMatchFound(Happening, frozen=True):
     """A line that matched could have named somebody else; told once for each regex."""
 
@@ -114,6 +133,61 @@ class AlreadyBannedFound(Happening, frozen=True):
         return f"[{self.jail}] {self.subject} already banned"
 
 
+class LineStopped(Happening, frozen=True):
+    """A regex took too long on a line, so that nobody knows what the line says."""
+
+    level: ClassVar[int] = logging.WARNING
+    origin: ClassVar[str] = "banish.filter"
+    counter: ClassVar[str] = "banish_lines_stopped_total"
+    labels: ClassVar[tuple[str, ...]] = ("jail",)
+    jail: str
+    rule: str
+    characters: int
+    line: str
+
+    def text(self) -> str:
+        shown = self.line.strip()[:200].encode("unicode_escape").decode("ascii")
+        return (
+            f"[{self.jail}] {self.rule} took too long on {self.characters} characters, "
+            f'the line is skipped: "{shown}"'
+        )
+
+
+class RuleQuarantined(Happening, frozen=True):
+    """A regex took too long again and again; it is not tried on such lines for a while."""
+
+    level: ClassVar[int] = logging.ERROR
+    origin: ClassVar[str] = "banish.filter"
+    counter: ClassVar[str] = "banish_rules_quarantined_total"
+    labels: ClassVar[tuple[str, ...]] = ("jail",)
+    jail: str
+    rule: str
+    limit: int
+    """The longest text that it is still tried on; 0: it is off."""
+    until: Instant
+
+    def text(self) -> str:
+        what = f"lines above {self.limit} characters are skipped" if self.limit else "it is off"
+        return (
+            f"[{self.jail}] {self.rule} takes too long: {what} until {_clock(self.until)}; "
+            "mend the regex, 'banish check' shows how"
+        )
+
+
+class RuleReleased(Happening, frozen=True):
+    """A regex is tried on every line again."""
+
+    level: ClassVar[int] = NOTICE
+    origin: ClassVar[str] = "banish.filter"
+    counter: ClassVar[str] = "banish_rules_released_total"
+    labels: ClassVar[tuple[str, ...]] = ("jail",)
+    jail: str
+    rule: str
+
+    def text(self) -> str:
+        return f"[{self.jail}] {self.rule} is tried on every line again"
+
+
 class BanStarted(Happening, frozen=True):
     """A ban is in force."""
 
@@ -138,8 +212,12 @@ class BanEnded(Happening, frozen=True):
     labels: ClassVar[tuple[str, ...]] = ("jail",)
     jail: str
     subject: Subject
+    folded: bool = False
+    """Whether the ban of a network around it goes on in its place."""
 
     def text(self) -> str:
+        if self.folded:
+            return f"[{self.jail}] {self.subject} is kept out by the ban of a network now"
         return f"[{self.jail}] Unban {self.subject}"
 
 
