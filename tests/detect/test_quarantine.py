@@ -7,6 +7,7 @@ import pytest
 from banish.detect.datefinder import DateFinder
 from banish.detect.datepattern import parse_datepattern
 from banish.detect.matcher import Matcher
+from banish.detect.pattern import Search
 from banish.detect.quarantine import (
     FIRST_PAUSE,
     INTERRUPTIBLE,
@@ -32,7 +33,7 @@ class Slow:
     def __init__(self, option: str = "failregex", rule: int = 1, hostile: int = 1000) -> None:
         self.key = (option, rule)
         self.hostile = hostile
-        self.search = self._search
+        self.search: Search = self._search
         self.searched = 0
 
     def _search(self, text: str) -> re.Match[str] | None:
@@ -159,7 +160,7 @@ def test_who_offends_again_soon_is_back_at_once_for_twice_as_long() -> None:
 
 def test_pauses_grow_to_a_day_and_no_further() -> None:
     court = struck_out()
-    until = NOW
+    until, pause = NOW, 0.0
     for _ in range(20):
         (rule,) = court.quarantine.in_force
         pause, until = rule.until - until, rule.until

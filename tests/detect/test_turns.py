@@ -36,7 +36,7 @@ class Stopping(Detector):
 
     def decode(self, raw: bytes, encoding: str) -> str:
         self._count += 1
-        self.stops = self._count in self._after
+        self.stops = self.stops or self._count in self._after
         return super().decode(raw, encoding)
 
 

@@ -85,6 +85,8 @@ def jail_document(jail: JailStatus) -> Document:
         "bans": jail.bans_total,
         "spared": jail.spared_total,
         "undated": jail.undated_total,
+        "stopped": jail.stopped_total,
+        "quarantined": list(jail.quarantined),
         "sources": list(jail.sources),
         "enforced": jail.enforced,
         "trouble": jail.trouble,

@@ -246,6 +246,8 @@ def show_jail(
         ("bans so far", _number(jail.bans_total)),
         ("spared (ignoreip, ignorecommand)", _number(jail.spared_total)),
     ]
+    if jail.stopped_total:
+        rows.append(("lines skipped, too slow to read", warn(count(jail.stopped_total))))
     if jail.undated_total:
         rows.append(("lines without a usable time", warn(count(jail.undated_total))))
     page.table((Column(""), Column("", is_number=True)), rows)

@@ -226,6 +226,11 @@ _SERVER = (
         "lack it the programs ipset (with iptables) or iptables alone.",
         "server", choices=("nftables", "iptables", "ipset"),
     ),
+    Option(
+        "linetime", "duration", "0.1",
+        "CPU time that the regexes of a jail may take for one line. A line that takes longer is "
+        "skipped; a regex that does it again and again is held back from such lines.", "server",
+    ),
     Option("stacksize", "number", "0", "Taken and left alone: banish starts no threads.", "server"),
 )  # fmt: skip
 

@@ -103,6 +103,7 @@ def read_server(library: Library) -> ServerSettings:
         dict(reading.places),
         _takeover(server, dbfile),
         reading.take("firewall", _firewall, default.firewall),
+        reading.take("linetime", to_span, default.linetime),
     )
 
 

@@ -22,6 +22,7 @@ from banish.daemon.jails import Jails
 from banish.daemon.operations import ServerOperations
 from banish.daemon.pipeline import Pipeline
 from banish.daemon.supervisor import Supervisor
+from banish.daemon.watchdog import Watchdog
 from banish.errors import ConfigError, StoreError
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import ServerSettings, Settings
@@ -194,6 +195,7 @@ class Server:
             on_done=self._acting.act,
         )
         patterns = build.patterns(settings, emit=self.emit)
+        watchdog = Watchdog(settings.server.linetime)
         self._pipelines = [
             Pipeline(
                 wiring.source,
@@ -205,6 +207,7 @@ class Server:
                 clock=clock,
                 spare=commands.ask,
                 prefilter=patterns.prefilter,
+                watchdog=watchdog,
             )
             for wiring in build.wirings(settings, emit=self.emit, clock=clock)
         ]

@@ -20,6 +20,8 @@ from banish.ports import Clock
 WHY_LIMIT = 100
 """Bans of one subject that `why` shows."""
 
+QUARANTINE_CURE = "\n    mend the regex: 'banish check' shows which lines keep it busy"
+
 
 class ServerOperations:
     """Implements `banish.ports.Operations` on the live server."""
@@ -100,6 +102,14 @@ class ServerOperations:
         ]
         if of_actions := self._acting.trouble(name):
             troubles.append(of_actions)
+        quarantines = [
+            quarantine
+            for _, watch in watching
+            for quarantine in (watch.matcher.quarantine, watch.matcher.dates.quarantine)
+        ]
+        quarantined = tuple(rule.told for each in quarantines for rule in each.in_force)
+        if quarantined:
+            troubles.append("; ".join(quarantined) + QUARANTINE_CURE)
         return JailStatus(
             name=name,
             filter=settings.filter.name,
@@ -113,6 +123,8 @@ class ServerOperations:
             enforced=not self._dry_run
             and (settings.enforcement is not None or self._acting.enforces(name)),
             trouble="; ".join(troubles),
+            stopped_total=sum(each.overruns + each.held for each in quarantines),
+            quarantined=quarantined,
         )
 
     async def bans(self, jail: str | None) -> Sequence[Ban]:

@@ -15,16 +15,25 @@ import msgspec
 
 from banish.daemon.enforcing import Enforcing
 from banish.daemon.jails import Jails
+from banish.daemon.watchdog import Watchdog
 from banish.detect.detector import Detector
 from banish.detect.matcher import Matcher
 from banish.detect.prefilter.block import BlockPrefilter
+from banish.detect.quarantine import Offence, Quarantined, Released, rule_name
 from banish.errors import ResolveError
 from banish.model.address import SubjectKind
 from banish.model.failure import Failure
 from banish.model.instant import Instant
 from banish.model.record import Batch, FilePosition, Position
 from banish.ports import Clock, Resolver, Source
-from banish.telemetry.happenings import AmbiguousMatchFound, Emit, WarningGiven
+from banish.telemetry.happenings import (
+    AmbiguousMatchFound,
+    Emit,
+    LineStopped,
+    RuleQuarantined,
+    RuleReleased,
+    WarningGiven,
+)
 
 Spare = Callable[[Sequence[Failure], Instant], Awaitable[Sequence[Failure]]]
 """Returns failures in their order, those marked (`Failure.spared`) that do not count."""
@@ -69,6 +78,7 @@ class Pipeline:
         clock: Clock,
         spare: Spare | None = None,
         prefilter: MakePrefilter = _without_prefilter,
+        watchdog: Watchdog | None = None,
     ) -> None:
         self.source = source
         self.watches = tuple(watches)
@@ -79,6 +89,7 @@ class Pipeline:
         self._clock = clock
         self._spare = spare
         self._prefilter = prefilter
+        self._watchdog = watchdog or Watchdog()
         self._prefix = f"{source.name}\t"
         self._positions: dict[str, Position] = {}
         self._detectors: dict[str, Detector] = {}
@@ -120,9 +131,8 @@ class Pipeline:
                 self._in_hand = self._failed_on = None
 
     async def _finish(self, batch: Batch) -> None:
-        now = self._clock()
-        detector = self._detectors.get(batch.path) or self._detector(batch.path)
-        failures: Sequence[Failure] = detector.feed(batch, now)
+        detector = self._detectors.get(batch.path) or await self._detector(batch.path)
+        failures: Sequence[Failure] = await self._feed(detector, batch)
         self._tell_ambiguities()
         if any(failure.subject.kind is SubjectKind.NAME for failure in failures):
             failures = await self._resolved(failures)
@@ -133,6 +143,28 @@ class Pipeline:
         self._positions[batch.source] = batch.after
         await self._enforcing.put(commit)
 
+    async def _feed(self, detector: Detector, batch: Batch) -> list[Failure]:
+        """Return the failures in *batch*; what takes long lets others have their turn."""
+        failures = self._watchdog.feed(detector, batch, self._clock())
+        while detector.rest is not None:
+            self._tell_quarantines(detector)
+            await asyncio.sleep(0)
+            failures += self._watchdog.feed(detector, detector.rest, self._clock())
+        self._tell_quarantines(detector)
+        return failures
+
+    def _tell_quarantines(self, detector: Detector) -> None:
+        for jail, quarantine in detector.quarantines:
+            for event in quarantine.take():
+                rule = rule_name(event.option, event.rule)
+                match event:
+                    case Offence():
+                        self._emit(LineStopped(jail, rule, event.characters, event.line))
+                    case Quarantined():
+                        self._emit(RuleQuarantined(jail, rule, event.limit, event.until))
+                    case Released():
+                        self._emit(RuleReleased(jail, rule))
+
     def _tell_ambiguities(self) -> None:
         for watch in self.watches:
             for reading in watch.matcher.ambiguities.take():
@@ -141,9 +173,11 @@ class Pipeline:
                     AmbiguousMatchFound(watch.matcher.jail, reading.rule, captured, other, line)
                 )
 
-    def _detector(self, path: str) -> Detector:
+    async def _detector(self, path: str) -> Detector:
         chosen = [watch.matcher for watch in self.watches if watch.wants(path)]
-        detector = self._detectors[path] = Detector(chosen, self._prefilter(chosen))
+        # Compiling takes up to a second, and nobody else is to wait for it.
+        prefilter = await asyncio.to_thread(self._prefilter, chosen)
+        detector = self._detectors[path] = Detector(chosen, prefilter)
         return detector
 
     async def _resolved(self, failures: Sequence[Failure]) -> list[Failure]:

@@ -62,6 +62,10 @@ class JailStatus(msgspec.Struct, frozen=True):
     enforced: bool = True
     """False where no firewall carries this jail's bans out."""
     trouble: str = ""
+    stopped_total: int = 0
+    """Lines on which a regex took too long, or which were too long for one in quarantine."""
+    quarantined: tuple[str, ...] = ()
+    """The regexes in quarantine, each with what it means, in words."""
 
 
 class ServerStatus(msgspec.Struct, frozen=True):
