@@ -16,6 +16,7 @@ from banish.config.ignoring import to_ignorecache, to_ignorecommand
 from banish.config.interpolate import Merged, Scope
 from banish.config.journal import to_journal
 from banish.config.merge import Library
+from banish.config.networks import read_networks
 from banish.config.options import FILTER_OPTIONS, JAIL_OPTIONS, Option
 from banish.config.problem import FaultError, did_you_mean, shown
 from banish.config.reading import Reading
@@ -218,6 +219,7 @@ def _settings(jail: Jail) -> JailSettings:
         systemd_if_nologs,
         reading.places,
         reading.take("backend", lambda text: to_journal(text, problems), JournalPlace()),
+        networks=read_networks(reading, actions.settings),
     )
 
 

@@ -95,6 +95,36 @@ _JAIL = (
         "Whether the bans of all jails count, rather than this jail's alone.",
     ),
     Option(
+        "banprefix.ipv4", "number", "32",
+        "What an IPv4 address is counted and banned as: the network of this prefix length around "
+        "it. A network that holds somebody exempt is not banned, its addresses are instead.",
+        least=16, most=32,
+    ),
+    Option(
+        "banprefix.ipv6", "number", "128",
+        "The same for IPv6, where one host has a /64 as a rule: 64 counts them all as one.",
+        least=32, most=128,
+    ),
+    Option(
+        "netban.after", "number", "0",
+        "A network is banned too once so many of its members were banned within netban.findtime: "
+        "2 or more; 0 is never.",
+        most=1_000,
+    ),
+    Option(
+        "netban.ipv4", "list", "24",
+        "Prefix lengths of the IPv4 networks that netban bans. Of several, such as 24 20, a "
+        "network that is banned is a member of the next wider one; none is none.",
+    ),
+    Option("netban.ipv6", "list", "48", "The same for IPv6, such as 56 48."),
+    Option(
+        "netban.findtime", "duration", "1d", "How long a banned member counts against its network."
+    ),
+    Option(
+        "netban.bantime", "duration", "",
+        "How long a network is banned; empty is as bantime says, -1 is without end.",
+    ),
+    Option(
         "ignoreip", "address list", "",
         "Who is never banned: addresses, networks such as 192.0.2.0/24, DNS names, and file:/path "
         "for a list in a file, read again as it changes; parted by blanks, commas or lines.",
