@@ -86,5 +86,25 @@ KINDS: Mapping[str, Kind] = {
         ),
         required=("to",),
     ),
+    "hosts-deny": Kind(
+        "Lines of the TCP Wrapper's hosts.deny.",
+        (
+            Option("file", "path", "/etc/hosts.deny", "The file; others' lines in it stay."),
+            Option("daemon_list", "list", "ALL", "The services that the banned are shut out from."),
+        ),
+        required=("file",),
+        keeps_out=True,
+    ),
+    "nginx-deny": Kind(
+        "Lines of a file that nginx includes.",
+        (
+            Option("file", "path", "/etc/nginx/banish-deny.conf", "The file to include."),
+            Option(
+                "reload", "text", "nginx -qs reload", "Run after each change; empty: nothing is.",
+            ),
+        ),
+        required=("file",),
+        keeps_out=True,
+    ),
 }
 """Every kind by its name."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from banish.daemon import denyfiles
 from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.settings import ActionSettings
@@ -25,7 +26,10 @@ class Making(msgspec.Struct, frozen=True):
 
 Maker = Callable[[Making], Action]
 
-MAKERS: Mapping[str, Maker] = {}
+MAKERS: Mapping[str, Maker] = {
+    "hosts-deny": lambda making: denyfiles.hosts_deny(making.jail, making.settings, making.shared),
+    "nginx-deny": lambda making: denyfiles.nginx_deny(making.jail, making.settings, making.shared),
+}
 """How the actions of each kind are made."""
 
 

@@ -97,8 +97,12 @@ class TextFile:
             descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except FileNotFoundError:
             return b"", None
-        with open(descriptor, "rb") as file:  # noqa: PTH123 - it is open already
-            return self._content(file.fileno()), os.fstat(descriptor)
+        try:
+            # The state first: whoever writes while we read has changed it then.
+            status = os.fstat(descriptor)
+            return self._content(descriptor), status
+        finally:
+            os.close(descriptor)
 
     def _content(self, descriptor: int) -> bytes:
         status = os.fstat(descriptor)
