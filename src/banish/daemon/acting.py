@@ -115,7 +115,7 @@ class Worker:
             await asyncio.wait({self._busy})
         due = self.action.due
         if due is not None and due <= self._time():
-            await self._go_on(self._try(self.action.tick))
+            await self._go_on(self._try(self.action.tick, is_proof=True))
             return True
         order = self._line.take()
         if order is None:
@@ -165,8 +165,11 @@ class Worker:
                 if held.subject != ban.subject or order.kind == "check":
                     await self._try(lambda held=held: action.reban(held))  # type: ignore[misc]
 
-    async def _try(self, work: Callable[[], Awaitable[object]]) -> bool:
-        """Do *work*; tell whether it succeeded, and the log when that changes."""
+    async def _try(self, work: Callable[[], Awaitable[object]], *, is_proof: bool = False) -> bool:
+        """Do *work*; tell whether it succeeded, and the log when that changes.
+
+        *is_proof*: it did what was put off, so that its success ends all trouble.
+        """
         try:
             await work()
         except ActionError as error:
@@ -176,8 +179,9 @@ class Worker:
                 self._emit(TroubleMet(part=self.name, what=str(error)))
             self.trouble = str(error)
             return False
-        # What was put off after a failure is not done yet.
-        if self.trouble and not self._missed and self.action.due is None:
+        # To put something off always succeeds.
+        is_proof = is_proof or self.action.due is None
+        if self.trouble and not self._missed and is_proof:
             self.trouble = ""
             self._emit(TroubleOver(part=self.name))
         return True

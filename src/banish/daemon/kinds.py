@@ -8,6 +8,9 @@ from banish.daemon import denyfiles
 from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.settings import ActionSettings
+from banish.notify.lookup import SLACK, Lookup
+from banish.notify.mail import Mail, MailChannel
+from banish.notify.notifier import Notifier, Telling
 from banish.ports import Action, Clock, Facts
 from banish.telemetry.happenings import ActionPlanned, Emit
 
@@ -26,9 +29,26 @@ class Making(msgspec.Struct, frozen=True):
 
 Maker = Callable[[Making], Action]
 
+
+def _mail(making: Making) -> Action:
+    options = msgspec.convert(making.settings.options, Mail)
+    lookup = Lookup(making.facts, names=options.lookup, whois=options.whois)
+    return Notifier(
+        making.jail,
+        making.settings,
+        MailChannel(options, lookup, clock=making.clock),
+        telling=msgspec.convert(making.settings.options, Telling),
+        whole=True,
+        slack=SLACK,
+        emit=making.emit,
+        clock=making.clock,
+    )
+
+
 MAKERS: Mapping[str, Maker] = {
     "hosts-deny": lambda making: denyfiles.hosts_deny(making.jail, making.settings, making.shared),
     "nginx-deny": lambda making: denyfiles.nginx_deny(making.jail, making.settings, making.shared),
+    "mail": _mail,
 }
 """How the actions of each kind are made."""
 

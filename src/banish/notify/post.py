@@ -1,0 +1,219 @@
+"""Hands mail on: to a local program that takes mail, or to a server by SMTP."""
+
+import asyncio
+import contextlib
+import functools
+import smtplib
+import socket
+import ssl
+import threading
+from collections.abc import Sequence
+from email.message import EmailMessage
+from typing import Literal
+
+import msgspec
+
+from banish.errors import ActionError
+from banish.model.instant import Seconds
+from banish.notify import program
+from banish.notify.secret import read_secret
+from banish.notify.wording import line
+
+Security = Literal["tls", "starttls", "opportunistic", "none"]
+
+SHOWN_CHARACTERS = 300
+"""How much of what a program or a server said is shown."""
+
+
+class Posting(msgspec.Struct, frozen=True):
+    """The options of every action that sends mail."""
+
+    via: Literal["sendmail", "smtp"] = "sendmail"
+    sendmail: str = "/usr/sbin/sendmail"
+    host: str = "localhost"
+    port: int = 0
+    security: Security = "starttls"
+    ca_file: str = ""
+    user: str = ""
+    password_file: str = ""
+    timeout: Seconds = Seconds(30)
+
+    @property
+    def smtp_port(self) -> int:
+        """The port that is meant."""
+        if self.port:
+            return self.port
+        if self.security == "tls":
+            return 465
+        return 587 if self.user else 25
+
+
+async def post(message: EmailMessage, *, sender: str, to: Sequence[str], how: Posting) -> None:
+    """Send *message* from the address *sender* to the addresses *to*.
+
+    Raises:
+        ActionError: It was not taken; ``retry`` is false where it never will be.
+
+    """
+    if how.via == "sendmail":
+        await _by_program(message, sender, to, how)
+    else:
+        await _by_smtp(message, sender, to, how)
+
+
+# -- by a program ----------------------------------------------------------------
+
+
+async def _by_program(message: EmailMessage, sender: str, to: Sequence[str], how: Posting) -> None:
+    # -i: a line of a single point does not end the message.
+    words = [how.sendmail, "-i", *(["-f", sender] if "@" in sender else []), *to]
+    try:
+        ended = await program.run(words, given=message.as_bytes())
+    except OSError as error:
+        raise ActionError(
+            f"{how.sendmail} cannot be started: {error.strerror}",
+            cure="install a mail server, name its program with sendmail=, or use via=smtp",
+        ) from error
+    if ended.code:
+        said = line(" ".join(ended.output.decode("utf-8", "replace").split()), SHOWN_CHARACTERS)
+        raise ActionError(
+            f"{how.sendmail} did not take the mail (exit code {ended.code}): {said}",
+            cure="see the log of the mail server on this host",
+        )
+
+
+# -- by SMTP ---------------------------------------------------------------------
+
+
+class _Call:
+    """One conversation in a thread, which ends soon after somebody hangs up."""
+
+    def __init__(self, how: Posting) -> None:
+        self._how = how
+        self._lock = threading.Lock()
+        self._is_over = False
+        self._client: smtplib.SMTP | None = None
+
+    def hang_up(self) -> None:
+        """End the conversation from another thread, whatever it waits for."""
+        with self._lock:
+            self._is_over = True
+            wire = self._client.sock if self._client is not None else None
+            if wire is not None:
+                with contextlib.suppress(OSError):
+                    wire.shutdown(socket.SHUT_RDWR)
+
+    def send(self, message: EmailMessage, sender: str, to: Sequence[str]) -> None:
+        """Say everything that is to be said."""
+        how = self._how
+        # The machine's own name is looked up in DNS where none is given.
+        name = socket.gethostname() or "localhost"
+        context = _context(how)
+        if how.security == "tls":
+            client: smtplib.SMTP = smtplib.SMTP_SSL(
+                local_hostname=name, timeout=how.timeout, context=context
+            )
+        else:
+            client = smtplib.SMTP(local_hostname=name, timeout=how.timeout)
+        # smtplib tells TLS whom it expects by the host given at the beginning.
+        client._host = how.host  # type: ignore[attr-defined]  # noqa: SLF001
+        try:
+            client.connect(how.host, how.smtp_port)
+            with self._lock:
+                self._client = client
+                if self._is_over:
+                    return
+            client.ehlo()
+            offers = client.has_extn("starttls")
+            if how.security == "starttls" or (how.security == "opportunistic" and offers):
+                client.starttls(context=context)
+                client.ehlo()
+            if how.user:
+                client.login(how.user, read_secret(how.password_file))
+            client.send_message(message, sender, list(to))
+            with contextlib.suppress(smtplib.SMTPException):
+                client.quit()
+        finally:
+            client.close()
+
+
+def _context(how: Posting) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=how.ca_file or None)
+    except OSError as error:
+        raise ActionError(
+            f"{how.ca_file} cannot be used: {error.strerror or error}",
+            cure="put the certificate of the authority there, in PEM",
+        ) from error
+    if how.security == "opportunistic":
+        # Better than nothing against those who only listen; RFC 7435.
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+async def _by_smtp(message: EmailMessage, sender: str, to: Sequence[str], how: Posting) -> None:
+    call = _Call(how)
+    work = asyncio.get_running_loop().run_in_executor(
+        None, functools.partial(call.send, message, sender, to)
+    )
+    try:
+        await asyncio.shield(work)
+    except asyncio.CancelledError:
+        call.hang_up()
+        work.add_done_callback(_forget)
+        raise
+    except (smtplib.SMTPException, OSError, ValueError) as error:
+        raise _translated(error, how) from error
+
+
+def _forget(work: asyncio.Future[None]) -> None:
+    """Take note of how abandoned work ended, so that nobody is told that it was forgotten."""
+    if not work.cancelled():
+        work.exception()
+
+
+def _translated(error: Exception, how: Posting) -> ActionError:
+    where = f"the mail server {line(how.host, 100)}:{how.smtp_port}"
+    match error:
+        case smtplib.SMTPAuthenticationError():
+            said = _said(error.smtp_code, error.smtp_error)
+            cure = f"correct user= or the password in {how.password_file or 'password_file='}"
+            return ActionError(f"{where} refused the login: {said}", cure=cure)
+        case smtplib.SMTPNotSupportedError():
+            return ActionError(
+                f"{where} cannot do what is asked of it: {line(str(error), SHOWN_CHARACTERS)}",
+                cure="change security= (tls, starttls, opportunistic, none) or user=",
+            )
+        case smtplib.SMTPRecipientsRefused():
+            answers = {_said(*answer) for answer in error.recipients.values()}
+            final = all(code >= 500 for code, _ in error.recipients.values())
+            what = f"{where} refused every recipient: {'; '.join(sorted(answers))}"
+            return ActionError(what, cure="correct to=", retry=not final)
+        case smtplib.SMTPResponseException():
+            said = _said(error.smtp_code, error.smtp_error)
+            is_final = isinstance(error, smtplib.SMTPDataError) and error.smtp_code >= 500
+            return ActionError(
+                f"{where} refused the mail: {said}", cure="see its log", retry=not is_final
+            )
+        case ssl.SSLCertVerificationError():
+            return ActionError(
+                f"{where} has a certificate that is not trusted: {error.verify_message}",
+                cure="name the authority that signed it with ca_file=, or correct host=",
+            )
+        case ssl.SSLError():
+            return ActionError(
+                f"{where} could not agree on encryption: {error.reason or error}",
+                cure="change security= (tls, starttls, opportunistic, none) or port=",
+            )
+        case _:
+            said = line(getattr(error, "strerror", None) or str(error), SHOWN_CHARACTERS)
+            return ActionError(
+                f"{where} cannot be talked to: {said or type(error).__name__}",
+                cure="see that it runs and that host= and port= are right",
+            )
+
+
+def _said(code: int, answer: bytes | str) -> str:
+    text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
+    return line(f"{code} {' '.join(text.split())}", SHOWN_CHARACTERS)
