@@ -198,5 +198,19 @@ def test_the_pipeline_tells_and_others_go_on() -> None:
         f'[j] failregex 1 took too long on 2001 characters, the line is skipped: "{"x" * 200}"'
     )
     held = next(each for each in stage.told if isinstance(each, RuleQuarantined))
-    assert "failregex 1 takes too long: lines above 500 characters are skipped until" in held.text()
+    assert (
+        "failregex 1 takes too long: lines above 1000 characters are skipped until" in held.text()
+    )
     assert stage.heard(RuleReleased) == 1
+
+
+def test_lines_short_enough_for_a_rule_in_quarantine_are_watched_still() -> None:
+    made = matcher(**EVIL_FAILREGEX)
+    detector = Detector([made])
+    watchdog = Watchdog()
+    for length in (2_000, 900, 400, 200, 100):
+        lines = ["x" * length, "bad 192.0.2.1"] * 20
+        assert read(watchdog, detector, *lines)[0] == ["192.0.2.1"] * 20
+    (rule,) = made.quarantine.in_force
+    assert rule.name == "failregex 1"
+    assert rule.limit == 0

@@ -73,7 +73,7 @@ class Court:
         return [rule.limit for rule in self.quarantine.in_force]
 
 
-def struck_out(regex: Slow | None = None, characters: int = 4000) -> Court:
+def struck_out(regex: Slow | None = None, characters: int = 2000) -> Court:
     court = Court(regex or Slow())
     for _ in range(STRIKES):
         assert court.try_line(characters) == "stopped"
@@ -83,7 +83,7 @@ def struck_out(regex: Slow | None = None, characters: int = 4000) -> Court:
 def test_a_few_slow_lines_change_nothing() -> None:
     court = Court(Slow())
     for _ in range(STRIKES - 1):
-        court.try_line(4000)
+        court.try_line(2000)
     assert court.try_line(999) == "found"
     assert (court.limits(), court.changes) == ([], 0)
     assert court.quarantine.overruns == STRIKES - 1
@@ -93,14 +93,14 @@ def test_slow_lines_that_are_far_apart_change_nothing() -> None:
     court = Court(Slow())
     for number in range(10):
         court.at(number * STRIKES_SPAN / 2)
-        assert court.try_line(4000) == "stopped"
+        assert court.try_line(2000) == "stopped"
     assert court.limits() == []
 
 
 def test_a_rule_that_strikes_out_searches_short_lines_only() -> None:
     court = struck_out()
     assert court.limits() == [1000]
-    assert court.try_line(4000) == "held"
+    assert court.try_line(2000) == "held"
     assert court.try_line(1001) == "held"
     assert court.try_line(999) == "found"
     assert (court.quarantine.overruns, court.quarantine.held) == (STRIKES, 2)
@@ -109,17 +109,19 @@ def test_a_rule_that_strikes_out_searches_short_lines_only() -> None:
 
 def test_the_shortest_offender_sets_the_limit() -> None:
     court = Court(Slow())
-    for characters in (8000, 2000, 4000):
+    for characters in (8000, 2000, 3000):
         court.try_line(characters)
-    assert court.limits() == [500]
+    assert court.limits() == [1000]
 
 
 def test_the_limit_falls_while_shorter_lines_are_slow_too() -> None:
     court = struck_out(Slow(hostile=100))
-    assert court.try_line(1000) == "stopped"
-    assert court.limits() == [250]
-    assert court.try_line(300) == "held"
-    assert court.try_line(250) == "stopped"
+    assert court.try_line(800) == "stopped"
+    assert court.limits() == [400]
+    assert court.try_line(401) == "held"
+    assert court.try_line(200) == "stopped"
+    assert court.limits() == [100]
+    assert court.try_line(100) == "stopped"
     assert court.limits() == [0]
 
 
@@ -138,23 +140,23 @@ def test_lines_that_might_be_exempt_do_not_count_while_it_is_off(option: str) ->
 
 def test_a_date_pattern_in_quarantine_finds_no_date_in_long_lines() -> None:
     court = struck_out(Slow("datepattern", 0))
-    assert court.try_line(4000) == "missed"
+    assert court.try_line(2000) == "missed"
     assert court.try_line(900) == "found"
 
 
 def test_after_the_pause_every_line_is_searched_again() -> None:
     court = struck_out()
     court.at(FIRST_PAUSE - 1)
-    assert court.try_line(4000) == "held"
+    assert court.try_line(2000) == "held"
     court.at(FIRST_PAUSE)
     assert court.limits() == []
-    assert court.try_line(4000) == "stopped"
+    assert court.try_line(2000) == "stopped"
 
 
 def test_who_offends_again_soon_is_back_at_once_for_twice_as_long() -> None:
     court = struck_out()
     court.at(FIRST_PAUSE)
-    court.try_line(4000)
+    court.try_line(2000)
     assert [rule.until for rule in court.quarantine.in_force] == [NOW + 3 * FIRST_PAUSE]
 
 
@@ -165,7 +167,7 @@ def test_pauses_grow_to_a_day_and_no_further() -> None:
         (rule,) = court.quarantine.in_force
         pause, until = rule.until - until, rule.until
         court.at(until - NOW)
-        court.try_line(4000)
+        court.try_line(2000)
     assert pause == LONGEST_PAUSE
 
 
@@ -174,14 +176,14 @@ def test_who_behaves_for_long_enough_begins_anew() -> None:
     court.at(FIRST_PAUSE)
     court.at(FIRST_PAUSE + STRIKES_SPAN)
     for _ in range(STRIKES - 1):
-        court.try_line(4000)
+        court.try_line(2000)
     assert court.limits() == []
 
 
 def test_what_happens_is_told_once_with_evidence() -> None:
     court = struck_out()
     *offences, last = court.news()
-    assert offences == [Offence(NOW, "failregex", 1, 4000, "x" * 200)] * STRIKES
+    assert offences == [Offence(NOW, "failregex", 1, 2000, "x" * 200)] * STRIKES
     assert last == Quarantined("failregex", 1, 1000, Instant(NOW + FIRST_PAUSE))
     assert last.told == "failregex 1 takes too long: lines above 1000 characters are skipped"
     court.at(FIRST_PAUSE)
@@ -217,7 +219,7 @@ def matcher(**more: object) -> Matcher:
     return Matcher("j", FilterSettings("f", rules, **more), Seconds(600))  # type: ignore[arg-type]
 
 
-def hold(made: Matcher, option: str, rule: int, characters: int = 800) -> None:
+def hold(made: Matcher, option: str, rule: int, characters: int = 500) -> None:
     made.quarantine.begin(NOW)
     for _ in range(STRIKES):
         made.quarantine.offend(OverBudgetError(option, rule, characters), "x")

@@ -153,6 +153,7 @@ def _tick(_number: int, frame: FrameType | None) -> None:
 
 def _over_budget(option: str, frame: FrameType) -> OverBudgetError:
     names = frame.f_locals
+    option = names.get("option", option)
     rule = names.get("number", 0)
     text = names.get("text", names.get("line", ""))
     if option == "failregex" and not rule:

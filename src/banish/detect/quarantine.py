@@ -4,7 +4,7 @@ Python's `re` tries one way after another, and a crafted line can make it try fo
 hours. Somebody with a clock therefore raises `OverBudgetError` in the midst of a
 search (`banish.daemon.watchdog`); the line is skipped for that jail, since nobody
 knows what it says, and the rule gets a strike. With `STRIKES` of them within
-`STRIKES_SPAN` it is in *quarantine*: lines longer than a quarter of the shortest
+`STRIKES_SPAN` it is in *quarantine*: lines longer than half of the shortest
 offender are not searched by it any more, and skipped for the jail in its turn. The time
 of a runaway search grows with a power of the length, or doubles with every few
 characters, so what is shorter by that much is harmless, and failures as services
@@ -36,7 +36,7 @@ LONGEST_PAUSE = Seconds(86_400)
 LEAST_CHARACTERS = 64
 """A rule that may look at shorter lines only is off: failures are longer than that."""
 
-_SHRINKING = 4
+_SHRINKING = 2
 
 EVIDENCE_KEPT = 8
 """Newest offences kept of one filter, and told before they are taken."""
@@ -82,7 +82,8 @@ def interruptible(option: str) -> Callable[[_Function], _Function]:
 
     It must leave nothing half done, and whoever calls it must expect the error.
     Its local ``number`` tells the rule in hand, its local ``text`` (or ``line``)
-    what is searched. Marking costs nothing when the function is called.
+    what is searched, a local ``option`` for which option if it serves several.
+    Marking costs nothing when the function is called.
     """
 
     def mark(function: _Function) -> _Function:
@@ -267,16 +268,17 @@ def _told(record: _Record) -> Quarantined:
 
 def _held(record: _Record, search: Search) -> Search:
     """Return how a rule in quarantine searches."""
-    option, rule, limit = record.option, record.rule, record.limit
+    option, number, limit = record.option, record.rule, record.limit
     # A line that nobody can date is a line without time. A failregex that is off leaves
     # the line to the others; but what may be exempt must not count.
     is_passed_over = option == "datepattern" or (option == "failregex" and not limit)
 
+    @interruptible(option)
     def search_short(text: str) -> "re.Match[str] | None":
         if len(text) <= limit:
             return search(text)
         if is_passed_over:
             return None
-        raise OverBudgetError(option, rule, len(text), held=True)
+        raise OverBudgetError(option, number, len(text), held=True)
 
     return search_short
