@@ -285,7 +285,10 @@ class Operations(Protocol):
         ...
 
     async def why(self, subject: Subject) -> Sequence[Ban]:
-        """Return the bans of *subject*, past and present, newest first, with evidence."""
+        """Return the bans of *subject*, past and present, newest first, with evidence.
+
+        Those in force come first; among them are bans of networks around it.
+        """
         ...
 
     async def stop(self) -> None:

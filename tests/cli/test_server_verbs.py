@@ -70,6 +70,52 @@ def test_bans_by_hand_and_their_end(state: str, capsys: Captured) -> None:
     assert ask(capsys, "unban", "--all", "--jail", "web", "--state", state) == (0, "0 bans ended\n")
 
 
+def test_unban_of_an_address_says_which_network_holds_it(state: str, capsys: Captured) -> None:
+    for subject in ("198.51.100.0/24", "198.51.100.7"):
+        main(["ban", "sshd", subject, "--for", "-1", "--state", state, "-q"])
+    held = (
+        "198.51.100.7 is kept out still: sshd bans 198.51.100.0/24, which it lies in\n"
+        "    banish unban 198.51.100.0/24 --jail sshd\n"
+    )
+    unban = ("unban", "198.51.100.7", "--state", state)
+    assert ask(capsys, *unban) == (0, "198.51.100.7 unbanned in sshd\n" + held)
+    assert ask(capsys, *unban) == (1, "198.51.100.7 was not banned\n" + held)
+
+
+def test_an_address_that_counts_as_its_network_is_unbanned_with_it(
+    state: str, operations: MemoryOperations, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ban = Ban("sshd", parse_subject("2001:db8::/64"), NOON, None)
+
+    async def unban(_subjects: object, _jail: object) -> list[Ban]:
+        return [ban]
+
+    monkeypatch.setattr(operations, "unban", unban)
+    assert ask(capsys, "unban", "2001:db8::5", "--state", state) == (
+        0,
+        "2001:db8::/64 unbanned in sshd\n",
+    )
+
+
+def test_why_shows_the_network_that_holds_an_address(state: str, capsys: Captured) -> None:
+    main(["ban", "sshd", "198.51.100.0/24", "--for", "-1", "--state", state, "-q"])
+    code, text = ask(capsys, "why", "198.51.100.7", "--state", state)
+    assert code == 0
+    assert text.startswith("198.51.100.0/24 is banned by sshd without end")
+    assert "holds     198.51.100.7, which lies in it" in text
+    assert "banish unban 198.51.100.0/24 --jail sshd" in text
+
+
+def test_why_tells_that_members_got_their_network_banned(
+    state: str, operations: MemoryOperations, capsys: Captured
+) -> None:
+    network = parse_subject("198.51.100.0/24")
+    ban = Ban("sshd", network, NOON, None, failures=5, cause="network")
+    operations.in_force["sshd", network] = ban
+    assert "5 members of it were banned" in ask(capsys, "why", str(network), "--state", state)[1]
+    assert ask(capsys, "bans", "--state", state)[1].splitlines()[1].endswith("network")
+
+
 def test_bans_as_json_have_the_promised_shape(state: str, capsys: Captured) -> None:
     main(["ban", "web", "2001:DB8::1", "--for", "-1", "--state", state, "--json"])
     ban = {

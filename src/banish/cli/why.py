@@ -65,7 +65,7 @@ def show(page: Page, subject: str, bans: Sequence[Ban], now: Instant) -> None:
     for number, ban in enumerate(bans):
         if number:
             page.line()
-        _show_ban(page, ban, now)
+        _show_ban(page, subject, ban, now)
 
 
 _ENDINGS = {
@@ -78,7 +78,7 @@ _ENDINGS = {
 """What is said of an end that is not simply that of the ban's time."""
 
 
-def _show_ban(page: Page, ban: Ban, now: Instant) -> None:
+def _show_ban(page: Page, subject: str, ban: Ban, now: Instant) -> None:
     end = end_of(ban, now)
     if end is not None:
         page.line(
@@ -95,6 +95,8 @@ def _show_ban(page: Page, ban: Ban, now: Instant) -> None:
             f" by {ban.jail} {until}",
             dim(f" ({left(ban.until, now)})"),
         )
+    if str(ban.subject) != subject:
+        page.line(dim("holds     "), f"{subject}, which lies in it", indent=2)
     for label, text in _facts(ban, now):
         page.line(Styled(f"{label:<10}", "dim"), text, indent=2)
     if ban.evidence:

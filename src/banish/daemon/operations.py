@@ -164,13 +164,14 @@ class ServerOperations:
         return [decision.ban for decision in commit.decisions if isinstance(decision, EndBan)]
 
     async def why(self, subject: Subject) -> Sequence[Ban]:
-        """Return the bans of *subject*, past and present, newest first, with evidence."""
+        """Return the bans of *subject*, past and present, newest first, with evidence.
+
+        First come those in force, of the networks around it too.
+        """
         in_force = [
-            policy.bans[subject]
-            for policy in self._jails.policies.values()
-            if subject in policy.bans
+            ban for policy in self._jails.policies.values() for ban in policy.holding(subject)
         ]
-        known = {(ban.jail, ban.since) for ban in in_force}
+        known = {(ban.jail, ban.since) for ban in in_force if ban.subject == subject}
         store = self._enforcing.store
         if store is None:
             return in_force

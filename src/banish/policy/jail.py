@@ -142,6 +142,16 @@ class JailPolicy:
         ban = self._bans.get(subject)
         return ban.count if ban is not None else self._past.count(subject, now)
 
+    def holding(self, subject: Subject) -> list[Ban]:
+        """Return the bans in force that keep *subject* out: its own, and those of networks."""
+        own = self._bans.get(subject)
+        wider = [
+            self._bans[network]
+            for network in self._networks.every_around(subject)
+            if network != subject
+        ]
+        return wider if own is None else [own, *wider]
+
     def judge(self, failure: Failure, now: Instant) -> Verdict:
         """Count *failure*, and ban its subject if it is one too many.
 

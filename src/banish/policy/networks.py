@@ -7,6 +7,7 @@ holds ten networks or a million.
 """
 
 import ipaddress
+from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 from banish.model.address import Subject, SubjectKind
@@ -64,14 +65,17 @@ class NetworkTable(Generic[Value]):
 
         Of several networks, the smallest one answers.
         """
+        return next(self.every_around(subject), None)
+
+    def every_around(self, subject: Subject) -> Iterator[Value]:
+        """Yield the values of all networks that cover all of *subject*, the smallest first."""
         tables = self._tables.get(subject.family)
         if not tables:
-            return None
+            return
         first, length = first_and_length(subject)
         host_bits = WIDTH[subject.family] - length
         for shift in sorted(tables):
             if shift >= host_bits:
                 found = tables[shift].get(first >> shift)
                 if found is not None:
-                    return found
-        return None
+                    yield found

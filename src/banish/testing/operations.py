@@ -18,6 +18,7 @@ from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.instant import Instant, Seconds
 from banish.model.status import EnforcementTruth, JailStatus, ServerStatus
+from banish.policy.networks import NetworkTable
 from banish.telemetry.happenings import Happening
 
 TEN_MINUTES = Seconds(600)
@@ -114,15 +115,22 @@ class MemoryOperations:
         return ended
 
     async def why(self, subject: Subject) -> Sequence[Ban]:
-        """Return the bans of *subject*, newest first."""
+        """Return the bans of *subject*, newest first; in force, those of networks around it too."""
         self._check(None)
-        every = [*self.past, *self.in_force.values()]
-        return [ban for ban in reversed(every) if ban.subject == subject]
+        held = [ban for ban in reversed(self.in_force.values()) if _covers(ban.subject, subject)]
+        return held + [ban for ban in reversed(self.past) if ban.subject == subject]
 
     async def stop(self) -> None:
         """Count that somebody asked."""
         self._check(None)
         self.stops += 1
+
+
+def _covers(one: Subject, other: Subject) -> bool:
+    around: NetworkTable[Subject] = NetworkTable()
+    if one.is_network:
+        around.put(one, one)
+    return one == other or around.around(other) is not None
 
 
 @contextmanager
