@@ -71,7 +71,7 @@ class Notifier:
     ) -> None:
         """Tell what *telling* asks for; with *whole* a message takes all that waits.
 
-        *slack* is how many seconds the channel may take beyond the time limit of a try, to get ready.
+        *slack* is how many seconds the channel may take to get ready, beyond a try's limit.
         """
         self.jail = jail
         self.settings = settings
