@@ -31,6 +31,7 @@ class Stopping(Detector):
 
     def __init__(self, matchers: list[Matcher], stops: Iterable[int], *, fast: bool) -> None:
         super().__init__(matchers, BlockPrefilter(make_plan(matchers)) if fast else None)
+        self.is_plain = False  # so that every line is decoded on its own
         self._after = set(stops)
         self._count = 0
 

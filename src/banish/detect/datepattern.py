@@ -133,6 +133,7 @@ class Template:
     """
 
     __slots__ = (
+        "_indexes",
         "_minute",
         "_names",
         "_read",
@@ -152,7 +153,8 @@ class Template:
         """Whether it stands at a line's beginning or end only."""
         self.weight = weight
         self._names: tuple[str, ...] = ()
-        """The directives it has, seconds last."""
+        """The directives it has, seconds last, and the groups that hold them."""
+        self._indexes: tuple[int, ...] = ()
         self._read: tuple[str, Instant, tzinfo | None, Instant | None] = (
             "",
             Instant(0),
@@ -185,6 +187,7 @@ class Template:
         compiled = _compiled(self.regex)
         names = (name for name in compiled.groupindex if name not in {"f", "_sep"})
         self._names = tuple(sorted(names, key=lambda name: name == "S"))
+        self._indexes = tuple(compiled.groupindex[name] for name in self._names)
         return compiled
 
     def read(self, found: "re.Match[str]", now: Instant, zone: tzinfo | None) -> Instant | None:
@@ -192,7 +195,7 @@ class Template:
         last_text, last_now, last_zone, at = self._read
         text = found[0]
         if text != last_text or now != last_now or zone is not last_zone:
-            at = self._read_anew(found.group(0, 0, *self._names)[2:], now, zone)
+            at = self._read_anew(found.group(0, 0, *self._indexes)[2:], now, zone)
             self._read = (text, now, zone, at)
         return at
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from banish.detect.datefinder import DateFinder
-from banish.detect.encoding import encoding_named
+from banish.detect.encoding import bytes_of, encoding_named
 from banish.detect.matcher import Matcher
 from banish.detect.prefilter.block import BlockPrefilter, Found, Wanted
 from banish.model.failure import Failure
@@ -63,6 +63,8 @@ class Detector:
             *((jails[id(finder)], finder.quarantine) for finder in self._finders),
         )
         """The quarantines of all its regexes, each with the jail that they are told for."""
+        self.is_plain = all(bytes_of("", encoding) is not None for encoding in self.encodings)
+        """Whether lines of ASCII bytes alone read the same in all encodings."""
         self._prefilter = prefilter
         everybody = range(len(self.matchers))
         self._always = tuple(
@@ -115,6 +117,10 @@ class _Feeding:
         self._now = now
         # Carriage returns of DOS line ends, and the hole that copytruncate leaves.
         self._is_odd = b"\r" in batch.block or b"\0" in batch.block
+        self._text = ""
+        """The whole block, where it reads the same in all encodings; byte and character are one."""
+        if detector.is_plain and not self._is_odd and batch.block.isascii():
+            self._text = batch.block.decode("ascii")
         self._everybody = tuple(Wanted(index, None) for index in range(len(detector.matchers)))
         self._counted = 0
         """The byte up to which lines were counted."""
@@ -165,6 +171,7 @@ class _Feeding:
         batch = self._batch
         block, times = batch.block, batch.times
         live, path, start, now = batch.live, batch.path, batch.start, self._now
+        text, counted, number = self._text, self._counted, self._number
         detector = self._detector
         matchers, encodings = detector.matchers, detector.encodings
         seen, behind, add = self._seen, self._behind, self.failures.append
@@ -172,16 +179,17 @@ class _Feeding:
             if shift:
                 begin += shift  # noqa: PLW2901
                 end += shift  # noqa: PLW2901
-            number = self._number = self._number + block.count(b"\n", self._counted, begin)
-            self._counted = self._place = begin
+            number += block.count(b"\n", counted, begin)
+            counted = self._place = begin
             at = times[number] if times is not None else None
-            line = ""
+            line = text[begin:end]
             self._encoding = ""
             for index, rules in wanted:
-                encoding = encodings[index]
-                if encoding != self._encoding:
-                    line = detector.decode(self._clean(begin, end), encoding)
-                    self._encoding = encoding
+                if not text:
+                    encoding = encodings[index]
+                    if encoding != self._encoding:
+                        line = detector.decode(self._clean(begin, end), encoding)
+                        self._encoding = encoding
                 skipped = number - seen[index]
                 seen[index] = number + 1
                 failure = matchers[index].match(
@@ -200,6 +208,7 @@ class _Feeding:
             if detector.stops:
                 self.stopped_at = end + 1
                 break
+        self._counted, self._number = counted, number
 
     def rest(self) -> Batch | None:
         """Return the lines that were not taken."""
@@ -233,7 +242,7 @@ class _Feeding:
         for _ in range(count):
             end = begin - 1
             begin = self._batch.block.rfind(b"\n", 0, end) + 1
-            yield self._clean(begin, end).decode(self._encoding, "replace")
+            yield self._clean(begin, end).decode(self._encoding or "ascii", "replace")
 
     def _end(self, begin: int) -> int:
         end = self._batch.block.find(b"\n", begin)

@@ -401,7 +401,8 @@ class Matcher:
             if before is None:
                 return None
             if self._narrows and (content := before["content"]):
-                shift = before.start("content")
+                if self._buffer is not None:
+                    shift = before.start("content")
                 text = content + "\n"
         for number, search in self._chosen.get(rules) or self._choose(rules):
             found = search(text)
@@ -440,7 +441,7 @@ class Matcher:
         if reading is not None and not self._settle(reading, captured):
             return None
         if self._prefregex is not None and before is not None:
-            captured = {**self._prefregex.groups(before), **captured}
+            self._prefregex.lend(before, captured)
         if self._buffer is None:
             evidence: tuple[Evidence, ...] = (self._evidence(line, path, offset, now),)
         else:
@@ -452,7 +453,7 @@ class Matcher:
         joined = None
         if isinstance(key, str):
             joined = self.sessions.join(key, captured, evidence, at)
-            captured, evidence, lines = joined.captured, joined.evidence, joined.lines
+            captured, lines = joined.captured, joined.lines
             is_failure, users = joined.is_failure, joined.users
         else:
             is_failure = not (captured.get("nofail") or captured.get("mlfgained"))
@@ -471,6 +472,8 @@ class Matcher:
             counters.unusable += 1
             self._outcome = _Outcome("unusable", tags=tags, host=host)
             return None
+        if joined is not None:
+            evidence, joined.evidence = joined.evidence, ()
         counters.failures += 1
         if self._is_traced:
             self._outcome = _Outcome("failure", tags=tags, host=host, lines=lines)

@@ -90,6 +90,7 @@ class Pattern:
     __slots__ = (
         "_alternatives",
         "_is_plain",
+        "_lent",
         "_tuples",
         "address_groups",
         "expanded",
@@ -113,6 +114,7 @@ class Pattern:
         self._alternatives = tuple((name, fills) for kind, name, fills in compound if kind == "alt")
         self._tuples = tuple((name, fills) for kind, name, fills in compound if kind == "tuple")
         self._is_plain = not compound
+        self._lent = tuple(name for name in compiled.groupindex if name != "content")
 
     @property
     def names_subject(self) -> bool:
@@ -141,6 +143,20 @@ class Pattern:
         if len(found.string) > TEXT_CHARACTERS:
             return {name: _cut(text) for name, text in captured.items()}
         return captured
+
+    def lend(self, found: re.Match[str], captured: dict[str, Captured]) -> None:
+        """Add what the named groups of a prefregex captured to *captured*, where that lacks it.
+
+        What is left to the failregexes, ``<F-CONTENT>``, is not of interest.
+        """
+        if self._is_plain and len(found.string) <= TEXT_CHARACTERS:
+            for name in self._lent:
+                text = found[name]
+                if text is not None:
+                    captured.setdefault(name, text)
+            return
+        for name, held in self.groups(found).items():
+            captured.setdefault(name, held)
 
 
 def compile_pattern(

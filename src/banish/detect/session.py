@@ -67,6 +67,7 @@ class Session:
         self.is_failure = True
         """Whether the newest line was one."""
         self.evidence: tuple[Evidence, ...] = ()
+        """The lines of the failure in hand; whoever hands it out takes them."""
         self.informing: tuple[Evidence, ...] = ()
         """Lines that were no failures, for when one comes."""
         self.informed = 0
