@@ -27,6 +27,9 @@ from banish.telemetry.happenings import (
     NetworkSpared,
 )
 
+AGAIN_LIMIT = 100_000
+"""Banned subjects whose further failures are told of by ``maxretry``; past it all begin anew."""
+
 
 class Jails:
     """All policies of a server by name."""
@@ -37,6 +40,8 @@ class Jails:
         self.policies = dict(policies)
         self._emit = emit
         self._on_due = on_due
+        self._again: dict[tuple[str, Subject], int] = {}
+        """How many failures each banned subject has had that nobody was told of yet."""
 
     def policy(self, name: str) -> JailPolicy:
         """Return the policy of the jail called *name*.
@@ -72,9 +77,10 @@ class Jails:
                     self._emit(FailureSpared(jail=failure.jail, subject=failure.subject, by=by))
                 case AlreadyBanned():
                     self._tell_found(failure)
-                    self._emit(AlreadyBannedFound(jail=failure.jail, subject=failure.subject))
+                    self._tell_again(failure, policy.settings.maxretry)
                 case StartBan():
                     self._tell_found(failure)
+                    self._again.pop((failure.jail, failure.subject), None)
                     decisions.append(verdict)
                     decisions.extend(policy.follow())
                     self._tell_refusals(policy)
@@ -85,7 +91,23 @@ class Jails:
         return self.step(now, decisions, positions)
 
     def _tell_found(self, failure: Failure) -> None:
-        self._emit(FailureFound(jail=failure.jail, subject=failure.subject, at=failure.at))
+        self._emit(FailureFound(failure.jail, failure.subject, failure.at))
+
+    def _tell_again(self, failure: Failure, maxretry: int) -> None:
+        """Tell of a banned subject's first failure at once, and then of each *maxretry*."""
+        again = self._again
+        key = (failure.jail, failure.subject)
+        untold = again.get(key)
+        if untold is None:
+            if len(again) >= AGAIN_LIMIT:
+                again.clear()
+            untold, maxretry = 0, 1
+        untold += 1
+        if untold < maxretry:
+            again[key] = untold
+            return
+        again[key] = 0
+        self._emit(AlreadyBannedFound(failure.jail, failure.subject, untold))
 
     def _tell_refusals(self, policy: JailPolicy) -> None:
         for refusal in policy.take_refusals():

@@ -11,7 +11,7 @@ from banish.model.instant import Instant
 from banish.telemetry.happenings import Emit, Happening
 from banish.telemetry.lines import LogLine
 from banish.telemetry.logs import Log
-from banish.telemetry.metrics import Counters
+from banish.telemetry.metrics import SERIES_LIMIT, Counters, Labels
 
 UNSPEAKABLE = "banish_happenings_unspeakable_total"
 """Counts happenings whose text could not be made."""
@@ -38,6 +38,7 @@ class Emitter:
         self._clock = clock
         self._program = program
         self._listeners: tuple[Emit, ...] = ()
+        self._labels: dict[tuple[type[Happening], tuple[object, ...]], Labels] = {}
 
     def listen(self, listener: Emit) -> None:
         """Tell *listener* too, of everything from now on; it must never raise or wait."""
@@ -49,13 +50,24 @@ class Emitter:
 
     def __call__(self, happening: Happening) -> None:
         """Tell that *happening* happened."""
-        if happening.counter:
-            labels = tuple((name, str(getattr(happening, name))) for name in happening.labels)
-            self.counters.add(happening.counter, labels)
+        kind = type(happening)
+        if kind.counter:
+            values = tuple([getattr(happening, name) for name in kind.labels])
+            labels = self._labels.get((kind, values))
+            if labels is None:
+                labels = self._make_labels(kind, values)
+            amount = getattr(happening, kind.amount) if kind.amount else 1
+            self.counters.add(kind.counter, labels, amount)
         if self._log is not None and self._log.takes(happening.level):
             self._write(self._log, happening)
         for listener in self._listeners:
             listener(happening)
+
+    def _make_labels(self, kind: type[Happening], values: tuple[object, ...]) -> Labels:
+        labels = tuple((name, str(value)) for name, value in zip(kind.labels, values, strict=True))
+        if len(self._labels) < SERIES_LIMIT:
+            self._labels[kind, values] = labels
+        return labels
 
     def _write(self, log: Log, happening: Happening) -> None:
         level = happening.level

@@ -32,6 +32,8 @@ class Happening(msgspec.Struct, frozen=True):
     """The counter that one more of these adds 1 to; empty: not counted."""
     labels: ClassVar[tuple[str, ...]] = ()
     """Fields that split the counter: only such as the configuration bounds."""
+    amount: ClassVar[str] = ""
+    """The field that says how many this adds to the counter; empty: 1."""
 
     def text(self) -> str:
         """Return the log line without its prefix."""
@@ -126,8 +128,11 @@ class AlreadyBannedFound(Happening, frozen=True):
     origin: ClassVar[str] = "banish.actions"
     counter: ClassVar[str] = "banish_failures_banned_total"
     labels: ClassVar[tuple[str, ...]] = ("jail",)
+    amount: ClassVar[str] = "times"
     jail: str
     subject: Subject
+    times: int = 1
+    """How many failures this tells of: the first one alone, later ones by ``maxretry``."""
 
     def text(self) -> str:
         return f"[{self.jail}] {self.subject} already banned"

@@ -9,6 +9,7 @@ Characters that steer a terminal or end a line never get through: a log line
 holds text that attackers choose.
 """
 
+import functools
 import logging
 import time
 from collections.abc import Callable
@@ -101,12 +102,17 @@ def classic_format(pid: int, *, timed: bool = True, padded: bool = True) -> LogF
     """Return Fail2Ban's format; without time for ``SYSOUT``, unpadded where asked."""
     stamp = _Stamp()
 
+    @functools.lru_cache(maxsize=256)
+    def front(origin: str, number: int) -> str:
+        level = level_name(number)
+        return f"{origin:<24}[{pid}]: {level:<7}" if padded else f"{origin}[{pid}]: {level}"
+
     def write(line: LogLine) -> str:
-        name, level = line.origin, level_name(line.level)
-        if padded:
-            name, level = f"{name:<24}", f"{level:<7}"
-        text = f"{name}[{pid}]: {level} {harmless(line.text)}"
-        return f"{stamp(line.at)} {text}" if timed else text
+        at, origin, level, text = line
+        if not text.isprintable():
+            text = harmless(text)
+        text = f"{front(origin, level)} {text}"
+        return f"{stamp(at)} {text}" if timed else text
 
     return write
 

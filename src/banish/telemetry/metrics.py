@@ -27,9 +27,12 @@ class Counters:
     def add(self, name: str, labels: Labels = (), amount: int = 1) -> None:
         """Count *amount* more (0 or more); a new pair starts at 0."""
         key = (name, labels)
-        if key not in self._counts and len(self._counts) >= self._limit:
-            key = (OVERFLOW, ())
-        self._counts[key] = self._counts.get(key, 0) + amount
+        count = self._counts.get(key)
+        if count is None:
+            if len(self._counts) >= self._limit:
+                key = (OVERFLOW, ())
+            count = self._counts.get(key, 0)
+        self._counts[key] = count + amount
 
     def total(self, name: str) -> int:
         """Return the sum of *name* over all labels; 0 if never counted."""
