@@ -207,3 +207,17 @@ def test_a_jail_without_a_log_of_its_own_can_be_tried(
 def test_a_log_that_is_not_there_is_told(tmp_path: Path, capsys: Captured) -> None:
     assert main(["match", "--regex", "<HOST>", str(tmp_path / "no.log")]) == 1
     assert "no such file" in capsys.readouterr().err
+
+
+def test_a_line_that_keeps_a_regex_busy_for_ever_is_skipped_and_told(
+    tree: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    path = tmp_path / "hostile.log"
+    path.write_text(f"{'x' * 2000}\nxx from 192.0.2.1\n")
+    assert (
+        main(["match", "-c", str(tree), "--json", "--regex", "^(?:x+)+ from <HOST>$", str(path)])
+        == 0
+    )
+    said = capsys.readouterr()
+    assert [json.loads(line)["matched"] for line in said.out.splitlines()] == [False, True]
+    assert said.err == "banish: 1 line skipped, too slow to read: failregex 1\n"

@@ -219,3 +219,18 @@ def test_every_ban_ends_once_in_time_and_never_overlaps_itself(
             assert key not in in_force
             in_force.add(key)
     assert in_force == set()
+
+
+def test_lines_that_keep_a_regex_busy_for_ever_are_skipped_and_told(
+    tree: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    (tree / "filter.d" / "app.conf").write_text(
+        "[Definition]\nfailregex = ^ (?:x+)+ from <HOST>$\n"
+        "    ^ login failed for root from <HOST>$\n"
+    )
+    hostile = f"{stamp(1)[:19]}+0000 {'x' * 2000}\n"
+    log = write(tmp_path / "x", failed(0, "192.0.2.1"), hostile * 50, failed(2, "192.0.2.1"))
+    assert main(["replay", "-c", str(tree), "--json", f"--jail=app={log}"]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out.splitlines()[-1])["summary"]["failures"] == 2
+    assert said.err == "banish: 50 lines skipped, too slow to read: failregex 1\n"

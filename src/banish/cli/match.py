@@ -17,6 +17,7 @@ from banish.cli.trial import (
     short_name,
     trial_filter,
     trial_jail,
+    watched,
 )
 from banish.cli.wording import clock, count, iso, plural
 from banish.detect.detector import encoding_named
@@ -84,14 +85,20 @@ def run(options: argparse.Namespace) -> int:
     """Try the filters on every line, in the order of the lines."""
     now = Instant(time.time()) if options.now is None else parse_now(options.now)
     trials = _trials(options)
-    verdicts = _verdicts(trials, options.log, now)
+    with watched([trial.matcher for trial in trials]):
+        _tell(options, trials, _verdicts(trials, options.log, now))
+    return 0
+
+
+def _tell(
+    options: argparse.Namespace, trials: Sequence[Trial], verdicts: Iterator[Verdict]
+) -> None:
     if options.json:
         shape = _all_document if options.all else _document
         for verdict in verdicts:
             sys.stdout.write(to_json(shape(verdict)).decode() + "\n")
-        return 0
+        return
     _show(Page(), verdicts, trials, options.verbosity)
-    return 0
 
 
 def _trials(options: argparse.Namespace) -> list[Trial]:

@@ -18,8 +18,9 @@ from typing import NamedTuple
 from banish import __version__
 from banish.cli.places import config_dir
 from banish.cli.rendering import Page, dim, good, strong, warn
-from banish.cli.trial import log_or_input, parse_now, trial_jail
+from banish.cli.trial import log_or_input, parse_now, tell_slow, trial_jail
 from banish.cli.wording import clock, count, iso, plural
+from banish.daemon.watchdog import Watchdog
 from banish.detect.detector import Detector
 from banish.detect.matcher import Matcher
 from banish.errors import RequestError
@@ -141,11 +142,14 @@ def _failures(
     """Yield what the jails find in *log*, in the order of its lines, and count the lines."""
     # However old a line is, it counts: so to the matcher findtime has no end.
     detector = Detector([Matcher(jail.name, jail.filter, FOR_EVER) for jail in jails])
+    watchdog = Watchdog()
     for batch in read_log(log_or_input(log)):
-        found = detector.feed(batch, now)
+        with watchdog.over(detector.matchers):
+            found = detector.feed(batch, now)
         totals.lines += batch.block.count(b"\n")
         totals.failures += len(found)
         yield from found
+    tell_slow(detector.matchers)
 
 
 class _Timed(NamedTuple):

@@ -4,12 +4,14 @@ A jail is taken as it would read a file, whether or not it is enabled here and
 wherever it reads on this host, so that a trial gives the same result anywhere.
 """
 
+import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from banish.cli.wording import plural
 from banish.config import builtin_tree, filter_settings
 from banish.config.filters import filter_names
 from banish.config.interpolate import Value
@@ -18,11 +20,33 @@ from banish.config.merge import Library, constants
 from banish.config.problem import Problems, nearest
 from banish.config.search import open_tree
 from banish.config.text import single
+from banish.daemon.watchdog import Watchdog
+from banish.detect.matcher import Matcher
+from banish.detect.quarantine import rule_name
 from banish.errors import ConfigError, RequestError
 from banish.model.instant import Instant
 from banish.model.settings import FilterSettings, JailSettings, Place, Problem
 
 _HERE = Place("command line")
+
+
+@contextlib.contextmanager
+def watched(matchers: Sequence[Matcher]) -> Iterator[None]:
+    """Let no line keep *matchers* busy for long; say afterwards which regexes would have been."""
+    with Watchdog().over(matchers):
+        yield
+    tell_slow(matchers)
+
+
+def tell_slow(matchers: Sequence[Matcher]) -> None:
+    """Say how many lines were skipped since a regex took too long."""
+    for matcher in matchers:
+        for quarantine in (matcher.quarantine, matcher.dates.quarantine):
+            skipped = quarantine.overruns + quarantine.held
+            if skipped:
+                slow = {rule_name(each.option, each.rule): None for each in quarantine.newest}
+                what = f"{plural(skipped, 'line')} skipped, too slow to read"
+                print(f"banish: {what}: {', '.join(slow)}", file=sys.stderr)
 
 
 def trial_jail(

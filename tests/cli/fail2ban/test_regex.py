@@ -375,3 +375,15 @@ def test_what_prefregexes_captured_is_shown_up_to_a_limit(tmp_path: Path, capsys
     assert "Prefregex: 30 total" in out
     assert out.count("{'x': ") == 20
     assert "\n|  ...\n" in out or "\n|      ...\n" in out
+
+
+def test_a_line_that_keeps_a_regex_busy_for_ever_is_missed_and_told(
+    tree: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    path = tmp_path / "hostile.log"
+    path.write_text(f"{'x' * 2000}\nxx from 192.0.2.1\n")
+    words = ["-c", str(tree), str(path), "^(?:x+)+ from <HOST>$"]
+    assert main(["fail2ban-regex", *words]) == 0
+    said = capsys.readouterr()
+    assert total(said.out).startswith("2 lines, 0 ignored, 1 matched, 1 missed")
+    assert said.err == "banish: 1 line skipped, too slow to read: failregex 1\n"

@@ -24,6 +24,7 @@ from banish.cli.fail2ban.regex_lines import JOURNAL, Line, open_lines
 from banish.cli.fail2ban.regex_output import output_of
 from banish.cli.fail2ban.regex_report import HEADING, report_lines, safe
 from banish.cli.fail2ban.regex_trial import Limits, Trial
+from banish.cli.trial import watched
 from banish.config import find_root
 from banish.detect.datepattern import parse_datepattern
 from banish.detect.matcher import Matcher
@@ -137,7 +138,10 @@ def _try(options: Values, log: str, regex: str, ignoreregex: str = "") -> None:
         bool(options.print_no_ignored),
         bool(options.print_no_missed),
     )
-    with Trial(matcher, limits, checks_all=checks_all, verbose=options.verbose > 0) as trial:
+    with (
+        watched([matcher]),
+        Trial(matcher, limits, checks_all=checks_all, verbose=options.verbose > 0) as trial,
+    ):
         if reports:
             trial.take_all(lines, _now)
             shows_patterns = bool(options.verbose_date)
