@@ -16,7 +16,8 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from banish.config.kindtable import COMMON, KINDS
 from banish.daemon.acting import Acting
-from banish.daemon.kinds import MAKERS, Making
+from banish.daemon.kinds import MAKERS
+from banish.daemon.making import Making
 from banish.model.address import Subject, parse_subject
 from banish.model.ban import Ban
 from banish.model.failure import Evidence

@@ -69,10 +69,12 @@ def read_kind(definition: Definition, named: Text, problems: Problems) -> Told:
     table = {option.name: option for option in (*kind.options, *COMMON)}
     _warn_unknown(definition, word, table, problems)
     values = {name: _value(definition, option, kind, problems) for name, option in table.items()}
-    for name in kind.required:
-        if not values[name]:
-            what = f"{name} is not set, and an action of the kind {word} needs it"
-            raise FaultError(what, named.place, f"write {name} = ... ({table[name].meaning})")
+    for names in kind.required:
+        wanted = names.split("|")
+        if not any(values[name] for name in wanted):
+            what = f"{' or '.join(wanted)} is not set, and an action of the kind {word} needs it"
+            cure = f"write {wanted[0]} = ... ({table[wanted[0]].meaning})"
+            raise FaultError(what, named.place, cure)
     timeout = values["timeout"]
     assert isinstance(timeout, float)
     return Told(word, values, kind.keeps_out, Seconds(timeout))

@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from banish.daemon.acting import Acting
-from banish.daemon.kinds import MAKERS, Making, Planned
+from banish.daemon.kinds import MAKERS
+from banish.daemon.making import Making, Planned
 from banish.daemon.patterns import Patterns
 from banish.daemon.pipeline import Watch
 from banish.detect.matcher import Matcher

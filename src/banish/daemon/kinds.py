@@ -5,27 +5,15 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from banish.daemon import denyfiles
-from banish.model.address import Subject
-from banish.model.ban import Ban
-from banish.model.settings import ActionSettings
+from banish.daemon.making import Making
+from banish.model.instant import Seconds
+from banish.notify.contact import Contacts
 from banish.notify.lookup import SLACK, Lookup
 from banish.notify.mail import Mail, MailChannel
 from banish.notify.notifier import Notifier, Telling
-from banish.ports import Action, Clock, Facts
-from banish.telemetry.happenings import ActionPlanned, Emit
-
-
-class Making(msgspec.Struct, frozen=True):
-    """What an action is made of."""
-
-    jail: str
-    settings: ActionSettings
-    facts: Facts
-    emit: Emit
-    clock: Clock
-    shared: dict[str, object]
-    """One for the whole server: what the actions of several jails have in common."""
-
+from banish.notify.private import Reported
+from banish.notify.xarf import Xarf, XarfChannel
+from banish.ports import Action
 
 Maker = Callable[[Making], Action]
 
@@ -45,62 +33,53 @@ def _mail(making: Making) -> Action:
     )
 
 
+def _xarf(making: Making) -> Action:
+    options = msgspec.convert(making.settings.options, Xarf)
+    contacts = Contacts(zone=options.contacts, whois=options.whois, dns_server=options.dns_server)
+    reported = making.shared.setdefault("xarf", Reported())
+    assert isinstance(reported, Reported)
+    return Notifier(
+        making.jail,
+        making.settings,
+        XarfChannel(options, making.facts, contacts, reported, clock=making.clock),
+        telling=Telling(digest=Seconds(0), most=1, retry=options.retry, timeout=options.timeout),
+        slack=SLACK,
+        emit=making.emit,
+        clock=making.clock,
+    )
+
+
+def _chat(making: Making) -> Action:
+    from banish.notify.chat import Chat, ChatChannel  # noqa: PLC0415 - an extra, slow to import
+
+    options = msgspec.convert(making.settings.options, Chat)
+    lookup = Lookup(making.facts, names=options.lookup, whois=False)
+    return Notifier(
+        making.jail,
+        making.settings,
+        ChatChannel(options, lookup),
+        telling=msgspec.convert(making.settings.options, Telling),
+        whole=True,
+        slack=SLACK,
+        emit=making.emit,
+        clock=making.clock,
+    )
+
+
+def _of_the_web(making: Making) -> Action:
+    from banish.daemon import webkinds  # noqa: PLC0415 - an extra, slow to import
+
+    return webkinds.MAKERS[making.settings.kind](making)
+
+
 MAKERS: Mapping[str, Maker] = {
     "hosts-deny": lambda making: denyfiles.hosts_deny(making.jail, making.settings, making.shared),
     "nginx-deny": lambda making: denyfiles.nginx_deny(making.jail, making.settings, making.shared),
     "mail": _mail,
+    "xarf": _xarf,
+    "chat": _chat,
+    "webhook": _of_the_web,
+    "abuseipdb": _of_the_web,
+    "cloudflare": _of_the_web,
 }
 """How the actions of each kind are made."""
-
-
-class Planned:
-    """Stands in for an action in a trial run: tells what it would do, and does nothing."""
-
-    def __init__(self, jail: str, settings: ActionSettings, *, emit: Emit) -> None:
-        self.jail = jail
-        self.settings = settings
-        self.held: dict[Subject, Ban] = {}
-        self.needs_rebans = False
-        self.was_repaired = False
-        self._emit = emit
-
-    @property
-    def due(self) -> None:
-        """Nothing is put off."""
-        return
-
-    def _tell(self, what: str) -> None:
-        name = self.settings.actname
-        self._emit(ActionPlanned(jail=self.jail, action=name, what=what))
-
-    async def start(self) -> None:
-        """Pass over the start."""
-
-    async def ban(self, ban: Ban, *, restored: bool = False) -> None:
-        """Tell of a ban."""
-        self._tell(f"ban {ban.subject}{' again' if restored else ''}")
-
-    async def reban(self, ban: Ban) -> None:
-        """Tell of a ban that is put back."""
-        self._tell(f"ban {ban.subject} again")
-
-    async def prolong(self, ban: Ban, *, restored: bool = False) -> None:
-        """Tell of a ban that gets longer."""
-        self._tell(f"prolong the ban of {ban.subject}{' again' if restored else ''}")
-
-    async def unban(self, ban: Ban) -> None:
-        """Tell of the end of a ban."""
-        self._tell(f"unban {ban.subject}")
-
-    async def check(self) -> None:
-        """Pass over a check."""
-
-    async def flush(self) -> bool:
-        """Have nothing to let in."""
-        return True
-
-    async def stop(self) -> None:
-        """Pass over the end."""
-
-    async def tick(self) -> None:
-        """Have nothing put off."""

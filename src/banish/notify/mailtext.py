@@ -28,8 +28,8 @@ def compose(
     """Return the mail about *report*; *sender* and *to* are checked addresses."""
     message = EmailMessage(policy=SMTP.clone(linesep="\n"))
     message["Subject"] = f"[banish] {report.title}"[:SUBJECT_CHARACTERS]
-    message["From"] = _address(sender, "banish")
-    message["To"] = [_address(each) for each in to]
+    message["From"] = mail_address(sender, "banish")
+    message["To"] = [mail_address(each) for each in to]
     message["Date"] = format_datetime(datetime.fromtimestamp(int(now), UTC).astimezone())
     message["Message-ID"] = make_msgid("banish", _domain(report.host))
     message["Auto-Submitted"] = "auto-generated"
@@ -40,7 +40,8 @@ def compose(
     return message
 
 
-def _address(text: str, name: str = "") -> Address:
+def mail_address(text: str, name: str = "") -> Address:
+    """Return a checked mail address for a header."""
     user, _, domain = text.partition("@")
     return Address(name, user, domain)
 

@@ -1,0 +1,74 @@
+"""What actions are made of, and what stands in for them in a trial run."""
+
+import msgspec
+
+from banish.model.address import Subject
+from banish.model.ban import Ban
+from banish.model.settings import ActionSettings
+from banish.ports import Clock, Facts
+from banish.telemetry.happenings import ActionPlanned, Emit
+
+
+class Making(msgspec.Struct, frozen=True):
+    """What an action is made of."""
+
+    jail: str
+    settings: ActionSettings
+    facts: Facts
+    emit: Emit
+    clock: Clock
+    shared: dict[str, object]
+    """One for the whole server: what the actions of several jails have in common."""
+
+
+class Planned:
+    """Stands in for an action in a trial run: tells what it would do, and does nothing."""
+
+    def __init__(self, jail: str, settings: ActionSettings, *, emit: Emit) -> None:
+        self.jail = jail
+        self.settings = settings
+        self.held: dict[Subject, Ban] = {}
+        self.needs_rebans = False
+        self.was_repaired = False
+        self._emit = emit
+
+    @property
+    def due(self) -> None:
+        """Nothing is put off."""
+        return
+
+    def _tell(self, what: str) -> None:
+        name = self.settings.actname
+        self._emit(ActionPlanned(jail=self.jail, action=name, what=what))
+
+    async def start(self) -> None:
+        """Pass over the start."""
+
+    async def ban(self, ban: Ban, *, restored: bool = False) -> None:
+        """Tell of a ban."""
+        self._tell(f"ban {ban.subject}{' again' if restored else ''}")
+
+    async def reban(self, ban: Ban) -> None:
+        """Tell of a ban that is put back."""
+        self._tell(f"ban {ban.subject} again")
+
+    async def prolong(self, ban: Ban, *, restored: bool = False) -> None:
+        """Tell of a ban that gets longer."""
+        self._tell(f"prolong the ban of {ban.subject}{' again' if restored else ''}")
+
+    async def unban(self, ban: Ban) -> None:
+        """Tell of the end of a ban."""
+        self._tell(f"unban {ban.subject}")
+
+    async def check(self) -> None:
+        """Pass over a check."""
+
+    async def flush(self) -> bool:
+        """Have nothing to let in."""
+        return True
+
+    async def stop(self) -> None:
+        """Pass over the end."""
+
+    async def tick(self) -> None:
+        """Have nothing put off."""

@@ -1,0 +1,97 @@
+"""The kind ``abuseipdb``: reports who was banned to AbuseIPDB, by its API in version 2.
+
+Facts of that API: an address may be reported once in 15 minutes, a report names
+1 to 30 categories by number, a comment has at most 1,024 characters, and who asks
+too often gets 429 with ``Retry-After`` until the day is over. A report is public,
+so the comment holds nothing of this host but the name of the jail.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from banish.errors import ActionError
+from banish.model.instant import Seconds
+from banish.notify.event import Event
+from banish.notify.private import Reported, attacker, redacted
+from banish.notify.secret import read_secret
+from banish.notify.web import Web
+from banish.notify.wording import count, iso, word
+from banish.ports import Clock, Facts
+
+SAME_ADDRESS_PAUSE = Seconds(900)
+COMMENT_CHARACTERS = 1_024
+
+
+class AbuseIpDb(msgspec.Struct, frozen=True):
+    """The options of the kind ``abuseipdb``."""
+
+    url: str = ""
+    key_file: str = ""
+    categories: tuple[str, ...] = ("18",)
+    lines: int = 0
+    retry: Seconds = Seconds(3_600)
+    timeout: Seconds = Seconds(30)
+    ca_file: str = ""
+    proxy: str = ""
+
+
+class AbuseIpDbChannel:
+    """Sends one report for each ban."""
+
+    def __init__(
+        self, options: AbuseIpDb, facts: Facts, reported: Reported, *, clock: Clock
+    ) -> None:
+        self._options = options
+        self._facts = facts
+        self._reported = reported
+        self._clock = clock
+        self._web = Web(
+            "AbuseIPDB", timeout=options.timeout, ca_file=options.ca_file, proxy=options.proxy
+        )
+
+    async def send(self, events: Sequence[Event], *, is_last: bool) -> None:  # noqa: ARG002
+        """Report the ban of the first of *events*; there is no more than one.
+
+        Raises:
+            ActionError: It was not taken.
+
+        """
+        ban = events[0].of
+        address, now = attacker(ban), self._clock()
+        if address is None or self._reported.is_recent(address, now, SAME_ADDRESS_PAUSE):
+            return
+        how = self._options
+        comment = f"{count(ban.failures, 'failure')} in {word(ban.jail)}, banned"
+        lines = redacted(ban, hosts=await self._facts.names(), most=how.lines)
+        form = {
+            "ip": address.text,
+            "categories": ",".join(how.categories),
+            "comment": "\n".join([comment, *lines])[:COMMENT_CHARACTERS],
+        }
+        if at := iso(ban.since):
+            form["timestamp"] = at
+        headers = {"Key": read_secret(how.key_file), "Accept": "application/json"}
+        answer = await self._web.ask("POST", how.url, headers=headers, form=form)
+        if answer.is_good or (answer.status == 429 and _is_known(answer.json())):
+            self._reported.note(address, now)
+            return
+        if answer.status in (401, 403):
+            raise self._web.failed(answer, cure=f"write your API key into {how.key_file}")
+        if answer.status == 422:
+            what = f"AbuseIPDB does not take the report of {address}: {answer.said()}"
+            raise ActionError(what, cure="correct categories=", retry=False)
+        raise self._web.failed(answer)
+
+    async def close(self) -> None:
+        """Hang up."""
+        await self._web.close()
+
+
+def _is_known(answer: object) -> bool:
+    """Whether *answer* says that the address was reported within the last 15 minutes."""
+    errors = answer.get("errors") if isinstance(answer, dict) else None
+    return any(
+        isinstance(error, dict) and "15 minutes" in str(error.get("detail", ""))
+        for error in (errors if isinstance(errors, list) else ())
+    )

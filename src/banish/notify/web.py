@@ -1,0 +1,199 @@
+"""Asks services of the web, by HTTP: a time limit, bounded answers, no redirects.
+
+A redirect could send a secret elsewhere, so it counts as a mistake in the
+address. Of an address only the host is ever shown: the rest may be a secret.
+"""
+
+import asyncio
+import json
+import ssl
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import msgspec
+
+from banish import __version__
+from banish.errors import ActionError
+from banish.model.instant import Seconds
+from banish.notify.notifier import LaterError
+from banish.notify.wording import line
+
+ANSWER_BYTES = 1_048_576
+"""How much of an answer is read; a page of the largest list that we ask for has some 200 kB."""
+
+SHOWN_CHARACTERS = 200
+"""How much of what a service says is shown."""
+
+LONGEST_WAIT = Seconds(3_600)
+"""The longest that we wait because a service asks for it."""
+
+_FINAL = frozenset({400, 404, 405, 406, 410, 411, 413, 414, 415, 422})
+"""Answers that the same request will get again."""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What a service answered."""
+
+    status: int
+    body: bytes = b""
+    retry_after: str = ""
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it says that it did what was asked."""
+        return 200 <= self.status < 300
+
+    def json(self) -> Any:
+        """Return the body as JSON; None if it is none."""
+        try:
+            return msgspec.json.decode(self.body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+
+    def said(self) -> str:
+        """Return what the body says, harmless and cut."""
+        text = self.body[:4_096].decode("utf-8", "replace")
+        return line(" ".join(text.split()), SHOWN_CHARACTERS)
+
+
+class Web:
+    """One service, and the connection to it, which is opened at the first request."""
+
+    def __init__(self, name: str, *, timeout: Seconds, ca_file: str = "", proxy: str = "") -> None:
+        """Call the service *name* in messages."""
+        self._name = name
+        self._timeout = timeout
+        self._ca_file = ca_file
+        self._proxy = proxy
+        self._session: aiohttp.ClientSession | None = None
+
+    async def ask(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        form: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Send a request and return the answer, whatever it says.
+
+        Raises:
+            ActionError: There was none, in time and in bounds.
+
+        """
+        host = _host(url)
+        try:
+            async with asyncio.timeout(self._timeout):
+                session = self._open()
+                async with session.request(
+                    method,
+                    url,
+                    headers=headers,
+                    data=form if body is None else body,
+                    params=query,
+                    proxy=self._proxy or None,
+                    allow_redirects=False,
+                ) as reply:
+                    content = await _read(reply)
+                    wait = reply.headers.get("Retry-After", "")
+                    return Answer(reply.status, content, wait)
+        except TimeoutError as error:
+            raise ActionError(
+                f"{self._name} ({host}) did not answer within {self._timeout:g} s",
+                cure="see that this host reaches it, or give the action a longer timeout",
+            ) from error
+        except aiohttp.InvalidURL as error:
+            what = f"the address of {self._name} is not one of the web"
+            raise ActionError(what, cure="correct url=", retry=False) from error
+        except aiohttp.ClientConnectorCertificateError as error:
+            raise ActionError(
+                f"{self._name} ({host}) has a certificate that is not trusted",
+                cure="name the authority that signed it with ca_file=, or correct url=",
+            ) from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            said = line(getattr(error, "strerror", None) or str(error), SHOWN_CHARACTERS)
+            # aiohttp repeats the address in some of its messages.
+            shown = said.replace(url, host) if url in said else said
+            raise ActionError(
+                f"{self._name} ({host}) cannot be talked to: {shown or type(error).__name__}",
+                cure="see that this host reaches it, and that url= is right",
+            ) from error
+
+    def failed(self, answer: Answer, *, cure: str = "") -> ActionError:
+        """Return the error that *answer* amounts to, with a *cure* if there is a special one."""
+        if 300 <= answer.status < 400:
+            what = f"{self._name} sent us elsewhere ({answer.status}), where we do not go"
+            return ActionError(what, cure="write the final address into url=", retry=False)
+        what = f"{self._name} answered {answer.status}: {answer.said() or 'nothing more'}"
+        if answer.status in (429, 503):
+            return LaterError(what, wait=_wait(answer), cure=cure or "it is tried again later")
+        if answer.status in (401, 403):
+            return ActionError(what, cure=cure or "correct the secret, and what it may do")
+        return ActionError(
+            what, cure=cure or "see what it says of itself", retry=answer.status not in _FINAL
+        )
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            try:
+                context = ssl.create_default_context(cafile=self._ca_file or None)
+            except OSError as error:
+                raise ActionError(
+                    f"{self._ca_file} cannot be used: {error.strerror or error}",
+                    cure="put the certificate of the authority there, in PEM",
+                ) from error
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(ssl=context, limit=2),
+                timeout=aiohttp.ClientTimeout(total=self._timeout),
+                headers={"User-Agent": f"banish/{__version__}", "Accept-Encoding": "identity"},
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+                auto_decompress=False,
+                max_line_size=8_190,
+            )
+        return self._session
+
+    async def close(self) -> None:
+        """Hang up."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+
+async def _read(reply: aiohttp.ClientResponse) -> bytes:
+    content = bytearray()
+    async for block in reply.content.iter_chunked(65_536):
+        content += block
+        if len(content) > ANSWER_BYTES:
+            reply.close()
+            raise ValueError(f"its answer is longer than {ANSWER_BYTES:,} bytes")
+    return bytes(content)
+
+
+def _host(url: str) -> str:
+    try:
+        return line(urlsplit(url).hostname or "", 100)
+    except ValueError:
+        return ""
+
+
+def _wait(answer: Answer) -> Seconds:
+    """Return how long a service asks us to wait; a minute if it does not say it in seconds."""
+    text = answer.retry_after.strip()
+    if text.isascii() and text.isdecimal() and len(text) < 10:
+        return Seconds(min(max(float(text), 1.0), LONGEST_WAIT))
+    return Seconds(60)
+
+
+def to_json(value: object) -> bytes:
+    """Return *value* as JSON in ASCII, which every reader takes."""
+    return json.dumps(value, ensure_ascii=True, separators=(",", ":")).encode("ascii")
+
+
+def whole(text: str) -> str:
+    """Return *text* without halves of characters, which no JSON may hold."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
