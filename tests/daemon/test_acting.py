@@ -259,8 +259,10 @@ def test_after_a_new_start_all_bans_are_put_back() -> None:
         await stage.until(lambda: "ban 192.0.2.2" in stage.said)
         stage.said.clear()
         stage.now = Instant(NOW + 10)
-        seen = AlreadyBannedFound(jail="web", subject=ONE.subject)
         stage.acting.hear(AlreadyBannedFound(jail="web", subject=ban("192.0.2.9").subject))
+        # Somebody inside what is banned; the action knows it by what it banned.
+        inside = ban("192.0.2.9").subject
+        seen = AlreadyBannedFound(jail="web", subject=inside, holder=ONE.subject)
         stage.acting.hear(WarningGiven(part="x", what="y"))
         fails = iter([1, 0])
         run = stage.run

@@ -293,7 +293,7 @@ class Acting:
         if now - self._checked_at.get(happening.jail, Instant(0)) < CHECK_PAUSE:
             return
         for worker in self._jails.get(happening.jail, ()):
-            held = worker.action.held.get(happening.subject)
+            held = worker.action.held.get(happening.holder or happening.subject)
             if held is not None and now - held.since > CHECK_PAUSE:
                 self._checked_at[happening.jail] = now
                 worker.put(Order("check", held))

@@ -75,12 +75,12 @@ class Jails:
                     self._tell_found(failure)
                 case Spared(by):
                     self._emit(FailureSpared(jail=failure.jail, subject=failure.subject, by=by))
-                case AlreadyBanned():
+                case AlreadyBanned(holder):
                     self._tell_found(failure)
-                    self._tell_again(failure, policy.settings.maxretry)
+                    self._tell_again(failure, holder, policy.settings.maxretry)
                 case StartBan():
                     self._tell_found(failure)
-                    self._again.pop((failure.jail, failure.subject), None)
+                    self._again.pop((failure.jail, verdict.ban.subject), None)
                     decisions.append(verdict)
                     decisions.extend(policy.follow())
                     self._tell_refusals(policy)
@@ -93,10 +93,13 @@ class Jails:
     def _tell_found(self, failure: Failure) -> None:
         self._emit(FailureFound(failure.jail, failure.subject, failure.at))
 
-    def _tell_again(self, failure: Failure, maxretry: int) -> None:
-        """Tell of a banned subject's first failure at once, and then of each *maxretry*."""
+    def _tell_again(self, failure: Failure, holder: Subject, maxretry: int) -> None:
+        """Tell of a banned subject's first failure at once, and then of each *maxretry*.
+
+        *holder* is what is banned: whoever changes addresses inside a network is one subject.
+        """
         again = self._again
-        key = (failure.jail, failure.subject)
+        key = (failure.jail, holder)
         untold = again.get(key)
         if untold is None:
             if len(again) >= AGAIN_LIMIT:
@@ -107,7 +110,7 @@ class Jails:
             again[key] = untold
             return
         again[key] = 0
-        self._emit(AlreadyBannedFound(failure.jail, failure.subject, untold))
+        self._emit(AlreadyBannedFound(failure.jail, failure.subject, untold, holder))
 
     def _tell_refusals(self, policy: JailPolicy) -> None:
         for refusal in policy.take_refusals():

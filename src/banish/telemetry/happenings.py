@@ -133,6 +133,8 @@ class AlreadyBannedFound(Happening, frozen=True):
     subject: Subject
     times: int = 1
     """How many failures this tells of: the first one alone, later ones by ``maxretry``."""
+    holder: Subject | None = None
+    """Whose ban keeps the subject out, such as a network around it; None: its own."""
 
     def text(self) -> str:
         return f"[{self.jail}] {self.subject} already banned"
