@@ -104,6 +104,31 @@ class StoreContract:
 
         self.play(open_store, script)
 
+    def test_what_the_line_captured_comes_back_with_the_ban(self, open_store: OpenStore) -> None:
+        tags = (("user", "root"), ("odd", "\udcff'; --"))
+        by_name = msgspec.structs.replace(ban_of(ODD), tags=tags, address=NEIGHBOUR)
+        bare = msgspec.structs.replace(ban_of(evidence=()), tags=tags)
+
+        async def script(store: Store) -> None:
+            await store.commit([commit(StartBan(by_name), StartBan(bare))])
+            assert set((await store.load(Instant(1001))).jails["sshd"].bans) == {by_name, bare}
+            assert await store.history(limit=1, subject=ODD) == [by_name]
+
+        self.play(open_store, script)
+
+    def test_a_prolonged_ban_keeps_what_its_lines_held(self, open_store: OpenStore) -> None:
+        first = msgspec.structs.replace(ban_of(), tags=(("user", "root"),))
+        longer = ban_of(until=9000, evidence=())
+        tagged = msgspec.structs.replace(longer, tags=(("user", "git"),))
+
+        async def script(store: Store) -> None:
+            for ban, user in ((longer, "root"), (tagged, "git")):
+                await store.commit([commit(StartBan(first)), commit(ProlongBan(ban))])
+                expected = msgspec.structs.replace(longer, evidence=LINES, tags=(("user", user),))
+                assert (await store.load(Instant(1001))).jails["sshd"].bans == (expected,)
+
+        self.play(open_store, script)
+
     def test_a_ban_that_is_over_is_not_in_force(self, open_store: OpenStore) -> None:
         async def script(store: Store) -> None:
             await store.commit([commit(StartBan(ban_of(count=3)))])

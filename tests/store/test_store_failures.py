@@ -11,18 +11,21 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from banish.errors import StoreError
-from banish.model.decision import StartBan
+from banish.model.address import parse_subject
+from banish.model.decision import EndBan, StartBan
 from banish.model.failure import Evidence
 from banish.model.instant import Instant, Seconds
 from banish.model.record import JournalPosition
 from banish.model.snapshot import Commit, Memory, Tally
 from banish.store import database, ledger
+from banish.store.columns import to_blob
 from banish.store.connection import translate
 from banish.store.migrations import STEPS, migrate
-from banish.store.salvage import move_aside
+from banish.store.salvage import copy_file, move_aside
 from banish.store.sqlite_store import SqliteStore
 from banish.telemetry.happenings import Happening
 from tests.store.contract import ATTACKER, DAY, NEIGHBOUR, ban_of, commit
@@ -477,6 +480,67 @@ def test_purge_gives_room_back(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Non
         assert rig.path.stat().st_size < before / 10
 
     rig.play(script)
+
+
+def test_the_file_does_not_grow_for_ever(rig: Rig) -> None:
+    """A hundred days of as many bans each: from the second on, the file keeps its size."""
+    lines = (Evidence("x" * 500),)
+
+    async def script(store: SqliteStore) -> None:
+        sizes = []
+        for day in range(100):
+            begin = day * DAY
+            bans = [
+                ban_of(parse_subject(f"192.0.2.{n}"), begin + n, begin + n + 600, evidence=lines)
+                for n in range(200)
+            ]
+            window = {NEIGHBOUR: Tally((Instant(begin),))}
+            await store.commit([commit(*map(StartBan, bans), at=begin, tallies=window)])
+            ends = [EndBan(ban, "expired") for ban in bans]
+            await store.commit([commit(*ends, at=begin + 3600)])
+            await store.purge(Instant(begin + DAY), Seconds(DAY / 2))
+            edit(rig.path, "PRAGMA wal_checkpoint(TRUNCATE)")
+            sizes.append(rig.path.stat().st_size)
+        assert max(sizes[2:]) <= sizes[1] * 1.2
+
+    rig.play(script)
+
+
+def test_a_file_of_an_older_version_is_brought_up_to_date(rig: Rig) -> None:
+    write_old(rig.path)
+    assert is_remembered(rig.load())
+    tagged = msgspec.structs.replace(
+        ban_of(since=1001), tags=(("user", "root"),), address=NEIGHBOUR
+    )
+    rig.write(commit(StartBan(tagged)))
+    assert rig.load().jails["sshd"].bans == (tagged,)
+    assert rig.told == []
+
+
+def test_bans_are_saved_out_of_a_damaged_file_of_an_older_version(rig: Rig) -> None:
+    write_old(rig.path)
+    target = sqlite3.connect(":memory:", isolation_level=None)
+    migrate(target, ":memory:")
+    bans, is_whole = copy_file(str(rig.path), target)
+    assert (bans, is_whole) == (1, True)
+    assert list(ledger.in_force(target, Instant(1001))) == [ban_of()]
+    target.close()
+
+
+def write_old(path: Path) -> None:
+    """Write a file as the first version of the tables had it, with one ban in it."""
+    path.parent.mkdir(parents=True)
+    connection = sqlite3.connect(path, isolation_level=None)
+    migrate(connection, str(path), STEPS[:1])
+    ban = ban_of()
+    row = (ban.jail, ban.subject.text, "ipv4", ban.since, ban.until, ban.failures, 1, ban.cause, 2)
+    columns = "jail, subject, kind, since, until, failures, count, cause, rule"
+    connection.execute(f"INSERT INTO bans ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+    connection.execute("INSERT INTO evidence VALUES (1, ?)", (to_blob(ban.evidence),))
+    tally = to_blob(Tally((Instant(1),)))
+    values = ("sshd", NEIGHBOUR.text, "ipv6", 1.0, tally)
+    connection.execute("INSERT INTO tallies VALUES (?, ?, ?, ?, ?)", values)
+    connection.close()
 
 
 def test_windows_of_jails_long_gone_are_purged(rig: Rig) -> None:

@@ -34,7 +34,8 @@ class Ban(msgspec.Struct, frozen=True, gc=False):
     end_reason: str = ""
     """Why it ended (an `EndReason`); empty while it is in force, and where unknown."""
     tags: tuple[tuple[str, str], ...] = ()
-    """What the deciding line captured, by name, for actions; not remembered across restarts."""
+    """What the deciding line captured, by name, for actions; after a restart only the newest
+    10,000 bans in force have theirs."""
     address: Subject | None = None
     """The address that the deciding line gave, where the subject is an ``<F-ID>``."""
 

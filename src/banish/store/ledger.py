@@ -8,13 +8,14 @@ start. Ends by ``foreign`` are of bans that nobody decided.
 
 # ruff: noqa: S608  (statements are built from constants of this file, never from values)
 
+import contextlib
 import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 
-from banish.model.address import Subject
+from banish.model.address import Subject, parse_address
 from banish.model.ban import Ban
 from banish.model.decision import Decision, EndBan, EndReason, ProlongBan, StartBan
 from banish.model.failure import Evidence
@@ -23,7 +24,7 @@ from banish.model.snapshot import PastBan
 from banish.store.columns import BlobReader, from_column, to_blob, to_column, to_subject
 
 EVIDENCE_BANS = 10_000
-"""Bans whose evidence is read back at start, the newest; `history` reads that of any."""
+"""Bans whose evidence and tags are read back at start, the newest; `history` reads those of any."""
 
 PAST_ROWS = 200_000
 """Ended bans that are looked at for `past`, the newest."""
@@ -32,7 +33,8 @@ PURGE_ROWS = 5_000
 """Rows changed by one transaction of `purge`: some 50 ms, so that no commit waits long."""
 
 _COLUMNS = (
-    "id, jail, subject, kind, since, until, failures, count, cause, rule, ended_at, end_reason"
+    "id, jail, subject, kind, since, until, failures, count, cause, rule, address,"
+    " ended_at, end_reason"
 )
 _NAMED = "subject = ? AND kind = ? AND jail = ?"
 
@@ -41,22 +43,26 @@ _END_OTHERS = (
     f" WHERE {_NAMED} AND ended_at IS NULL AND since <> ?"
 )
 _START = (
-    "INSERT INTO bans (jail, subject, kind, since, until, failures, count, cause, rule)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (subject, kind, jail, since) DO UPDATE SET"
+    "INSERT INTO bans (jail, subject, kind, since, until, failures, count, cause, rule, address)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (subject, kind, jail, since) DO UPDATE SET"
     " until = excluded.until, failures = excluded.failures, count = excluded.count,"
-    " cause = excluded.cause, rule = excluded.rule, ended_at = NULL, end_reason = NULL"
+    " cause = excluded.cause, rule = excluded.rule, address = excluded.address,"
+    " ended_at = NULL, end_reason = NULL"
 )
 _EVIDENCE = (
-    f"INSERT INTO evidence (ban, lines) SELECT id, ? FROM bans WHERE {_NAMED} AND since = ?"
-    " ON CONFLICT (ban) DO UPDATE SET lines = excluded.lines"
+    f"INSERT INTO evidence (ban, lines, tags) SELECT id, ?, ? FROM bans WHERE {_NAMED}"
+    " AND since = ? ON CONFLICT (ban) DO UPDATE SET"
+    " lines = CASE excluded.lines WHEN X'5B5D' THEN lines ELSE excluded.lines END,"  # X'5B5D': []
+    " tags = coalesce(excluded.tags, tags)"
 )
 _END = f"UPDATE bans SET ended_at = ?, end_reason = ? WHERE {_NAMED} AND ended_at IS NULL"
 _END_UNKNOWN = (
-    "INSERT INTO bans (jail, subject, kind, since, until, failures, count, cause, rule,"
-    " ended_at, end_reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+    "INSERT INTO bans (jail, subject, kind, since, until, failures, count, cause, rule, address,"
+    " ended_at, end_reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 )
 
 _lines = BlobReader(tuple[Evidence, ...])
+_tags = BlobReader(tuple[tuple[str, str], ...])
 
 
 def write(
@@ -72,7 +78,7 @@ def write(
 
 
 def in_force(connection: sqlite3.Connection, now: Instant) -> list[Ban]:
-    """Return the bans in force at *now*; the newest `EVIDENCE_BANS` have their evidence."""
+    """Return the bans in force at *now*; the newest `EVIDENCE_BANS` have evidence and tags."""
     rows = connection.execute(
         f"SELECT {_COLUMNS} FROM bans WHERE ended_at IS NULL AND (until IS NULL OR until > ?)"
         " ORDER BY id",
@@ -81,10 +87,12 @@ def in_force(connection: sqlite3.Connection, now: Instant) -> list[Ban]:
     found = dict(_read(rows))
     newest = list(found)[-EVIDENCE_BANS:]
     if newest:
-        evidence = connection.execute("SELECT ban, lines FROM evidence WHERE ban >= ?", newest[:1])
-        for number, blob in evidence:
+        evidence = connection.execute(
+            "SELECT ban, lines, tags FROM evidence WHERE ban >= ?", newest[:1]
+        )
+        for number, lines, tags in evidence:
             if number in found:
-                found[number] = _with_evidence(found[number], blob)
+                found[number] = _with_evidence(found[number], lines, tags)
     return list(found.values())
 
 
@@ -134,8 +142,10 @@ def history(connection: sqlite3.Connection, limit: int, subject: Subject | None)
     )
     found = []
     for number, ban in _read(rows):
-        lines = connection.execute("SELECT lines FROM evidence WHERE ban = ?", (number,)).fetchone()
-        found.append(_with_evidence(ban, lines[0]) if lines is not None else ban)
+        blobs = connection.execute(
+            "SELECT lines, tags FROM evidence WHERE ban = ?", (number,)
+        ).fetchone()
+        found.append(_with_evidence(ban, *blobs) if blobs is not None else ban)
     return found
 
 
@@ -183,9 +193,10 @@ def _end(
 
 def _write_evidence(connection: sqlite3.Connection, ban: Ban, lines: int) -> None:
     kept = ban.evidence[-lines:] if lines > 0 else ()
-    if kept:
+    if kept or ban.tags:
         name = _name(ban.subject, ban.jail)
-        connection.execute(_EVIDENCE, (to_blob(kept), *name, ban.since))
+        tags = to_blob(ban.tags) if ban.tags else None
+        connection.execute(_EVIDENCE, (to_blob(kept), tags, *name, ban.since))
 
 
 def _name(subject: Subject, jail: str) -> tuple[Any, ...]:
@@ -195,20 +206,29 @@ def _name(subject: Subject, jail: str) -> tuple[Any, ...]:
 def _row(ban: Ban) -> tuple[Any, ...]:
     subject, kind, jail = _name(ban.subject, ban.jail)
     times = (ban.since, ban.until)
-    return (jail, subject, kind, *times, ban.failures, ban.count, ban.cause, ban.rule)
+    address = None if ban.address is None else to_column(ban.address.text)
+    return (jail, subject, kind, *times, ban.failures, ban.count, ban.cause, ban.rule, address)
 
 
 def _read(rows: sqlite3.Cursor) -> Iterator[tuple[int, Ban]]:
     for row in rows:
-        number, jail, subject, kind, since, until, failures, count_, cause, rule, ended, why = row
+        number, jail, subject, kind, *plain, address, ended, why = row
         who = to_subject(subject, kind)
+        since, until, failures, count_, cause, rule = plain
+        given = None if address is None else parse_address(from_column(address))
         ends = (ended, why or "")
-        ban = Ban(from_column(jail), who, since, until, failures, count_, cause, (), rule, *ends)
-        yield number, ban
+        name = from_column(jail)
+        yield (
+            number,
+            Ban(name, who, since, until, failures, count_, cause, (), rule, *ends, (), given),
+        )
 
 
-def _with_evidence(ban: Ban, blob: bytes) -> Ban:
-    try:
-        return msgspec.structs.replace(ban, evidence=_lines.read(blob))
-    except ValueError:  # written by no version of ours: the ban matters more
-        return ban
+def _with_evidence(ban: Ban, lines: bytes, tags: bytes | None) -> Ban:
+    """Return *ban* with what stood beside it; what no version of ours wrote is left out."""
+    with contextlib.suppress(ValueError):
+        ban = msgspec.structs.replace(ban, evidence=_lines.read(lines))
+    if tags is not None:
+        with contextlib.suppress(ValueError):
+            ban = msgspec.structs.replace(ban, tags=_tags.read(tags))
+    return ban

@@ -5,7 +5,7 @@ steps run in one transaction with the new version, so a file is never half
 migrated. A step that was released is never edited; a change is a new step.
 
 ``bans`` is the ledger: one row for each ban ever started, in force while
-``ended_at`` is NULL. Evidence stands beside it, so that reading a million bans
+``ended_at`` is NULL. Evidence and captured tags stand beside it, so that reading a million bans
 back need not pass over their log lines. Windows, positions and totals are the
 state of the newest commit, nothing more.
 """
@@ -59,7 +59,12 @@ CREATE TABLE totals (
 ) WITHOUT ROWID
 """
 
-STEPS: tuple[str, ...] = (_FIRST,)
+_CAPTURES = """
+ALTER TABLE bans ADD COLUMN address TEXT;
+ALTER TABLE evidence ADD COLUMN tags BLOB
+"""
+
+STEPS: tuple[str, ...] = (_FIRST, _CAPTURES)
 """Each step's statements, separated by semicolons; no statement holds one itself."""
 
 

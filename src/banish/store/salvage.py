@@ -94,9 +94,12 @@ def _copy_table(
     source: sqlite3.Connection, target: sqlite3.Connection, table: str
 ) -> tuple[int, bool]:
     copied = 0
-    columns = [row[1] for row in target.execute(f"PRAGMA table_info({table})")]
-    names, marks = ", ".join(columns), ", ".join("?" * len(columns))
+    known = [row[1] for row in target.execute(f"PRAGMA table_info({table})")]
     try:
+        there = {row[1] for row in source.execute(f"PRAGMA table_info({table})")}
+        # An older version's file lacks the newest columns.
+        columns = [column for column in known if column in there]
+        names, marks = ", ".join(columns), ", ".join("?" * len(columns))
         rows = source.execute(f"SELECT {names} FROM {table}")
     except sqlite3.DatabaseError:
         return 0, False

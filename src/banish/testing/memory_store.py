@@ -139,8 +139,10 @@ class MemoryStore:
         match decision:
             case StartBan() | ProlongBan():
                 old = entries.get(ban.since)
-                if old is not None and not ban.evidence:
-                    ban = msgspec.structs.replace(ban, evidence=old.ban.evidence)
+                if old is not None:
+                    evidence = ban.evidence or old.ban.evidence
+                    tags = ban.tags or old.ban.tags
+                    ban = msgspec.structs.replace(ban, evidence=evidence, tags=tags)
                 for entry in entries.values():
                     if entry.ended_at is None:
                         entry.ended_at, entry.reason = at, "expired"
