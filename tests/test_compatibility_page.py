@@ -35,6 +35,7 @@ TESTS = {
     "DNS names": "daemon/test_exempt.py::test_logs_wait_until_the_first_answers_came",
     "`backend = systemd": "config/test_journal.py::test_what_cannot_be_had_is_told_with_its_cure",
     "more than 1,000": "daemon/test_enforcing.py::test_many_restored_bans_are_told_as_one",
+    "banning [networks]": "config/test_networks.py::test_in_a_tree_of_its_own_every_address_counts",
     "formulas": "policy/test_formula.py::test_what_is_no_formula_is_refused",
     "files of its own": "config/test_server.py::test_fail2bans_options_count_but_its_own_files",
     "The commands of": "cli/fail2ban/test_client.py::test_a_command_for_the_server_names_the",
