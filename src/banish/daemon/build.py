@@ -35,6 +35,7 @@ from banish.policy.jail import JailPolicy
 from banish.ports import Action, Clock, Enforcer, Facts, Source, Store
 from banish.sources.files import FileSource
 from banish.sources.journal import JournalSource
+from banish.sources.seek import Reach, Seeker
 from banish.store.sqlite_store import SqliteStore
 from banish.telemetry.happenings import ActionPlanned, BansTakenOver, Emit, WarningGiven
 
@@ -196,6 +197,7 @@ def wirings(settings: Settings, *, emit: Emit, clock: Clock) -> list[Wiring]:
             emit=emit,
             clock=clock,
             polls=all(jail.backend.startswith("polling") for jail in group),
+            seeker=Seeker([Reach(jail.filter, jail.findtime) for jail in group], clock=clock),
         )
         watches = [
             Watch(matchers[jail.name], tuple(path.pattern for path in jail.logpaths))

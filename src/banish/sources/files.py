@@ -23,6 +23,7 @@ from banish.ports import Clock
 from banish.sources.fingerprint import names_before_rotation
 from banish.sources.globs import matching_files, watched_folders
 from banish.sources.roster import Roster
+from banish.sources.seek import Seeker
 from banish.sources.tail import LATE_MARK, Piece, Tail
 from banish.sources.watch import Watch
 from banish.telemetry.happenings import Emit, WarningGiven
@@ -50,6 +51,7 @@ class FileSource:
         emit: Told about rotation, trouble and odd things.
         clock: Tells when the newest line was read.
         polls: Look at the files every fifth of a second instead of using inotify.
+        seeker: Finds the lines that are not too old; None: every line is read.
 
     """
 
@@ -61,12 +63,14 @@ class FileSource:
         emit: Emit,
         clock: Clock,
         polls: bool = False,
+        seeker: Seeker | None = None,
     ) -> None:
         self._name = name
         self._patterns = tuple(patterns)
         self._emit = emit
         self._clock = clock
         self._polls = polls
+        self._seeker = seeker
         self._tails: dict[str, Tail] = {}
         self._saved: Mapping[str, Position] = {}
         self._warned: set[str] = set()
@@ -159,6 +163,7 @@ class FileSource:
                     emit=self._emit,
                     saved=_file_position(self._saved.get(path)),
                     saved_late=_file_position(self._saved.get(path + LATE_MARK)),
+                    seeker=self._seeker,
                 )
         for path, tail in list(self._tails.items()):
             tail.look(now, from_end=at_start and found[path], is_first=at_start)

@@ -27,6 +27,7 @@ from banish.sources.fingerprint import continues
 from banish.sources.logfile import LogFile, RewrittenError
 from banish.sources.roster import Roster
 from banish.sources.rotated import RotatedFiles
+from banish.sources.seek import Seeker
 from banish.telemetry.happenings import Emit, SourceChanged, TroubleMet, TroubleOver
 
 LATE_MARK = " (rotated)"
@@ -55,6 +56,7 @@ class Tail:
         emit: Told when the log appears, rotates, is cut, goes away or cannot be read.
         saved: Where an earlier run left off.
         saved_late: Where an earlier run left off in the file before.
+        seeker: Finds the lines that are not too old; None: every line is read.
 
     """
 
@@ -66,6 +68,7 @@ class Tail:
         emit: Emit,
         saved: FilePosition | None = None,
         saved_late: FilePosition | None = None,
+        seeker: Seeker | None = None,
     ) -> None:
         self.path = path
         self.trouble = ""
@@ -79,6 +82,7 @@ class Tail:
         self._emit = emit
         self._saved = saved
         self._saved_late = saved_late
+        self._seeker = seeker
         self._files: deque[LogFile] = deque()
         self._late: LogFile | None = None
         self._late_at = Seconds(0.0)
@@ -234,8 +238,25 @@ class Tail:
 
     def _add(self, files: list[LogFile]) -> None:
         for file in files:
+            if not self._is_live:
+                self._skip_old(file)
             self._roster.add(file, self.path)
             self._files.append(file)
+
+    def _skip_old(self, file: LogFile) -> None:
+        """Go on to the lines that are young enough to count."""
+        if self._seeker is None:
+            return
+        begin = file.offset
+        try:
+            place = self._seeker.place(file.descriptor, begin)
+            if place > begin:
+                file.begin(place)
+        except OSError:
+            return  # who reads it next is told why it cannot be read
+        if place > begin:
+            old = f"{(place - begin) / 1e6:.0f} MB"
+            self._tell(f"{old} of lines are older than findtime and not read")
 
     def _add_cut_unread(self) -> None:
         """Put in what ``copytruncate`` took out of a file before we read any of it.
