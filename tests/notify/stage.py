@@ -90,6 +90,7 @@ def settings(kind: str, **changed: OptionValue) -> ActionSettings:
             case _:
                 pass
         options[option.name] = default_value
+    options["norestored"] = not row.keeps_out
     assert set(changed) <= set(options), set(changed) - set(options)
     return ActionSettings(
         kind,
@@ -108,12 +109,13 @@ def make(
     emit: Emit | None = None,
     jail: str = "sshd",
     shared: dict[str, object] | None = None,
+    options: Mapping[str, OptionValue] | None = None,
     **changed: OptionValue,
 ) -> Action:
     """Return an action as the server makes it."""
     making = Making(
         jail,
-        settings(kind, **changed),
+        settings(kind, **(dict(options or {}) | changed)),
         facts or KnownFacts(),
         emit or (lambda _happening: None),
         lambda: NOW,

@@ -12,6 +12,7 @@ from banish.errors import ActionError
 from banish.model.address import parse_subject
 from banish.model.decision import EndBan, StartBan
 from banish.model.failure import Evidence
+from banish.model.settings import OptionValue
 from banish.telemetry.happenings import NotificationsDropped, TroubleMet, TroubleOver
 from tests.notify.stage import (
     HOSTILE,
@@ -38,15 +39,21 @@ def text_of(mail: EmailMessage, kind: str = "plain") -> str:
     return content
 
 
-def smtp(port: int, **changed: object) -> dict[str, object]:
-    return {"via": "smtp", "host": "localhost", "port": port, "security": "none"} | changed
+def smtp(port: int, **changed: OptionValue) -> dict[str, OptionValue]:
+    common: dict[str, OptionValue] = {
+        "via": "smtp",
+        "host": "localhost",
+        "port": port,
+        "security": "none",
+    }
+    return common | changed
 
 
 def test_a_ban_is_told_by_smtp_with_all_that_is_known() -> None:
     async def part() -> None:
         async with mail_server() as box:
             facts = KnownFacts({"192.0.2.1": "scan.example.net"})
-            action = make("mail", facts=facts, to=("admin@example.org",), **smtp(box.port))  # type: ignore[arg-type]
+            action = make("mail", facts=facts, to=("admin@example.org",), options=smtp(box.port))
             running = Running(action)
             running.start()
             running.acting.act([StartBan(ban(count=3))])
@@ -80,12 +87,12 @@ def test_what_attackers_write_steers_neither_headers_nor_terminal_nor_page() -> 
     async def part() -> None:
         async with mail_server() as box:
             facts = KnownFacts({"192.0.2.1": 'evil"<b>\r\nBcc: y@example.org' + "x" * 500})
-            action = make("mail", facts=facts, **smtp(box.port))  # type: ignore[arg-type]
+            action = make("mail", facts=facts, options=smtp(box.port))
             await action.ban(hostile)
             await action.tick()
             odd = msgspec.structs.replace(hostile, subject=parse_subject("$(reboot)\nBcc: z"))
             await action.stop()
-            lone = make("mail", facts=facts, **smtp(box.port))  # type: ignore[arg-type]
+            lone = make("mail", facts=facts, options=smtp(box.port))
             await lone.ban(odd)
             await lone.tick()
             assert len(box.mails) == 2
@@ -107,7 +114,7 @@ def test_what_attackers_write_steers_neither_headers_nor_terminal_nor_page() -> 
 def test_many_bans_are_two_mails() -> None:
     async def part() -> None:
         async with mail_server() as box:
-            action = make("mail", most=20, digest=0.2, **smtp(box.port))  # type: ignore[arg-type]
+            action = make("mail", most=20, digest=0.2, options=smtp(box.port))
             running = Running(action)
             running.start()
             running.acting.act([StartBan(ban(f"198.51.100.{n}")) for n in range(1, 51)])
@@ -126,14 +133,14 @@ def test_many_bans_are_two_mails() -> None:
 def test_bans_alone_are_told_unless_more_is_asked_for() -> None:
     async def part() -> None:
         async with mail_server() as box:
-            quiet = make("mail", **smtp(box.port))  # type: ignore[arg-type]
+            quiet = make("mail", options=smtp(box.port))
             await quiet.start()
             await quiet.unban(ban())
             await quiet.prolong(ban())
             await quiet.stop()
             assert box.mails == []
             every = ("ban", "unban", "prolong", "start", "stop")
-            loud = make("mail", on=every, digest=0.0, **smtp(box.port))  # type: ignore[arg-type]
+            loud = make("mail", on=every, digest=0.0, options=smtp(box.port))
             running = Running(loud)
             running.start()
             running.acting.act([StartBan(ban()), EndBan(ban(), "expired")])
@@ -153,7 +160,7 @@ def test_what_waits_when_the_server_stops_is_sent_without_looking_anything_up() 
     async def part() -> None:
         async with mail_server() as box:
             facts = KnownFacts()
-            action = make("mail", facts=facts, **smtp(box.port))  # type: ignore[arg-type]
+            action = make("mail", facts=facts, options=smtp(box.port))
             running = Running(action)
             running.start()
             running.acting.act([StartBan(ban())])
@@ -178,7 +185,7 @@ def test_the_way_is_encrypted_and_the_password_comes_from_a_file(
         async with mail_server(tls=tls, from_start=from_start, needs_login=True) as box:
             action = make(
                 "mail",
-                **smtp(  # type: ignore[arg-type]
+                options=smtp(
                     box.port,
                     security=security,
                     ca_file=str(tmp_path / "ca.pem"),
@@ -208,7 +215,7 @@ def test_the_way_is_encrypted_and_the_password_comes_from_a_file(
     ],
 )
 def test_what_is_wrong_with_a_server_is_told_with_the_cure(
-    changed: dict[str, object], says: str, cure: str, authority: trustme.CA, tmp_path: Path
+    changed: dict[str, OptionValue], says: str, cure: str, authority: trustme.CA, tmp_path: Path
 ) -> None:
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     (tmp_path / "password").write_text(str(changed.pop("password", "right")) + "\n")
@@ -221,7 +228,7 @@ def test_what_is_wrong_with_a_server_is_told_with_the_cure(
                 ca_file=str(tmp_path / "ca.pem"),
                 password_file=str(tmp_path / "password"),
             )
-            action = make("mail", **(options | changed))  # type: ignore[arg-type]
+            action = make("mail", options=options | changed)
             await action.ban(ban())
             with pytest.raises(ActionError) as caught:
                 await action.tick()
@@ -238,7 +245,7 @@ def test_a_server_that_is_away_is_tried_again_and_status_tells() -> None:
     async def part() -> None:
         async with mail_server() as box:
             box.answers = ["451 later, please"]
-            action = make("mail", **smtp(box.port))  # type: ignore[arg-type]
+            action = make("mail", options=smtp(box.port))
             running = Running(action)
             running.start()
             running.acting.act([StartBan(ban())])
@@ -295,7 +302,7 @@ def test_a_server_that_says_nothing_is_left_after_the_time_limit() -> None:
         gone = asyncio.Event()
         server = await asyncio.start_server(hold, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        action = make("mail", lookup=False, timeout=0.2, **smtp(port))  # type: ignore[arg-type]
+        action = make("mail", lookup=False, timeout=0.2, options=smtp(port))
         action._slack = 0.0  # type: ignore[attr-defined]
         await action.ban(ban())
         with pytest.raises(ActionError, match=r"longer than|cannot be talked to"):

@@ -105,7 +105,6 @@ class Edge:
         self._dirty: dict[str, None] = {}
         self._lock = asyncio.Lock()
         self._settles_at: float | None = None
-        self._users = 0
         self._web = Web(
             "Cloudflare", timeout=options.timeout, ca_file=options.ca_file, proxy=options.proxy
         )
@@ -124,6 +123,11 @@ class Edge:
         if self._dirty or self._there is None:
             return 0.0
         return self._settles_at
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether it is known that what is there is not what should be."""
+        return bool(self._dirty)
 
     def hold(self, jail: str, subject: Subject) -> bool:
         """Want *subject* there; tell whether Cloudflare can hold it."""
@@ -151,21 +155,31 @@ class Edge:
 
         """
         async with self._lock:
-            if self._there is None:
-                self._there = await self._read()
-                self._settles_at = asyncio.get_running_loop().time() + SETTLE
-                self._dirty.update(dict.fromkeys(self._wanted))
-            self._settle()
-            there = self._there
-            adds = [each for each in self._dirty if each in self._wanted and each not in there]
-            ends = [each for each in self._dirty if each not in self._wanted and each in there]
-            busy = {*adds, *ends}
-            for value in [each for each in self._dirty if each not in busy]:
-                del self._dirty[value]
-            if self._options.list:
-                await self._bring_items(adds[:LIST_ITEMS], ends[:LIST_ITEMS], there)
-            else:
-                await self._bring_rules(adds, ends, there)
+            is_over = True
+            try:
+                await self._bring()
+                is_over = not self._dirty
+            finally:
+                if is_over:
+                    # The server may stop at any time, and leave things as they are there.
+                    await self._web.close()
+
+    async def _bring(self) -> None:
+        if self._there is None:
+            self._there = await self._read()
+            self._settles_at = asyncio.get_running_loop().time() + SETTLE
+            self._dirty.update(dict.fromkeys(self._wanted))
+        self._settle()
+        there = self._there
+        adds = [each for each in self._dirty if each in self._wanted and each not in there]
+        ends = [each for each in self._dirty if each not in self._wanted and each in there]
+        busy = {*adds, *ends}
+        for value in [each for each in self._dirty if each not in busy]:
+            del self._dirty[value]
+        if self._options.list:
+            await self._bring_items(adds[:LIST_ITEMS], ends[:LIST_ITEMS], there)
+        else:
+            await self._bring_rules(adds, ends, there)
 
     def _settle(self) -> None:
         """Once all bans had the time to be put back, let in whom nobody wants out."""
@@ -304,18 +318,6 @@ class Edge:
         error.retry = True
         return error
 
-    # -- users ---------------------------------------------------------------------
-
-    def open(self) -> None:
-        """Count one more action that uses this."""
-        self._users += 1
-
-    async def close(self) -> None:
-        """Count one less; the last one hangs up."""
-        self._users -= 1
-        if self._users <= 0:
-            await self._web.close()
-
 
 def _target(value: str) -> str:
     if "/" in value:
@@ -364,9 +366,7 @@ class CloudflareAction:
 
     async def start(self) -> None:
         """Begin; what is there is read when it is first needed."""
-        if not self._is_open:
-            self._is_open = True
-            self._edge.open()
+        self._is_open = True
 
     async def ban(self, ban: Ban, *, restored: bool = False) -> None:  # noqa: ARG002
         """Want a subject kept out; `tick` does it."""
@@ -399,15 +399,13 @@ class CloudflareAction:
         """
         self._edge.release(self.jail, list(self.held))
         self.held.clear()
-        while self._edge.due == 0.0:
+        while self._edge.is_behind:
             await self._edge.bring()
         return True
 
     async def stop(self) -> None:
-        """Hang up."""
-        if self._is_open:
-            self._is_open = False
-            await self._edge.close()
+        """Do no more."""
+        self._is_open = False
 
     async def tick(self) -> None:
         """Do the next part of what is to be done.
