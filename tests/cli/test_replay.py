@@ -104,6 +104,28 @@ def test_unbans_come_in_the_order_of_time(tree: Path, tmp_path: Path, capsys: Ca
     ]
 
 
+def test_networks_are_banned_and_what_is_dangerous_is_told(
+    tree: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    (tree / "jail.local").write_text("[app]\nnetban.after = 2\nmaxretry = 1\n")
+    log = write(
+        tmp_path / "x", *(failed(second, f"203.0.113.{second + 1}") for second in (0, 1, 2))
+    )
+    code = main(["replay", "-c", str(tree), "--jail", "app", log, "--json"])
+    out, told = capsys.readouterr()
+    assert code == 0
+    decisions = [json.loads(line) for line in out.splitlines()]
+    assert [(each.get("decision"), each.get("subject")) for each in decisions] == [
+        ("ban", "203.0.113.1"),
+        ("ban", "203.0.113.2"),
+        ("ban", "203.0.113.0/24"),
+        ("unban", "203.0.113.0/24"),
+        (None, None),
+    ]
+    assert decisions[-1]["summary"]["bans"] == 3
+    assert "netban.after: [app] 2 banned members are few" in told
+
+
 def test_several_jails_are_merged_in_time_and_a_ban_without_end_does_not_end(
     tree: Path, tmp_path: Path, capsys: Captured
 ) -> None:

@@ -113,8 +113,8 @@ def test_the_ledger_knows_how_a_folded_ban_ended_and_gives_it_back() -> None:
         assert ban.subject == NET
         assert all(past.folded for past in memory.jails["j"].past.values())
         heir = JailPolicy(SETTINGS, IgnoreList(["198.51.100.200"]))
-        starts = heir.restore(memory.jails["j"], Instant(NOW + 1))
-        await store.commit([Commit(NOW, (*starts, *heir.tick(Instant(NOW + 1))))])
+        assert heir.restore(memory.jails["j"], Instant(NOW + 1)) == []
+        await store.commit([Commit(NOW, tuple(heir.tick(Instant(NOW + 1))))])
         after = await store.load(Instant(NOW + 1))
         assert {each.subject.text for each in after.jails["j"].bans} == {
             "198.51.100.1",

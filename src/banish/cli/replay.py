@@ -29,7 +29,7 @@ from banish.model.codec import to_json
 from banish.model.decision import EndBan, StartBan
 from banish.model.failure import Failure
 from banish.model.instant import Instant, Seconds
-from banish.model.settings import JailSettings
+from banish.model.settings import JailSettings, Problem
 from banish.policy.ignore import IgnoreList
 from banish.policy.jail import JailPolicy
 from banish.resolve.addresslist import AddressFile
@@ -86,7 +86,9 @@ def run(options: argparse.Namespace) -> int:
     watched: dict[str, list[str]] = {}
     for name, logs in _wishes([*options.jails[:-1], [*options.jails[-1], *options.operands]]):
         if name not in jails:
-            jails[name] = trial_jail(name, root, __version__)
+            problems: list[Problem] = []
+            jails[name] = trial_jail(name, root, __version__, found=problems)
+            _warn(problems)
         for log in logs or _own_logs(jails[name]):
             names = watched.setdefault(log, [])
             if name not in names:
@@ -102,6 +104,13 @@ def run(options: argparse.Namespace) -> int:
         told.decision(decision)
     told.summary(totals, time.perf_counter() - started)
     return 0
+
+
+def _warn(problems: Iterable[Problem]) -> None:
+    """Tell of settings that ban whole networks too easily."""
+    for problem in problems:
+        if problem.option.startswith(("banprefix.", "netban.")):
+            print(f"banish: {problem}", file=sys.stderr)
 
 
 def _wishes(words: Sequence[Sequence[str]]) -> Iterator[tuple[str, list[str]]]:

@@ -50,9 +50,16 @@ def tell_slow(matchers: Sequence[Matcher]) -> None:
 
 
 def trial_jail(
-    name: str, root: Path | None, version: str, *, backend: str = "polling"
+    name: str,
+    root: Path | None,
+    version: str,
+    *,
+    backend: str = "polling",
+    found: list[Problem] | None = None,
 ) -> JailSettings:
     """Return the jail called *name* as it would read a file, or what *backend* reads.
+
+    What is wrong with it but keeps nothing from working is added to *found*.
 
     Raises:
         ConfigError: There is no such jail, or it is wrong.
@@ -78,6 +85,8 @@ def trial_jail(
     jail = read_jail(library, merged, name)
     if jail is None:
         raise _first_error(problems.all(), name)
+    if found is not None:
+        found.extend(problem for problem in problems.all() if problem.jail in ("", name))
     return jail
 
 

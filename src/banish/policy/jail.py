@@ -45,7 +45,7 @@ from banish.policy.expiry import Expiry
 from banish.policy.ignore import IgnoreList
 from banish.policy.networks import NetworkTable
 from banish.policy.past import PastBans
-from banish.policy.widening import Refusal, Widening
+from banish.policy.widening import TOO_WIDE, Refusal, Widening, is_too_wide
 from banish.policy.window import CAPACITY, Window
 
 EVIDENCE_BANS = 10_000
@@ -212,6 +212,8 @@ class JailPolicy:
         found = self.ignored.exempts(failure.subject)
         if found is None and failure.address is not None:
             found = self.ignored.exempts(failure.address)
+        if found is None and is_too_wide(failure.subject):
+            found = TOO_WIDE
         return found or failure.spared or None
 
     def follow(self) -> list[StartBan | EndBan]:
@@ -345,7 +347,8 @@ class JailPolicy:
 
         Return the bans that are to be in force again. Bans that are over, or
         whose subject is exempt by now, are left out; the next `tick` returns
-        their ends, so that ledger and firewall hear of them. A ban keeps the
+        their ends, so that ledger and firewall hear of them, and the beginnings
+        of those that an exempt network had taken in. A ban keeps the
         time it was given, whatever bantime is now. Bans in force here stay.
         """
         self.failures_total += memory.failures_total
@@ -368,7 +371,7 @@ class JailPolicy:
                 self._hold(ban)
                 starts.append(StartBan(ban, restored=True))
         for subject in exempt:
-            starts += self._unfold(subject, now)
+            self._following += self._unfold(subject, now)
         horizon = now - self.settings.findtime
         for subject, tally in sorted(memory.tallies.items(), key=lambda item: item[1].times[-1:]):
             if self._holder(subject) is not None:

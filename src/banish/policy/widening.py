@@ -22,10 +22,13 @@ from banish.model.snapshot import Member
 from banish.policy.ignore import IgnoreList
 from banish.policy.netban import MemberCount
 from banish.policy.networks import WIDTH, first_and_length
-from banish.policy.prefix import Shields, network_of
+from banish.policy.prefix import WIDEST, Shields, network_of
 
 REFUSED = 100
 """Refusals that wait to be told, the newest."""
+
+TOO_WIDE = "too wide a network"
+"""The reason given for sparing a network past the cap (`WIDEST`) that a filter found."""
 
 SHIELD = "somebody in it was spared"
 """The reason given for a network that is known to hold somebody exempt by an answer."""
@@ -38,6 +41,11 @@ class Refusal(msgspec.Struct, frozen=True):
     members: int
     """How many of its members were banned."""
     by: str
+
+
+def is_too_wide(subject: Subject) -> bool:
+    """Whether *subject* is a network past the cap (`WIDEST`)."""
+    return subject.is_network and first_and_length(subject)[1] < WIDEST[subject.family]
 
 
 class Widening:
