@@ -120,6 +120,14 @@ class Matcher:
                 self.quarantine.watch(option, number, pattern)
         if self._prefregex is not None:
             self.quarantine.watch("prefregex", 0, self._prefregex)
+        self._closing = frozenset(
+            number
+            for number, rule in enumerate(self.rules, 1)
+            if {"mlfgained", "mlfforget"} <= rule.names and rule.is_plain and not many
+        )
+        """Rules that may end a session as gained."""
+        if self._prefregex is not None and not self._prefregex.is_plain:
+            self._closing = frozenset()
         self._ignores_first = 0 < len(self.ignores) < len(self.rules) - 2
         self._ignores_after = bool(self.ignores) and not self._ignores_first
         self._buffer = LineBuffer(settings.maxlines) if many else None
@@ -435,6 +443,8 @@ class Matcher:
         counters.undated += self._is_undated
         counters.retimed += self._is_retimed
         self.dates.confirm()
+        if rule in self._closing and not self._is_traced and self._closes_nothing(found, before):
+            return None
         pattern = self.rules[rule - 1]
         captured = pattern.groups(found)
         reading = self.ambiguities.look(rule, pattern, found)
@@ -486,6 +496,15 @@ class Matcher:
             tags=tags,
             address=address,
         )
+
+    def _closes_nothing(self, found: re.Match[str], before: re.Match[str] | None) -> bool:
+        """Whether a line gains and ends a session that nobody knows, as most logins do."""
+        if not (found["mlfgained"] and found["mlfforget"]):
+            return False
+        key = found.groupdict().get("mlfid")
+        if key is None and before is not None:
+            key = before.groupdict().get("mlfid")
+        return key is None or key not in self.sessions
 
     def _is_ignored(self, searched: str, covered: list[int]) -> bool:
         """Whether an ignoreregex matches what a failregex matched."""

@@ -89,11 +89,11 @@ class Pattern:
 
     __slots__ = (
         "_alternatives",
-        "_is_plain",
         "_lent",
         "_tuples",
         "address_groups",
         "expanded",
+        "is_plain",
         "names",
         "search",
         "source",
@@ -113,7 +113,8 @@ class Pattern:
         )
         self._alternatives = tuple((name, fills) for kind, name, fills in compound if kind == "alt")
         self._tuples = tuple((name, fills) for kind, name, fills in compound if kind == "tuple")
-        self._is_plain = not compound
+        self.is_plain = not compound
+        """Whether each named group holds only what it captured itself."""
         self._lent = tuple(name for name in compiled.groupindex if name != "content")
 
     @property
@@ -131,7 +132,7 @@ class Pattern:
         captured: dict[str, Captured] = {
             name: text for name, text in found.groupdict().items() if text is not None
         }
-        if self._is_plain and len(found.string) <= TEXT_CHARACTERS:
+        if self.is_plain and len(found.string) <= TEXT_CHARACTERS:
             return captured
         for name, fills in self._alternatives:
             if (text := captured.get(name)) and not captured.get(fills):
@@ -149,7 +150,7 @@ class Pattern:
 
         What is left to the failregexes, ``<F-CONTENT>``, is not of interest.
         """
-        if self._is_plain and len(found.string) <= TEXT_CHARACTERS:
+        if self.is_plain and len(found.string) <= TEXT_CHARACTERS:
             for name in self._lent:
                 text = found[name]
                 if text is not None:

@@ -101,6 +101,9 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._open)
 
+    def __contains__(self, key: str) -> bool:
+        return key[:KEY_CHARACTERS] in self._open
+
     def join(
         self, key: str, captured: dict[str, Captured], lines: tuple[Evidence, ...], at: Instant
     ) -> Session:
