@@ -1,5 +1,8 @@
 """Bans in files, by the contract that every firewall keeps."""
 
+import asyncio
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,10 +11,10 @@ import pytest
 from banish.enforce.files.blocks import Form, HostsDeny, NginxDeny
 from banish.enforce.files.denyfile import hosts_deny_enforcer, nginx_enforcer
 from banish.enforce.threaded import ThreadedEnforcer
-from banish.model.address import Subject
+from banish.model.address import Subject, parse_subject
 from banish.model.instant import Seconds
 from banish.ports import Enforcer
-from tests.enforce.contract import EnforcerContract, Firewall
+from tests.enforce.contract import NOW, SSHD, EnforcerContract, Firewall, ban
 
 OTHERS = b"# theirs\r\nALL: 192.0.2.1\ndeny 192.0.2.1;\n\xff\\\nlast line without an end"
 
@@ -81,3 +84,28 @@ class TestNginx(EnforcerContract):
             NginxDeny(),
             lambda path: nginx_enforcer(path, pause=Seconds(0.02)),
         )
+
+
+@pytest.mark.skipif(shutil.which("tcpdmatch") is None, reason="needs tcpdmatch of tcpd")
+def test_the_wrapper_library_reads_what_is_written(tmp_path: Path) -> None:
+    (tmp_path / "hosts.allow").touch()
+    (tmp_path / "hosts.deny").write_text("in.ftpd: 198.51.100.1, \\\n  198.51.100.2\n")
+    banned = ("192.0.2.0/25", "203.0.113.1", "2001:db8::/48", "2001:db8:ffff::1")
+    enforcer = hosts_deny_enforcer(tmp_path / "hosts.deny", services="sshd vsftpd")
+    asyncio.run(enforcer.start([SSHD], [ban(parse_subject(text)) for text in banned], NOW))
+
+    def is_denied(service: str, client: str) -> bool:
+        # -d: with the files of this folder.
+        words = ["tcpdmatch", "-d", service, client]
+        done = subprocess.run(
+            words, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=20
+        )
+        assert ("denied" in done.stdout) != ("granted" in done.stdout), done
+        return "denied" in done.stdout
+
+    inside = ("192.0.2.127", "203.0.113.1", "2001:db8:0:ffff::1", "2001:db8:ffff::1")
+    for client in inside:
+        assert is_denied("vsftpd", client)
+    for client in ("192.0.2.128", "203.0.113.2", "2001:db8:1::1", "2001:db8:ffff::2"):
+        assert not is_denied("vsftpd", client)
+    assert not is_denied("other", inside[0])
