@@ -7,6 +7,7 @@ it hold no users, no hosts of ours and no addresses but the attacker's.
 
 import base64
 import hashlib
+import re
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -29,6 +30,9 @@ from banish.notify.wording import clock, count, iso, word
 from banish.ports import Clock, Facts
 
 XARF_VERSION = "4.2.0"
+
+_PORT = re.compile(r"\bport (\d{1,5})\b", re.ASCII)
+_NEVER = "1970-01-01T00:00:00Z"
 
 _NAMES = uuid.UUID("7b0a9a4e-4c1c-5d52-8f0e-3a6f0a5d0c11")
 """The same ban has the same number of report, at every try."""
@@ -61,25 +65,25 @@ def report(
     """Return the report on *ban* in XARF 4, as plain values."""
     domain = contact.partition("@")[2]
     who = {"org": organisation or domain, "contact": contact, "domain": domain}
-    times = [line.at for line in ban.evidence if line.at]
+    now = iso(ban.since) or _NEVER
+    times = [line.at for line in ban.evidence if 0 < line.at <= ban.since]
     said: dict[str, object] = {
         "xarf_version": XARF_VERSION,
         "report_id": str(uuid.uuid5(_NAMES, f"{contact} {ban.jail} {address} {ban.since:.3f}")),
-        "timestamp": iso(ban.since) or "1970-01-01T00:00:00Z",
+        "timestamp": now,
         "reporter": who,
         "sender": who,
         "source_identifier": address.text,
         "category": "connection",
         "type": "login_attack",
-        "evidence_source": "automated_scan",
+        "evidence_source": "automated_filter",
         "protocol": protocol,
-        "first_seen": iso(min(times, default=ban.since)) or iso(ban.since),
-        "last_seen": iso(ban.since),
+        "first_seen": iso(min(times, default=ban.since)) or now,
+        "last_seen": now,
         "description": f"{count(ban.failures, 'failure')} counted by the jail {word(ban.jail)}",
     }
-    port = dict(ban.tags).get("port", "")
-    if port.isascii() and port.isdecimal() and 0 < int(port[:6]) < 65_536:
-        said["source_port"] = int(port)
+    if port := _port(ban):
+        said["source_port"] = port
     if lines:
         payload = "\n".join(lines).encode()
         said["evidence"] = [
@@ -92,6 +96,19 @@ def report(
             }
         ]
     return said
+
+
+def _port(ban: Ban) -> int:
+    """Return the port that the attacker came from, as captured or as the log says it; 0: unknown.
+
+    Editions of XARF 4.2 differ on whether a report needs it; where many share an
+    address, it alone tells a provider who it was.
+    """
+    tags = dict(ban.tags)
+    texts = [tags.get("fport", ""), tags.get("port", "")]
+    texts += [match[1] for line in ban.evidence if (match := _PORT.search(line.text))]
+    found = (int(text) for text in texts if re.fullmatch("[0-9]{1,5}", text))
+    return next((port for port in found if 0 < port < 65_536), 0)
 
 
 def compose(
