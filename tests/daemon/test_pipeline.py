@@ -1,10 +1,12 @@
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 import pytest
 
-from banish.daemon.pipeline import Watch
+from banish.daemon.pipeline import Pipeline, Watch
+from banish.detect.matcher import Matcher
 from banish.errors import RequestError
 from banish.model.address import parse_subject
 from banish.model.failure import Failure
@@ -141,3 +143,41 @@ def test_one_subject_that_cannot_be_banned_bans_none_of_them() -> None:
     with pytest.raises(RequestError, match="must not be banned"):
         stage.jails.ban("j", subjects, stage.now, None)
     assert not stage.policy.bans
+
+
+def test_what_a_log_needs_is_compiled_before_its_first_line(tmp_path: Path) -> None:
+    here, gone = tmp_path / "here.log", tmp_path / "gone.log"
+    here.touch()
+    compiled: list[tuple[str, ...]] = []
+    done = asyncio.Event()
+    loop: asyncio.AbstractEventLoop
+
+    def compile_for(matchers: Sequence[Matcher]) -> None:
+        compiled.append(tuple(matcher.jail for matcher in matchers))
+        loop.call_soon_threadsafe(done.set)
+
+    async def play() -> None:
+        nonlocal loop
+        loop = asyncio.get_running_loop()
+        stage = Stage()
+        settings = stage.settings.filter
+        stage.pipeline = Pipeline(
+            stage.source,
+            [
+                Watch(Matcher("a", settings, Seconds(600)), (str(here), str(gone))),
+                Watch(Matcher("b", settings, Seconds(600)), (str(gone), str(tmp_path / "*.log"))),
+            ],
+            jails=stage.jails,
+            enforcing=stage.enforcing,
+            resolver=stage.pipeline._resolver,
+            emit=stage.tell,
+            clock=lambda: stage.now,
+            prefilter=compile_for,
+        )
+        await stage.open()
+        async with asyncio.timeout(10):
+            await done.wait()
+        await stage.crash()
+
+    asyncio.run(play())
+    assert compiled == [("a", "b")]

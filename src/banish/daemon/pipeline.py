@@ -8,7 +8,7 @@ names and asking whom ``ignorecommand`` exempts wait in between.
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import cast
 
 import msgspec
@@ -45,10 +45,6 @@ MakePrefilter = Callable[[Sequence[Matcher]], BlockPrefilter | None]
 """Returns what scans blocks for all of these jails; None: every line is looked at."""
 
 
-def _without_prefilter(_: Sequence[Matcher]) -> None:
-    return None
-
-
 class Watch(msgspec.Struct, frozen=True):
     """One jail's interest in a source: its matcher, and which paths it wants."""
 
@@ -77,7 +73,7 @@ class Pipeline:
         emit: Emit,
         clock: Clock,
         spare: Spare | None = None,
-        prefilter: MakePrefilter = _without_prefilter,
+        prefilter: MakePrefilter | None = None,
         watchdog: Watchdog | None = None,
     ) -> None:
         self.source = source
@@ -123,12 +119,25 @@ class Pipeline:
                     WarningGiven(part=self.source.name, what="stepped over lines that failed twice")
                 )
             self._failed_on = self._in_hand
+        await self._prepare()
         batches = cast("AsyncGenerator[Batch]", self.source.batches(dict(self._positions)))
         async with aclosing(batches):
             async for batch in batches:
                 self._in_hand = (batch.source, batch.after)
                 await self._finish(batch)
                 self._in_hand = self._failed_on = None
+
+    async def _prepare(self) -> None:
+        """Compile what logs that are here need, so that their first line need not wait for it."""
+        for path in self._present_paths():
+            if path not in self._detectors:
+                await self._detector(path)
+
+    def _present_paths(self) -> list[str]:
+        patterns = {pattern for watch in self.watches for pattern in watch.patterns}
+        if not patterns:
+            return ["journal"]
+        return [each for each in sorted(patterns) if Path(each).exists()]
 
     async def _finish(self, batch: Batch) -> None:
         detector = self._detectors.get(batch.path) or await self._detector(batch.path)
@@ -176,7 +185,9 @@ class Pipeline:
     async def _detector(self, path: str) -> Detector:
         chosen = [watch.matcher for watch in self.watches if watch.wants(path)]
         # Compiling takes up to a second, and nobody else is to wait for it.
-        prefilter = await asyncio.to_thread(self._prefilter, chosen)
+        prefilter = None
+        if self._prefilter is not None:
+            prefilter = await asyncio.to_thread(self._prefilter, chosen)
         detector = self._detectors[path] = Detector(chosen, prefilter)
         return detector
 
