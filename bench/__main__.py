@@ -7,6 +7,7 @@ import sys
 BENCHMARKS = {
     "throughput": "CPU of detection per line, beside Fail2Ban",
     "restore": "100,000 bans put back, given up, decided in a burst",
+    "catchup": "a gigabyte of backlog, and who waits meanwhile",
     "latency": "from the write of the deciding line to the element in the kernel's set",
 }
 
