@@ -6,6 +6,7 @@ most 32 for IPv4 and 128 for IPv6, in practice a handful, whether the table
 holds ten networks or a million.
 """
 
+import functools
 import ipaddress
 from collections.abc import Iterator
 from typing import Generic, TypeVar
@@ -18,6 +19,7 @@ WIDTH = {4: 32, 6: 128}
 """Bits of an address, by family."""
 
 
+@functools.lru_cache(maxsize=8_192)
 def first_and_length(subject: Subject) -> tuple[int, int]:
     """Return the first address of *subject* as an integer, and its prefix length.
 
@@ -31,8 +33,11 @@ def first_and_length(subject: Subject) -> tuple[int, int]:
         return int(ipaddress.IPv6Address(subject.text)), 128
     if not subject.is_network:
         raise ValueError(f"{subject} is not an address")
-    network = subject.network()
-    return int(network.network_address), network.prefixlen
+    # Subjects are written in one way only, so there is nothing left to check.
+    first, _, length = subject.text.partition("/")
+    if subject.kind is SubjectKind.NETWORK4:
+        return int(ipaddress.IPv4Address(first)), int(length)
+    return int(ipaddress.IPv6Address(first)), int(length)
 
 
 class NetworkTable(Generic[Value]):

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 
 from banish.model.address import Subject, SubjectKind
 from banish.model.instant import Instant, Seconds
-from banish.policy.addressset import AddressSet, range_of
+from banish.policy.addressset import Range, range_of
 from banish.policy.networks import WIDTH, first_and_length
 
 WIDEST = {4: 16, 6: 32}
@@ -34,8 +34,8 @@ SHIELD_SPAN = Seconds(7 * 86_400)
 
 _KINDS = {4: SubjectKind.NETWORK4, 6: SubjectKind.NETWORK6}
 
-_SCATTERED = AddressSet(
-    [
+_SCATTERED: dict[int, list[Range]] = {
+    4: [
         range_of(Subject(text, SubjectKind.NETWORK4))
         for text in (
             "0.0.0.0/8",
@@ -45,7 +45,7 @@ _SCATTERED = AddressSet(
             "224.0.0.0/4",  # multicast
         )
     ],
-    [
+    6: [
         range_of(Subject(text, SubjectKind.NETWORK6))
         for text in (
             "::/96",  # this host, and IPv4 as RFC 4291 once had it
@@ -56,7 +56,7 @@ _SCATTERED = AddressSet(
             "ff00::/8",  # multicast
         )
     ],
-)
+}
 """Networks whose members have nothing in common."""
 
 
@@ -73,9 +73,11 @@ def network_of(subject: Subject, length: int) -> Subject | None:
         return None
     shift = WIDTH[family] - length
     start = first >> shift << shift
+    end = start + (1 << shift) - 1
+    if any(low <= end and start <= high for low, high in _SCATTERED[family]):
+        return None
     address = ipaddress.IPv4Address(start) if family == 4 else ipaddress.IPv6Address(start)
-    network = Subject(f"{address}/{length}", _KINDS[family])
-    return None if _SCATTERED.overlaps(network) else network
+    return Subject(f"{address}/{length}", _KINDS[family])
 
 
 class Shields:
