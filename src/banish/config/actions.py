@@ -17,7 +17,7 @@ import msgspec
 from banish.config import commands, kinds
 from banish.config.arguments import parse_specs
 from banish.config.definition import Definition
-from banish.config.interpolate import Lookup
+from banish.config.interpolate import Lookup, Merged
 from banish.config.merge import Library
 from banish.config.ports import merge_ports, parse_ports, parse_protocols
 from banish.config.problem import FaultError, did_you_mean, shown
@@ -70,7 +70,7 @@ class _Action:
         self.place = place
         self.arguments = arguments
         self.is_script = name.endswith(".py")
-        merged = None if self.is_script else library.read(f"action.d/{name}")
+        merged = None if self.is_script else _file(library, name)
         self.has_file = merged is not None or (
             self.is_script and library.tree.find(f"action.d/{name}") is not None
         )
@@ -135,6 +135,24 @@ class _Action:
             if value is not None and value.place.path.endswith(".local"):
                 return True
         return False
+
+
+OWN = "banish-"
+"""Before the name of an action of ours, where the tree has another of that name."""
+
+
+def _file(library: Library, name: str) -> Merged | None:
+    """Return what the file of the action *name* says, or None if there is none.
+
+    A tree of Fail2Ban's stands alone, but our own kinds of action can be had there,
+    too: by their names, or as ``banish-mail`` where it has a ``mail`` of its own.
+    """
+    merged = library.read(f"action.d/{name}")
+    if merged is None:
+        merged = library.read_own(f"action.d/{name.removeprefix(OWN)}")
+        if merged is not None and "kind" not in merged.sections.get("Definition", {}):
+            return None
+    return merged
 
 
 class _Outcome(msgspec.Struct, frozen=True):

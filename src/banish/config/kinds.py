@@ -5,10 +5,10 @@ are settings, of the types that the table here gives them. They come from the
 action's arguments, its file and the jail, as with every action.
 """
 
-import importlib.util
 import re
 import stat
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 import msgspec
@@ -63,7 +63,7 @@ def read_kind(definition: Definition, named: Text, problems: Problems) -> Told:
     if kind is None:
         cure = did_you_mean(word, KINDS) or f"write one of: {', '.join(KINDS)}"
         raise FaultError(f"there is no kind {shown(word)} of action", named.place, cure)
-    if kind.needs and importlib.util.find_spec(kind.needs) is None:
+    if kind.needs and find_spec(kind.needs) is None:
         what = f"an action of the kind {word} needs the Python package {kind.needs}"
         raise FaultError(what, named.place, f"pip install 'banish[{kind.extra}]'")
     table = {option.name: option for option in (*kind.options, *COMMON)}

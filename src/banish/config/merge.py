@@ -35,6 +35,7 @@ class Library:
         self.problems = problems
         self._files: dict[str, IniFile | None] = {}
         self._merged: dict[str, Merged | None] = {}
+        self._own: Library | None = None
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -46,6 +47,14 @@ class Library:
         if name not in self._merged:
             self._merged[name] = self._read(name)
         return self._merged[name]
+
+    def read_own(self, name: str) -> Merged | None:
+        """Return what the built-in tree alone says of *name*; None if it has no such file."""
+        if self.tree.builtin is None:
+            return None
+        if self._own is None:
+            self._own = Library(Tree((self.tree.builtin,)), self.problems)
+        return self._own.read(name)
 
     def _read(self, name: str) -> Merged | None:
         keys = [f"{name}.conf", *self.tree.match(f"{name}.d", ".conf"), f"{name}.local"]

@@ -22,9 +22,11 @@ class Tree:
     begins with ``/`` is that file itself, wherever it is.
     """
 
-    def __init__(self, folders: tuple[Path, ...]) -> None:
+    def __init__(self, folders: tuple[Path, ...], *, builtin: Path | None = None) -> None:
         self.folders = folders
         """The uppermost first."""
+        self.builtin = builtin
+        """The built-in tree, whether it shows through or not."""
         self._names: dict[str, dict[str, Path]] = {}
 
     @property
@@ -91,7 +93,7 @@ def open_tree(root: Path | None, builtin: Path) -> Tree:
 
     """
     if root is None:
-        return Tree((builtin,))
+        return Tree((builtin,), builtin=builtin)
     try:
         names = [entry.name for entry in root.iterdir()]
     except OSError as error:
@@ -100,4 +102,5 @@ def open_tree(root: Path | None, builtin: Path) -> Tree:
             where=str(root),
             cure="name one that exists with -c, or leave -c away",
         ) from error
-    return Tree((root,)) if "jail.conf" in names else Tree((root, builtin))
+    folders = (root,) if "jail.conf" in names else (root, builtin)
+    return Tree(folders, builtin=builtin)
