@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-
 from tests.compat.stock_actions import Step
 from tests.compat.test_stock_actions import PLAIN, compared
 from tests.enforce.command.sandbox import Sandbox
@@ -34,19 +32,3 @@ def test_every_stock_action_bans_a_network_as_with_fail2ban(
     ]
     assert found.equal >= found.steps - 4
     assert found.steps >= 55 * len(STEPS)
-
-
-@pytest.mark.parametrize("name", ["iptables-multiport", "route", "hostsdeny"])
-def test_the_network_is_written_as_one_word(
-    stock_package: Path, stock_tree: Path, tmp_path: Path, name: str
-) -> None:
-    found = compared(
-        stock_package,
-        stock_tree,
-        Sandbox(tmp_path),
-        STEPS,
-        PLAIN,
-        lambda settings: settings.name == name,
-    )
-    assert found.different == []
-    assert found.steps == len(STEPS)
