@@ -17,7 +17,7 @@ from banish.model.decision import Decision
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import Enforcement
 
-LOOK_PAUSE = Seconds(1)
+LOOK_PAUSE = Seconds(2)
 """How long after one look for foreign changes the next one comes."""
 
 LOOK_SHARE = 20

@@ -150,28 +150,24 @@ def test_more_ports_than_one_rule_takes_are_all_closed(firewall: RuleFirewall) -
 
 
 @pytest.mark.parametrize(
-    "command",
+    ("family", "command"),
     [
-        "-F",
-        "-F INPUT",
-        "-F banish",
-        "-I INPUT -p tcp --dport 22 -j ACCEPT",
-        "-I FORWARD -j ACCEPT",
-        "-I banish -j RETURN",
-        "-I banish-sshd -s 192.0.2.1 -j ACCEPT",
-        "-A banish.refuse -j ACCEPT",
-        "-D INPUT -j banish",
-        "-A INPUT -j banish",
-        "-N banish-more",
+        (4, "-F"),
+        (6, "-F INPUT"),
+        (4, "-F banish"),
+        (6, "-I INPUT -p tcp --dport 22 -j ACCEPT"),
+        (4, "-I FORWARD -j ACCEPT"),
+        (6, "-I banish -j RETURN"),
+        (4, "-I banish-sshd -s 192.0.2.1 -j ACCEPT"),
+        (6, "-A banish.refuse -j ACCEPT"),
+        (4, "-D INPUT -j banish"),
+        (6, "-A INPUT -j banish"),
+        (4, "-N banish-more"),
     ],
 )
-@pytest.mark.parametrize("family", [4, 6])
 def test_what_others_do_to_our_rules_is_noticed_and_mended(
-    firewall: RuleFirewall, command: str, family: int
+    firewall: RuleFirewall, family: int, command: str
 ) -> None:
-    if family == 6:
-        command = command.replace("192.0.2.1", "2001:db8::1")
-
     async def script(_: Firewall) -> None:
         await firewall.enforcer.apply([start(ATTACKER), start(WIDE), start(ATTACKER6)], NOW)
         assert (await firewall.enforcer.read()).is_whole

@@ -8,9 +8,11 @@ from banish.enforce.xtables.sets import (
     LONGEST_TIMEOUT,
     FoundSet,
     additions,
+    count_elements,
     elements,
     is_ours,
     parse_save,
+    parse_sizes,
     plan_sets,
     removals,
     render_replacement,
@@ -99,3 +101,16 @@ def test_a_set_of_another_kind_is_told() -> None:
     assert [is_ours(name) for name in ("banish-a-4", "banish.new", "banished", "f2b-a")] == [
         True, True, False, False,
     ]  # fmt: skip
+
+
+@given(SUBJECTS)
+def test_elements_are_counted_as_they_stand_there(banned: set[Subject]) -> None:
+    assert count_elements(banned) == len({part for one in banned for part in elements(one)})
+
+
+def test_sizes_are_read_from_the_headers() -> None:
+    text = (
+        "Name: banish-a-4\nType: hash:net\nHeader: family inet\nReferences: 1\n"
+        "Number of entries: 12\n\nName: theirs\nType: bitmap:port\nNumber of entries: many\n"
+    )
+    assert parse_sizes(text) == {"banish-a-4": 12}

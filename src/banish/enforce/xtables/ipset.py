@@ -7,6 +7,7 @@ ipset carries a batch out order by order, and every order of ours comes out the 
 whatever was there before. A batch that fails half way is taken back.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 from banish.enforce.fold import Held, fold, fold_bans
@@ -17,8 +18,10 @@ from banish.enforce.xtables.sets import (
     FoundSet,
     SetPlan,
     additions,
+    count_elements,
     is_ours,
     parse_save,
+    parse_sizes,
     plan_sets,
     removals,
     render_replacement,
@@ -34,7 +37,8 @@ from banish.model.instant import Instant, Seconds
 from banish.model.settings import Enforcement
 from banish.telemetry.happenings import Emit, WarningGiven
 
-Account = dict[str, dict[Subject, Instant | None]]
+Account = dict[str, dict[int, dict[Subject, Instant | None]]]
+"""When each ban ends, by jail and IP version."""
 
 
 def ipset_enforcer(
@@ -86,7 +90,7 @@ class IpsetFirewall:
         for warning in plan.warnings:
             self._emit(WarningGiven(part="ipset", what=warning))
         wanted = fold_bans(bans, plan.chains, now)
-        held = {jail: wanted.get(jail, {}) for jail in plan.chains}
+        held: Account = {jail: _by_version(wanted.get(jail, {})) for jail in plan.chains}
         versions = [family.version for family in self._tables.families]
         sets = {
             jail: tuple(one for one in both if one.version in versions)
@@ -95,7 +99,7 @@ class IpsetFirewall:
         self._make_room(sets)
         for jail, plans in sets.items():
             for one in plans:
-                self._restore(render_replacement(one, _of(held[jail], one.version), now))
+                self._restore(render_replacement(one, held[jail][one.version], now))
         self._tables.replace(
             {version: self._rules(plan, sets, version) for version in versions},
             self._tables.read(),
@@ -114,29 +118,32 @@ class IpsetFirewall:
         """
         orders: list[str] = []
         undo: list[str] = []
-        after = dict(self._held)
-        for jail, state in fold(batch, self._sets, now).items():
-            before = self._held[jail]
+        states = fold(batch, self._sets, now)
+        for jail, state in states.items():
             free = set(state.free)
-            after[jail] = {one: until for one, until in before.items() if one not in free}
-            after[jail].update(state.banned)
+            banned = _by_version(state.banned)
             for plan in self._sets[jail]:
-                ended = [one for one in state.free if one.family == plan.version]
-                banned = _of(state.banned, plan.version)
-                orders += removals(plan.name, ended, after[jail])
-                orders += additions(plan.name, banned, now)
-                undo += removals(plan.name, [one for one in banned if one not in before], before)
-                touched = [one for one in (*ended, *banned) if one in before]
+                before = self._held[jail][plan.version]
+                new = banned[plan.version]
+                ended = [one for one in free if one.family == plan.version]
+                # Gone through only where it matters, which it hardly ever does.
+                left = (one for one in itertools.chain(before, new) if one not in free)
+                orders += removals(plan.name, ended, left)
+                orders += additions(plan.name, new, now)
+                undo += removals(plan.name, [one for one in new if one not in before], before)
+                touched = [one for one in (*ended, *new) if one in before]
                 undo += additions(plan.name, {one: before[one] for one in touched}, now)
-        if not orders:
-            return
-        try:
-            self._restore("\n".join((*orders, "")))
-        except EnforceError:
-            if undo:
-                self._take_back("\n".join((*undo, "")))
-            raise
-        self._held = after
+        if orders:
+            try:
+                self._restore("\n".join((*orders, "")))
+            except EnforceError:
+                self._take_back(undo)
+                raise
+        for jail, state in states.items():
+            for one in state.free:
+                self._held[jail][one.family].pop(one, None)
+            for one, until in state.banned.items():
+                self._held[jail][one.family][one] = until
 
     def read(self) -> Held:
         """Return what the kernel holds.
@@ -151,19 +158,22 @@ class IpsetFirewall:
         subjects: dict[str, frozenset[Subject]] = {}
         is_whole = self._tables.read() == self._frame
         for jail, plans in self._sets.items():
-            account = self._held[jail]
             versions = {plan.version for plan in plans}
             # What no firewall of this host can meet is out as well as it can be.
-            held = {one for one in account if one.family not in versions}
+            unmet = [held for version, held in self._held[jail].items() if version not in versions]
+            subjects[jail] = frozenset(one for held in unmet for one in held)
             for plan in plans:
                 one_set = found.get(plan.name, FoundSet(is_as_planned=False, elements=frozenset()))
                 is_whole = is_whole and one_set.is_as_planned
-                held |= to_subjects(one_set.elements, _of(account, plan.version))
-            subjects[jail] = frozenset(held)
+                account = self._held[jail][plan.version]
+                subjects[jail] |= to_subjects(one_set.elements, account)
         return Held(subjects, is_whole)
 
     def has_foreign_change(self) -> bool:
-        """Whether the kernel holds something else than was asked for.
+        """Whether sets or chains are not as they were left; sets are known by their sizes.
+
+        So it costs the same however many are banned. Who puts one ban in another's
+        place is found out when all is read back.
 
         Raises:
             EnforceError: It cannot be read.
@@ -171,9 +181,11 @@ class IpsetFirewall:
         """
         if not self._frame:
             return False
-        found = self.read()
-        return not found.is_whole or any(
-            found.subjects[jail] != account.keys() for jail, account in self._held.items()
+        sizes = parse_sizes(self._run(["ipset", "list", "-t"], ""))
+        return self._tables.read() != self._frame or any(
+            sizes.get(plan.name) != count_elements(self._held[jail][plan.version])
+            for jail, plans in self._sets.items()
+            for plan in plans
         )
 
     def remove(self) -> None:
@@ -221,13 +233,16 @@ class IpsetFirewall:
         if names:
             self._restore("".join(f"destroy {name}\n" for name in sorted(names)))
 
-    def _take_back(self, orders: str) -> None:
+    def _take_back(self, orders: Sequence[str]) -> None:
         try:
-            self._restore(orders)
+            self._restore("\n".join((*orders, "")))
         except EnforceError:
             # The sets are gone or full; the caller builds all of it anew, and tells.
             return
 
 
-def _of(bans: Mapping[Subject, Instant | None], version: int) -> dict[Subject, Instant | None]:
-    return {one: until for one, until in bans.items() if one.family == version}
+def _by_version(bans: Mapping[Subject, Instant | None]) -> dict[int, dict[Subject, Instant | None]]:
+    return {
+        version: {one: until for one, until in bans.items() if one.family == version}
+        for version in (4, 6)
+    }

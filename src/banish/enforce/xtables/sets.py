@@ -5,11 +5,11 @@ A jail has two sets, ``banish-sshd-4`` and ``banish-sshd-6``, of the type
 no network without length, so everybody (``0.0.0.0/0``) stands there as two halves.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from banish.enforce.xtables.chains import ENTRY, short_names
-from banish.model.address import Subject, parse_address
+from banish.model.address import Subject, parse_address, parse_subject
 from banish.model.instant import Instant, Seconds
 
 SCRATCH = f"{ENTRY}.new"
@@ -28,6 +28,9 @@ _HALVES = {
     "0.0.0.0/0": ("0.0.0.0/1", "128.0.0.0/1"),
     "::/0": ("::/1", "8000::/1"),
 }
+EVERYBODY = tuple(parse_subject(text) for text in _HALVES)
+"""Both families' networks of all addresses."""
+
 _WHOLE = {half: whole for whole, halves in _HALVES.items() for half in halves}
 
 
@@ -73,6 +76,13 @@ def is_ours(name: str) -> bool:
 def elements(subject: Subject) -> tuple[str, ...]:
     """Return what stands in a set for *subject*."""
     return _HALVES.get(subject.text, (subject.text,))
+
+
+def count_elements(bans: Collection[Subject]) -> int:
+    """Return how many elements stand in a set for *bans*."""
+    if not any(everybody in bans for everybody in EVERYBODY):
+        return len(bans)
+    return len({element for subject in bans for element in elements(subject)})
 
 
 def to_subjects(found: Iterable[str], account: Iterable[Subject]) -> frozenset[Subject]:
@@ -137,3 +147,16 @@ def parse_save(text: str) -> dict[str, FoundSet]:
         elif order == "add" and name in found:
             found[name].add(what.partition(" ")[0])
     return {name: FoundSet(kinds[name], frozenset(held)) for name, held in found.items()}
+
+
+def parse_sizes(text: str) -> dict[str, int]:
+    """Return how many elements each set has, from the output of ``ipset list -t``."""
+    sizes: dict[str, int] = {}
+    name = ""
+    for line in text.splitlines():
+        key, _, value = line.partition(": ")
+        if key == "Name":
+            name = value
+        elif key == "Number of entries" and value.isdecimal():
+            sizes[name] = int(value)
+    return sizes
