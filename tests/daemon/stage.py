@@ -1,7 +1,7 @@
 """A server's heart on a stage: real detector and policies, scripted log, memory at the edges."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from banish.daemon.enforcing import Enforcing
 from banish.daemon.jails import Jails
@@ -67,7 +67,7 @@ class Stage:
             enforcement=Enforcement("j"),
         )
         self.policy = JailPolicy(self.settings, IgnoreList(ignoreip))
-        self.jails = Jails({"j": self.policy}, emit=self.tell, on_due=lambda: None)
+        self.jails = Jails({"j": self.policy}, emit_every=self.tell_every, on_due=lambda: None)
 
         async def open_store() -> Store:
             if self.store.trouble:
@@ -96,6 +96,11 @@ class Stage:
         """Keep *happening* and wake whoever waits for news."""
         self.told.append(happening)
         self._news.set()
+
+    def tell_every(self, happenings: Sequence[Happening]) -> None:
+        """Keep all of *happenings*."""
+        for happening in happenings:
+            self.tell(happening)
 
     async def open(self, *, with_store: bool = True) -> None:
         """Begin as a server does, or as one whose database cannot be opened yet."""

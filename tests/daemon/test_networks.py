@@ -28,7 +28,7 @@ class Court:
     def __init__(self, *ignoreip: str) -> None:
         self.told: list[Happening] = []
         self.policy = JailPolicy(SETTINGS, IgnoreList(ignoreip))
-        self.jails = Jails({"j": self.policy}, emit=self.told.append, on_due=lambda: None)
+        self.jails = Jails({"j": self.policy}, emit_every=self.told.extend, on_due=lambda: None)
 
     def judge(self, *addresses: str) -> Commit:
         failures = [Failure("j", parse_subject(address), NOW) for address in addresses]

@@ -53,6 +53,21 @@ def test_everything_that_becomes_of_a_failure_is_told() -> None:
     assert stage.heard(AlreadyBannedFound) == 1
 
 
+def test_the_banned_are_told_of_at_once_and_then_by_maxretry() -> None:
+    async def play() -> Stage:
+        stage = Stage()
+        await stage.open()
+        stage.source.write(fails(*[ATTACKER] * 12))
+        await stage.until(lambda: stage.heard(FailureFound) == 12)
+        await stage.close()
+        return stage
+
+    stage = asyncio.run(play())
+    maxretry = stage.policy.settings.maxretry
+    again = [told.times for told in stage.told if isinstance(told, AlreadyBannedFound)]
+    assert again == [1] + [maxretry] * ((12 - maxretry - 1) // maxretry)
+
+
 def test_whom_somebody_spares_is_not_counted_and_told() -> None:
     async def spare(failures: Sequence[Failure], _now: Instant) -> Sequence[Failure]:
         return [

@@ -164,3 +164,19 @@ def test_every_counter_follows_the_naming_rule_and_its_labels_are_fields() -> No
         if kind.counter:
             assert re.fullmatch(r"banish_[a-z]+_[a-z]+_total", kind.counter)
         assert set(kind.labels) <= set(kind.__struct_fields__)
+
+
+def test_telling_many_at_once_is_telling_each() -> None:
+    found = [FailureFound("sshd", ATTACKER, clock()) for _ in range(3)]
+    again = AlreadyBannedFound("sshd", ATTACKER, 5)
+    kept = Kept()
+    log = Log(kept, 20)
+    emit = Emitter(log, clock=clock)
+    heard: list[Happening] = []
+    emit.listen(heard.append)
+    emit.every([*found, again])
+    log.close()
+    assert kept.lines == told(*found, again)
+    assert heard == [*found, again]
+    assert emit.counters.total("banish_failures_found_total") == 3
+    assert emit.counters.total("banish_failures_banned_total") == 5

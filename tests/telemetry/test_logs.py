@@ -79,6 +79,19 @@ def test_a_full_queue_drops_counts_and_says_so() -> None:
     assert target.texts[4].startswith("7 log lines dropped")
 
 
+def test_of_many_lines_at_once_those_are_kept_for_which_there_is_room() -> None:
+    target = Kept()
+    target.gate.clear()
+    log = Log(target, limit=3)
+    log.write(line("first"))
+    assert target.entered.wait(10)
+    log.write(*(line(str(number)) for number in range(10)))
+    assert log.dropped == 7
+    target.gate.set()
+    log.close()
+    assert target.texts[:4] == ["first", "0", "1", "2"]
+
+
 def test_a_broken_target_loses_its_lines_and_is_tried_again(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -174,7 +174,7 @@ class Server:
         self._due_changed = asyncio.Event()
         self._jails = Jails(
             build.policies(settings, self._exempt.lists),
-            emit=self.emit,
+            emit_every=self.emit.every,
             on_due=self._due_changed.set,
         )
         commands = IgnoreCommands(settings, self._jails.policies, emit=self.emit)

@@ -21,9 +21,10 @@ from banish.model.snapshot import Commit, JailChanges, JailMemory, Memory
 from banish.policy.jail import JailPolicy
 from banish.telemetry.happenings import (
     AlreadyBannedFound,
-    Emit,
+    EmitEvery,
     FailureFound,
     FailureSpared,
+    Happening,
     NetworkSpared,
 )
 
@@ -35,10 +36,14 @@ class Jails:
     """All policies of a server by name."""
 
     def __init__(
-        self, policies: Mapping[str, JailPolicy], *, emit: Emit, on_due: Callable[[], None]
+        self,
+        policies: Mapping[str, JailPolicy],
+        *,
+        emit_every: EmitEvery,
+        on_due: Callable[[], None],
     ) -> None:
         self.policies = dict(policies)
-        self._emit = emit
+        self._emit_every = emit_every
         self._on_due = on_due
         self._again: dict[tuple[str, Subject], int] = {}
         """How many failures each banned subject has had that nobody was told of yet."""
@@ -65,6 +70,7 @@ class Jails:
     ) -> Commit:
         """Count *failures* and return the step that brings us to *positions*."""
         decisions: list[Decision] = []
+        told: list[Happening] = []
         for failure in failures:
             policy = self.policies.get(failure.jail)
             if policy is None:
@@ -72,29 +78,32 @@ class Jails:
             verdict = policy.judge(failure, now)
             match verdict:
                 case Counted():
-                    self._tell_found(failure)
+                    told.append(FailureFound(failure.jail, failure.subject, failure.at))
                 case Spared(by):
-                    self._emit(FailureSpared(jail=failure.jail, subject=failure.subject, by=by))
+                    told.append(FailureSpared(failure.jail, failure.subject, by))
                 case AlreadyBanned(holder):
-                    self._tell_found(failure)
-                    self._tell_again(failure, holder, policy.settings.maxretry)
+                    told.append(FailureFound(failure.jail, failure.subject, failure.at))
+                    times = self._again_times(failure, holder, policy.settings.maxretry)
+                    if times:
+                        told.append(
+                            AlreadyBannedFound(failure.jail, failure.subject, times, holder)
+                        )
                 case StartBan():
-                    self._tell_found(failure)
+                    told.append(FailureFound(failure.jail, failure.subject, failure.at))
                     self._again.pop((failure.jail, verdict.ban.subject), None)
                     decisions.append(verdict)
                     decisions.extend(policy.follow())
-                    self._tell_refusals(policy)
+                    told.extend(_refusals(policy))
                 case TooOld():
                     pass
+        if told:
+            self._emit_every(told)
         if decisions:
             self._on_due()
         return self.step(now, decisions, positions)
 
-    def _tell_found(self, failure: Failure) -> None:
-        self._emit(FailureFound(failure.jail, failure.subject, failure.at))
-
-    def _tell_again(self, failure: Failure, holder: Subject, maxretry: int) -> None:
-        """Tell of a banned subject's first failure at once, and then of each *maxretry*.
+    def _again_times(self, failure: Failure, holder: Subject, maxretry: int) -> int:
+        """Return of how many failures to tell: the first one alone, and then each *maxretry*.
 
         *holder* is what is banned: whoever changes addresses inside a network is one subject.
         """
@@ -108,13 +117,9 @@ class Jails:
         untold += 1
         if untold < maxretry:
             again[key] = untold
-            return
+            return 0
         again[key] = 0
-        self._emit(AlreadyBannedFound(failure.jail, failure.subject, untold, holder))
-
-    def _tell_refusals(self, policy: JailPolicy) -> None:
-        for refusal in policy.take_refusals():
-            self._emit(NetworkSpared(policy.name, refusal.network, refusal.members, refusal.by))
+        return untold
 
     def review(self, now: Instant) -> Commit | None:
         """End the bans of subjects that have become exempt; None if there is none."""
@@ -212,3 +217,10 @@ class Jails:
                 for subject in subjects:
                     ends.extend(policy.unban(subject, "operator"))
         return self.step(now, ends, {})
+
+
+def _refusals(policy: JailPolicy) -> list[Happening]:
+    return [
+        NetworkSpared(policy.name, refusal.network, refusal.members, refusal.by)
+        for refusal in policy.take_refusals()
+    ]

@@ -9,7 +9,7 @@ server/filter.py of 1.1.1: ``[J] Found A - TIME``, ``[J] Ban A``, ``[J] Unban A`
 
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import ClassVar
 
@@ -42,6 +42,9 @@ class Happening(msgspec.Struct, frozen=True):
 
 Emit = Callable[[Happening], None]
 """Takes what happened; never raises, never waits."""
+
+EmitEvery = Callable[[Sequence[Happening]], None]
+"""Takes all that happened at one time, in its order; never raises, never waits."""
 
 
 @functools.lru_cache(maxsize=16)
@@ -374,6 +377,27 @@ class ActionPlanned(Happening, frozen=True):
 
     def text(self) -> str:
         return f"[{self.jail}] {self.action} would run: {self.what}"
+
+
+class ActionSaid(Happening, frozen=True):
+    """A Python action wrote to its log."""
+
+    origin: ClassVar[str] = "banish.actions"
+    counter: ClassVar[str] = "banish_actions_said_total"
+    labels: ClassVar[tuple[str, ...]] = ("jail", "action")
+    jail: str
+    action: str
+    what: str
+
+    def text(self) -> str:
+        return f"[{self.jail}] {self.action}: {self.what}"
+
+
+class ActionComplained(ActionSaid, frozen=True):
+    """A Python action wrote to its log, as a warning or an error."""
+
+    level: ClassVar[int] = logging.WARNING
+    counter: ClassVar[str] = "banish_actions_complained_total"
 
 
 class NotificationsDropped(Happening, frozen=True):

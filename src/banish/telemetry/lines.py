@@ -89,13 +89,18 @@ class _Stamp:
     def __init__(self) -> None:
         self._second = -1
         self._text = ""
+        self._last = (-1.0, "")
 
     def __call__(self, at: float) -> str:
+        if at == self._last[0]:
+            return self._last[1]
         second = int(at)
         if second != self._second:
             self._second = second
             self._text = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
-        return f"{self._text},{int((at - second) * 1000):03d}"
+        text = f"{self._text},{int((at - second) * 1000):03d}"
+        self._last = (at, text)
+        return text
 
 
 def classic_format(pid: int, *, timed: bool = True, padded: bool = True) -> LogFormat:

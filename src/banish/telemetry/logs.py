@@ -24,7 +24,7 @@ QUEUE_LIMIT_LINES = 20_000
 
 BLOCK_LINES = 1_000
 
-_Order = LogLine | Literal["reopen", "stop"]
+_Order = list[LogLine] | Literal["reopen", "stop"]
 
 
 class Log:
@@ -42,6 +42,9 @@ class Log:
         self._limit = limit
         self._queue: queue.SimpleQueue[_Order] = queue.SimpleQueue()
         self._told = 0
+        # Two counts, as each has one thread that writes it.
+        self._put_in = 0
+        self._taken_out = 0
         self._is_failing = False
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
         self._thread.start()
@@ -50,14 +53,16 @@ class Log:
         """Whether a line of *level* would be written: ask before making its text."""
         return level >= self.level
 
-    def write(self, line: LogLine) -> None:
-        """Have *line* written soon; never waits, never raises."""
-        if line.level < self.level:
-            return
-        if self._queue.qsize() >= self._limit:
-            self.dropped += 1
-            return
-        self._queue.put(line)
+    def write(self, *lines: LogLine) -> None:
+        """Have *lines* written soon, in their order; never waits, never raises."""
+        taken = [line for line in lines if line.level >= self.level]
+        room = max(0, self._limit - (self._put_in - self._taken_out))
+        if len(taken) > room:
+            self.dropped += len(taken) - room
+            del taken[room:]
+        if taken:
+            self._put_in += len(taken)
+            self._queue.put(taken)
 
     def reopen(self) -> None:
         """Open the log file anew by its name (after rotation); safe in a signal handler."""
@@ -73,8 +78,9 @@ class Log:
         while order != "stop":
             order = self._queue.get()
             lines: list[LogLine] = []
-            while isinstance(order, LogLine):
-                lines.append(order)
+            while isinstance(order, list):
+                lines += order
+                self._taken_out += len(order)
                 if len(lines) >= BLOCK_LINES:
                     break
                 try:
