@@ -216,3 +216,20 @@ def test_our_kinds_can_be_had_in_a_directory_of_fail2bans(write_tree: WriteTree)
     assert [each.what for each in settings.problems] == [
         'there is no action "banish-iptables": nftables bans in its place'
     ]
+
+
+@pytest.mark.parametrize(("shortcut", "lines"), [("action_mw", 0), ("action_mwl", 10)])
+def test_the_shortcuts_for_mail_take_the_jails_addresses(
+    shortcut: str, lines: int, write_tree: WriteTree
+) -> None:
+    root = write_tree({
+        "jail.local": "[DEFAULT]\ndestemail = a@example.org\nsender = b@example.org\n"
+        f"action = %({shortcut})s\n[sshd]\nlogpath = /dev/null\n",
+    })  # fmt: skip
+    settings = load(root, builtin=builtin_tree())
+    (jail,) = settings.jails
+    assert [each.way for each in jail.actions] == ["native", "built-in"]
+    told = jail.actions[1].options
+    assert (told["to"], told["sender"]) == (("a@example.org",), ("b@example.org",))
+    assert (told["whois"], told["lines"]) == (True, lines)
+    assert not settings.problems
