@@ -17,6 +17,7 @@ from banish.model.failure import Evidence
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import Escalation
 from banish.model.snapshot import JailChanges, JailMemory, PastBan, Tally
+from banish.policy import inforce
 from banish.policy import jail as jail_module
 from banish.policy.jail import JailPolicy
 from tests.policy.script import (
@@ -349,7 +350,7 @@ def test_an_endless_ban_that_was_lifted_is_remembered() -> None:
 
 
 def test_only_the_newest_bans_keep_their_lines_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jail_module, "EVIDENCE_BANS", 1)
+    monkeypatch.setattr(inforce, "EVIDENCE_BANS", 1)
     policy = policy_of(settings(maxretry=1))
     for at, subject in enumerate((ATTACKER, BYSTANDER)):
         policy.judge(failed(subject, 100 + at, text="line"), Instant(101))

@@ -16,9 +16,7 @@ whose bans are carried out by commands folds none, since not every command can b
 a network.
 """
 
-from collections import deque
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 
 import msgspec
 
@@ -41,15 +39,10 @@ from banish.model.instant import Instant, Seconds
 from banish.model.settings import JailSettings
 from banish.model.snapshot import JailChanges, JailMemory, Member, PastBan, Tally
 from banish.policy.escalation import BanTime, Draw
-from banish.policy.expiry import Expiry
 from banish.policy.ignore import IgnoreList
-from banish.policy.networks import NetworkTable
-from banish.policy.past import PastBans
+from banish.policy.inforce import BansInForce
 from banish.policy.widening import TOO_WIDE, Refusal, Widening, is_too_wide
 from banish.policy.window import CAPACITY, Window
-
-EVIDENCE_BANS = 10_000
-"""Bans in force that keep their evidence lines in memory, the newest; the ledger has all."""
 
 PURGE_AT_ONCE = 10_000
 """Subjects forgotten by one `JailPolicy.tick`: some 10 ms, so that no tick is felt."""
@@ -97,11 +90,8 @@ class JailPolicy:
         )
         self._ban_time = BanTime(settings.bantime, settings.escalation, draw)
         self._count_of = count_of or self.count
-        self._bans: dict[Subject, Ban] = {}
-        self._networks: NetworkTable[Subject] = NetworkTable()
-        self._expiry = Expiry()
-        self._past = PastBans(remembers)
-        self._with_evidence: deque[Subject] = deque()
+        self._bans = BansInForce(remembers)
+        self._past = self._bans.past
         self._following: list[StartBan | EndBan] = []
         self._widening = Widening(settings.networks, ignored)
         self._network_time = BanTime(_network_base(settings), settings.escalation, draw)
@@ -119,14 +109,14 @@ class JailPolicy:
     @property
     def bans(self) -> Mapping[Subject, Ban]:
         """The bans in force, by subject; a view that changes as they do."""
-        return MappingProxyType(self._bans)
+        return self._bans.view
 
     @property
     def due(self) -> Instant | None:
         """When `tick` is to be called next; None while nothing waits for it."""
         if self._following:
             return Instant(0)
-        return self._expiry.due()
+        return self._bans.expiry.due()
 
     @property
     def evicted_total(self) -> int:
@@ -144,13 +134,7 @@ class JailPolicy:
 
     def holding(self, subject: Subject) -> list[Ban]:
         """Return the bans in force that keep *subject* out: its own, and those of networks."""
-        own = self._bans.get(subject)
-        wider = [
-            self._bans[network]
-            for network in self._networks.every_around(subject)
-            if network != subject
-        ]
-        return wider if own is None else [own, *wider]
+        return self._bans.holding(subject)
 
     def judge(self, failure: Failure, now: Instant) -> Verdict:
         """Count *failure*, and ban its subject if it is one too many.
@@ -168,7 +152,7 @@ class JailPolicy:
             if failure.spared:
                 self._widening.shield(failure.subject, now)
             return Spared(spared)
-        holder = self._holder(failure.subject)
+        holder = self._bans.holder(failure.subject)
         if holder is not None:
             return AlreadyBanned(holder)
         subject = self._widening.counted_as(failure.subject, now)
@@ -205,7 +189,7 @@ class JailPolicy:
         return (
             min(failure.at, now) > now - self.settings.findtime
             and self._spared(failure) is None
-            and self._holder(failure.subject) is None
+            and self._bans.holder(failure.subject) is None
         )
 
     def _spared(self, failure: Failure) -> str | None:
@@ -236,7 +220,9 @@ class JailPolicy:
         self._window.purge(now, PURGE_AT_ONCE)
         self._widening.purge(now, PURGE_AT_ONCE)
         decisions = self.follow()
-        decisions.extend(self._end(subject, "expired") for subject in self._expiry.pop_due(now))
+        decisions.extend(
+            self._bans.end(subject, "expired") for subject in self._bans.expiry.pop_due(now)
+        )
         return decisions
 
     def ban(
@@ -264,7 +250,7 @@ class JailPolicy:
             if current.until is None or (until is not None and until <= current.until):
                 return None
             longer = msgspec.structs.replace(current, until=until)
-            self._hold(longer)
+            self._bans.hold(longer)
             return ProlongBan(longer)
         self._window.take(subject)
         count = self.count(subject, now) + 1
@@ -309,11 +295,11 @@ class JailPolicy:
         if subject is None:
             chosen = list(self._bans)
         elif subject.is_network:
-            chosen = self._inside(subject)
+            chosen = self._bans.inside(subject)
         else:
             names = self._widening.names(subject) if reason == "operator" else (subject,)
             chosen = [name for name in names if name in self._bans]
-        ends = [self._end(found, reason) for found in chosen]
+        ends = [self._bans.end(found, reason) for found in chosen]
         if reason == "operator":
             self._pardon(subject, chosen)
         return ends
@@ -337,7 +323,9 @@ class JailPolicy:
         the ignore list has changed, such as by a name's new address.
         """
         exempt = [subject for subject in self._bans if self.ignored.exempts(subject) is not None]
-        decisions: list[StartBan | EndBan] = [self._end(subject, "exempt") for subject in exempt]
+        decisions: list[StartBan | EndBan] = [
+            self._bans.end(subject, "exempt") for subject in exempt
+        ]
         for subject in exempt:
             decisions += self._unfold(subject, now)
         return decisions
@@ -368,13 +356,13 @@ class JailPolicy:
                 self._following.append(EndBan(ban, "exempt"))
                 exempt.append(ban.subject)
             else:
-                self._hold(ban)
+                self._bans.hold(ban)
                 starts.append(StartBan(ban, restored=True))
         for subject in exempt:
             self._following += self._unfold(subject, now)
         horizon = now - self.settings.findtime
         for subject, tally in sorted(memory.tallies.items(), key=lambda item: item[1].times[-1:]):
-            if self._holder(subject) is not None:
+            if self._bans.holder(subject) is not None:
                 continue
             if tally.times and tally.times[-1] > horizon:
                 self._window.put(subject, tally)
@@ -392,7 +380,7 @@ class JailPolicy:
             members = self._widening.members(network)
             tallies[network] = _joined(tallies.get(network), members)
         return JailMemory(
-            bans=tuple(self._bans.values()),
+            bans=tuple(self._bans.view.values()),
             tallies=tallies,
             failures_total=self.failures_total,
             bans_total=self.bans_total,
@@ -412,17 +400,6 @@ class JailPolicy:
             return None
         self._told = totals
         return JailChanges(self.name, tallies, *totals)
-
-    def _holder(self, subject: Subject) -> Subject | None:
-        """Return the banned subject that *subject* is or lies in."""
-        if subject in self._bans:
-            return subject
-        return self._networks.around(subject) if self._networks else None
-
-    def _inside(self, network: Subject) -> list[Subject]:
-        around: NetworkTable[Subject] = NetworkTable()
-        around.put(network, network)
-        return [subject for subject in self._bans if around.around(subject) is not None]
 
     def _widen(self, ban: Ban, now: Instant) -> None:
         """Ban the network around the subject of *ban* as well if that is one member too many."""
@@ -457,7 +434,7 @@ class JailPolicy:
         for member in members:
             ban = self._bans.get(member.subject)
             if ban is not None and ban.cause in ("failures", "network") and _outlasts(wide, ban):
-                self._following.append(self._end(ban.subject, "folded"))
+                self._following.append(self._bans.end(ban.subject, "folded"))
 
     def _unfold(self, network: Subject, now: Instant) -> list[StartBan]:
         """Put back the bans that were folded into that of *network*, which is over too early."""
@@ -468,44 +445,14 @@ class JailPolicy:
             if subject in self._bans or self.ignored.exempts(subject) is not None:
                 continue
             ban = Ban(self.name, subject, now, past.until, count=past.count)
-            self._hold(ban)
+            self._bans.hold(ban)
             starts.append(StartBan(ban, restored=True))
         return starts
 
     def _start(self, ban: Ban) -> StartBan:
         self.bans_total += 1
-        self._hold(ban)
+        self._bans.hold(ban)
         return StartBan(ban)
-
-    def _hold(self, ban: Ban) -> None:
-        subject = ban.subject
-        self._bans[subject] = ban
-        self._past.forget(subject)
-        if subject.is_network:
-            self._networks.put(subject, subject)
-        if ban.until is None:
-            self._expiry.cancel(subject)
-        else:
-            self._expiry.set(subject, ban.until)
-        if ban.evidence or ban.tags:
-            self._with_evidence.append(subject)
-            if len(self._with_evidence) > EVIDENCE_BANS:
-                self._strip(self._with_evidence.popleft())
-
-    def _strip(self, subject: Subject) -> None:
-        ban = self._bans.get(subject)
-        if ban is not None:
-            self._bans[subject] = msgspec.structs.replace(ban, evidence=(), tags=())
-
-    def _end(self, subject: Subject, reason: EndReason) -> EndBan:
-        ban = self._bans.pop(subject)
-        self._expiry.cancel(subject)
-        if subject.is_network:
-            self._networks.remove(subject)
-        if reason != "operator":
-            past = PastBan(ban.count, ban.since, ban.until, folded=reason == "folded")
-            self._past.put(subject, past)
-        return EndBan(ban, reason)
 
 
 def _end(since: Instant, lasts: Seconds | None) -> Instant | None:
