@@ -1,11 +1,14 @@
 """Fetches peers from Debian into a folder of the benchmark's own; installs nothing."""
 
 import os
+import re
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
-PACKAGES = ("fail2ban", "python3-pyinotify")
+FAIL2BAN = ("fail2ban", "python3-pyinotify")
+SSHGUARD = ("sshguard",)
 
 
 class PeerMissing(Exception):
@@ -26,19 +29,44 @@ def fail2ban() -> Path:
 
     """
     root = cache() / "fail2ban"
-    if (root / "usr/bin/fail2ban-server").exists():
-        return root
+    if not (root / "usr/bin/fail2ban-server").exists():
+        _unpack(root, FAIL2BAN)
+    return root
+
+
+def sshguard_parser() -> Path:
+    """Return the parser of an unpacked Debian sshguard, the part of it that reads logs.
+
+    Raises:
+        PeerMissing: apt or the package is not there.
+
+    """
+    root = cache() / "sshguard"
+    parser = root / "usr/libexec/sshguard/sshg-parser"
+    if not parser.exists():
+        _unpack(root, SSHGUARD)
+    return parser
+
+
+def sshguard_version(parser: Path) -> str:
+    """Return the unpacked version."""
+    said = subprocess.run([parser, "-v"], capture_output=True, text=True, check=False)
+    found = re.search(r"\d+(?:\.\d+)+", said.stdout + said.stderr)
+    return found[0] if found else "of Debian"
+
+
+def _unpack(root: Path, packages: Sequence[str]) -> None:
     root.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         try:
             subprocess.run(
-                ["apt-get", "download", *PACKAGES], cwd=folder, check=True, capture_output=True
+                ["apt-get", "download", *packages], cwd=folder, check=True, capture_output=True
             )
             for package in sorted(Path(folder).glob("*.deb")):
                 subprocess.run(["dpkg", "-x", package, root], check=True, capture_output=True)
         except (OSError, subprocess.CalledProcessError) as error:
-            raise PeerMissing(f"cannot fetch Debian's fail2ban: {type(error).__name__}") from error
-    return root
+            what = f"cannot fetch Debian's {packages[0]}: {type(error).__name__}"
+            raise PeerMissing(what) from error
 
 
 def fail2ban_version(root: Path) -> str:
