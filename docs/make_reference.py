@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from banish.cli.dispatch import VERBS, build_parser
+from banish.config.kindtable import COMMON, KINDS
 from banish.config.options import OPTIONS, Option
 
 PAGE = Path(__file__).with_name("reference.md")
@@ -45,6 +46,25 @@ def lines() -> Iterator[str]:
         yield "| option | kind | default | meaning |"
         yield "| --- | --- | --- | --- |"
         yield from (row(option) for option in OPTIONS if option.read_by == place)
+    yield ""
+    yield "## Kinds of action"
+    yield ""
+    yield "A file of `action.d` that says `kind = ...` has these options in place of commands."
+    for name, kind in KINDS.items():
+        yield ""
+        yield f"### kind = {name}"
+        yield ""
+        yield kind.meaning
+        yield ""
+        yield "| option | kind | default | meaning |"
+        yield "| --- | --- | --- | --- |"
+        yield from map(row, kind.options)
+    yield ""
+    yield "### every kind"
+    yield ""
+    yield "| option | kind | default | meaning |"
+    yield "| --- | --- | --- | --- |"
+    yield from map(row, COMMON)
 
 
 def own_help(verb: str) -> Iterator[str]:
