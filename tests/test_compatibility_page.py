@@ -42,7 +42,7 @@ TESTS = {
     "Actions written in Python": "config/test_actions.py::test_what_is_not_carried_out_is_told",
     "`<F-...>` tags": "compat/test_stock_actions.py::test_every_stock_action_calls_the_same",
     "`reload`": "daemon/test_enforcing.py::test_a_crash_at_any_step_repeats_work_and_counts",
-    "Firewalls other": "enforce/test_nftables.py::test_the_table_reads_in_nft_as_it_is",
+    "Systems other": "enforce/test_nftables.py::test_the_table_reads_in_nft_as_it_is",
     "A limit to the time": "compat/test_stock_vetting.py::test_stock_filters_known_to_run_away",
 }
 """How each claim begins, and the beginning of the name of the test that stands for it."""
