@@ -6,6 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from banish.cli import diagnosis, main
@@ -17,6 +18,7 @@ from banish.model.settings import (
     LogPath,
     Settings,
 )
+from banish.model.status import JailStatus, ServerStatus
 from banish.testing.operations import MemoryOperations, serving
 
 Captured = pytest.CaptureFixture[str]
@@ -131,6 +133,25 @@ def test_a_host_that_lacks_nothing_is_0(tree: Path, tmp_path: Path, capsys: Capt
     out = capsys.readouterr().out
     assert "runs as pid 1" in out
     assert out.endswith("Ready.\n")
+
+
+class Slow(MemoryOperations):
+    """A server with a rule in quarantine."""
+
+    async def status(self) -> ServerStatus:
+        jails = (JailStatus("web", "web", quarantined=("failregex 2 is off, it takes too long",)),)
+        return msgspec.structs.replace(await super().status(), jails=jails)
+
+
+def test_rules_in_quarantine_are_told_with_the_cure(
+    tree: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    (tmp_path / "app.log").write_text("")
+    with serving(tmp_path / "banish.sock", Slow()):
+        assert main(["doctor", "-c", str(tree), "--state", str(tmp_path)]) == 1
+    out = capsys.readouterr().out
+    assert "failregex 2 is off, it takes too long" in out
+    assert "banish check" in out
 
 
 def test_what_keeps_banish_from_working_is_1_with_its_cure(

@@ -164,6 +164,9 @@ def _server(server: ServerSettings) -> Iterator[Finding]:
             yield Finding("server", "note", error.what, error.cure)
     else:
         yield Finding("server", "good", f"runs as pid {status.pid}")
+        for jail in status.jails:
+            for rule in jail.quarantined:
+                yield Finding(f"jail {jail.name}", "bad", rule, "banish check")
 
 
 def _mail(settings: Settings) -> Iterator[Finding]:
