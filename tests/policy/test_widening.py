@@ -236,6 +236,9 @@ def test_where_commands_ban_nothing_is_folded() -> None:
     native = msgspec.structs.replace(command, way="native")
     policy = policy_of(jail(after=2, actions=(command,)))
     assert ban(policy, 100, host(1), host(2))[-1] == "ban 198.51.100.0/24"
+    python = msgspec.structs.replace(mail, way="python")
+    policy = policy_of(jail(after=2, actions=(python,)))
+    assert ban(policy, 100, host(1), host(2))[-1] == "ban 198.51.100.0/24"
     policy = policy_of(jail(after=2, actions=(mail, native)))
     assert ban(policy, 100, host(1), host(2))[-1] == "folded 198.51.100.2"
 

@@ -12,8 +12,8 @@ network that is banned counts as banned.
 Where networks are counted or banned (`widening`), the ban of a network takes in
 those of its members that end no later: they are *folded*. Should somebody in the
 network become exempt, it is let in again and the bans taken in come back. A jail
-whose bans are carried out by commands folds none, since not every command can ban
-a network.
+that also bans by something else than our own firewall folds none, since not every
+command or service can ban a network.
 """
 
 from collections.abc import Callable, Mapping
@@ -36,7 +36,7 @@ from banish.model.decision import (
 )
 from banish.model.failure import EVIDENCE_LIMIT_CHARACTERS, Evidence, Failure, Tags
 from banish.model.instant import Instant, Seconds
-from banish.model.settings import JailSettings
+from banish.model.settings import ActionSettings, JailSettings
 from banish.model.snapshot import JailChanges, JailMemory, Member, PastBan, Tally
 from banish.policy.escalation import BanTime, Draw
 from banish.policy.ignore import IgnoreList
@@ -95,9 +95,7 @@ class JailPolicy:
         self._following: list[StartBan | EndBan] = []
         self._widening = Widening(settings.networks, ignored)
         self._network_time = BanTime(_network_base(settings), settings.escalation, draw)
-        self._folds = not any(
-            action.way == "commands" and action.is_enforcing for action in settings.actions
-        )
+        self._folds = not any(map(_may_refuse_networks, settings.actions))
         self._told = (0, 0)
         self._until_purge = PURGE_EVERY
 
@@ -457,6 +455,13 @@ class JailPolicy:
 
 def _end(since: Instant, lasts: Seconds | None) -> Instant | None:
     return None if lasts is None else Instant(since + lasts)
+
+
+def _may_refuse_networks(action: ActionSettings) -> bool:
+    """Whether *action* keeps subjects out by something that may take addresses only."""
+    if action.way in ("native", "none"):
+        return False
+    return action.is_enforcing or action.way == "python"
 
 
 def _network_base(settings: JailSettings) -> Seconds | None:
