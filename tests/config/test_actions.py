@@ -28,8 +28,10 @@ FILES = {
     "action.d/custom.conf": "[Definition]\nactionban = x\n",
     "action.d/looped.conf": "[Definition]\nactionban = x\n",
     "action.d/nftables.conf": "[Definition]\ntype = <type>\n",
-    "action.d/own.py": "",
-    "action.d/smtp.py": "",
+    "action.d/own.py": "class Action:\n    def __init__(self, jail, name, key): pass\n"
+    "    def unban(self, aInfo): pass\n",
+    "action.d/smtp.py": "class Mail(ActionBase):\n"
+    "    def __init__(self, jail, name, host='localhost', dest='root'): pass\nAction = Mail\n",
     "action.d/tell.conf": "[Definition]\nactionban = tell <dest> <ip>\nnorestored = yes\n"
     "[Init]\ndest = root\nkind = <dest>s\ntimeout = 2m\n[Init?family=inet6]\nkind = six\n",
 }
@@ -92,8 +94,8 @@ def test_an_action_closes_what_it_would_close_in_fail2ban(
 @pytest.mark.parametrize(
     ("action", "expected", "says"),
     [
-        ("smtp.py", "-", "nobody is told"),
-        ("own.py", "tcp 80 reject", "nftables bans in its place"),
+        ("smtp.py[hots=x]", "-", 'smtp.py takes no "hots"; nobody is told'),
+        ("own.py", "tcp 80 reject", "own.py needs key; its bans close the jail's ports"),
         ("cstom", "tcp 80 reject", 'no action "cstom"'),
         ("other.py", "tcp 80 reject", "no action"),
         ("iptables[port=nosuchport]", "udp all reject", "every port"),
@@ -141,7 +143,8 @@ def test_an_action_written_otherwise_is_refused(library: Library) -> None:
         ("iptables[port=22] tell", "native commands", "udp 22 reject"),
         ("custom[a=1]", "commands", "-"),
         ("iptables[blocktype=RETURN]", "commands", "-"),
-        ("own.py", "none", "tcp 80 reject"),
+        ("own.py[key=1]", "python", "-"),
+        ("own.py", "native", "tcp 80 reject"),
         ("no-such", "native", "tcp 80 reject"),
     ],
 )
@@ -227,6 +230,6 @@ def test_each_action_is_explained_with_its_way(write_tree: WriteTree) -> None:
     ] == [
         ("action iptables", "natively by nftables", 2),
         ("action tell-x", "as commands", 3),
-        ("action smtp.py", "not carried out", 4),
+        ("action smtp.py", "as Python", 4),
     ]
     assert not [line for line in explain(root, builtin=root, jail="bad") if " " in line.option]

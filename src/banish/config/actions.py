@@ -21,8 +21,9 @@ from banish.config.interpolate import Lookup, Merged
 from banish.config.merge import Library
 from banish.config.ports import merge_ports, parse_ports, parse_protocols
 from banish.config.problem import FaultError, did_you_mean, shown
+from banish.config.pythonfiles import PythonFile, check_arguments, read_python_file
 from banish.config.text import Text
-from banish.config.values import to_bool
+from banish.config.values import to_bool, to_duration
 from banish.model.instant import Seconds
 from banish.model.settings import (
     ActionSettings,
@@ -42,6 +43,9 @@ _BY_PORT = re.compile(
 _BY_HOST = re.compile(r"ufw|shorewall|apf|csf|npf|ipfilter|osx-afctl|osx-ipfw|symbiosis-.*")
 """Actions that close every port in the host's firewall."""
 
+_BANTIME = 600
+"""Seconds, where the jail does not say."""
+
 _LETS_IN = re.compile(r"\b(return|accept|allow)\b", re.IGNORECASE)
 
 
@@ -60,15 +64,20 @@ class _Ban(msgspec.Struct, frozen=True):
     blocktype: BlockType
 
 
+_Spec = tuple[str, dict[str, Text], Place]
+
+
 class _Action:
     """One action of a jail, with its file if there is one."""
 
-    def __init__(
-        self, library: Library, name: str, arguments: Mapping[str, Text], place: Place, jail: Lookup
-    ) -> None:
+    def __init__(self, library: Library, spec: _Spec, jail_name: str, jail: Lookup) -> None:
+        name, arguments, place = spec
         self.name = name
         self.place = place
-        self.arguments = arguments
+        self.written = arguments
+        """Its arguments as they are written, without those that every action has."""
+        self.arguments = commands.named(name, jail_name, arguments, place)
+        self.jail = jail
         self.is_script = name.endswith(".py")
         merged = None if self.is_script else _file(library, name)
         self.has_file = merged is not None or (
@@ -76,7 +85,19 @@ class _Action:
         )
         self.definition = None
         if merged is not None:
-            self.definition = Definition(merged, arguments, jail, read_for="action")
+            self.definition = Definition(merged, self.arguments, jail, read_for="action")
+
+    def read_script(self, library: Library) -> PythonFile:
+        """Return what is known of its Python file.
+
+        Raises:
+            FaultError: It is not there, or no action.
+
+        """
+        path = library.tree.find(f"action.d/{self.name}")
+        if path is None:
+            raise FaultError(f"there is no action {shown(self.name)}", self.place)
+        return read_python_file(str(path), self.place)
 
     def get(self, option: str) -> Text | None:
         """Return an option as the action has it, from arguments or file."""
@@ -188,21 +209,19 @@ def read_actions(
     settings: list[ActionSettings] = []
     bans: list[_Ban] = []
     names = _Names()
-    for name, arguments, place in parse_specs(text):
-        plain = {option: value.text for option, value in arguments.items()}
-        full = commands.named(name, jail, arguments, place)
-        action = _Action(library, name, full, place, options)
+    for spec in parse_specs(text):
+        action = _Action(library, spec, jail, options)
         try:
             outcome = _outcome(library, action, own, may_be_native=may_be_native)
         except FaultError as fault:
             outcome = _instead(library, action, own, fault)
         settings.append(
             ActionSettings(
-                name,
-                plain,
-                place,
+                action.name,
+                {option: value.text for option, value in action.written.items()},
+                action.place,
                 outcome.way,
-                names.unique(full["actname"].text),
+                names.unique(action.arguments["actname"].text),
                 outcome.properties,
                 outcome.timeout,
                 outcome.kind,
@@ -220,7 +239,7 @@ def read_actions(
 
 def _instead(library: Library, action: _Action, own: _Ban, fault: FaultError) -> _Outcome:
     """Tell what is wrong with *action*, and return what is done in its place."""
-    is_teller = _is_teller(action)
+    is_teller = _is_teller(library, action)
     instead = "nobody is told by it" if is_teller else "its bans close the jail's ports"
     what = f"{action.name}: {fault.what}; {instead}"
     library.problems.warn(what, fault.place or action.place, option="action", cure=fault.cure)
@@ -228,12 +247,14 @@ def _instead(library: Library, action: _Action, own: _Ban, fault: FaultError) ->
     return _Outcome("none") if is_teller else _Outcome("native", own)
 
 
-def _is_teller(action: _Action) -> bool:
-    """Whether the file of *action* names a kind that tells of bans and keeps nobody out."""
+def _is_teller(library: Library, action: _Action) -> bool:
+    """Whether the file of *action* is one that tells of bans and keeps nobody out."""
     try:
+        if action.is_script:
+            return not action.read_script(library).keeps_out
         named = action.kind
     except FaultError:
-        return False
+        return action.name == "smtp.py"
     return named is not None and not kinds.keeps_out(named)
 
 
@@ -283,14 +304,20 @@ def _outcome(library: Library, action: _Action, own: _Ban, *, may_be_native: boo
         cure = did_you_mean(action.name, names) or "correct the name"
         library.problems.warn(what, action.place, option="action", cure=cure)
         return _Outcome("native", own)
-    tells = action.name == "smtp.py"
-    instead = "nobody is told of bans" if tells else "nftables bans in its place"
-    what = f"{shown(action.name)} is written in Python and not carried out: {instead}"
-    cure = (
-        "use one of the sendmail actions" if tells else "use an action of commands, such as X.conf"
-    )
-    library.problems.warn(what, action.place, option="action", cure=cure)
-    return _Outcome("none", None if tells else own)
+    file = action.read_script(library)
+    given = {name: value for name, value in action.written.items() if name != "actname"}
+    check_arguments(file, action.name, given, action.place)
+    of_file: dict[str, OptionValue] = {"path": file.path, "bantime": _bantime(action.jail)}
+    return _Outcome("python", None, {}, commands.TIMEOUT, "python", of_file, file.keeps_out)
+
+
+def _bantime(jail: Lookup) -> int:
+    """Return the bantime of *jail* in whole seconds; what is wrong with it is told elsewhere."""
+    text = jail("bantime")
+    try:
+        return int(to_duration(text)) if text is not None else _BANTIME
+    except FaultError:
+        return _BANTIME
 
 
 def _own_ban(library: Library, named: Lookup) -> _Ban:

@@ -6,6 +6,7 @@ import msgspec
 
 from banish.daemon import denyfiles
 from banish.daemon.making import Making
+from banish.enforce.python.action import PythonAction
 from banish.model.instant import Seconds
 from banish.notify.contact import Contacts
 from banish.notify.lookup import SLACK, Lookup
@@ -66,6 +67,12 @@ def _chat(making: Making) -> Action:
     )
 
 
+def _python(making: Making) -> Action:
+    return PythonAction(
+        making.jail, making.settings, facts=making.facts, emit=making.emit, clock=making.clock
+    )
+
+
 def _of_the_web(making: Making) -> Action:
     from banish.daemon import webkinds  # noqa: PLC0415 - an extra, slow to import
 
@@ -75,6 +82,7 @@ def _of_the_web(making: Making) -> Action:
 MAKERS: Mapping[str, Maker] = {
     "hosts-deny": lambda making: denyfiles.hosts_deny(making.jail, making.settings, making.shared),
     "nginx-deny": lambda making: denyfiles.nginx_deny(making.jail, making.settings, making.shared),
+    "python": _python,
     "mail": _mail,
     "xarf": _xarf,
     "chat": _chat,

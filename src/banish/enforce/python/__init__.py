@@ -1,0 +1,1 @@
+"""Carries Fail2Ban's Python actions out, each in a process of its own."""
