@@ -1,5 +1,6 @@
 """Makes the actions that shut out by lines of a file, one `DenyFile` for each file."""
 
+import os
 import re
 from pathlib import Path
 
@@ -55,6 +56,7 @@ def _make(
     shared: dict[str, object],
 ) -> FileAction:
     # Of one file there must be one account, or each would take out what the other wrote.
-    file = shared.setdefault(f"deny file {options.file}", DenyFile(Path(options.file), form))
+    place = os.path.realpath(options.file)
+    file = shared.setdefault(f"deny file {place}", DenyFile(Path(options.file), form))
     assert isinstance(file, DenyFile)
     return FileAction(jail, settings, options, file=file, run=shell.run)

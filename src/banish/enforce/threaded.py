@@ -20,8 +20,8 @@ from banish.model.settings import Enforcement
 LOOK_PAUSE = Seconds(2)
 """How long after one look for foreign changes the next one comes."""
 
-LOOK_SHARE = 20
-"""The pause is at least this many times what the last look took: 5 % of the time at most."""
+LOOK_SHARE = 50
+"""The pause is at least this many times what the last look took: 2 % of the time at most."""
 
 Result = TypeVar("Result")
 

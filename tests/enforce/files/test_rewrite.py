@@ -131,6 +131,19 @@ def test_a_file_that_another_puts_into_the_place_is_edited_instead(
     assert path.read_bytes() == b"newer\nours\n"
 
 
+def test_a_file_that_another_takes_away_is_made_anew(path: Path) -> None:
+    seen: list[bytes] = []
+
+    def edit(text: bytes) -> bytes:
+        seen.append(text)
+        path.unlink(missing_ok=True)
+        return text + b"ours\n"
+
+    TextFile(path).edit(edit)
+    assert seen == [b"theirs\n", b""]
+    assert path.read_bytes() == b"ours\n"
+
+
 def test_of_two_who_make_the_file_neither_loses(tmp_path: Path) -> None:
     path = tmp_path / "new"
 

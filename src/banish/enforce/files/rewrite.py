@@ -167,7 +167,10 @@ class TextFile:
                 return False
             _sync(target.parent)
             return True
-        old = os.open(target, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            old = os.open(target, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        except FileNotFoundError:
+            return False
         try:
             if self.stamp() != expected or _stamp(os.fstat(old)) != expected:
                 return False

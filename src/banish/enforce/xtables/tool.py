@@ -29,7 +29,7 @@ _CURES = (
     ),
     (
         ("can't initialize", "table does not exist", "protocol not supported", "can't open socket"),
-        "the kernel lacks it: try modprobe ip_tables ip6_tables ip_set",
+        "the kernel lacks it: try modprobe -a ip_tables ip6_tables ip_set; or set allowipv6 = no",
         False,
     ),
     (
