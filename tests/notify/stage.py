@@ -1,6 +1,7 @@
 """What the tests of this folder share: bans, facts, mail servers that live as long as a test."""
 
 import asyncio
+import contextlib
 import ssl
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -18,6 +19,7 @@ from banish.config.kindtable import COMMON, KINDS
 from banish.daemon.acting import Acting
 from banish.daemon.kinds import MAKERS
 from banish.daemon.making import Making
+from banish.errors import ActionError
 from banish.model.address import Subject, parse_subject
 from banish.model.ban import Ban
 from banish.model.failure import Evidence
@@ -122,6 +124,12 @@ def make(
         {} if shared is None else shared,
     )
     return MAKERS[kind](making)
+
+
+async def end(action: Action) -> None:
+    """Stop an action that may have something left to say to nobody."""
+    with contextlib.suppress(ActionError):
+        await action.stop()
 
 
 class Running:

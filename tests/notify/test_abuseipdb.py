@@ -10,7 +10,7 @@ from banish.errors import ActionError
 from banish.model.address import parse_subject
 from banish.model.failure import Evidence
 from tests.notify.service import Asked, service
-from tests.notify.stage import ban, make, play
+from tests.notify.stage import ban, end, make, play
 
 TWICE = {
     "errors": [
@@ -48,7 +48,7 @@ def test_a_report_names_address_categories_and_time_and_nothing_private(key: str
                 ban("203.0.113.9", evidence=(Evidence(line),), tags=(("user", "alice"),))
             )
             await action.tick()
-            await action.stop()
+            await end(action)
             (asked,) = api.asked
             assert (asked.method, asked.path) == ("POST", "/api/v2/report")
             assert asked.headers["key"] == "0123abcd"
@@ -73,7 +73,7 @@ def test_an_address_is_reported_once_in_a_quarter_of_an_hour_by_all_jails(key: s
             for action in (one, two):
                 await action.ban(ban("203.0.113.9"))
                 await action.tick()
-                await action.stop()
+                await end(action)
             assert len(api.asked) == 1
 
     play(part)
@@ -91,7 +91,7 @@ def test_who_means_nothing_to_strangers_is_not_reported(subject: str, key: str) 
             await action.tick()
             await action.ban(ban("203.0.113.9", cause="operator"))
             await action.tick()
-            await action.stop()
+            await end(action)
             assert api.asked == []
 
     play(part)
@@ -105,7 +105,7 @@ def test_an_address_reported_by_somebody_else_of_ours_counts_as_reported(key: st
             await action.ban(ban("203.0.113.9"))
             await action.tick()
             assert action.due is None
-            await action.stop()
+            await end(action)
 
     play(part)
 
@@ -134,6 +134,6 @@ def test_what_the_service_refuses_is_told_with_the_cure(
             assert cure in caught.value.cure
             assert "0123abcd" not in str(caught.value)
             assert (action.due is not None) is is_tried_again
-            await action.stop()
+            await end(action)
 
     play(part)

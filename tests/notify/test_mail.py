@@ -252,7 +252,9 @@ def test_a_server_that_is_away_is_tried_again_and_status_tells() -> None:
             met = await running.heard(TroubleMet)
             assert isinstance(met, TroubleMet)
             assert "451 later, please" in met.what
-            assert "refused the mail" in running.acting.trouble("sshd")
+            shown = running.acting.trouble("sshd")
+            assert "refused the mail" in shown
+            assert "see its log" in shown
             running.acting.act([StartBan(ban("192.0.2.2"))])
             await asyncio.sleep(0)
             assert running.acting.trouble("sshd")
@@ -287,6 +289,20 @@ def test_a_mail_that_will_never_be_taken_is_given_up(answer: str) -> None:
                 running.told.count(NotificationsDropped(jail="sshd", action="mail", count=1)) == 1
             )
             assert box.mails == []
+
+    play(part)
+
+
+def test_what_failed_before_is_tried_once_more_when_the_server_stops() -> None:
+    async def part() -> None:
+        async with mail_server() as box:
+            box.answers = ["451 later, please"]
+            running = Running(make("mail", options=smtp(box.port)))
+            running.start()
+            running.acting.act([StartBan(ban())])
+            await running.heard(TroubleMet)
+            await running.finish()
+            assert len(box.mails) == 1
 
     play(part)
 

@@ -16,7 +16,7 @@ from banish.notify import outbox
 from banish.notify.webhook import signature
 from banish.telemetry.happenings import TroubleMet, TroubleOver
 from tests.notify.service import service
-from tests.notify.stage import HOSTILE, Running, ban, make, play
+from tests.notify.stage import HOSTILE, Running, ban, end, make, play
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_whatever_attackers_write_is_valid_json() -> None:
             action = make("webhook", url=hook.url)
             await action.ban(ban(evidence=(Evidence(HOSTILE),), tags=(("user", "\ud800\0"),)))
             await action.tick()
-            await action.stop()
+            await end(action)
             text = hook.asked[0].body.decode("ascii")
             said = json.loads(text)
             shown = said["events"][0]["ban"]["evidence"][0]["text"]
@@ -128,7 +128,7 @@ def test_each_answer_is_dealt_with(answer: web.Response, says: str, is_tried_aga
                 assert action.due is not None
                 wait = action.due - asyncio.get_running_loop().time()
                 assert 6 < wait <= 7
-            await action.stop()
+            await end(action)
 
     play(part)
 
@@ -142,7 +142,7 @@ def test_a_service_that_never_answers_is_left_after_the_time_limit() -> None:
             with pytest.raises(ActionError, match=r"not answer within|longer than"):
                 await action.tick()
             hook.end()
-            await action.stop()
+            await end(action)
 
     play(part)
 
@@ -178,7 +178,7 @@ def test_nonsense_is_an_error_that_shows_no_secret(answer: bytes) -> None:
         assert "cannot be talked to" in caught.value.what
         assert "secret-path" not in str(caught.value)
         assert len(str(caught.value)) < 500
-        await action.stop()
+        await end(action)
         server.close()
         await server.wait_closed()
 
@@ -204,7 +204,45 @@ def test_what_is_wrong_with_the_address_is_told(tmp_path: Path) -> None:
         with pytest.raises(ActionError, match="/nowhere cannot be used"):
             await untrusted.tick()
         for each in (action, nobody, untrusted):
-            await each.stop()
+            await end(each)
+
+    play(part)
+
+
+def test_a_service_that_repeats_our_secrets_has_them_hidden(secret: str) -> None:
+    async def part() -> None:
+        async with service() as hook:
+            hook.next = [
+                web.Response(status=400, text="POST /hidden-path?key=hidden-too secret Bearer")
+            ]
+            url = f"{hook.url}/hidden-path?key=hidden-too"
+            action = make("webhook", url=url, token_file=secret)
+            await action.ban(ban())
+            with pytest.raises(ActionError, match="answered 400") as caught:
+                await action.tick()
+            assert "hidden" not in str(caught.value)
+            assert "POST ***" in str(caught.value)
+            await end(action)
+
+    play(part)
+
+
+def test_a_burst_that_meets_a_slow_service_is_told_whole() -> None:
+    async def part() -> None:
+        async with service() as hook:
+            hook.next = [None]
+            running = Running(make("webhook", url=hook.url, digest=0.01, most=1_000))
+            running.start()
+            running.acting.act([StartBan(ban("192.0.2.1"))])
+            await hook.take()
+            bans = [ban(f"198.18.{number // 250}.{number % 250}") for number in range(5_000)]
+            running.acting.act([StartBan(each) for each in bans])
+            hook.end()
+            await hook.until(
+                lambda: sum(len(asked.json()["events"]) for asked in hook.asked) > 5_000
+            )
+            await running.finish()
+            assert running.told == []
 
     play(part)
 
@@ -217,7 +255,7 @@ def test_the_address_may_stand_in_a_file(tmp_path: Path) -> None:
             for number in range(1, 4):
                 await action.ban(ban(f"192.0.2.{number}"))
             await action.tick()
-            await action.stop()
+            await end(action)
             assert [asked.path for asked in hook.asked] == ["/hidden"]
             assert len(hook.asked[0].json()["events"]) == 3
 

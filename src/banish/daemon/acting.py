@@ -33,6 +33,9 @@ from banish.telemetry.happenings import (
 LINE_LIMIT = 1_000
 """Orders that wait in a line before the bound takes hold."""
 
+GATHERING_LIMIT = 10_000
+"""The same for actions of ours that only tell: a slow one takes all that waits at once then."""
+
 RETRY_PAUSE = Seconds(30)
 """How long after a failure the missed bans are tried again."""
 
@@ -63,7 +66,9 @@ class Worker:
         self.action = action
         self.name = f"action {action.settings.actname} of {action.jail}"
         self.trouble = ""
-        """What the last command failed with; empty once one succeeded."""
+        """What was tried last failed with; empty once something succeeded."""
+        self.cure = ""
+        """What the operator can do about it, where that is known."""
         self._emit = emit
         self._line = Line(keeps_all=action.settings.is_enforcing, limit=limit)
         self._retry_pause = retry_pause
@@ -177,12 +182,12 @@ class Worker:
                 self._emit(WarningGiven(part=self.name, what=error.what))
             else:
                 self._emit(TroubleMet(part=self.name, what=str(error)))
-            self.trouble = str(error)
+            self.trouble, self.cure = str(error), error.cure
             return False
         # To put something off always succeeds.
         is_proof = is_proof or self.action.due is None
         if self.trouble and not self._missed and is_proof:
-            self.trouble = ""
+            self.trouble = self.cure = ""
             self._emit(TroubleOver(part=self.name))
         return True
 
@@ -261,7 +266,7 @@ class Acting:
         self._emit = emit
         self._clock = clock
         self._jails = {
-            jail: [Worker(action, emit=emit, limit=limit) for action in found]
+            jail: [Worker(action, emit=emit, limit=_limit(action, limit)) for action in found]
             for jail, found in actions.items()
             if found
         }
@@ -302,6 +307,7 @@ class Acting:
         """Return what is wrong with the actions of *jail*, or nothing."""
         return "; ".join(
             f"{worker.name}: {worker.trouble.splitlines()[0]}"
+            + (f" ({worker.cure})" if worker.cure else "")
             for worker in self._jails.get(jail, ())
             if worker.trouble
         )
@@ -329,6 +335,11 @@ class Acting:
             await worker.release()
         for worker in reversed(ending):
             await worker.stop()
+
+
+def _limit(action: Action, limit: int) -> int:
+    is_teller = action.settings.way == "built-in" and not action.settings.is_enforcing
+    return max(limit, GATHERING_LIMIT) if is_teller else limit
 
 
 def _order(decision: Decision) -> Order:

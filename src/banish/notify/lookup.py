@@ -25,6 +25,9 @@ NAMES_LIMIT = 20
 WHOIS_LIMIT = 3
 """Addresses that whois is asked about for one message."""
 
+NAMES_AT_ONCE = 2
+"""Each takes a thread of the few that all parts of the server share."""
+
 NAME_SPAN = Seconds(5)
 WHOIS_SPAN = Seconds(10)
 """How long the answers may take for one message."""
@@ -61,7 +64,13 @@ class Lookup:
     async def names(self, bans: Sequence[Ban]) -> dict[Subject, str]:
         """Return the DNS name of each address that has one, in time."""
         chosen = _addresses(bans)[:NAMES_LIMIT] if self._names else []
-        tasks = {each: asyncio.create_task(self._facts.host_of(each)) for each in chosen}
+        room = asyncio.Semaphore(NAMES_AT_ONCE)
+
+        async def ask(address: Subject) -> str:
+            async with room:
+                return await self._facts.host_of(address)
+
+        tasks = {each: asyncio.create_task(ask(each)) for each in chosen}
         if tasks:
             await _wait(tasks.values(), NAME_SPAN)
         return {

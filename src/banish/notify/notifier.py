@@ -145,7 +145,7 @@ class Notifier:
         """
         self._put("stop")
         try:
-            while self._outbox and not self._outbox.is_retrying:
+            while self._outbox:
                 await self._send(is_last=True)
         finally:
             self._outbox.lost += len(self._outbox)

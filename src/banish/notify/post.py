@@ -7,7 +7,7 @@ import smtplib
 import socket
 import ssl
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from email.message import EmailMessage
 from typing import Literal
 
@@ -154,23 +154,43 @@ def _context(how: Posting) -> ssl.SSLContext:
 
 async def _by_smtp(message: EmailMessage, sender: str, to: Sequence[str], how: Posting) -> None:
     call = _Call(how)
-    work = asyncio.get_running_loop().run_in_executor(
-        None, functools.partial(call.send, message, sender, to)
-    )
     try:
-        await asyncio.shield(work)
+        await _in_thread(functools.partial(call.send, message, sender, to))
     except asyncio.CancelledError:
         call.hang_up()
-        work.add_done_callback(_forget)
         raise
     except (smtplib.SMTPException, OSError, ValueError) as error:
         raise _translated(error, how) from error
 
 
-def _forget(work: asyncio.Future[None]) -> None:
-    """Take note of how abandoned work ended, so that nobody is told that it was forgotten."""
-    if not work.cancelled():
-        work.exception()
+async def _in_thread(work: Callable[[], None]) -> None:
+    """Do *work* in a thread of its own, which nobody waits for once this was cancelled.
+
+    The threads that asyncio shares are few, others need them, and the program waits
+    for them at its end; a name server that is silent would hold them all.
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[None] = loop.create_future()
+
+    def tell(error: BaseException | None) -> None:
+        if done.cancelled():
+            return
+        if error is None:
+            done.set_result(None)
+        else:
+            done.set_exception(error)
+
+    def run() -> None:
+        failed: BaseException | None = None
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+            failed = error
+        with contextlib.suppress(RuntimeError):  # the loop is closed by now
+            loop.call_soon_threadsafe(tell, failed)
+
+    threading.Thread(target=run, name="banish mail", daemon=True).start()
+    await done
 
 
 def _translated(error: Exception, how: Posting) -> ActionError:

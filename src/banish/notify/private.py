@@ -64,7 +64,7 @@ def is_public(subject: Subject) -> bool:
 
 def attacker(ban: Ban) -> Subject | None:
     """Return the address to report of *ban*, or None: it was banned by hand, or has none."""
-    address = ban.address or ban.subject
+    address = ban.address or ban.seen or ban.subject
     return address if ban.cause == "failures" and is_public(address) else None
 
 

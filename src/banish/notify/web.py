@@ -39,6 +39,8 @@ class Answer(msgspec.Struct, frozen=True):
     status: int
     body: bytes = b""
     retry_after: str = ""
+    hidden: tuple[str, ...] = ()
+    """Secrets of the request, in case the service repeats them."""
 
     @property
     def is_good(self) -> bool:
@@ -55,6 +57,8 @@ class Answer(msgspec.Struct, frozen=True):
     def said(self) -> str:
         """Return what the body says, harmless and cut."""
         text = self.body[:4_096].decode("utf-8", "replace")
+        for secret in self.hidden:
+            text = text.replace(secret, "***")
         return line(" ".join(text.split()), SHOWN_CHARACTERS)
 
 
@@ -100,7 +104,7 @@ class Web:
                 ) as reply:
                     content = await _read(reply)
                     wait = reply.headers.get("Retry-After", "")
-                    return Answer(reply.status, content, wait)
+                    return Answer(reply.status, content, wait, _hidden(url, headers or {}))
         except TimeoutError as error:
             raise ActionError(
                 f"{self._name} ({host}) did not answer within {self._timeout:g} s",
@@ -115,7 +119,8 @@ class Web:
                 cure="name the authority that signed it with ca_file=, or correct url=",
             ) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            said = line(getattr(error, "strerror", None) or str(error), SHOWN_CHARACTERS)
+            told = getattr(error, "strerror", None) or str(error)
+            said = line(" ".join(told.split()), SHOWN_CHARACTERS)
             # aiohttp repeats the address in some of its messages.
             shown = said.replace(url, host) if url in said else said
             raise ActionError(
@@ -172,6 +177,14 @@ async def _read(reply: aiohttp.ClientResponse) -> bytes:
             reply.close()
             raise ValueError(f"its answer is longer than {ANSWER_BYTES:,} bytes")
     return bytes(content)
+
+
+def _hidden(url: str, headers: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what of a request nobody should read: secrets, and the path, which may be one."""
+    found = [headers.get(name, "").rpartition(" ")[2] for name in ("Authorization", "Key")]
+    parts = urlsplit(url)
+    found += [parts.path, parts.query]
+    return tuple(each for each in found if len(each) > 4)
 
 
 def _host(url: str) -> str:
