@@ -89,6 +89,7 @@ def test_addresses_of_one_network_count_as_one() -> None:
         assert judge(policy, address, 100 + number) == Counted(number)
     last = judge(policy, parse_subject("2001:db8:0:1:ffff::"), 110)
     assert started(last) == (SIX, 110, 170)
+    assert policy.bans[SIX].seen == parse_subject("2001:db8:0:1:ffff::")
     assert judge(policy, parse_subject("2001:db8:0:1::99"), 111) == AlreadyBanned(SIX)
     assert judge(policy, parse_subject("2001:db8:0:2::99"), 111) == Counted(1)
     assert judge(policy, ATTACKER, 111) == Counted(1)
@@ -173,6 +174,7 @@ def test_a_network_is_banned_when_enough_of_its_members_are() -> None:
     assert started(wide) == (NET, 110, 710)
     assert wide.ban.cause == "network"
     assert wide.ban.failures == 3
+    assert wide.ban.seen is None
     assert [line.text for line in wide.ban.evidence] == ["third"]
     assert ended(folded) == [(host(last), "folded") for last in (1, 2, 3)]
     assert names(policy) == ["192.0.2.1", "198.51.100.0/24"]

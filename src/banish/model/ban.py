@@ -38,6 +38,9 @@ class Ban(msgspec.Struct, frozen=True, gc=False):
     10,000 bans in force have theirs."""
     address: Subject | None = None
     """The address that the deciding line gave, where the subject is an ``<F-ID>``."""
+    seen: Subject | None = None
+    """The address that failed last, where the subject is the network it counts as; not
+    remembered across restarts."""
 
     def is_over(self, now: Instant) -> bool:
         """Whether the ban's time is over."""

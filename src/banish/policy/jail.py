@@ -175,6 +175,7 @@ class JailPolicy:
             rule=failure.rule,
             tags=_captured(failure.tags),
             address=failure.address,
+            seen=failure.subject if failure.subject != subject else None,
         )
         if ban.is_over(now):
             return TooOld()
