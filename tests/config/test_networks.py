@@ -139,3 +139,9 @@ def test_a_command_that_bans_in_another_way_is_not_warned_of(read: Read) -> None
     text = "[Definition]\nactionban = ip route add <ip>\nactionunban = ip route del <ip>\n"
     told = warned(read("action = route\nnetban.after = 5", {"action.d/route.conf": text}))
     assert "action" not in told
+
+
+def test_a_command_that_fills_a_set_of_networks_is_not_warned_of(read: Read) -> None:
+    start = "actionstart = ipset create banned <ipsettype>\n[Init]\nipsettype = hash:net\n"
+    lines = "banprefix.ipv6 = 64\naction = fill\nnativeactions = no"
+    assert warned(read(lines, {"action.d/fill.conf": SET + start})) == {}

@@ -145,6 +145,8 @@ def _warn_actions(reading: Reading, actions: Iterable[ActionSettings]) -> None:
         found = _SETS.search(action.command("actionban"))
         if action.way != "commands" or not action.is_enforcing or found is None:
             continue
+        if any("hash:net" in said or "interval" in said for said in action.properties.values()):
+            continue  # that set is of networks
         what = f"action {action.actname} puts subjects into a set by {found[1]}, which takes no"
         cure = "set nativeactions = true, or banprefix.ipv6 = 128 and netban.after = 0"
         _warn(reading, "action", f"{what} network as a rule", cure)
