@@ -401,7 +401,7 @@ class ActionComplained(ActionSaid, frozen=True):
 
 
 class NotificationsDropped(Happening, frozen=True):
-    """An action that only tells was too slow for the bans of its jail; some were not told."""
+    """An action that only tells could not tell of everything: too much at once, or given up."""
 
     level: ClassVar[int] = logging.WARNING
     origin: ClassVar[str] = "banish.actions"
@@ -412,4 +412,5 @@ class NotificationsDropped(Happening, frozen=True):
     count: int
 
     def text(self) -> str:
-        return f"[{self.jail}] {self.action} is too slow: it did not hear of {self.count} bans"
+        what = "too many came, or they could not be sent"
+        return f"[{self.jail}] {self.action} left {self.count} untold: {what}"
