@@ -234,3 +234,9 @@ def test_what_can_be_lived_with_is_a_warning(read: Read, lines: str, option: str
 
 def test_the_old_backend_gamin_counts_as_auto(read: Read) -> None:
     assert only(read("backend = gamin")).backend == "auto"
+
+
+def test_a_jail_that_counts_bans_needs_neither_log_nor_filter(read: Read) -> None:
+    jail = only(read("backend = ledger\nfilter = none-such\nskip_if_nologs = true\n"))
+    assert jail.uses_ledger
+    assert not jail.uses_journal

@@ -15,7 +15,7 @@ BAN = Ban("sshd", parse_subject("192.0.2.7"), Instant(1000), Instant(1600))
 def test_a_ban_of_another_jail_is_a_failure_of_its_time_and_says_so() -> None:
     failure = failure_of(StartBan(BAN), "recidive")
     assert failure is not None
-    assert (failure.jail, failure.subject, failure.at) == ("recidive", BAN.subject, 1000)
+    assert (failure.jail, failure.subject, failure.at) == ("recidive", BAN.subject, BAN.since)
     assert failure.evidence == (Evidence("[sshd] Ban 192.0.2.7", LEDGER, at=Instant(1000)),)
 
 

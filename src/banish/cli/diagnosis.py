@@ -110,6 +110,9 @@ def jail_logs(jail: JailSettings) -> Iterator[Finding]:
     if jail.uses_journal:
         yield Finding(area, "good", "reads the systemd journal")
         return
+    if jail.uses_ledger:
+        yield Finding(area, "good", "counts the bans of the other jails")
+        return
     patterns = [entry.pattern for entry in jail.logpaths]
     found = [path for pattern in patterns for path in sorted(glob.glob(pattern))]  # noqa: PTH207
     if not found:

@@ -43,7 +43,7 @@ from banish.model.settings import (
 JOURNAL_FOLDERS = (Path("/var/log/journal"), Path("/run/log/journal"))
 """Where systemd-journald keeps its files (systemd-journald.service(8))."""
 
-BACKENDS = ("auto", "pyinotify", "polling", "systemd")
+BACKENDS = ("auto", "pyinotify", "polling", "systemd", "ledger")
 
 
 def has_journal() -> bool:
@@ -145,13 +145,14 @@ def read_jail(library: Library, merged: Merged, name: str) -> JailSettings | Non
     settings = _settings(jail)
     if not reading.is_whole():
         return None
-    if settings.skip_if_nologs and not settings.uses_journal and not _has_logs(settings.logpaths):
+    needs_logs = not settings.uses_journal and not settings.uses_ledger
+    if settings.skip_if_nologs and needs_logs and not _has_logs(settings.logpaths):
         what = f"[{name}] is left out: none of its logs is there"
         place = reading.places.get("logpath", jail.place)
         library.problems.warn(what, place, option="logpath")
         return None
-    can_watch = settings.uses_journal or bool(settings.logpaths)
-    can_find = bool(settings.filter.failregex)
+    can_watch = not needs_logs or bool(settings.logpaths)
+    can_find = settings.uses_ledger or bool(settings.filter.failregex)
     if not can_watch:
         cure = "set logpath, or backend = systemd and a journalmatch"
         reading.refuse("logpath", FaultError(f"[{name}] has no log to watch", jail.place, cure))
@@ -232,6 +233,8 @@ def _choose_source(
     there and the filter says what to read in it.
     """
     reading = jail.reading
+    if backend == "ledger":
+        return "", False  # neither a filter nor a log counts
     from_journal = backend.startswith("systemd")
     try:
         name = jail.set_filter(from_journal=from_journal)

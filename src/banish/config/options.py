@@ -52,7 +52,8 @@ _JAIL = (
     Option(
         "backend", "backend", "auto",
         "Where lines come from: auto, pyinotify and polling read the files of logpath, systemd "
-        "reads the journal, systemd[journalpath=/path] that in a file or folder.",
+        "reads the journal, systemd[journalpath=/path] that in a file or folder, ledger counts "
+        "the bans of the other jails and reads no log.",
     ),
     Option("logencoding", "text", "auto", "The character set of the log; auto is the host's own."),
     Option(

@@ -46,6 +46,9 @@ TICK_LIMIT = Seconds(1)
 
 PURGE_PAUSE = Seconds(3_600)
 
+RECOUNT_LIMIT = 10_000
+"""Bans of the ledger that a jail with ``backend = ledger`` counts at its first start."""
+
 
 class RunOptions(msgspec.Struct, frozen=True):
     """What the command line says about a run."""
@@ -242,6 +245,7 @@ class Server:
             bans,
         )
         self._is_up = True
+        await self._recount(memory)
         self._acting.restore(bans)
         for worker in self._acting.workers:
             self._supervisor.start(worker.name, worker.run)
@@ -277,6 +281,20 @@ class Server:
             return Memory()
         self._enforcing.use_store(store)
         return memory
+
+    async def _recount(self, memory: Memory) -> None:
+        """Let jails that count bans, and never ran here before, count those of the ledger."""
+        new = [jail for jail in self._jails.counting if jail not in memory.jails]
+        store = self._enforcing.store
+        if not new or store is None:
+            return
+        try:
+            history = await store.history(limit=RECOUNT_LIMIT)
+        except StoreError as error:
+            self.emit(WarningGiven(part="database", what=f"past bans are not counted: {error}"))
+            return
+        for jail in new:
+            await self._enforcing.put(self._jails.recount(jail, history[::-1], self._clock()))
 
     async def _keep_time(self) -> None:
         """End bans when their time is over."""

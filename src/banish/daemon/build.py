@@ -183,10 +183,13 @@ def wirings(settings: Settings, *, emit: Emit, clock: Clock) -> list[Wiring]:
     globs hands each jail the files it asked for.
     """
     matchers = {
-        jail.name: Matcher(jail.name, jail.filter, jail.findtime) for jail in settings.jails
+        jail.name: Matcher(jail.name, jail.filter, jail.findtime)
+        for jail in settings.jails
+        if not jail.uses_ledger
     }
     wired: list[Wiring] = []
-    for group in _groups([jail for jail in settings.jails if not jail.uses_journal]):
+    in_files = [jail for jail in settings.jails if not jail.uses_journal and not jail.uses_ledger]
+    for group in _groups(in_files):
         paths: dict[str, LogPath] = {}
         for jail in group:
             for path in jail.logpaths:

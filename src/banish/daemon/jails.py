@@ -19,6 +19,7 @@ from banish.model.instant import Instant, Seconds
 from banish.model.record import Position
 from banish.model.snapshot import Commit, JailChanges, JailMemory, Memory
 from banish.policy.jail import JailPolicy
+from banish.policy.repeated import failure_of, failure_of_ban
 from banish.telemetry.happenings import (
     AlreadyBannedFound,
     EmitEvery,
@@ -42,9 +43,12 @@ class Jails:
         emit_every: EmitEvery,
         on_due: Callable[[], None],
     ) -> None:
+        """Take *policies* by name; *on_due* is called when `due` may have come closer."""
         self.policies = dict(policies)
         self._emit_every = emit_every
         self._on_due = on_due
+        self._counting = [name for name, one in policies.items() if one.settings.uses_ledger]
+        """The jails that count the bans of the others."""
         self._again: dict[tuple[str, Subject], int] = {}
         """How many failures each banned subject has had that nobody was told of yet."""
 
@@ -69,6 +73,13 @@ class Jails:
         self, failures: Sequence[Failure], now: Instant, positions: Mapping[str, Position]
     ) -> Commit:
         """Count *failures* and return the step that brings us to *positions*."""
+        decisions = self._count(failures, now)
+        if decisions:
+            self._on_due()
+        return self.step(now, decisions, positions)
+
+    def _count(self, failures: Iterable[Failure], now: Instant) -> list[Decision]:
+        """Have *failures* judged, tell of them, and return what was decided."""
         decisions: list[Decision] = []
         told: list[Happening] = []
         for failure in failures:
@@ -98,9 +109,7 @@ class Jails:
                     pass
         if told:
             self._emit_every(told)
-        if decisions:
-            self._on_due()
-        return self.step(now, decisions, positions)
+        return decisions
 
     def _again_times(self, failure: Failure, holder: Subject, maxretry: int) -> int:
         """Return of how many failures to tell: the first one alone, and then each *maxretry*.
@@ -144,7 +153,8 @@ class Jails:
     def step(
         self, now: Instant, decisions: Sequence[Decision], positions: Mapping[str, Position]
     ) -> Commit:
-        """Return a commit of *decisions* and of all that changed in the windows."""
+        """Return a commit of *decisions*, what follows, and all that changed in the windows."""
+        decisions = self._with_repeated(decisions, now)
         changes: list[JailChanges] = []
         for policy in self.policies.values():
             change = policy.changes()
@@ -153,6 +163,29 @@ class Jails:
         return Commit(
             at=now, decisions=tuple(decisions), changes=tuple(changes), positions=positions
         )
+
+    def _with_repeated(self, decisions: Sequence[Decision], now: Instant) -> list[Decision]:
+        """Return *decisions* and those of the jails that count bans, whose bans count in turn."""
+        every = list(decisions)
+        if self._counting:
+            for decision in every:  # and those appended meanwhile; each subject is banned once
+                found = [failure_of(decision, jail) for jail in self._counting]
+                every += self._count([failure for failure in found if failure is not None], now)
+            if len(every) > len(decisions):
+                self._on_due()
+        return every
+
+    @property
+    def counting(self) -> Sequence[str]:
+        """The names of the jails that count the bans of the others."""
+        return self._counting
+
+    def recount(self, jail: str, bans: Sequence[Ban], now: Instant) -> Commit:
+        """Have *jail*, which counts bans and is new here, count *bans*, oldest first."""
+        found = [failure_of_ban(ban, jail) for ban in bans]
+        decisions = self._count([failure for failure in found if failure is not None], now)
+        self._on_due()
+        return self.step(now, decisions, {})
 
     def restore(self, memory: Memory, now: Instant) -> tuple[Ban, ...]:
         """Take up where an earlier run stopped; return the bans still in force."""

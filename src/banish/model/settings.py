@@ -201,7 +201,7 @@ class JailSettings(msgspec.Struct, frozen=True):
     filter: FilterSettings
     logpaths: tuple[LogPath, ...] = ()
     backend: str = "auto"
-    """``auto``, ``pyinotify``, ``polling`` or ``systemd``, with its arguments if any."""
+    """``auto``, ``pyinotify``, ``polling``, ``ledger`` or ``systemd``, with its arguments if any."""
     uses_journal: bool = False
     """Whether the lines come from the systemd journal rather than from files."""
     maxretry: int = 5
@@ -224,6 +224,11 @@ class JailSettings(msgspec.Struct, frozen=True):
     """For each option that a file sets, where."""
     journal: JournalPlace = JournalPlace()
     networks: Networks = Networks()
+
+    @property
+    def uses_ledger(self) -> bool:
+        """Whether it counts the bans of other jails, and reads no log."""
+        return self.backend == "ledger"
 
 
 FirewallKind = Literal["nftables", "iptables", "ipset"]
