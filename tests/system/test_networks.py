@@ -109,6 +109,25 @@ def test_all_of_a_64_is_one_attacker(lab: Lab) -> None:
         assert attacker.connects(to=server.ipv6)
 
 
+def test_several_64s_are_a_48_unless_it_is_our_own(lab: Lab) -> None:
+    if not lab.has_ipv6:
+        pytest.skip("the kernel has no IPv6")
+    source = "2001:db8:77:9::1"
+    lab.attacker.add_address(source)
+    with guarded(lab, protect(lab)) as guard:
+        assert lab.attacker.connects(to=lab.server.ipv6, source=source)
+        fail(lab, *(f"2001:db8:77:{number}::{host}" for number in (1, 2, 3) for host in (1, 2)))
+        wait_until(lambda: guard.in_kernel() == {"2001:db8:77::/48"}, f"the 48\n{guard.said()}")
+        assert not lab.attacker.connects(to=lab.server.ipv6, source=source)
+        assert lab.attacker.connects(to=lab.server.ipv6)
+        fail(lab, *(f"2001:db8:0:{number}::{host}" for number in (5, 6, 7) for host in (1, 2)))
+        spared = "2001:db8::/48 is not banned though 3 of its members were: ignoreself"
+        wait_until(lambda: spared in guard.said(), f"our own is spared\n{guard.said()}")
+        assert guard.banned() == {
+            "2001:db8:77::/48", *(f"2001:db8:0:{number}::/64" for number in (5, 6, 7))
+        }  # fmt: skip
+
+
 def test_a_network_that_holds_a_friend_is_never_banned(lab: Lab) -> None:
     friends = lab.directory / "friends"
     friends.write_text("# nobody yet\n")
