@@ -123,7 +123,7 @@ def test_networks_are_banned_and_what_is_dangerous_is_told(
         (None, None),
     ]
     assert decisions[-1]["summary"]["bans"] == 3
-    assert "netban.after: [app] 2 banned members are few" in told
+    assert "netban.after: 2 banned members are few" in told
 
 
 def test_several_jails_are_merged_in_time_and_a_ban_without_end_does_not_end(

@@ -118,11 +118,22 @@ def test_what_is_dangerous_is_warned_of(read: Read, lines: str, option: str, wha
     settings = read(lines)
     (told,) = warned(settings).items()
     assert told[0] == option
-    assert told[1].startswith(f"[web] {what}")
+    assert told[1].startswith(what)
 
 
 def test_nothing_is_warned_of_that_is_not_in_effect(read: Read) -> None:
     assert networks(read("netban.ipv4 = 18\nnetban.bantime = -1")).after == 0
+
+
+def test_what_stands_in_default_is_warned_of_once(write_tree: WriteTree, tmp_path: Path) -> None:
+    jail = (
+        f"[DEFAULT]\nfilter = web\nlogpath = {tmp_path}/web.log\nenabled = 1\nnetban.after = 2\n"
+        "[web]\n[shop]\n"
+    )
+    root = write_tree({"jail.conf": jail, "filter.d/web.conf": FILTER})
+    settings = load(root, builtin=root)
+    assert len(settings.jails) == 2
+    assert len(settings.problems) == 1
 
 
 SET = "[Definition]\nactionban = ipset add banned <ip>\nactionunban = ipset del banned <ip>\n"
@@ -131,7 +142,7 @@ SET = "[Definition]\nactionban = ipset add banned <ip>\nactionunban = ipset del 
 def test_a_command_that_fills_a_set_is_warned_of(read: Read) -> None:
     action = {"action.d/fill.conf": SET}
     told = warned(read("action = fill\nbanprefix.ipv6 = 64", action))
-    assert told["action"].startswith("[web] action fill puts subjects into a set by ipset")
+    assert told["action"].startswith("action fill puts subjects into a set by ipset")
     assert "action" not in warned(read("action = fill", action))
 
 

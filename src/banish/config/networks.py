@@ -153,5 +153,6 @@ def _warn_actions(reading: Reading, actions: Iterable[ActionSettings]) -> None:
 
 
 def _warn(reading: Reading, option: str, what: str, cure: str) -> None:
+    """Warn without naming the jail: what stands in ``[DEFAULT]`` is told once for all of them."""
     place = reading.places.get(option)
-    reading.problems.warn(f"[{reading.jail}] {what}", place, option=option, cure=cure)
+    reading.problems.warn(what, place, option=option, cure=cure)
