@@ -181,13 +181,20 @@ def ipset() -> Enforcer:
     return ipset_enforcer(emit=lambda happening: None)
 
 
+needs_ipset = pytest.mark.skipif(
+    None in [shutil.which(program) for program in ("ipset", "iptables", "iptables-legacy")],
+    reason="needs iptables and ipset",
+)
+BY_PROGRAMS = [pytest.param(make, marks=needs_ipset) for make in (iptables, legacy_iptables, ipset)]
+
+
 @pytest.fixture(scope="module")
 def wires() -> Iterator[Network]:
     with ExitStack() as stack:
         yield Network(stack)
 
 
-@pytest.fixture(params=[nftables, iptables, legacy_iptables, ipset])
+@pytest.fixture(params=[nftables, *BY_PROGRAMS])
 def network(wires: Network, request: pytest.FixtureRequest) -> Network:
     wires.make_enforcer = request.param
     return wires
@@ -353,7 +360,7 @@ def test_a_connection_that_stands_when_the_ban_starts_passes_no_more_data(
         with_bans(network, check, source, enforcement=sshd(blocktype, closed), before=before)
 
 
-@pytest.mark.parametrize("network", [iptables, legacy_iptables, ipset], indirect=True)
+@pytest.mark.parametrize("network", BY_PROGRAMS, indirect=True)
 @pytest.mark.parametrize("port", [2222, 2200])
 def test_with_iptables_a_rewritten_port_is_closed_by_the_one_behind(
     network: Network, port: int

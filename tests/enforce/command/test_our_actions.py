@@ -41,6 +41,10 @@ from tests.enforce.contract import (
 pytestmark = [
     pytest.mark.system,
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root to make network namespaces"),
+    pytest.mark.skipif(
+        None in [shutil.which(program) for program in ("ipset", "iptables", "nft", "unshare")],
+        reason="needs iptables, ipset and nft",
+    ),
 ]
 
 JAIL = """

@@ -38,7 +38,10 @@ from tests.enforce.contract import (
 pytestmark = [
     pytest.mark.system,
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root to make network namespaces"),
-    pytest.mark.skipif(shutil.which("ipset") is None, reason="needs ipset"),
+    pytest.mark.skipif(
+        None in [shutil.which(program) for program in ("ipset", "iptables-nft", "iptables-legacy")],
+        reason="needs iptables and ipset",
+    ),
 ]
 
 
