@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -19,45 +20,50 @@ def _cache() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "banish-tests"
 
 
-def _unpack(into: Path) -> str:
-    """Put the package's files into *into*; return why that cannot be done, or an empty text."""
+def _unpack(into: Path, packages: Sequence[str]) -> str:
+    """Put the files of *packages* into *into*; return why that cannot be done, or nothing."""
     if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
         return "there is no apt here"
     with tempfile.TemporaryDirectory(dir=into.parent) as folder:
         os.chmod(folder, 0o755)
         try:
             subprocess.run(
-                ["apt-get", "download", "-q", PACKAGE],
+                ["apt-get", "download", "-q", *packages],
                 cwd=folder,
                 capture_output=True,
                 check=True,
                 timeout=DOWNLOAD_SECONDS,
             )
-            (package,) = Path(folder).glob("*.deb")
-            subprocess.run(
-                ["dpkg-deb", "-x", str(package), f"{folder}/files"],
-                check=True,
-                capture_output=True,
-                timeout=DOWNLOAD_SECONDS,
-            )
-        except (subprocess.SubprocessError, ValueError) as error:
-            return f"{PACKAGE} cannot be downloaded: {error}"
+            for package in Path(folder).glob("*.deb"):
+                subprocess.run(
+                    ["dpkg-deb", "-x", str(package), f"{folder}/files"],
+                    check=True,
+                    capture_output=True,
+                    timeout=DOWNLOAD_SECONDS,
+                )
+        except subprocess.SubprocessError as error:
+            return f"{' '.join(packages)} cannot be downloaded: {error}"
         Path(folder, "files").rename(into)
     return ""
+
+
+def fetched(*packages: str) -> Path:
+    """Return a folder with the files of Debian's *packages*, never installed, or skip."""
+    cache = _cache()
+    cache.mkdir(parents=True, exist_ok=True, mode=0o700)
+    unpacked = cache / packages[0]
+    with (cache / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        why = "" if unpacked.is_dir() else _unpack(unpacked, packages)
+    if why:
+        pytest.skip(why)
+    return unpacked
 
 
 @pytest.fixture(scope="session")
 def stock_package() -> Path:
     """Give the folder in which Debian's Fail2Ban package is unpacked, or skip."""
-    cache = _cache()
-    cache.mkdir(parents=True, exist_ok=True, mode=0o700)
-    unpacked = cache / PACKAGE
-    with (cache / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        why = "" if unpacked.is_dir() else _unpack(unpacked)
-    if why:
-        pytest.skip(why)
-    return unpacked
+    return fetched(PACKAGE)
 
 
 @pytest.fixture(scope="session")
