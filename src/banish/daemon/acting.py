@@ -36,6 +36,9 @@ LINE_LIMIT = 1_000
 GATHERING_LIMIT = 10_000
 """The same for actions of ours that only tell: a slow one takes all that waits at once then."""
 
+ORDERS_LIMIT = 1_000
+"""Orders in a row before what was put off has its turn."""
+
 RETRY_PAUSE = Seconds(30)
 """How long after a failure the missed bans are tried again."""
 
@@ -77,6 +80,7 @@ class Worker:
         self._has_news = asyncio.Event()
         self._is_started = False
         self._told_dropped = 0
+        self._since_tick = 0
         self._busy: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
@@ -119,9 +123,13 @@ class Worker:
         if self._busy is not None and not self._busy.done():
             await asyncio.wait({self._busy})
         due = self.action.due
-        if due is not None and due <= self._time():
+        # Orders are quick where work is put off: what came together is done together.
+        has_turn = not len(self._line) or self._since_tick >= ORDERS_LIMIT
+        if due is not None and due <= self._time() and has_turn:
+            self._since_tick = 0
             await self._go_on(self._try(self.action.tick, is_proof=True))
             return True
+        self._since_tick += 1
         order = self._line.take()
         if order is None:
             self._tell_dropped()
