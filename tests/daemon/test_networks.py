@@ -28,7 +28,13 @@ class Court:
     def __init__(self, *ignoreip: str) -> None:
         self.told: list[Happening] = []
         self.policy = JailPolicy(SETTINGS, IgnoreList(ignoreip))
-        self.jails = Jails({"j": self.policy}, emit_every=self.told.extend, on_due=lambda: None)
+        self.due: list[Instant | None] = []
+        """When the next ban ends, at each time that it may have come closer."""
+        self.jails = Jails(
+            {"j": self.policy},
+            emit_every=self.told.extend,
+            on_due=lambda: self.due.append(self.policy.due),
+        )
 
     def judge(self, *addresses: str) -> Commit:
         failures = [Failure("j", parse_subject(address), NOW) for address in addresses]
@@ -72,6 +78,23 @@ def test_a_network_that_is_spared_is_told_with_the_reason() -> None:
     assert spared.text() == (
         "[j] 198.51.100.0/24 is not banned though 2 of its members were: ignoreip 198.51.100.77"
     )
+
+
+def test_bans_that_come_back_are_known_to_whoever_waits_for_the_next_end() -> None:
+    court = Court()
+    court.judge("198.51.100.1", "198.51.100.2")
+    court.due.clear()
+    assert court.jails.review(NOW) is None
+    assert court.due == []
+    court.policy.ignored.set_own([parse_subject("198.51.100.200")])
+    commit = court.jails.review(NOW)
+    assert commit is not None
+    assert [said(decision) for decision in commit.decisions] == [
+        ("end", "198.51.100.0/24"),
+        ("start", "198.51.100.1"),
+        ("start", "198.51.100.2"),
+    ]
+    assert court.due == [Instant(NOW + 60)]
 
 
 def test_a_crash_between_members_and_their_network_loses_neither() -> None:

@@ -131,11 +131,17 @@ class Jails:
         return untold
 
     def review(self, now: Instant) -> Commit | None:
-        """End the bans of subjects that have become exempt; None if there is none."""
-        ends: list[Decision] = []
+        """End the bans of subjects that have become exempt; None if there is none.
+
+        Bans that a network had taken in may begin again, and end sooner than it would have.
+        """
+        decisions: list[Decision] = []
         for policy in self.policies.values():
-            ends.extend(policy.review(now))
-        return self.step(now, ends, {}) if ends else None
+            decisions.extend(policy.review(now))
+        if not decisions:
+            return None
+        self._on_due()
+        return self.step(now, decisions, {})
 
     def tick(self, now: Instant) -> Commit | None:
         """End the bans whose time is over; None if there is none."""
