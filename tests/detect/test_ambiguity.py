@@ -1,12 +1,15 @@
 """A line that names two is noticed, once for each rule, and counts as its jail says."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from banish.detect.ambiguity import Ambiguities
 from banish.detect.matcher import Matcher
-from banish.detect.pattern import compile_pattern
+from banish.detect.pattern import Pattern, compile_pattern
+from banish.detect.quarantine import Offence, OverBudgetError
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import FilterSettings, OnAmbiguous, Regex
 
@@ -111,3 +114,19 @@ def test_each_rule_is_told_of_once_and_every_match_counted() -> None:
     web.match(TWO, NOW, at=NOW)
     assert web.ambiguities.take() == []
     assert web.ambiguities.total == 4
+
+
+@pytest.mark.parametrize(("ambiguous", "counts"), [("report", True), ("last", False)])
+def test_a_second_look_that_runs_away_hides_no_failure(
+    ambiguous: OnAmbiguous, counts: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = FilterSettings("f", (Regex("^ for .* from <HOST>"),), ambiguous=ambiguous)
+    it = Matcher("j", settings, Seconds(600))
+
+    def run_away(rule: int, _pattern: Pattern, found: re.Match[str]) -> None:
+        raise OverBudgetError("failregex", rule, len(found.string))
+
+    monkeypatch.setattr(it.ambiguities, "look", run_away)
+    line = " for 192.0.2.9 from 192.0.2.1"
+    assert (it.match(line, NOW, at=NOW) is not None) is counts
+    assert [type(event) for event in it.quarantine.take()] == [Offence]

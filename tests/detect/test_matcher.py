@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from banish.detect.matcher import KNOWN_LINES, Behind, Matcher
+from banish.detect.matcher import Matcher
 from banish.detect.report import LineReport
+from banish.detect.timing import KNOWN_LINES, Behind
 from banish.errors import ConfigError
 from banish.model.address import Subject, SubjectKind
 from banish.model.failure import Failure

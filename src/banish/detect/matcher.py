@@ -4,7 +4,7 @@ One matcher is one jail's filter at work. The steps and their order are those
 of fail2ban/server/filter.py, ``processLine`` and ``findFailure``, 1.1.1: the
 time is cut out, ignoreregex looks first where there are few of them, prefregex
 narrows, the first failregex that matches wins, sessions join, the subject is
-named. What becomes of a time that is missing or off is said at `_take_time`.
+named. What becomes of a time that is missing or off is said at `Timing.take`.
 
 Where we differ: ``<F-NOFAIL>`` means no failure without a session too, as its
 documentation has it; an address that is none (``999.0.0.1``) or that is the
@@ -13,12 +13,12 @@ time no calendar has (30 February) is searched without it, like any other.
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
 from banish.detect.ambiguity import Ambiguities, Reading
-from banish.detect.datefinder import Dated, DateFinder
+from banish.detect.datefinder import DateFinder
 from banish.detect.datepattern import parse_datepattern
 from banish.detect.identity import identify, tags_of
 from banish.detect.multiline import LineBuffer
@@ -26,32 +26,17 @@ from banish.detect.pattern import Captured, Pattern, Search, compile_pattern, gr
 from banish.detect.quarantine import OverBudgetError, Quarantine, interruptible
 from banish.detect.report import Counters, LineReport, LineState
 from banish.detect.session import Sessions, wait
+from banish.detect.timing import Behind, Timing, no_lines
 from banish.detect.zone import zone_named
 from banish.model.failure import EVIDENCE_LIMIT_CHARACTERS, Evidence, Failure, Tags
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import FilterSettings
-
-OFF_SECONDS = 61
-"""A live line this far from now, or further, counts as now: Fail2Ban's "more than 60"
-cuts fractions off before it compares."""
-
-KNOWN_SECONDS = 60
-KNOWN_LINES = 64
-"""An undated line takes the time of the last dated one if that is no older and no further up."""
 
 Searches = Sequence[tuple[int, Search]]
 """Rules to be tried, in order, each with its number."""
 
 CHOICES = 4_096
 """Choices of rules that are remembered; a prefilter makes some dozens."""
-
-Behind = Callable[[int], Iterable[str]]
-"""Gives so many of the lines that stand just before one, the nearest first."""
-
-
-def _no_lines(_: int) -> Iterable[str]:
-    return ()
-
 
 _Hit = tuple[int, "re.Match[str]", "re.Match[str] | None", str, int]
 """A failregex matched: which, what it found, what the prefregex found, the text
@@ -95,7 +80,6 @@ class Matcher:
         many = settings.maxlines > 1
         usedns = settings.usedns
         self._usedns = usedns
-        self._findtime = findtime
         self._check_all = check_all
         self._prefregex: Pattern | None = None
         if settings.prefregex is not None:
@@ -133,14 +117,10 @@ class Matcher:
         self._buffer = LineBuffer(settings.maxlines) if many else None
         self.sessions = Sessions()
         self.ambiguities = Ambiguities()
-        self.dates = DateFinder(
+        dates = DateFinder(
             parse_datepattern(settings.datepattern), zone_named(settings.logtimezone)
         )
-        self._known: Instant | None = None
-        self._known_line = 0
-        self._at: Instant | None = None
-        self._is_undated = False
-        self._is_retimed = False
+        self._timing = Timing(dates, findtime, self.counters)
         self._is_traced = False
         """Whether ``_outcome`` is to be filled in."""
         self._outcome = _Outcome("missed")
@@ -155,13 +135,18 @@ class Matcher:
         return self._prefregex
 
     @property
+    def dates(self) -> DateFinder:
+        """What finds the times in its lines."""
+        return self._timing.dates
+
+    @property
     def needs_every_line(self) -> bool:
         """Whether its rules span lines, so that no line may be left out."""
         return self._buffer is not None
 
     def share_dates(self, finder: DateFinder) -> None:
         """Find times with *finder*, of a matcher with the same date pattern and zone."""
-        self.dates = finder
+        self._timing.dates = finder
 
     def match(
         self,
@@ -174,14 +159,14 @@ class Matcher:
         at: Instant | None = None,
         rules: tuple[int, ...] | None = None,
         skipped: int = 0,
-        behind: Behind = _no_lines,
+        behind: Behind = no_lines,
     ) -> Failure | None:
         """Take the next line, without its end; return the failure it makes, if any.
 
         Args:
             line: The line as decoded.
             now: The wall time.
-            live: Whether the source had caught up; see `_take_time`.
+            live: Whether the source had caught up; see `Timing.take`.
             path: Where the line stands, for evidence.
             offset: Its first byte there.
             at: The line's time where the source knows it; no time is looked for then.
@@ -191,13 +176,13 @@ class Matcher:
 
         """
         self.counters.lines += skipped + 1
-        dated = None if at is not None else self.dates.look(line, now)
-        text = self._take_time(line, now, at, dated, live=live, skipped=skipped, behind=behind)
+        timing = self._timing
+        text = timing.take(line, now, at, live=live, skipped=skipped, behind=behind)
         if text is None:
             return None
         if self._buffer is not None:
             text = self._buffer.add(text, self._evidence(line, path, offset, now))
-        if self._at is None:
+        if timing.at is None:
             return None
         try:
             if self._ignores_first and self._ignored_by(text):
@@ -225,10 +210,7 @@ class Matcher:
         *behind* gives them. *at* is the time of the last, where the source knows it.
         """
         self.counters.lines += skipped
-        if at is None:
-            self._learn_time(skipped, behind, now, live=live, number=self.counters.lines + 1)
-        else:
-            self._know(_trusted(at, now, live=live), self.counters.lines)
+        self._timing.pass_over(skipped, behind, now, at, live=live)
 
     def trace(
         self, line: str, now: Instant, at: Instant | None = None, *, live: bool | None = None
@@ -248,10 +230,12 @@ class Matcher:
         self, line: str, now: Instant, at: Instant | None, *, live: bool | None
     ) -> LineReport:
         self.counters.lines += 1
-        dated = None if at is not None else self.dates.find(line, now)
-        text = self._take_time(line, now, at, dated, live=live)
+        timing = self._timing
+        text = timing.take(line, now, at, live=live)
+        if at is None:
+            self.dates.confirm()
         date, template = (self.dates.text, self.dates.template) if at is None else ("", None)
-        undated = self._is_undated
+        undated = timing.is_undated
 
         def report(
             outcome: _Outcome,
@@ -270,7 +254,7 @@ class Matcher:
                 failures=(failure,) if failure else (),
                 date=date,
                 template=template.name if template else "",
-                at=self._at,
+                at=timing.at,
                 undated=undated,
                 tags=outcome.tags,
                 host=outcome.host,
@@ -279,7 +263,7 @@ class Matcher:
 
         if text is not None and self._buffer is not None:
             text = self._buffer.add(text, self._evidence(line, "", 0, now))
-        if text is None or self._at is None:
+        if text is None or timing.at is None:
             return report(_Outcome("missed"))
         if self._ignores_first and (ignored_by := self._ignored_by(text)):
             self.counters.ignored += 1
@@ -297,86 +281,6 @@ class Matcher:
         failure = self._account(hit, line, "", 0, now)
         self._is_traced = False
         return report(self._outcome, (hit[0], *others), prefregex, failure)
-
-    def _take_time(
-        self,
-        line: str,
-        now: Instant,
-        given: Instant | None,
-        dated: Dated | None,
-        *,
-        live: bool | None,
-        skipped: int = 0,
-        behind: Behind = _no_lines,
-    ) -> str | None:
-        r"""Return *line* without its time and with ``\n``, or None if it is too old.
-
-        Leaves in ``_at`` the time that counts. A live line more than a minute
-        off counts as now, so that a wrong clock or zone prevents no ban. While
-        catching up a line from before findtime is dropped, and one without any
-        time counts for nothing (``_at`` is None): nobody can say how old it is.
-        """
-        self._is_undated = False
-        self._is_retimed = False
-        is_dated = True
-        if given is not None:
-            text: str | None = line + "\n"
-            at = given
-        else:
-            assert dated is not None
-            text, found, optional = dated
-            if found is None:
-                is_dated = False
-                self._is_undated = not optional
-                known = self._recent(skipped, behind, now, live=live)
-                if known is not None:
-                    at = known
-                elif optional or live is not False:
-                    at = now
-                else:
-                    self._at = None
-                    return text
-            else:
-                at = found
-        if live:
-            if not -OFF_SECONDS < at - now < OFF_SECONDS:
-                self._is_retimed = at != now
-                at = now
-        elif live is False and at < now - self._findtime:
-            self.counters.too_old += 1
-            text = None
-        self._at = at
-        if is_dated:
-            self._known = at
-            self._known_line = self.counters.lines
-        return text
-
-    def _know(self, at: Instant, number: int) -> None:
-        self._known = at
-        self._known_line = number
-
-    def _recent(
-        self, skipped: int, behind: Behind, now: Instant, *, live: bool | None
-    ) -> Instant | None:
-        """Return the time of the last dated line, None where it says nothing of this one."""
-        number = self.counters.lines
-        if skipped:
-            self._learn_time(skipped, behind, now, live=live, number=number)
-        known = self._known
-        if known is None or known <= now - KNOWN_SECONDS or number - self._known_line > KNOWN_LINES:
-            return None
-        return known
-
-    def _learn_time(
-        self, skipped: int, behind: Behind, now: Instant, *, live: bool | None, number: int
-    ) -> None:
-        """Look for the last dated line among the *skipped* ones before line *number*."""
-        lines = behind(min(skipped, KNOWN_LINES))
-        for distance, line in enumerate(lines, 1):
-            at = self.dates.look(line, now)[1]
-            if at is not None:
-                self._know(_trusted(at, now, live=live), number - distance)
-                return
 
     @interruptible("ignoreregex")
     def _ignored_by(self, text: str) -> int:
@@ -440,15 +344,14 @@ class Matcher:
             return None
         counters = self.counters
         counters.matched += 1
-        counters.undated += self._is_undated
-        counters.retimed += self._is_retimed
+        counters.undated += self._timing.is_undated
+        counters.retimed += self._timing.is_retimed
         self.dates.confirm()
         if rule in self._closing and not self._is_traced and self._closes_nothing(found, before):
             return None
         pattern = self.rules[rule - 1]
         captured = pattern.groups(found)
-        reading = self.ambiguities.look(rule, pattern, found)
-        if reading is not None and not self._settle(reading, captured):
+        if not self._is_settled(rule, found, captured, line):
             return None
         if self._prefregex is not None and before is not None:
             self._prefregex.lend(before, captured)
@@ -458,7 +361,7 @@ class Matcher:
             evidence = self._buffer.take(covered)
         lines = len(evidence)
         key = captured.get("mlfid")
-        at = self._at if self._at is not None else now
+        at = self._timing.at if self._timing.at is not None else now
         users: tuple[str, ...] = ()
         joined = None
         if isinstance(key, str):
@@ -519,8 +422,19 @@ class Matcher:
         self._outcome = _Outcome("ignored", ignore_rule=ignored_by)
         return True
 
-    def _settle(self, reading: Reading, captured: dict[str, Captured]) -> bool:
+    def _is_settled(
+        self, rule: int, found: re.Match[str], captured: dict[str, Captured], line: str
+    ) -> bool:
         """Let *captured* name whom the jail takes of two readings; tell whether it takes any."""
+        reading: Reading | None = None
+        try:
+            reading = self.ambiguities.look(rule, self.rules[rule - 1], found)
+        except OverBudgetError as error:
+            # The line has matched, and counts where that does not depend on a second reading.
+            self.quarantine.offend(error, line)
+            return self.settings.ambiguous == "report"
+        if reading is None:
+            return True
         if self.settings.ambiguous == "none":
             self.counters.unusable += 1
             self._outcome = _Outcome("unusable", host=reading.captured)
@@ -532,10 +446,5 @@ class Matcher:
         return True
 
     def _evidence(self, line: str, path: str, offset: int, now: Instant) -> Evidence:
-        at = now if self._at is None else self._at
+        at = now if self._timing.at is None else self._timing.at
         return Evidence(line[:EVIDENCE_LIMIT_CHARACTERS], path, offset, at)
-
-
-def _trusted(at: Instant, now: Instant, *, live: bool | None) -> Instant:
-    """Return the time that counts for a line that says *at*."""
-    return now if live and not -OFF_SECONDS < at - now < OFF_SECONDS else at

@@ -1,0 +1,146 @@
+"""Which time counts for a line, and whether the line is too old to count.
+
+What Fail2Ban does in ``processLine`` of fail2ban/server/filter.py, 1.1.1: a live
+line more than a minute off counts as now, a line without time takes that of a
+dated one nearby, and what is older than findtime is dropped while catching up.
+"""
+
+from collections.abc import Callable, Iterable
+
+from banish.detect.datefinder import DateFinder
+from banish.detect.report import Counters
+from banish.model.instant import Instant, Seconds
+
+OFF_SECONDS = 61
+"""A live line this far from now, or further, counts as now: Fail2Ban's "more than 60"
+cuts fractions off before it compares."""
+
+KNOWN_SECONDS = 60
+KNOWN_LINES = 64
+"""An undated line takes the time of the last dated one if that is no older and no further up."""
+
+Behind = Callable[[int], Iterable[str]]
+"""Gives so many of the lines that stand just before one, the nearest first."""
+
+
+def no_lines(_: int) -> Iterable[str]:
+    """Give none."""
+    return ()
+
+
+class Timing:
+    """Takes the times out of one matcher's lines.
+
+    Args:
+        dates: Finds them; may be shared with other matchers.
+        findtime: How old a line may be while the log is read from behind.
+        counters: Of the matcher; its ``lines`` count the line in hand already.
+
+    """
+
+    def __init__(self, dates: DateFinder, findtime: Seconds, counters: Counters) -> None:
+        self.dates = dates
+        self.at: Instant | None = None
+        """The time that counts for the last line; None: nobody can say how old it is."""
+        self.is_undated = False
+        """Whether the line should have had a time."""
+        self.is_retimed = False
+        """Whether the line's own time was too far off to count."""
+        self._findtime = findtime
+        self._counters = counters
+        self._known: Instant | None = None
+        self._known_line = 0
+
+    def take(
+        self,
+        line: str,
+        now: Instant,
+        given: Instant | None,
+        *,
+        live: bool | None,
+        skipped: int = 0,
+        behind: Behind = no_lines,
+    ) -> str | None:
+        r"""Return *line* without its time and with ``\n``, or None if it is too old.
+
+        Leaves in `at` the time that counts. A live line more than a minute off
+        counts as now, so that a wrong clock or zone prevents no ban. While
+        catching up a line from before findtime is dropped, and one without any
+        time counts for nothing (`at` is None). With *live* None neither is done.
+        *given* is the line's time where the source knows it.
+        """
+        self.is_undated = False
+        self.is_retimed = False
+        is_dated = True
+        text: str | None
+        found: Instant | None
+        if given is not None:
+            text, found, optional = line + "\n", given, False
+        else:
+            text, found, optional = self.dates.look(line, now)
+        if found is not None:
+            at = found
+        else:
+            is_dated = False
+            self.is_undated = not optional
+            known = self._recent(skipped, behind, now, live=live)
+            if known is not None:
+                at = known
+            elif optional or live is not False:
+                at = now
+            else:
+                self.at = None
+                return text
+        if live:
+            if not -OFF_SECONDS < at - now < OFF_SECONDS:
+                self.is_retimed = at != now
+                at = now
+        elif live is False and at < now - self._findtime:
+            self._counters.too_old += 1
+            text = None
+        self.at = at
+        if is_dated:
+            self._known = at
+            self._known_line = self._counters.lines
+        return text
+
+    def pass_over(
+        self, skipped: int, behind: Behind, now: Instant, given: Instant | None, *, live: bool
+    ) -> None:
+        """Learn the time of the last of the *skipped* lines, which *behind* gives."""
+        if given is None:
+            self._learn(skipped, behind, now, live=live, number=self._counters.lines + 1)
+        else:
+            self._know(_trusted(given, now, live=live), self._counters.lines)
+
+    def _know(self, at: Instant, number: int) -> None:
+        self._known = at
+        self._known_line = number
+
+    def _recent(
+        self, skipped: int, behind: Behind, now: Instant, *, live: bool | None
+    ) -> Instant | None:
+        """Return the time of the last dated line, None where it says nothing of this one."""
+        number = self._counters.lines
+        if skipped:
+            self._learn(skipped, behind, now, live=live, number=number)
+        known = self._known
+        if known is None or known <= now - KNOWN_SECONDS or number - self._known_line > KNOWN_LINES:
+            return None
+        return known
+
+    def _learn(
+        self, skipped: int, behind: Behind, now: Instant, *, live: bool | None, number: int
+    ) -> None:
+        """Look for the last dated line among the *skipped* ones before line *number*."""
+        lines = behind(min(skipped, KNOWN_LINES))
+        for distance, line in enumerate(lines, 1):
+            at = self.dates.look(line, now)[1]
+            if at is not None:
+                self._know(_trusted(at, now, live=live), number - distance)
+                return
+
+
+def _trusted(at: Instant, now: Instant, *, live: bool | None) -> Instant:
+    """Return the time that counts for a line that says *at*."""
+    return now if live and not -OFF_SECONDS < at - now < OFF_SECONDS else at
