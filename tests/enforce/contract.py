@@ -5,6 +5,8 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Protocol
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from banish.errors import EnforceError
 from banish.model.address import Subject, parse_subject
@@ -111,6 +113,21 @@ def play(firewall: Firewall, script: Script, jails: Sequence[Enforcement] = (SSH
             await firewall.enforcer.stop(keep=False)
 
     asyncio.run(run())
+
+
+SUBJECTS = [ATTACKER, ATTACKER6, BYSTANDER, WIDE, HALF, QUARTER, WIDE6]
+SUBJECTS += [parse_subject(text) for text in ("0.0.0.0/0", "128.0.0.0/1", "2001:db8::/64")]
+STEPS = st.lists(
+    st.builds(
+        lambda jail, subject, lasts: (
+            end(subject, jail) if lasts == 0 else start(subject, lasts, jail)
+        ),
+        st.sampled_from(["sshd", "web"]),
+        st.sampled_from(SUBJECTS),
+        st.sampled_from([0, 0, 100, 200, 300, None]),
+    ),
+    max_size=8,
+)
 
 
 class EnforcerContract:
@@ -246,6 +263,34 @@ class EnforcerContract:
                 for _ in range(2):
                     await firewall.enforcer.apply(batch, NOW)
                     assert (await held(firewall.enforcer))["sshd"] == expected
+
+        play(firewall, script)
+
+    @settings(
+        max_examples=12,
+        deadline=None,
+        # Each firewall has a class of its own, and undoes all that an example did.
+        suppress_health_check=[
+            HealthCheck.function_scoped_fixture,
+            HealthCheck.differing_executors,
+        ],
+    )
+    @given(batches=st.lists(STEPS, min_size=1, max_size=4))
+    def test_any_bans_in_any_order_are_held_as_wanted(
+        self, firewall: Firewall, batches: list[list[Decision]]
+    ) -> None:
+        wanted: dict[str, set[Subject]] = {"sshd": set(), "web": set()}
+
+        async def script(firewall: Firewall) -> None:
+            for batch in batches:
+                for decision in batch:
+                    if isinstance(decision, EndBan):
+                        wanted[decision.ban.jail].discard(decision.ban.subject)
+                    else:
+                        wanted[decision.ban.jail].add(decision.ban.subject)
+                for _ in range(2):
+                    await firewall.enforcer.apply(batch, NOW)
+                    assert await held(firewall.enforcer) == wanted
 
         play(firewall, script)
 

@@ -196,6 +196,7 @@ class CommandContract(EnforcerContract):
     test_what_somebody_slipped_in_is_seen_and_can_be_taken_out = None  # type: ignore[assignment]
     test_odd_jail_names_stay_apart_and_do_no_harm = None  # type: ignore[assignment]
     test_ten_thousand_bans_come_and_go_in_one_batch = None  # type: ignore[assignment]
+    test_any_bans_in_any_order_are_held_as_wanted = None  # type: ignore[assignment]
 
     def test_what_somebody_destroyed_is_noticed_and_healed_by_start(
         self, firewall: Firewall
