@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import event, given
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from banish.detect.detector import Detector
@@ -166,6 +166,7 @@ def test_where_nothing_is_plain_reading_begins_before_it() -> None:
 FAILING = st.sampled_from(["bad 192.0.2.1", "begin", "bad 198.51.100.7", "quiet"])
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(0, 900), FAILING, st.integers(0, int(SLACK / 2)), st.booleans()),
