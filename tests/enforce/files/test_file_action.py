@@ -1,15 +1,21 @@
 """An action that writes a file: when it writes, and what stands there."""
 
 import asyncio
+import http.client
+import os
+import shutil
+import subprocess
+import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 import pytest
 
+from banish.enforce.command import shell
 from banish.enforce.command.shell import Outcome
 from banish.enforce.command.template import Filled
 from banish.enforce.files.action import GATHER_PAUSE, LEFTOVER_SPAN, FileAction, FileOptions
-from banish.enforce.files.blocks import HostsDeny
+from banish.enforce.files.blocks import HostsDeny, NginxDeny
 from banish.enforce.files.denyfile import DenyFile
 from banish.errors import ActionError
 from banish.model.address import Subject, parse_subject
@@ -17,6 +23,7 @@ from banish.model.ban import Ban
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import ActionSettings
 from banish.ports import Action
+from banish.testing.netns import NetworkNamespace
 
 ATTACKER = parse_subject("192.0.2.1")
 OTHER = parse_subject("192.0.2.2")
@@ -230,3 +237,68 @@ def test_after_each_change_the_reader_is_told_and_until_it_has_heard(stage: Stag
         assert len(stage.ran) == 4
 
     play(script)
+
+
+NGINX = """
+daemon off; user root; error_log {folder}/error.log; pid {folder}/nginx.pid; worker_processes 1;
+events {{ worker_connections 16; }}
+http {{
+    access_log off;
+    include {folder}/deny.conf;
+    client_body_temp_path {folder}/a; proxy_temp_path {folder}/b; fastcgi_temp_path {folder}/c;
+    uwsgi_temp_path {folder}/d; scgi_temp_path {folder}/e;
+    server {{ listen 127.0.0.1:8008; listen [::1]:8008; root {folder}/www; }}
+}}
+"""
+
+
+@pytest.mark.system
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to make network namespaces")
+@pytest.mark.skipif(shutil.which("nginx") is None, reason="needs nginx")
+def test_nginx_itself_turns_the_banned_away(tmp_path: Path) -> None:
+    (tmp_path / "nginx.conf").write_text(NGINX.format(folder=tmp_path))
+    told = ["nginx", "-c", str(tmp_path / "nginx.conf"), "-p", str(tmp_path)]
+    file = DenyFile(tmp_path / "deny.conf", NginxDeny())
+    options = FileOptions(
+        str(file.path), reload=f"nginx -c {tmp_path}/nginx.conf -p {tmp_path} -qs reload"
+    )
+    settings = ActionSettings("nginx-deny", actname="nginx-deny", keeps_out=True)
+    action = FileAction("web", settings, options, file=file, run=shell.run, time=lambda: 0.0)
+
+    def answer(address: str) -> int:
+        connection = http.client.HTTPConnection(address, 8008, timeout=5)
+        try:
+            connection.request("GET", "/")
+            return connection.getresponse().status
+        except OSError:
+            return 0
+        finally:
+            connection.close()
+
+    def wait_for(status: int, address: str) -> None:
+        for _ in range(200):
+            if answer(address) == status:
+                return
+            time.sleep(0.05)
+        raise AssertionError((tmp_path / "error.log").read_text())
+
+    async def change(*bans: str) -> None:
+        action.held = {parse_subject(text): ban(parse_subject(text)) for text in bans}
+        await action.check()
+
+    (tmp_path / "deny.conf").touch()
+    (tmp_path / "www").mkdir()
+    (tmp_path / "www" / "index.html").write_text("hello")
+    with NetworkNamespace() as namespace, namespace.inside():
+        server = subprocess.Popen(told, stderr=subprocess.DEVNULL)
+        try:
+            wait_for(200, "127.0.0.1")
+            asyncio.run(change("127.0.0.0/30", "2001:db8::/32"))
+            wait_for(403, "127.0.0.1")
+            wait_for(200, "::1")
+            asyncio.run(change("::1"))
+            wait_for(403, "::1")
+            wait_for(200, "127.0.0.1")
+        finally:
+            server.terminate()
+            server.wait(20)
