@@ -36,6 +36,7 @@ TESTS = {
     "`backend = systemd": "config/test_journal.py::test_what_cannot_be_had_is_told_with_its_cure",
     "more than 1,000": "daemon/test_enforcing.py::test_many_restored_bans_are_told_as_one",
     "banning [networks]": "config/test_networks.py::test_in_a_tree_of_its_own_every_address_counts",
+    "a line that keeps a regex": "compat/test_hostile_lines.py::test_hostile_lines_delay_no_other",
     "formulas": "policy/test_formula.py::test_what_is_no_formula_is_refused",
     "files of its own": "config/test_server.py::test_fail2bans_options_count_but_its_own_files",
     "The commands of": "cli/fail2ban/test_client.py::test_a_command_for_the_server_names_the",
@@ -43,7 +44,6 @@ TESTS = {
     "`<F-...>` tags": "compat/test_stock_actions.py::test_every_stock_action_calls_the_same",
     "`reload`": "daemon/test_enforcing.py::test_a_crash_at_any_step_repeats_work_and_counts",
     "Systems other": "enforce/test_nftables.py::test_the_table_reads_in_nft_as_it_is",
-    "A limit to the time": "compat/test_stock_vetting.py::test_stock_filters_known_to_run_away",
 }
 """How each claim begins, and the beginning of the name of the test that stands for it."""
 
