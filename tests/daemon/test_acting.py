@@ -271,7 +271,9 @@ def test_after_a_new_start_all_bans_are_put_back() -> None:
             outcome = await run(filled, limit)
             return Outcome(next(fails, 0)) if filled.script == "check" else outcome
 
-        stage.worker.action._run = once
+        action = stage.worker.action
+        assert isinstance(action, CommandAction)
+        action._run = once
         stage.acting.hear(seen)
         stage.acting.hear(seen)  # not so soon after the first
         await stage.until(lambda: "ban 192.0.2.2" in stage.said)
