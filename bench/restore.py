@@ -304,21 +304,25 @@ def main(arguments: Sequence[str]) -> int:
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     header = ["server", "work", "bans", "wall s", "CPU s", "CPU us/ban", "peak MB", "ratio"]
     measured: list[tuple[str, str, int, Cost]] = []
+
+    def take(server: str, bans: int, costs: Sequence[tuple[str, Cost]]) -> None:
+        for work, cost in costs:
+            measured.append((server, work, bans, cost))
+            print(server, work, bans, cost, flush=True)
+
     note = ""
     with tempfile.TemporaryDirectory(prefix="banish-bench-") as name:
         folder, witness = Path(name), Witness()
         for count in chosen.bans:
-            costs = restore(folder / f"ours-{count}", witness, count)
-            measured += [("banish", work, count, cost) for work, cost in costs]
-        measured.append(("banish", "burst", BURST, burst(folder / "burst", witness, BURST)))
+            take("banish", count, restore(folder / f"ours-{count}", witness, count))
+        take("banish", BURST, [("burst", burst(folder / "burst", witness, BURST))])
         if not chosen.ours:
             try:
                 peer = f"fail2ban {peers.fail2ban_version(peers.fail2ban())}"
             except peers.PeerMissing as missing:
                 note = f"no peer: {missing}; "
             else:
-                costs = restore_fail2ban(folder / "theirs", witness, PEER_BANS)
-                measured += [(peer, work, PEER_BANS, cost) for work, cost in costs]
+                take(peer, PEER_BANS, restore_fail2ban(folder / "theirs", witness, PEER_BANS))
     theirs = {work: cost.cpu / bans for server, work, bans, cost in measured if server != "banish"}
     rows = []
     for server, work, bans, cost in measured:

@@ -57,6 +57,10 @@ class Enforced(Protocol):
         """Whether the tables, chains and rules around them are as they should be."""
         ...
 
+    def keeps(self, ban: Ban, now: Instant) -> bool:
+        """Whether *ban*, which it holds, stays for about as long as it is to last."""
+        ...
+
 
 class Enforcer(Protocol):
     """Carries decisions out: nftables, an action script, memory."""

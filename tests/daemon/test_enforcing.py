@@ -1,11 +1,14 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import msgspec
 import pytest
 
 from banish.daemon import enforcing, firewall, recording
+from banish.enforce.fold import Held
+from banish.enforce.memory import MemoryEnforcer
 from banish.errors import EnforceError, StoreError
-from banish.model.address import parse_subject
+from banish.model.address import Subject, parse_subject
 from banish.model.decision import EndBan, StartBan
 from banish.model.instant import Instant, Seconds
 from banish.model.snapshot import Memory
@@ -82,6 +85,34 @@ def test_while_the_firewall_fails_bans_stay_wanted_and_are_in_the_ledger(
     stage = on(play)
     assert stage.heard(TroubleOver) == 1
     assert [type(d) for c in stage.store.commits for d in c.decisions] == [StartBan]
+
+
+def test_a_ban_that_would_end_at_a_wrong_time_is_given_its_own_and_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    left: dict[str, dict[Subject, float | None]] = {"j": {parse_subject(ATTACKER): 1.0}}
+    read = MemoryEnforcer.read
+
+    async def read_with_times(enforcer: MemoryEnforcer) -> Held:
+        held, times = await read(enforcer), left.copy()
+        left.clear()  # from the repair on all is well
+        return msgspec.structs.replace(held, left=times)
+
+    monkeypatch.setattr(MemoryEnforcer, "read", read_with_times)
+
+    async def play(stage: Stage) -> None:
+        stage.source.write(fails(*[ATTACKER] * 3))
+        await stage.until(lambda: stage.heard(BanStarted) == 1)
+        batches = stage.enforcer.batches
+        stage.enforcer.meddle(jail="j", subject=parse_subject("192.0.2.99"))
+        await stage.until(lambda: stage.heard(FirewallRepaired) == 1)
+        assert stage.enforcer.batches == batches + 1
+        await stage.close()
+
+    stage = on(play)
+    (repaired,) = [told for told in stage.told if isinstance(told, FirewallRepaired)]
+    assert repaired.mistimed == 1
+    assert stage.enforcing.truth().repairs == 1
 
 
 def test_a_foreign_flush_is_noticed_and_healed() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from banish.enforce.nftables import NftablesEnforcer, probe
 from banish.enforce.ruleset import name_jails, plan_ruleset
 from banish.enforce.wire import build_table
 from banish.model.address import Subject, parse_subject
-from banish.model.decision import Decision, EndBan
+from banish.model.decision import Decision, EndBan, StartBan
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import Enforcement, PortRange
 from banish.ports import Enforcer
@@ -268,6 +269,80 @@ def test_an_address_that_others_put_in_is_seen_and_can_be_taken_out(
         assert (await held(firewall.enforcer))["sshd"] == frozenset()
 
     play(firewall, script)
+
+
+@pytest.mark.parametrize("subject", [ATTACKER, ATTACKER6])
+@pytest.mark.parametrize(
+    ("timeout", "lasts", "is_kept"),
+    [
+        ("timeout 11m", 600, True),
+        ("timeout 1m", 600, False),
+        ("timeout 3h", 600, False),
+        ("", 600, False),
+        ("", None, True),
+        ("timeout 11m", None, False),
+    ],
+)
+def test_a_ban_that_others_gave_another_time_is_seen_and_gets_its_own_again(
+    firewall: KernelFirewall, subject: Subject, timeout: str, lasts: float | None, is_kept: bool
+) -> None:
+    async def script(_: Firewall) -> None:
+        wanted = ban(subject, lasts=lasts)
+        await firewall.enforcer.apply([StartBan(wanted)], NOW)
+        assert (await firewall.enforcer.read()).keeps(wanted, NOW)
+        name = f"sshd-{subject.family}"
+        firewall.nft(
+            f"delete element inet banish {name} {{ {subject} }}",
+            f"add element inet banish {name} {{ {subject} {timeout} }}",
+        )
+        assert (await firewall.enforcer.read()).keeps(wanted, NOW) is is_kept
+        await firewall.enforcer.apply([StartBan(wanted, restored=True)], NOW)
+        assert (await firewall.enforcer.read()).keeps(wanted, NOW)
+
+    play(firewall, script)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ["add chain inet banish input { policy drop; }"],
+        [
+            "flush chain inet banish input",
+            "delete chain inet banish input",
+            "add chain inet banish input { type filter hook input priority 50; }",
+            "add rule inet banish input tcp dport 22 jump jail-sshd",
+        ],
+        [
+            "flush chain inet banish jail-sshd",
+            "add rule inet banish jail-sshd ip saddr @sshd-4 accept",
+        ],
+        ["insert rule inet banish jail-sshd accept"],
+        ["add table inet banish { flags dormant; }"],
+        [
+            "flush chain inet banish jail-sshd",
+            "delete set inet banish sshd-4",
+            "add set inet banish sshd-4 { type ipv4_addr; }",
+        ],
+    ],
+    ids=["policy", "priority", "rules swapped", "rule put before", "dormant", "set made anew"],
+)
+def test_each_change_around_the_bans_is_seen_and_healed_by_a_start(
+    firewall: KernelFirewall, change: list[str]
+) -> None:
+    async def script(_: Firewall) -> None:
+        await firewall.enforcer.start([SSHD], [ban(ATTACKER)], NOW)
+        before = firewall.nft("list table inet banish")
+        firewall.nft(*change)
+        assert not (await firewall.enforcer.read()).is_whole
+        await firewall.enforcer.start([SSHD], [ban(ATTACKER)], NOW)
+        assert (await firewall.enforcer.read()).is_whole
+        assert without_times(firewall.nft("list table inet banish")) == without_times(before)
+
+    play(firewall, script)
+
+
+def without_times(text: str) -> str:
+    return re.sub(r" (timeout|expires) \w+|packets \d+ bytes \d+", "", text)
 
 
 def test_neither_our_own_bans_nor_other_tables_count_as_foreign(firewall: KernelFirewall) -> None:

@@ -106,6 +106,10 @@ def test_listeners_hear_until_they_leave() -> None:
             "firewall repaired: 2 bans put back, 1 taken out",
         ),
         (
+            FirewallRepaired(missing=0, foreign=0, rebuilt=False, mistimed=3),
+            "firewall repaired: 0 bans put back, 0 taken out, 3 given their right time",
+        ),
+        (
             FirewallRepaired(missing=0, foreign=0, rebuilt=True),
             "firewall repaired: tables or rules were gone or changed; 0 bans put back, 0 taken out",
         ),

@@ -190,9 +190,13 @@ class Firewall:
         if not enforced.is_whole:
             await self._mend()
             return
-        repairs = reconcile(self._wanted(), enforced.subjects)
+        wanted, now = self._wanted(), self._clock()
+        repairs = reconcile(wanted, enforced.subjects)
+        missing = sum(isinstance(decision, StartBan) for decision in repairs)
+        foreign = len(repairs) - missing
+        mistimed = [ban for ban in wanted if not enforced.keeps(ban, now)]
+        repairs += [StartBan(ban, restored=True) for ban in mistimed]
         if repairs:
-            missing = sum(isinstance(decision, StartBan) for decision in repairs)
             try:
                 await self._enforcer.apply(repairs, self._clock())
             except EnforceError as error:
@@ -200,8 +204,11 @@ class Firewall:
                 await self._mend()
                 return
             self._repairs += 1
-            foreign = len(repairs) - missing
-            self._emit(FirewallRepaired(missing=missing, foreign=foreign, rebuilt=False))
+            self._emit(
+                FirewallRepaired(
+                    missing=missing, foreign=foreign, rebuilt=False, mistimed=len(mistimed)
+                )
+            )
         self._note_well()
 
     def _wanted(self) -> list[Ban]:

@@ -14,7 +14,7 @@ import msgspec
 from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.decision import Decision, EndBan, ProlongBan, StartBan
-from banish.model.instant import Instant
+from banish.model.instant import Instant, Seconds
 
 
 class Folded(NamedTuple):
@@ -26,11 +26,33 @@ class Folded(NamedTuple):
     """Subjects that are not banned any more."""
 
 
+TOO_SOON = Seconds(5)
+"""A firewall that lets go this much before a ban's end may be read a moment late, no more."""
+
+TOO_LATE = Seconds(600)
+"""A firewall may hold a ban this much longer than wanted: our own end of it comes first."""
+
+LONGEST = Seconds(10 * 365 * 86_400)
+"""A ban that lasts longer may stand without end."""
+
+
 class Held(msgspec.Struct, frozen=True):
     """What a firewall holds (`banish.ports.Enforced`)."""
 
     subjects: Mapping[str, frozenset[Subject]] = {}
     is_whole: bool = False
+    left: Mapping[str, Mapping[Subject, float | None]] = {}
+    """In how many seconds it lets go by itself, None for never; only where it can be told."""
+
+    def keeps(self, ban: Ban, now: Instant) -> bool:
+        """Whether *ban*, which it holds, stays for about as long as it is to last."""
+        known = self.left.get(ban.jail)
+        if known is None or ban.subject not in known:
+            return True
+        left = known[ban.subject]
+        if ban.until is None or left is None:
+            return left is None and (ban.until is None or ban.until - now > LONGEST - TOO_LATE)
+        return -TOO_SOON <= left - (ban.until - now) <= TOO_LATE
 
 
 def fold(batch: Iterable[Decision], jails: Container[str], now: Instant) -> dict[str, Folded]:

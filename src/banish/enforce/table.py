@@ -14,7 +14,7 @@ import socket
 from collections.abc import Iterable, Mapping, Sequence
 
 from banish.enforce import wire
-from banish.enforce.fold import Held, fold, fold_bans
+from banish.enforce.fold import LONGEST, Held, fold, fold_bans
 from banish.enforce.foreign import ForeignWatch
 from banish.enforce.netlink import KernelError, Message, NetlinkSocket, attributes, split
 from banish.enforce.ranges import Block, BlockAccount, Piece
@@ -23,9 +23,6 @@ from banish.model.address import Subject, SubjectKind
 from banish.model.ban import Ban
 from banish.model.decision import Decision
 from banish.model.instant import Instant, Seconds
-
-LONGEST_TIMEOUT = Seconds(10 * 365 * 86_400)
-"""A ban that lasts longer stands in the kernel without end; our own expiry ends it."""
 
 QUIET_ABOVE_BYTES = 16_384
 """From here on (some 300 addresses) the watch looks away during a transaction.
@@ -136,20 +133,24 @@ class KernelTable:
         if self._ruleset is None or layout is None:
             return Held()
         held: dict[str, frozenset[Subject]] = {}
+        left: dict[str, dict[Subject, float | None]] = {}
         is_whole = layout == self._layout
         for jail, plan in self._ruleset.jails.items():
             subjects: list[Subject] = []
+            times = left[jail] = {}
             for family, (host_set, block_set) in _sets(plan).items():
                 if host_set.name in layout.sets:
-                    keys = wire.unpack_keys(self._dump(host_set), family)
-                    subjects += [to_subject(key, family) for key in keys]
+                    for key, milliseconds in wire.unpack_timed(self._dump(host_set), family):
+                        subject = to_subject(key, family)
+                        subjects.append(subject)
+                        times[subject] = None if milliseconds is None else milliseconds / 1000
                 if block_set.name in layout.sets:
                     ranges = wire.unpack_ranges(self._dump(block_set), family)
                     account = self._networks[block_set.name]
                     subjects += [to_network(b, family) for b in account.blocks_within(ranges)]
                     is_whole = is_whole and account.covers(ranges)
             held[jail] = frozenset(subjects)
-        return Held(held, is_whole)
+        return Held(held, is_whole, left)
 
     def remove(self) -> None:
         """Take the table away, whether or not it is there.
@@ -200,7 +201,7 @@ class KernelTable:
         if until is None:
             return 0
         left = until - now + self._grace
-        return max(1, int(left * 1000)) if left <= LONGEST_TIMEOUT else 0
+        return max(1, int(left * 1000)) if left <= LONGEST else 0
 
     def _add(self, one: SetPlan, elements: Iterable[bytes]) -> Iterable[Message]:
         return wire.add_elements(self._name, one.name, elements)

@@ -61,6 +61,7 @@ _INTERVAL_END = 1
 _ELEMENT = struct.Struct("=HHHHHH")
 _LENGTH = struct.Struct("=H")
 _TIMEOUT = struct.pack("=HH", 12, 4)
+_EXPIRATION = struct.pack("=HH", 12, 5)
 _ELEMENTS_LIMIT_BYTES = 60_000
 """An attribute ends at 65,535 bytes, and so does a list of elements."""
 
@@ -292,6 +293,29 @@ def unpack_keys(bodies: Iterable[bytes], family: int) -> Iterator[bytes]:
                     # The key comes first in an element: nf_tables_fill_setelem().
                     yield elements[at + 12 : at + 12 + size]
                     at += (_LENGTH.unpack_from(elements, at)[0] + 3) & ~3
+
+
+def unpack_timed(bodies: Iterable[bytes], family: int) -> Iterator[tuple[bytes, int | None]]:
+    """Yield key and milliseconds left (None: no end) of each element of a set of addresses."""
+    size = _BYTES[family]
+    for body in bodies:
+        for kind, elements in attributes(body):
+            if kind != 3:
+                continue
+            at = 0
+            while at + 12 + size <= len(elements):
+                end = at + ((_LENGTH.unpack_from(elements, at)[0] + 3) & ~3)
+                key = elements[at + 12 : at + 12 + size]
+                # Both times follow the key as a rule, and then need no search.
+                if (
+                    elements[at + 24 + size : at + 28 + size] == _EXPIRATION
+                    and end >= at + 36 + size
+                ):
+                    yield key, int.from_bytes(elements[at + 28 + size : at + 36 + size], "big")
+                else:
+                    left = dict(attributes(elements[at + 4 : end])).get(5)
+                    yield key, None if left is None else int.from_bytes(left, "big")
+                at = max(end, at + 4)
 
 
 def unpack_ranges(bodies: Iterable[bytes], family: int) -> list[tuple[int, int]]:

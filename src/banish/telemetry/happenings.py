@@ -231,6 +231,23 @@ class BanEnded(Happening, frozen=True):
         return f"[{self.jail}] Unban {self.subject}"
 
 
+class ConnectionsCut(Happening, frozen=True):
+    """Connections of a peer ended as its ban began."""
+
+    level: ClassVar[int] = logging.INFO
+    origin: ClassVar[str] = "banish.actions"
+    counter: ClassVar[str] = "banish_connections_cut_total"
+    labels: ClassVar[tuple[str, ...]] = ("jail",)
+    amount: ClassVar[str] = "count"
+    jail: str
+    subject: Subject
+    count: int
+
+    def text(self) -> str:
+        what = f"{self.count} connection{'' if self.count == 1 else 's'}"
+        return f"[{self.jail}] {what} of {self.subject} cut"
+
+
 class JailStarted(Happening, frozen=True):
     """A jail watches its logs."""
 
@@ -332,10 +349,15 @@ class FirewallRepaired(Happening, frozen=True):
     missing: int
     foreign: int
     rebuilt: bool
+    mistimed: int = 0
+    """Bans that would have ended at a wrong time."""
 
     def text(self) -> str:
         what = "tables or rules were gone or changed; " if self.rebuilt else ""
-        return f"firewall repaired: {what}{self.missing} bans put back, {self.foreign} taken out"
+        what += f"{self.missing} bans put back, {self.foreign} taken out"
+        if self.mistimed:
+            what += f", {self.mistimed} given their right time"
+        return f"firewall repaired: {what}"
 
 
 class SourceChanged(Happening, frozen=True):
