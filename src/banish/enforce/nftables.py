@@ -142,7 +142,10 @@ def explain(what: str, error: OSError) -> EnforceError:
             cure = "run as root, or with CAP_NET_ADMIN (systemd: AmbientCapabilities=CAP_NET_ADMIN)"
             return EnforceError(said, cure=cure, retry=False)
         case errno.EAFNOSUPPORT | errno.EPROTONOSUPPORT | errno.EOPNOTSUPP | errno.EINVAL:
-            cure = "Linux 5.9 or newer with nf_tables is needed: try modprobe nf_tables"
+            cure = (
+                "Linux 5.9 or newer with nf_tables is needed: try modprobe nf_tables; "
+                "without, set firewall = ipset or iptables in banish.local"
+            )
             return EnforceError(said, cure=cure, retry=False)
         case errno.ENOENT:
             cure = "somebody deleted our table or a part of it; it is built anew"

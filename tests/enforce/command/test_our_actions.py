@@ -423,3 +423,25 @@ def test_firewalld_by_ipset(tmp_path: Path) -> None:
         "add f2b-web 192.0.2.1 timeout 0"
     ]
     assert shown["STOPPED"].splitlines() == ['rule family="ipv4" source address="203.0.113.1" drop']
+
+
+def test_every_firewall_action_can_be_named_either_way(tmp_path: Path) -> None:
+    kinds = ("iptables", "nftables", "firewallcmd", "ufw", "route")
+    names = [path.stem for path in (builtin_tree() / "action.d").glob("*.conf")]
+    firewalls = sorted(name for name in names if name.startswith(kinds))
+    assert len(firewalls) == 15
+    for name in firewalls:
+        found = read_action(tmp_path, name, SSHD)
+        assert found.command("actionban")
+        assert "<ip>" in found.command("actionunban")
+        native = (tmp_path / "jail.local").read_text().replace("nativeactions = false", "")
+        (tmp_path / "jail.local").write_text(native)
+        (jail,) = (one for one in load(tmp_path, builtin=builtin_tree()).jails)
+        if name == "route":
+            assert (jail.actions[0].way, jail.enforcement) == ("commands", None)
+            continue
+        assert jail.actions[0].way == "native"
+        assert jail.enforcement is not None
+        closes_all = "allports" in name or name == "ufw"
+        assert jail.enforcement.ports == (() if closes_all else SSHD.ports)
+        assert jail.enforcement.blocktype == "reject"
