@@ -260,7 +260,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         name = f"fail2ban {peers.fail2ban_version(peers.fail2ban())}"
         parser_path = peers.sshguard_parser()
-        parser_name = f"sshg-parser {peers.sshguard_version(parser_path)}"
+        parser_name = f"sshg-parser {peers.sshguard_version()}"
     except peers.PeerMissing as missing:
         sys.stderr.write(f"bench throughput: {missing}\n")
         return 2

@@ -130,3 +130,10 @@ def test_the_firewall_can_be_chosen_among_those_there_are(write_tree: WriteTree)
     settings, (problem,) = read(write_tree({"banish.conf": "[Definition]\nfirewall = ipsets\n"}))
     assert settings.firewall == "nftables"
     assert (problem.option, "ipset" in problem.cure) == ("firewall", True)
+
+
+def test_the_time_that_a_line_may_take_can_be_set(write_tree: WriteTree) -> None:
+    settings, problems = read(write_tree({"banish.conf": "[Definition]\nlinetime = 0.5\n"}))
+    assert (settings.linetime, problems) == (0.5, ())
+    settings, (problem,) = read(write_tree({"banish.conf": "[Definition]\nlinetime = 0\n"}))
+    assert (settings.linetime, problem.option) == (0.1, "linetime")

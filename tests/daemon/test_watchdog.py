@@ -10,6 +10,8 @@ import threading
 import time
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from banish.daemon.pipeline import Pipeline, Watch
 from banish.daemon.watchdog import SLOW_LIMIT, TURN, Watchdog
@@ -37,8 +39,8 @@ BEARABLE = 10.0
 
 
 def matcher(**more: object) -> Matcher:
-    settings = {"failregex": (Regex("^bad <HOST>$"),), "datepattern": NO_DATE} | more
-    return Matcher("j", FilterSettings("j", **settings), Seconds(600))  # type: ignore[arg-type]
+    chosen = {"failregex": (Regex("^bad <HOST>$"),), "datepattern": NO_DATE} | more
+    return Matcher("j", FilterSettings("j", **chosen), Seconds(600))  # type: ignore[arg-type]
 
 
 def batch(*lines: str) -> Batch:
@@ -214,3 +216,19 @@ def test_lines_short_enough_for_a_rule_in_quarantine_are_watched_still() -> None
     (rule,) = made.quarantine.in_force
     assert rule.name == "failregex 1"
     assert rule.limit == 0
+
+
+LINES = st.text(st.sampled_from("xyb ad192.0.2.1:\\"), max_size=40)
+
+
+@settings(deadline=None)
+@given(st.lists(LINES, max_size=30))
+def test_lines_without_offence_are_read_as_if_nobody_watched(lines: list[str]) -> None:
+    lines += ["bad 192.0.2.1", "xy 192.0.2.2"]
+    rules: dict[str, object] = {
+        "failregex": (Regex("^x*y* <HOST>$"), Regex("^bad <HOST>"), Regex("b.*a.*<HOST>"))
+    }
+    unwatched = Detector([matcher(**rules)]).feed(batch(*lines), NOW)
+    watched = Watchdog(Seconds(1000)).feed(Detector([matcher(**rules)]), batch(*lines), NOW)
+    assert watched == unwatched
+    assert len(unwatched) >= 2
