@@ -221,6 +221,7 @@ def _settings(jail: Jail) -> JailSettings:
         reading.places,
         reading.take("backend", lambda text: to_journal(text, problems), JournalPlace()),
         networks=read_networks(reading, actions.settings),
+        cutconnections=flag("cutconnections"),
     )
 
 

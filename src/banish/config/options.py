@@ -156,6 +156,10 @@ _JAIL = (
         "Whether backend auto reads the journal if no file of logpath is there.",
     ),
     Option(
+        "cutconnections", "boolean", "false",
+        "Whether TCP connections of a peer to the jail's ports end as its ban begins.",
+    ),
+    Option(
         "skip_if_nologs", "boolean", "false",
         "Whether the jail is left out if no file of logpath is there, rather than wait for one.",
     ),

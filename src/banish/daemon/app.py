@@ -5,7 +5,7 @@ import contextlib
 import functools
 import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -14,6 +14,7 @@ from banish import __version__
 from banish.config.load import builtin_tree, load
 from banish.control.server import ControlServer
 from banish.daemon import build
+from banish.daemon.cutting import Cutting
 from banish.daemon.enforcing import Enforcing
 from banish.daemon.exempt import EXEMPT_KEEP_FAILURE, Exemptions, IgnoreCommands
 from banish.daemon.facts import ServerFacts
@@ -24,6 +25,7 @@ from banish.daemon.pipeline import Pipeline
 from banish.daemon.supervisor import Supervisor
 from banish.daemon.watchdog import Watchdog
 from banish.errors import ConfigError, StoreError
+from banish.model.decision import Decision
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import ServerSettings, Settings
 from banish.model.snapshot import Memory
@@ -188,6 +190,7 @@ class Server:
             clock=clock,
             dry_run=options.dry_run,
         )
+        self._cutting = Cutting(() if options.dry_run else settings.jails, emit=self.emit)
         self.emit.listen(self._acting.hear)
         self._enforcing = Enforcing(
             build.enforcer(settings.server, dry_run=options.dry_run, emit=self.emit),
@@ -195,7 +198,7 @@ class Server:
             emit=self.emit,
             clock=clock,
             on_memory=lambda memory: self._jails.restore_bans(memory, clock()),
-            on_done=self._acting.act,
+            on_done=self._on_done,
         )
         patterns = build.patterns(settings, emit=self.emit)
         watchdog = Watchdog(settings.server.linetime)
@@ -228,6 +231,11 @@ class Server:
         )
         self._is_up = False
 
+    def _on_done(self, decisions: Sequence[Decision]) -> None:
+        """Tell those who act once the firewall has."""
+        self._acting.act(decisions)
+        self._cutting.act(decisions)
+
     async def start(self) -> None:
         """Bring everything up: exemptions, memory, firewall, and only then the logs.
 
@@ -249,6 +257,8 @@ class Server:
         self._acting.restore(bans)
         for worker in self._acting.workers:
             self._supervisor.start(worker.name, worker.run)
+        if self._cutting.is_wanted:
+            self._supervisor.start("cutting connections", self._cutting.run)
         self._supervisor.start("enforcing", self._enforcing.run)
         self._supervisor.start("firewall watch", self._enforcing.watch)
         self._supervisor.start("unbans", self._keep_time)

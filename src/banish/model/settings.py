@@ -224,6 +224,8 @@ class JailSettings(msgspec.Struct, frozen=True):
     """For each option that a file sets, where."""
     journal: JournalPlace = JournalPlace()
     networks: Networks = Networks()
+    cutconnections: bool = False
+    """Whether the connections of a peer end as its ban begins."""
 
     @property
     def uses_ledger(self) -> bool:

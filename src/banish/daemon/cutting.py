@@ -1,0 +1,77 @@
+"""Has connections of newly banned peers cut, in jails that want it; never in the way of a ban.
+
+Told what the firewall has taken, it works in a task of its own: whatever waits is
+cut together. A kernel that cannot do so is told of once.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+from banish.enforce.cut import Target, cut
+from banish.errors import EnforceError
+from banish.model.decision import Decision, StartBan
+from banish.model.settings import JailSettings
+from banish.telemetry.happenings import ConnectionsCut, Emit, WarningGiven
+
+WAITING_LIMIT = 10_000
+"""Bans that wait to have their connections cut; more are left to the firewall alone."""
+
+Cut = Callable[[Sequence[Target]], Mapping[Target, int]]
+
+
+class Cutting:
+    """Cuts the connections of those whose ban starts; `run` is its task."""
+
+    def __init__(self, jails: Sequence[JailSettings], *, emit: Emit, cut: Cut = cut) -> None:
+        self._ports = {
+            jail.name: jail.enforcement.ports if jail.enforcement is not None else ()
+            for jail in jails
+            if jail.cutconnections
+        }
+        self._emit = emit
+        self._cut = cut
+        self._waiting: list[Target] = []
+        self._has_news = asyncio.Event()
+        self._is_told = False
+        self.left_total = 0
+        """Bans that found no room."""
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether any jail wants it."""
+        return bool(self._ports)
+
+    def act(self, decisions: Sequence[Decision]) -> None:
+        """Take note of what the firewall has taken; never waits."""
+        for decision in decisions:
+            if not isinstance(decision, StartBan) or decision.restored:
+                continue
+            ban = decision.ban
+            ports = self._ports.get(ban.jail)
+            if ports is None or not ban.subject.is_enforceable:
+                continue
+            if len(self._waiting) >= WAITING_LIMIT:
+                self.left_total += 1
+                continue
+            self._waiting.append(Target(ban.jail, ban.subject, ports))
+            self._has_news.set()
+
+    async def run(self) -> None:
+        """Cut for ever."""
+        while True:
+            await self._has_news.wait()
+            self._has_news.clear()
+            targets, self._waiting = self._waiting, []
+            await self._cut_all(targets)
+
+    async def _cut_all(self, targets: Sequence[Target]) -> None:
+        try:
+            counts = await asyncio.to_thread(self._cut, targets)
+        except EnforceError as error:
+            if not self._is_told:
+                self._is_told = True
+                self._emit(WarningGiven(part="connections", what=str(error)))
+            return
+        self._is_told &= not counts
+        for target, count in counts.items():
+            self._emit(ConnectionsCut(jail=target.jail, subject=target.subject, count=count))
