@@ -115,7 +115,7 @@ async def _wait(tasks: Collection[asyncio.Task[T]], span: Seconds) -> None:
 
 
 def _addresses(bans: Sequence[Ban]) -> list[Subject]:
-    found = (ban.address or ban.subject for ban in bans)
+    found = (ban.address or ban.seen or ban.subject for ban in bans)
     return list(dict.fromkeys(each for each in found if each.is_address))
 
 

@@ -75,7 +75,7 @@ def redacted(ban: Ban, *, hosts: Sequence[str], most: int) -> tuple[str, ...]:
     """
     if not most:
         return ()
-    address = ban.address or ban.subject
+    address = ban.address or ban.seen or ban.subject
     secrets = {value for _, value in ban.tags if value and parse_address(value) != address}
     names = sorted({*secrets, *hosts} - {""}, key=len, reverse=True)
     return tuple(_clean(each.text, names, address) for each in ban.evidence[-most:])

@@ -88,7 +88,11 @@ async def make_report(
 
 
 def _address(ban: Ban) -> Subject:
-    return ban.address or ban.subject
+    return ban.address or ban.seen or ban.subject
+
+
+_CAUSES = {"operator": "hand", "network": "the bans of several of its members"}
+"""What is said of a ban that was not for the subject's own failures."""
 
 
 def _single(
@@ -106,7 +110,7 @@ def _single(
     subject = wording.word(ban.subject.text)
     facts_found = [
         ("address" if ban.subject.is_enforceable else "who", subject),
-        ("from", wording.word(ban.address.text) if ban.address else ""),
+        ("from", wording.word(_address(ban).text) if _address(ban) != ban.subject else ""),
         ("name", names.get(_address(ban), "")),
         ("jail", wording.word(ban.jail)),
         ("host", host),
@@ -115,7 +119,7 @@ def _single(
         ("failures", str(ban.failures) if ban.failures else ""),
         ("ban", f"number {ban.count} of this address" if ban.count > 1 else ""),
         ("user", wording.users([ban])),
-        ("by", "hand" if ban.cause == "operator" else ""),
+        ("by", _CAUSES.get(ban.cause, "")),
     ]
     lines = ban.evidence[-most_lines:] if most_lines and event.kind != "unban" else ()
     hints = [("See all about it", f"banish why {subject}")]
