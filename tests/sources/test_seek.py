@@ -18,6 +18,7 @@ from banish.model.failure import Failure
 from banish.model.instant import Instant, Seconds
 from banish.model.record import Batch, JournalPosition
 from banish.model.settings import FilterSettings, LogPath, Regex
+from banish.sources import seek
 from banish.sources.files import FileSource
 from banish.sources.seek import LEAST_BYTES, SLACK, Reach, Seeker
 from banish.telemetry.happenings import Happening, SourceChanged
@@ -55,9 +56,9 @@ def opened(content: bytes) -> Iterator[int]:
         yield file.fileno()
 
 
-def place(seek: Seeker, content: bytes, begin: int = 0) -> int:
+def place(found: Seeker, content: bytes, begin: int = 0) -> int:
     with opened(content) as descriptor:
-        return seek.place(descriptor, begin)
+        return found.place(descriptor, begin)
 
 
 def log(*agos: float, text: str = "quiet") -> bytes:
@@ -161,6 +162,16 @@ def test_where_nothing_is_plain_reading_begins_before_it() -> None:
     ages = falling(10, 5_000)
     content = log(*ages[:2_000]) + b"trace of something\n" * 2_000 + log(*ages[2_000:])
     assert 0 < place(seeker(), content) < len(content)
+
+
+def test_before_the_young_lines_it_goes_back_only_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seek, "BEFORE_BYTES", 3_000)
+    ages = falling(10, 5_000)
+    content = log(*ages[:4_000], text="x" * 100) + log(*ages[4_000:], text="y" * 100)
+    far = place(seeker(), content)
+    monkeypatch.setattr(seek, "BEFORE_BYTES", 1 << 20)
+    assert place(seeker(), content) < far < len(content)
+    assert content[far - 1 : far] == b"\n"
 
 
 FAILING = st.sampled_from(["bad 192.0.2.1", "begin", "bad 198.51.100.7", "quiet"])

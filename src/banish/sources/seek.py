@@ -48,6 +48,9 @@ LINES_BEFORE = 256
 """So many lines before the young ones are read, too: rules of several lines look back, and a line
 without time takes that of the one before."""
 
+BEFORE_BYTES = 16 * 1024 * 1024
+"""Most that is read for it: so many lines of the greatest length."""
+
 
 class Reach(NamedTuple):
     """How far back one jail looks, and how it reads times."""
@@ -199,12 +202,18 @@ class _Log:
         return at
 
     def lines_before(self, at: int, count: int) -> int:
-        """Return the place *count* lines before the line at *at*, or the beginning."""
+        """Return the place *count* lines before the line at *at*, or the beginning.
+
+        Where so many lines are not within `BEFORE_BYTES`, a place before those.
+        """
         size = self.block_bytes
         while at - size > self.begin:
             block = os.pread(self._descriptor, size, at - size)
-            if block.count(b"\n") > count:
-                return at - size + block.find(b"\n") + 1
+            newline = block.find(b"\n")
+            if newline >= 0 and (block.count(b"\n") > count or size >= BEFORE_BYTES):
+                return at - size + newline + 1
+            if size >= BEFORE_BYTES:
+                break
             size *= 2
         return self.begin
 
