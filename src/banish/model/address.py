@@ -38,6 +38,11 @@ class SubjectKind(enum.Enum):
     __hash__ = object.__hash__
 
 
+_FAMILIES = {
+    SubjectKind.IPV4: 4, SubjectKind.NETWORK4: 4, SubjectKind.IPV6: 6, SubjectKind.NETWORK6: 6,
+}  # fmt: skip
+
+
 class Subject(msgspec.Struct, frozen=True, order=True, gc=False):
     """What is counted and banned; make one with `parse_subject`."""
 
@@ -62,11 +67,7 @@ class Subject(msgspec.Struct, frozen=True, order=True, gc=False):
     @property
     def family(self) -> int:
         """4 or 6, or 0 where it is neither an address nor a network."""
-        if self.kind in (SubjectKind.IPV4, SubjectKind.NETWORK4):
-            return 4
-        if self.kind in (SubjectKind.IPV6, SubjectKind.NETWORK6):
-            return 6
-        return 0
+        return _FAMILIES.get(self.kind, 0)
 
     def network(self) -> type_of_network:
         """Return the addresses that this covers (one address: a /32 or a /128).

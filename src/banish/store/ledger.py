@@ -10,6 +10,7 @@ start. Ends by ``foreign`` are of bans that nobody decided.
 
 import contextlib
 import sqlite3
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -21,7 +22,7 @@ from banish.model.decision import Decision, EndBan, EndReason, ProlongBan, Start
 from banish.model.failure import Evidence
 from banish.model.instant import Instant, Seconds
 from banish.model.snapshot import PastBan
-from banish.store.columns import BlobReader, from_column, to_blob, to_column, to_subject
+from banish.store.columns import BlobReader, Column, from_column, to_blob, to_column, to_subject
 
 EVIDENCE_BANS = 10_000
 """Bans whose evidence and tags are read back at start, the newest; `history` reads those of any."""
@@ -84,16 +85,21 @@ def in_force(connection: sqlite3.Connection, now: Instant) -> list[Ban]:
         " ORDER BY id",
         (now,),
     )
-    found = dict(_read(rows))
-    newest = list(found)[-EVIDENCE_BANS:]
+    newest: deque[tuple[int, int]] = deque(maxlen=EVIDENCE_BANS)
+    found: list[Ban] = []
+    for number, ban in _read(rows):
+        newest.append((number, len(found)))
+        found.append(ban)
+    places = dict(newest)
     if newest:
         evidence = connection.execute(
-            "SELECT ban, lines, tags FROM evidence WHERE ban >= ?", newest[:1]
+            "SELECT ban, lines, tags FROM evidence WHERE ban >= ?", newest[0][:1]
         )
         for number, lines, tags in evidence:
-            if number in found:
-                found[number] = _with_evidence(found[number], lines, tags)
-    return list(found.values())
+            place = places.get(number)
+            if place is not None:
+                found[place] = _with_evidence(found[place], lines, tags)
+    return found
 
 
 def past(connection: sqlite3.Connection, now: Instant) -> dict[str, dict[Subject, PastBan]]:
@@ -211,16 +217,33 @@ def _row(ban: Ban) -> tuple[Any, ...]:
 
 
 def _read(rows: sqlite3.Cursor) -> Iterator[tuple[int, Ban]]:
-    for row in rows:
-        number, jail, subject, kind, *plain, address, ended, why = row
-        who = to_subject(subject, kind)
-        since, until, failures, count_, cause, rule = plain
+    # SQLite makes a text anew for each row; a million bans share those that say the same.
+    jails: dict[Column, str] = {}
+    words: dict[str, Any] = {}
+    for (
+        number, jail, subject, kind, since, until, failures, count_, cause, rule, address, ended, why,
+    ) in rows:  # fmt: skip
+        name = jails.get(jail)
+        if name is None:
+            name = jails[jail] = from_column(jail)
         given = None if address is None else parse_address(from_column(address))
-        ends = (ended, why or "")
-        name = from_column(jail)
         yield (
             number,
-            Ban(name, who, since, until, failures, count_, cause, (), rule, *ends, (), given),
+            Ban(
+                name,
+                to_subject(subject, kind),
+                since,
+                until,
+                failures,
+                count_,
+                words.setdefault(cause, cause),
+                (),
+                rule,
+                ended,
+                why or "",
+                (),
+                given,
+            ),
         )
 
 
