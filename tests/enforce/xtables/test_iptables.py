@@ -183,6 +183,23 @@ def test_what_others_do_to_our_rules_is_noticed_and_mended(
     play(firewall, script)
 
 
+def test_a_rule_that_others_made_for_our_chain_goes_whatever_its_comment(
+    firewall: RuleFirewall,
+) -> None:
+    async def script(_: Firewall) -> None:
+        run, program = firewall.namespace.run, firewall.program(4)
+        mine = ["-p", "tcp", "-m", "comment", "--comment", '"größe" -j x \\', "-j", "banish"]
+        run(program, "-A", "OUTPUT", *mine)
+        theirs = ["-m", "comment", "--comment", "not -j banish", "-j", "DROP"]
+        run(program, "-A", "OUTPUT", *theirs)
+        await firewall.enforcer.start([SSHD], [ban()], NOW)
+        assert await held(firewall.enforcer) == {"sshd": {ATTACKER}}
+        left = [line for line in run(program, "-S", "OUTPUT").splitlines() if "-A" in line]
+        assert left == ['-A OUTPUT -m comment --comment "not -j banish" -j DROP']
+
+    play(firewall, script)
+
+
 def test_bans_that_others_doubled_end_all_the_same(firewall: RuleFirewall) -> None:
     async def script(_: Firewall) -> None:
         await firewall.enforcer.apply([start(ATTACKER)], NOW)

@@ -61,7 +61,8 @@ def run_program(words: Sequence[str], text: str = "", *, limit: Seconds = TIME_L
     try:
         done = subprocess.run(
             list(words),
-            input=text.encode("ascii"),
+            # Comments of others' rules may be in any encoding.
+            input=text.encode("utf-8", "surrogateescape"),
             capture_output=True,
             check=False,
             timeout=limit,
@@ -78,7 +79,7 @@ def run_program(words: Sequence[str], text: str = "", *, limit: Seconds = TIME_L
     except OSError as error:
         raise EnforceError(f"{program} cannot be run: {error.strerror}", retry=False) from error
     if done.returncode == 0:
-        return done.stdout.decode("ascii", "replace")
+        return done.stdout.decode("utf-8", "surrogateescape")
     said = " ".join(done.stderr.decode("ascii", "replace").split())[:SHOWN_CHARACTERS]
     low = said.lower()
     for signs, cure, retry in _CURES:
