@@ -20,7 +20,7 @@ from banish.model.instant import Seconds
 from banish.model.settings import ActionSettings, Place, Problem
 from banish.notify.abuseipdb import AbuseIpDb
 from banish.notify.chat import Chat
-from banish.notify.cloudflare import Cloudflare
+from banish.notify.edge import Cloudflare
 from banish.notify.mail import Mail
 from banish.notify.notifier import Telling
 from banish.notify.webhook import Webhook

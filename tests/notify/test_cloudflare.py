@@ -11,8 +11,8 @@ from banish.daemon import webkinds
 from banish.errors import ActionError
 from banish.model.address import parse_subject
 from banish.model.decision import EndBan, StartBan
-from banish.notify import cloudflare
-from banish.notify.cloudflare import values
+from banish.notify import cloudflare, edge
+from banish.notify.edge import values
 from banish.telemetry.happenings import TroubleMet, TroubleOver
 from tests.notify.service import Asked, Service, service
 from tests.notify.stage import Running, ban, make, play
@@ -127,8 +127,8 @@ def test_whoever_is_banned_is_kept_out_and_let_in_again(where: dict[str, str], t
 def test_a_restart_makes_nothing_twice_and_lets_in_who_is_banned_no_more(
     where: dict[str, str], token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cloudflare, "SETTLE", 0.1)
-    monkeypatch.setattr(cloudflare, "PAGE", 7)
+    monkeypatch.setattr(edge, "SETTLE", 0.1)
+    monkeypatch.setattr(edge, "PAGE", 7)
 
     async def part() -> None:
         async with service() as api:

@@ -10,7 +10,8 @@ import msgspec
 from banish.daemon.making import Making
 from banish.model.instant import Seconds
 from banish.notify.abuseipdb import AbuseIpDb, AbuseIpDbChannel
-from banish.notify.cloudflare import Cloudflare, CloudflareAction, Edge
+from banish.notify.cloudflare import CloudflareAction
+from banish.notify.edge import Cloudflare, Edge
 from banish.notify.notifier import Notifier, Telling
 from banish.notify.private import Reported
 from banish.notify.webhook import Webhook, WebhookChannel
