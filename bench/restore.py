@@ -6,7 +6,8 @@ kernel holds every one of them. The witness is the kernel: its generation tells
 when the ruleset changed last, its sets are read and counted. Then the server is
 killed (SIGKILL) and started again, and then stopped in order. In a burst, 10,000
 addresses fail twice, and then once more within one write; the clock runs from the
-end of that write. CPU is user and system time of all processes of the server.
+end of that write. In a crowd a million addresses fail once each, and the peak is what
+they add to the memory of the idle server. CPU is user and system time of all processes of the server.
 """
 
 import argparse
@@ -39,7 +40,7 @@ from banish.model.instant import Instant
 from banish.model.snapshot import Commit, JailChanges
 from banish.store.sqlite_store import SqliteStore
 from bench import latency, peers
-from bench.measure import cpu_seconds, peak_megabytes
+from bench.measure import cpu_seconds, peak_megabytes, resident_megabytes
 from bench.results import write_section
 
 LASTS = 86_400
@@ -52,6 +53,9 @@ INTERVAL = 0x4
 """NFT_SET_INTERVAL (linux/netfilter/nf_tables.h)."""
 IPV4_KEY = (4).to_bytes(4, "big")
 """Bytes of a set's key, as NFTA_SET_KEY_LEN tells."""
+
+CROWD = 1_000_000
+CROWD_QUIET_SECONDS = 3.0
 
 PEER_BANS = 2_000
 BURST = 10_000
@@ -284,6 +288,29 @@ def burst(folder: Path, witness: Witness, count: int) -> Cost:
         return Cost(at - began, cpu_seconds(process.pid) - used, peak_megabytes(process.pid))
 
 
+def crowd(folder: Path, count: int) -> Cost:
+    """Measure what *count* addresses that fail once each cost; the peak is what they add."""
+    folder.mkdir()
+    log = folder / "auth.log"
+    log.touch()
+    with running(latency.spawn_banish, folder) as process, log.open("ab", buffering=0) as writer:
+        time.sleep(3)
+        idle, used = resident_megabytes(process.pid), cpu_seconds(process.pid)
+        every = addresses(count, seed=3)
+        began, moved = time.monotonic(), time.monotonic()
+        for begin in range(0, count, BATCH):
+            writer.write("".join(map(latency.line, every[begin : begin + BATCH])).encode())
+        last = cpu_seconds(process.pid)
+        while time.monotonic() - moved < CROWD_QUIET_SECONDS:
+            time.sleep(0.1)
+            now = cpu_seconds(process.pid)
+            if now > last + 0.03:
+                last, moved = now, time.monotonic()
+        if process.poll() is not None:
+            raise SystemExit(f"the server ended with {process.returncode}")
+        return Cost(moved - began, last - used, peak_megabytes(process.pid) - idle)
+
+
 def main(arguments: Sequence[str]) -> int:
     """Measure, print the table, write it to bench/RESULTS.md."""
     parser = argparse.ArgumentParser(prog="./dev bench restore", description=__doc__)
@@ -316,6 +343,7 @@ def main(arguments: Sequence[str]) -> int:
         for count in chosen.bans:
             take("banish", count, restore(folder / f"ours-{count}", witness, count))
         take("banish", BURST, [("burst", burst(folder / "burst", witness, BURST))])
+        take("banish", CROWD, [("crowd", crowd(folder / "crowd", CROWD))])
         if not chosen.ours:
             try:
                 peer = f"fail2ban {peers.fail2ban_version(peers.fail2ban())}"

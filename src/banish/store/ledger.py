@@ -220,9 +220,9 @@ def _read(rows: sqlite3.Cursor) -> Iterator[tuple[int, Ban]]:
     # SQLite makes a text anew for each row; a million bans share those that say the same.
     jails: dict[Column, str] = {}
     words: dict[str, Any] = {}
-    for (
-        number, jail, subject, kind, since, until, failures, count_, cause, rule, address, ended, why,
-    ) in rows:  # fmt: skip
+    for row in rows:
+        number, jail, subject, kind, since, until = row[:6]
+        failures, count_, cause, rule, address, ended, why = row[6:]
         name = jails.get(jail)
         if name is None:
             name = jails[jail] = from_column(jail)
