@@ -32,6 +32,8 @@ def test_words_and_text_arrive_as_they_are(programs: Path) -> None:
     ("said", "cure", "retry"),
     [
         ("Fatal: can't open: Permission denied (you must be root)", "CAP_NET_ADMIN", False),
+        ("Can't open socket to ipset.", "CAP_NET_RAW", False),
+        ("Fatal: can't open lock file /run/xtables.lock: Permission denied", "/run", False),
         ("Another app is currently holding the xtables lock", "tried again", True),
         ("can't initialize ip6tables table `filter'", "modprobe", False),
         ("Couldn't load match `set'", "xt_set", False),

@@ -18,7 +18,12 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 _CURES = (
     (
-        ("permission denied", "operation not permitted", "you must be root"),
+        ("can't open lock file",),
+        "let the server write it (systemd: ReadWritePaths=/run)",
+        False,
+    ),
+    (
+        ("permission denied", "not permitted", "you must be root", "can't open socket to ipset"),
         "run as root, or with CAP_NET_ADMIN and CAP_NET_RAW",
         False,
     ),
