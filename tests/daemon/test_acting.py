@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from banish.daemon.acting import Acting, Worker
+from banish.daemon.acting import Acting
 from banish.daemon.orders import Order
+from banish.daemon.worker import Worker
 from banish.enforce.command.action import CommandAction
 from banish.enforce.command.shell import Outcome
 from banish.enforce.command.template import Filled

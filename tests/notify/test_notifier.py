@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from banish.daemon.acting import ORDERS_LIMIT
+from banish.daemon.worker import ORDERS_LIMIT
 from banish.errors import ActionError
 from banish.model.decision import ProlongBan, StartBan
 from banish.model.instant import Seconds

@@ -1,0 +1,243 @@
+"""Works through the orders of one action, one by one, so that whatever hangs delays nobody else.
+
+A ban that an action failed at which keeps subjects out is tried again until its end.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+
+from banish.daemon.orders import Line, Order
+from banish.errors import ActionError
+from banish.model.address import Subject
+from banish.model.instant import Seconds
+from banish.ports import Action
+from banish.telemetry.happenings import (
+    Emit,
+    NotificationsDropped,
+    TroubleMet,
+    TroubleOver,
+    WarningGiven,
+)
+
+LINE_LIMIT = 1_000
+"""Orders that wait in a line before the bound takes hold."""
+
+ORDERS_LIMIT = 1_000
+"""Orders in a row before what was put off has its turn."""
+
+RETRY_PAUSE = Seconds(30)
+"""How long after a failure the missed bans are tried again."""
+
+DRAIN_SPAN = Seconds(5)
+"""How long waiting orders are still worked through when the server stops."""
+
+END_SPAN = Seconds(15)
+"""How long the unbans of one action may take when the server stops: our unit has 30 s in all."""
+
+STOP_SPAN = Seconds(5)
+"""How long an action may take to stop when the server does."""
+
+
+class Worker:
+    """Works through the orders of one action; `run` is its task."""
+
+    def __init__(
+        self,
+        action: Action,
+        *,
+        emit: Emit,
+        limit: int = LINE_LIMIT,
+        retry_pause: Seconds = RETRY_PAUSE,
+    ) -> None:
+        self.action = action
+        self.name = f"action {action.settings.actname} of {action.jail}"
+        self.trouble = ""
+        """What was tried last failed with; empty once something succeeded."""
+        self.cure = ""
+        """What the operator can do about it, where that is known."""
+        self._emit = emit
+        self._line = Line(keeps_all=action.settings.is_enforcing, limit=limit)
+        self._retry_pause = retry_pause
+        self._retry_at = 0.0
+        self._missed: dict[Subject, Order] = {}
+        self._has_news = asyncio.Event()
+        self._is_started = False
+        self._told_dropped = 0
+        self._since_tick = 0
+        self._busy: asyncio.Task[None] | None = None
+
+    def __len__(self) -> int:
+        return len(self._line) + len(self._missed)
+
+    def put(self, order: Order) -> None:
+        """Give an order; never waits."""
+        if order.restored and self.action.settings.flag("norestored"):
+            return
+        self._line.put(order)
+        self._has_news.set()
+
+    async def run(self) -> None:
+        """Start the action and carry orders out for ever.
+
+        A command that runs when this is cancelled goes on; `finish` waits for it.
+        """
+        if not self._is_started:
+            self._is_started = True
+            await self._go_on(self._try(self.action.start))
+        while True:
+            if not await self.step():
+                self._has_news.clear()
+                try:
+                    async with asyncio.timeout_at(self._wakes_at()):
+                        await self._has_news.wait()
+                except TimeoutError:
+                    if self._missed and self._retry_at <= self._time():
+                        self._put_missed()
+
+    def _wakes_at(self) -> float | None:
+        """Return when there is something to do without an order, in the event loop's time."""
+        times = [self._retry_at] if self._missed else []
+        if self.action.due is not None:
+            times.append(self.action.due)
+        return min(times, default=None)
+
+    async def step(self) -> bool:
+        """Carry the next order out, or what was put off; tell whether there was anything."""
+        if self._busy is not None and not self._busy.done():
+            await asyncio.wait({self._busy})
+        due = self.action.due
+        # Orders are quick where work is put off: what came together is done together.
+        has_turn = not len(self._line) or self._since_tick >= ORDERS_LIMIT
+        if due is not None and due <= self._time() and has_turn:
+            self._since_tick = 0
+            await self._go_on(self._try(self.action.tick, is_proof=True))
+            return True
+        self._since_tick += 1
+        order = self._line.take()
+        if order is None:
+            self._tell_dropped()
+            return False
+        await self._go_on(self._do(order))
+        return True
+
+    async def _go_on(self, work: Awaitable[object]) -> None:
+        async def do() -> None:
+            await work
+
+        self._busy = asyncio.create_task(do(), name=self.name)
+        await asyncio.shield(self._busy)
+
+    @staticmethod
+    def _time() -> float:
+        return asyncio.get_running_loop().time()
+
+    def _put_missed(self) -> None:
+        missed, self._missed = self._missed, {}
+        for order in missed.values():
+            self._line.put(order)
+
+    async def _do(self, order: Order) -> None:
+        action, ban = self.action, order.ban
+        if order.kind != "check":
+            self._missed.pop(ban.subject, None)
+        match order.kind:
+            case "ban":
+                is_done = await self._try(lambda: action.ban(ban, restored=order.restored))
+                if not is_done and action.settings.is_enforcing:
+                    self._missed[ban.subject] = order
+                    self._retry_at = self._time() + self._retry_pause
+            case "unban":
+                await self._try(lambda: action.unban(ban))
+            case "prolong":
+                await self._try(lambda: action.prolong(ban, restored=order.restored))
+            case "check":
+                action.was_repaired = False
+                await self._try(action.check)
+                if action.was_repaired and ban.subject in action.held:
+                    await self._try(lambda: action.reban(action.held[ban.subject]))
+        while action.needs_rebans:
+            action.needs_rebans = False
+            for held in list(action.held.values()):
+                if held.subject != ban.subject or order.kind == "check":
+                    await self._try(lambda held=held: action.reban(held))  # type: ignore[misc]
+
+    async def _try(self, work: Callable[[], Awaitable[object]], *, is_proof: bool = False) -> bool:
+        """Do *work*; tell whether it succeeded, and the log when that changes.
+
+        *is_proof*: it did what was put off, so that its success ends all trouble.
+        """
+        try:
+            await work()
+        except ActionError as error:
+            if self.trouble:
+                self._emit(WarningGiven(part=self.name, what=error.what))
+            else:
+                self._emit(TroubleMet(part=self.name, what=str(error)))
+            self.trouble, self.cure = str(error), error.cure
+            return False
+        # To put something off always succeeds.
+        is_proof = is_proof or self.action.due is None
+        if self.trouble and not self._missed and is_proof:
+            self.trouble = self.cure = ""
+            self._emit(TroubleOver(part=self.name))
+        return True
+
+    def _tell_dropped(self) -> None:
+        count = self._line.dropped - self._told_dropped
+        if count:
+            self._told_dropped = self._line.dropped
+            settings = self.action.settings
+            self._emit(
+                NotificationsDropped(jail=self.action.jail, action=settings.actname, count=count)
+            )
+
+    # -- the end ------------------------------------------------------------------
+
+    async def drain(self, span: Seconds = DRAIN_SPAN) -> None:
+        """Carry out what waits, for a while; a command that runs still is ended then."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(span):
+                while await self.step():
+                    pass
+        if self._busy is not None and not self._busy.done():
+            self._busy.cancel()
+            await asyncio.wait({self._busy})
+            what = f"a command ran still after {span:g} s and was ended, as the server stops"
+            self._emit(WarningGiven(part=self.name, what=what))
+        left = len(self._line)
+        if left and not self.action.settings.is_enforcing:
+            what = f"the server stopped before {left} orders were carried out"
+            self._emit(WarningGiven(part=self.name, what=what))
+        self._tell_dropped()
+
+    async def release(self, span: Seconds = END_SPAN) -> None:
+        """Let everybody in again: at once if there is a command for it, else one by one."""
+        try:
+            async with asyncio.timeout(span):
+                await self._release()
+        except TimeoutError:
+            what = f"{len(self.action.held)} bans stay in place: there was no time to end them"
+            self._emit(WarningGiven(part=self.name, what=what))
+
+    async def _release(self) -> None:
+        flushed = False
+
+        async def flush() -> None:
+            nonlocal flushed
+            flushed = await self.action.flush()
+
+        if not await self._try(flush):
+            await self._try(self.action.check)
+        if not flushed:
+            for ban in list(self.action.held.values()):
+                await self._try(lambda ban=ban: self.action.unban(ban))  # type: ignore[misc]
+
+    async def stop(self, span: Seconds = STOP_SPAN) -> None:
+        """Undo what the action's start did."""
+        try:
+            async with asyncio.timeout(span):
+                await self._try(self.action.stop)
+        except TimeoutError:
+            what = "it did not stop in time and was left as it is"
+            self._emit(WarningGiven(part=self.name, what=what))
