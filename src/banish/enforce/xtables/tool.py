@@ -96,14 +96,15 @@ def run_program(words: Sequence[str], text: str = "", *, limit: Seconds = TIME_L
 def probe(firewall: FirewallKind, run: RunProgram = run_program) -> str | None:
     """Return None where *firewall* can work by its programs, else what is missing and the cure.
 
-    Asks each program for what there is; changes nothing.
+    Asks the programs for what there is, and to try a change of nothing.
     """
-    questions = [["iptables-save", "-t", "filter"], ["iptables-restore", "--version"]]
+    test = ["iptables-restore", "-w", "1", "--test", "--noflush"]
+    questions = [(["iptables-save", "-t", "filter"], ""), (test, "*filter\nCOMMIT\n")]
     if firewall == "ipset":
-        questions.append(["ipset", "list", "-n"])
-    for words in questions:
+        questions.append((["ipset", "list", "-n"], ""))
+    for words, text in questions:
         try:
-            run(words, "")
+            run(words, text)
         except EnforceError as error:
             return str(error)
     return None
