@@ -9,19 +9,18 @@ every action that has commands, is run *as commands*, exactly as its file has th
 (`banish.config.commands`).
 """
 
-import re
 from collections.abc import Mapping
 
 import msgspec
 
 from banish.config import commands, kinds
+from banish.config.actionfile import Action
 from banish.config.arguments import parse_specs
-from banish.config.definition import Definition
-from banish.config.interpolate import Lookup, Merged
+from banish.config.interpolate import Lookup
 from banish.config.merge import Library
 from banish.config.ports import merge_ports, parse_ports, parse_protocols
 from banish.config.problem import FaultError, did_you_mean, shown
-from banish.config.pythonfiles import PythonFile, check_arguments, read_python_file
+from banish.config.pythonfiles import check_arguments
 from banish.config.text import Text
 from banish.config.values import to_bool, to_duration
 from banish.model.instant import Seconds
@@ -31,22 +30,11 @@ from banish.model.settings import (
     BlockType,
     Enforcement,
     OptionValue,
-    Place,
     PortRange,
 )
 
-_BY_PORT = re.compile(
-    r"iptables(-.*)?|nftables(-.*)?|firewallcmd-.*|firewalld.*|pf|ipfw|bsd-ipfw|shorewall-ipset-.*"
-)
-"""Actions that close the jail's ports in the host's firewall."""
-
-_BY_HOST = re.compile(r"ufw|shorewall|apf|csf|npf|ipfilter|osx-afctl|osx-ipfw|symbiosis-.*")
-"""Actions that close every port in the host's firewall."""
-
 _BANTIME = 600
 """Seconds, where the jail does not say."""
-
-_LETS_IN = re.compile(r"\b(return|accept|allow)\b", re.IGNORECASE)
 
 
 class Actions(msgspec.Struct, frozen=True):
@@ -62,118 +50,6 @@ class _Ban(msgspec.Struct, frozen=True):
     ports: tuple[PortRange, ...]
     protocols: tuple[str, ...]
     blocktype: BlockType
-
-
-_Spec = tuple[str, dict[str, Text], Place]
-
-
-class _Action:
-    """One action of a jail, with its file if there is one."""
-
-    def __init__(self, library: Library, spec: _Spec, jail_name: str, jail: Lookup) -> None:
-        name, arguments, place = spec
-        self.name = name
-        self.place = place
-        self.written = arguments
-        """Its arguments as they are written, without those that every action has."""
-        self.arguments = commands.named(name, jail_name, arguments, place)
-        self.jail = jail
-        self.is_script = name.endswith(".py")
-        merged = None if self.is_script else _file(library, name)
-        self.has_file = merged is not None or (
-            self.is_script and library.tree.find(f"action.d/{name}") is not None
-        )
-        self.definition = None
-        if merged is not None:
-            self.definition = Definition(merged, self.arguments, jail, read_for="action")
-
-    def read_script(self, library: Library) -> PythonFile:
-        """Return what is known of its Python file.
-
-        Raises:
-            FaultError: It is not there, or no action.
-
-        """
-        path = library.tree.find(f"action.d/{self.name}")
-        if path is None:
-            raise FaultError(f"there is no action {shown(self.name)}", self.place)
-        return read_python_file(str(path), self.place)
-
-    def get(self, option: str) -> Text | None:
-        """Return an option as the action has it, from arguments or file."""
-        if self.definition is not None:
-            return self.definition.get(option)
-        return self.arguments.get(option)
-
-    def word(self, option: str) -> str:
-        """Return an option as one word in lower case; empty if it is not set."""
-        value = self.get(option)
-        return value.text.strip().lower() if value else ""
-
-    @property
-    def is_by_port(self) -> bool:
-        """Whether it closes the jail's ports in the host's firewall."""
-        return _BY_PORT.fullmatch(self.name) is not None
-
-    @property
-    def is_native(self) -> bool:
-        """Whether our own enforcer can do what it does."""
-        if not self.is_by_port and not _BY_HOST.fullmatch(self.name):
-            return False
-        return not _LETS_IN.search(self.word("blocktype")) and not self.is_rewritten
-
-    @property
-    def has_commands(self) -> bool:
-        """Whether it says what to run at a ban."""
-        return self.definition is not None and self.definition.sets("actionban")
-
-    @property
-    def kind(self) -> Text | None:
-        """The kind that its file names; with commands, only one that there is.
-
-        A file written for Fail2Ban may call something of its own ``kind``.
-
-        Raises:
-            FaultError: A value refers to what is not there, or to itself.
-
-        """
-        named = self.definition.get("kind") if self.definition is not None else None
-        if named is None or not named.text.strip():
-            return None
-        return None if self.has_commands and not kinds.exists(named) else named
-
-    @property
-    def is_rewritten(self) -> bool:
-        """Whether the operator has put commands of his own in place of the packaged ones.
-
-        That is what a ``.local`` file or the action's arguments say; an edited
-        ``.conf`` cannot be told from another release of it.
-        """
-        for option in commands.COMMANDS:
-            if option in self.arguments:
-                return True
-            value = self.get(option)
-            if value is not None and value.place.path.endswith(".local"):
-                return True
-        return False
-
-
-OWN = "banish-"
-"""Before the name of an action of ours, where the tree has another of that name."""
-
-
-def _file(library: Library, name: str) -> Merged | None:
-    """Return what the file of the action *name* says, or None if there is none.
-
-    A tree of Fail2Ban's stands alone, but our own kinds of action can be had there,
-    too: by their names, or as ``banish-mail`` where it has a ``mail`` of its own.
-    """
-    merged = library.read(f"action.d/{name}")
-    if merged is None:
-        merged = library.read_own(f"action.d/{name.removeprefix(OWN)}")
-        if merged is not None and "kind" not in merged.sections.get("Definition", {}):
-            return None
-    return merged
 
 
 class _Outcome(msgspec.Struct, frozen=True):
@@ -210,7 +86,7 @@ def read_actions(
     bans: list[_Ban] = []
     names = _Names()
     for spec in parse_specs(text):
-        action = _Action(library, spec, jail, options)
+        action = Action(library, spec, jail, options)
         try:
             outcome = _outcome(library, action, own, may_be_native=may_be_native)
         except FaultError as fault:
@@ -237,7 +113,7 @@ def read_actions(
     return Actions(tuple(settings), _enforce(jail, bans) if bans else None)
 
 
-def _instead(library: Library, action: _Action, own: _Ban, fault: FaultError) -> _Outcome:
+def _instead(library: Library, action: Action, own: _Ban, fault: FaultError) -> _Outcome:
     """Tell what is wrong with *action*, and return what is done in its place."""
     is_teller = _is_teller(library, action)
     instead = "nobody is told by it" if is_teller else "its bans close the jail's ports"
@@ -247,7 +123,7 @@ def _instead(library: Library, action: _Action, own: _Ban, fault: FaultError) ->
     return _Outcome("none") if is_teller else _Outcome("native", own)
 
 
-def _is_teller(library: Library, action: _Action) -> bool:
+def _is_teller(library: Library, action: Action) -> bool:
     """Whether the file of *action* is one that tells of bans and keeps nobody out."""
     try:
         if action.is_script:
@@ -274,7 +150,7 @@ class _Names:
         return found
 
 
-def _outcome(library: Library, action: _Action, own: _Ban, *, may_be_native: bool) -> _Outcome:
+def _outcome(library: Library, action: Action, own: _Ban, *, may_be_native: bool) -> _Outcome:
     """Return what *action* comes to; tell what of it is left undone."""
     named = action.kind
     if (
@@ -330,7 +206,7 @@ def _own_ban(library: Library, named: Lookup) -> _Ban:
     )
 
 
-def _ban_of(library: Library, action: _Action, own: _Ban) -> _Ban:
+def _ban_of(library: Library, action: Action, own: _Ban) -> _Ban:
     """Return what the native *action* closes."""
     blocktype = action.word("blocktype")
     kind: BlockType = "drop" if "drop" in blocktype or "blackhole" in blocktype else "reject"
@@ -345,7 +221,7 @@ def _ban_of(library: Library, action: _Action, own: _Ban) -> _Ban:
 
 
 def _ports(
-    library: Library, action: _Action, ports: Text | None, own: _Ban
+    library: Library, action: Action, ports: Text | None, own: _Ban
 ) -> tuple[PortRange, ...]:
     # As written, since <allports> is a tag in some action files (pf, firewallcmd-ipset).
     written = [action.arguments.get(option) for option in ("type", "actiontype")]
