@@ -20,9 +20,10 @@ import msgspec
 from banish.errors import ActionError
 from banish.model.address import Subject
 from banish.model.instant import Seconds
+from banish.notify.jsontext import to_json
 from banish.notify.notifier import LaterError
 from banish.notify.secret import read_secret
-from banish.notify.web import Answer, Web, to_json
+from banish.notify.web import Answer, Web
 from banish.notify.wording import line
 
 SETTLE = Seconds(10)

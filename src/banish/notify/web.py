@@ -5,7 +5,6 @@ address. Of an address only the host is ever shown: the rest may be a secret.
 """
 
 import asyncio
-import json
 import ssl
 from collections.abc import Mapping
 from typing import Any
@@ -200,13 +199,3 @@ def _wait(answer: Answer) -> Seconds:
     if text.isascii() and text.isdecimal() and len(text) < 10:
         return Seconds(min(max(float(text), 1.0), LONGEST_WAIT))
     return Seconds(60)
-
-
-def to_json(value: object) -> bytes:
-    """Return *value* as JSON in ASCII, which every reader takes."""
-    return json.dumps(value, ensure_ascii=True, separators=(",", ":")).encode("ascii")
-
-
-def whole(text: str) -> str:
-    """Return *text* without halves of characters, which no JSON may hold."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

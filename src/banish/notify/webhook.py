@@ -17,8 +17,9 @@ from banish.errors import ActionError
 from banish.model.ban import Ban
 from banish.model.instant import Seconds
 from banish.notify.event import Event
+from banish.notify.jsontext import to_json, whole
 from banish.notify.secret import read_secret
-from banish.notify.web import Web, to_json, whole
+from banish.notify.web import Web
 from banish.notify.wording import iso
 from banish.ports import Clock, Facts
 

@@ -22,10 +22,10 @@ from banish.model.ban import Ban
 from banish.model.instant import Instant, Seconds
 from banish.notify.contact import Contacts
 from banish.notify.event import Event
+from banish.notify.jsontext import to_json
 from banish.notify.mailtext import mail_address
 from banish.notify.post import Posting, post
 from banish.notify.private import Reported, attacker, redacted
-from banish.notify.web import to_json
 from banish.notify.wording import clock, count, iso, word
 from banish.ports import Clock, Facts
 
