@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from banish.daemon.acting import Acting
-from banish.daemon.kinds import MAKERS
 from banish.daemon.making import Making, Planned
 from banish.daemon.patterns import Patterns
 from banish.daemon.pipeline import Watch
@@ -17,6 +16,7 @@ from banish.enforce.command.action import CommandAction
 from banish.enforce.command.template import Filled
 from banish.enforce.memory import MemoryEnforcer
 from banish.enforce.nftables import NftablesEnforcer
+from banish.enforce.unused import UnusedEnforcer
 from banish.enforce.xtables.ipset import ipset_enforcer
 from banish.enforce.xtables.iptables import iptables_enforcer
 from banish.errors import StoreError
@@ -40,10 +40,19 @@ from banish.store.sqlite_store import SqliteStore
 from banish.telemetry.happenings import ActionPlanned, BansTakenOver, Emit, WarningGiven
 
 
-def enforcer(server: ServerSettings, *, dry_run: bool, emit: Emit) -> Enforcer:
-    """Return what carries decisions out: the kernel, or with *dry_run* memory alone."""
+def enforcer(settings: Settings, *, dry_run: bool, emit: Emit) -> Enforcer:
+    """Return what carries decisions out: the kernel, or with *dry_run* memory alone.
+
+    Where no jail bans natively no firewall is needed, nor the right to change one.
+    """
     if dry_run:
         return MemoryEnforcer()
+    firewall = _firewall(settings.server, emit=emit)
+    is_native = any(jail.enforcement is not None for jail in settings.jails)
+    return firewall if is_native else UnusedEnforcer(firewall)
+
+
+def _firewall(server: ServerSettings, *, emit: Emit) -> Enforcer:
     match server.firewall:
         case "nftables":
             return NftablesEnforcer(emit=emit)
@@ -71,6 +80,8 @@ def acting(settings: Settings, *, facts: Facts, emit: Emit, clock: Clock, dry_ru
             )
         if dry_run:
             return Planned(jail.name, action, emit=emit)
+        from banish.daemon.kinds import MAKERS  # noqa: PLC0415 - mail and its like, slow to import
+
         making = Making(jail.name, action, facts, emit, clock, shared)
         return MAKERS["python" if action.way == "python" else action.kind](making)
 
