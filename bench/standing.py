@@ -49,12 +49,14 @@ def spawn_all(_case: Case, folder: Path, _log: Path) -> "subprocess.Popen[bytes]
 
 
 def write_attackers(path: Path, count: int) -> None:
-    """Write a log in which each of so many addresses fails once."""
+    """Write a log in which each of so many addresses fails once, half of them of IPv6."""
     begin = datetime.now().astimezone() - timedelta(seconds=count // LINES_A_SECOND)
     with path.open("w", encoding="ascii") as log:
         for number in range(count):
             at = begin + timedelta(seconds=number // LINES_A_SECOND)
             address = f"2001:db8:{number >> 16:x}:{number & 0xFFFF:x}::1"
+            if number % 2:
+                address = f"100.{64 + (number >> 16)}.{number >> 8 & 255}.{number & 255}"
             log.write(
                 f"{at:%b} {at.day:2d} {at:%H:%M:%S} bastion sshd[{400 + number}]: "
                 f"Failed password for root from {address} port 40022 ssh2\n"
