@@ -29,7 +29,7 @@ from banish.cli.wording import ago, count, plural, size, span
 from banish.errors import RequestError
 from banish.model.ban import Ban
 from banish.model.instant import Instant
-from banish.model.status import JailStatus, ServerStatus, SourceHealth
+from banish.model.status import ACTIONS_ALONE, JailStatus, ServerStatus, SourceHealth
 
 EXAMPLE = """examples:
   banish status              everything at a glance; exit code 1 if something is wrong
@@ -209,6 +209,9 @@ def _source_row(source: SourceHealth, now: Instant) -> tuple[Cell, ...]:
 def _show_firewall(page: Page, status: ServerStatus) -> None:
     truth = status.enforcement
     page.title("Firewall")
+    if truth.enforcer == ACTIONS_ALONE:
+        page.line("not used: every jail bans by its own actions", indent=2)
+        return
     if truth.trouble:
         held: Cell = bad("in trouble")
     elif status.dry_run:

@@ -193,7 +193,7 @@ class Server:
         self._cutting = Cutting(() if options.dry_run else settings.jails, emit=self.emit)
         self.emit.listen(self._acting.hear)
         self._enforcing = Enforcing(
-            build.enforcer(settings.server, dry_run=options.dry_run, emit=self.emit),
+            build.enforcer(settings, dry_run=options.dry_run, emit=self.emit),
             build.store_opener(settings, emit=self.emit, clock=clock),
             emit=self.emit,
             clock=clock,

@@ -31,6 +31,10 @@ class SourceHealth(msgspec.Struct, frozen=True):
     """When the newest line was read (our clock)."""
 
 
+ACTIONS_ALONE = "actions alone"
+"""The name of what stands where the firewall would when no jail needs it."""
+
+
 class EnforcementTruth(msgspec.Struct, frozen=True):
     """What we want the firewall to hold, and what it holds."""
 
