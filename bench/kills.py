@@ -95,9 +95,11 @@ class Server:
         config = folder / "etc"
         config.mkdir()
         (config / "jail.local").write_text(
-            "[DEFAULT]\nfindtime = 1d\nbantime = 1d\nfilter = sshd\nenabled = true\n"
+            "[DEFAULT]\nfindtime = 1d\nbantime = 1d\nfilter = sshd\n"
             f"systemd_if_nologs = false\nbackend = auto\nlogpath = {log}\n"
-            + "".join(f"[{jail}]\nmaxretry = {limit}\n" for jail, limit in JAILS.items())
+            + "".join(
+                f"[{jail}]\nenabled = true\nmaxretry = {limit}\n" for jail, limit in JAILS.items()
+            )
         )
         self._argv = [
             sys.executable, "-m", "banish", "run", "-c", str(config), "--state", str(folder / "state"),
@@ -114,6 +116,10 @@ class Server:
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGKILL)
             self.process.wait()
+
+    def close(self) -> None:
+        """Let go of the kernel."""
+        self._kernel.close()
 
     def in_kernel(self) -> Bans:
         """Return what the kernel's sets hold, all at one point in time."""
@@ -242,6 +248,7 @@ def trial(folder: Path, kills: int, seed: int) -> Count:
         count.bans = len(world.bans())
     finally:
         server.kill()
+        server.close()
     return count
 
 

@@ -107,20 +107,22 @@ class Witness:
             return 0
         return total
 
-    def wait_for(self, wanted: int, before: int, process: "subprocess.Popen[bytes]") -> float:
-        """Return the monotonic time of the change, later than *before*, that made it *wanted*."""
-        seen, at, counted = before, 0.0, -1
+    def wait_for(
+        self, wanted: int, before: int, process: "subprocess.Popen[bytes]"
+    ) -> tuple[float, float]:
+        """Return when a change, later than *before*, made it *wanted*, and the CPU until then."""
+        seen, at, used, counted = before, 0.0, 0.0, -1
         end = time.monotonic() + LIMIT_SECONDS
         while time.monotonic() < end:
             if process.poll() is not None:
                 raise SystemExit(f"the server ended with {process.returncode}")
             now = self.generation()
             if now != seen:
-                seen, at = now, time.monotonic()
+                seen, at, used = now, time.monotonic(), cpu_seconds(process.pid)
             elif seen not in (before, counted) and time.monotonic() - at > QUIET_SECONDS:
                 counted = seen
                 if self.count() == wanted:
-                    return at
+                    return at, used
             time.sleep(LOOK_SECONDS)
         raise SystemExit(f"{self.count()} of {wanted} bans are in the kernel; given up")
 
@@ -206,8 +208,7 @@ def start(
     """Start a server that finds *wanted* bans, then kill it, or *stop* it in order."""
     before, began = witness.generation(), time.monotonic()
     with running(spawn, folder) as process:
-        at = witness.wait_for(wanted, before, process)
-        used = cpu_seconds(process.pid)
+        at, used = witness.wait_for(wanted, before, process)
         cost = Cost(at - began, used, peak_megabytes(process.pid))
         if not stop:
             return cost, None
@@ -284,8 +285,8 @@ def burst(folder: Path, witness: Witness, count: int) -> Cost:
         before, used = witness.generation(), cpu_seconds(process.pid)
         writer.write(last)
         began = time.monotonic()
-        at = witness.wait_for(count + 1, before, process)
-        return Cost(at - began, cpu_seconds(process.pid) - used, peak_megabytes(process.pid))
+        at, last_used = witness.wait_for(count + 1, before, process)
+        return Cost(at - began, last_used - used, peak_megabytes(process.pid))
 
 
 def crowd(folder: Path, count: int) -> Cost:
@@ -297,10 +298,10 @@ def crowd(folder: Path, count: int) -> Cost:
         time.sleep(3)
         idle, used = resident_megabytes(process.pid), cpu_seconds(process.pid)
         every = addresses(count, seed=3)
-        began, moved = time.monotonic(), time.monotonic()
+        began = time.monotonic()
         for begin in range(0, count, BATCH):
             writer.write("".join(map(latency.line, every[begin : begin + BATCH])).encode())
-        last = cpu_seconds(process.pid)
+        last, moved = cpu_seconds(process.pid), time.monotonic()
         while time.monotonic() - moved < CROWD_QUIET_SECONDS:
             time.sleep(0.1)
             now = cpu_seconds(process.pid)
