@@ -102,6 +102,13 @@ class Stage:
                 self._news.clear()
                 await self._news.wait()
 
+    async def settle(self) -> None:
+        """Return once the actions are done with what they were about."""
+        for worker in self.acting.workers:
+            if worker._busy is not None:
+                await asyncio.wait({worker._busy})
+            assert worker.is_idle
+
     async def finish(self, *, keep: bool = False) -> None:
         for task in self.tasks:
             task.cancel()
@@ -182,6 +189,28 @@ def test_actions_stop_in_reverse_and_flush_rather_than_unban() -> None:
 
     play(part)
     assert stage.said[-4:] == ["unban 192.0.2.1", "flush", "stop 2", "stop 1"]
+
+
+def test_bans_that_all_end_at_once_are_flushed_where_that_can_be() -> None:
+    stage = Stage(KEEPS | {"actionflush": "flush"}, KEEPS)
+
+    async def part() -> None:
+        stage.start()
+        stage.acting.act([StartBan(ONE), StartBan(TWO)])
+        await stage.until(lambda: stage.said.count("ban 192.0.2.2") == 2)
+        await stage.settle()
+        stage.acting.act([EndBan(ONE, "operator"), EndBan(TWO, "operator")])
+        await stage.until(lambda: "flush" in stage.said and "unban 192.0.2.2" in stage.said)
+        await stage.settle()
+        stage.acting.act([StartBan(ONE), StartBan(TWO)])
+        await stage.until(lambda: stage.said.count("ban 192.0.2.2") == 4)
+        await stage.settle()
+        stage.acting.act([EndBan(ONE, "operator")])
+        await stage.until(lambda: stage.said.count("unban 192.0.2.1") == 3)
+        await stage.finish()
+
+    play(part)
+    assert stage.said.count("flush") == 2  # the second at the end
 
 
 def test_bans_that_are_to_stay_stay() -> None:

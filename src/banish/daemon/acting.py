@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from banish.daemon.orders import Order
 from banish.daemon.worker import LINE_LIMIT, Worker
+from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.decision import Decision, EndBan, ProlongBan, StartBan
 from banish.model.instant import Instant, Seconds
@@ -23,6 +24,9 @@ from banish.telemetry.happenings import (
 
 GATHERING_LIMIT = 10_000
 """Orders that wait for actions of ours that only tell: a slow one takes all at once then."""
+
+FLUSH_BANS = 2
+"""So many bans that end at once, and are all that an action holds, are flushed."""
 
 CHECK_PAUSE = Seconds(3)
 """A subject that fails so long after its ban was not kept out; checks are so far apart."""
@@ -60,12 +64,33 @@ class Acting:
 
     def act(self, decisions: Sequence[Decision]) -> None:
         """Order what the firewall has done to be done by the actions, too; never waits."""
+        flushed = self._flush(decisions)
         for decision in decisions:
             workers = self._jails.get(decision.ban.jail)
             if workers:
                 order = _order(decision)
                 for worker in workers:
-                    worker.put(order)
+                    if worker not in flushed:
+                        worker.put(order)
+
+    def _flush(self, decisions: Sequence[Decision]) -> set[Worker]:
+        """Have the actions flushed of which *decisions* end all bans, and return them."""
+        ended: dict[str, dict[Subject, Ban]] = {}
+        others: set[str] = set()
+        for decision in decisions:
+            if isinstance(decision, EndBan):
+                ended.setdefault(decision.ban.jail, {})[decision.ban.subject] = decision.ban
+            else:
+                others.add(decision.ban.jail)
+        flushed: set[Worker] = set()
+        for jail, bans in ended.items():
+            if len(bans) < FLUSH_BANS or jail in others:
+                continue
+            for worker in self._jails.get(jail, ()):
+                if worker.holds_only(bans):
+                    worker.put(Order("flush", next(iter(bans.values()))))
+                    flushed.add(worker)
+        return flushed
 
     def hear(self, happening: Happening) -> None:
         """Have the actions of a jail checked when somebody they keep out fails again."""

@@ -14,7 +14,8 @@ import msgspec
 from banish.model.address import Subject
 from banish.model.ban import Ban
 
-Kind = Literal["ban", "unban", "prolong", "check"]
+Kind = Literal["ban", "unban", "prolong", "check", "flush"]
+"""``flush``: let everybody in whom the action holds, at once if it knows how."""
 
 
 class Order(msgspec.Struct, frozen=True):

@@ -5,7 +5,7 @@ A ban that an action failed at which keeps subjects out is tried again until its
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 from banish.daemon.orders import Line, Order
 from banish.errors import ActionError
@@ -69,6 +69,16 @@ class Worker:
 
     def __len__(self) -> int:
         return len(self._line) + len(self._missed)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits for the action, and it does nothing."""
+        return len(self._line) == 0 and (self._busy is None or self._busy.done())
+
+    def holds_only(self, bans: Collection[Subject]) -> bool:
+        """Whether nothing waits, and it holds some of *bans* and nobody else."""
+        held, missed = self.action.held.keys(), self._missed.keys()
+        return self.is_idle and bool(held) and all(each in bans for each in (*held, *missed))
 
     def put(self, order: Order) -> None:
         """Give an order; never waits."""
@@ -139,7 +149,7 @@ class Worker:
 
     async def _do(self, order: Order) -> None:
         action, ban = self.action, order.ban
-        if order.kind != "check":
+        if order.kind not in ("check", "flush"):
             self._missed.pop(ban.subject, None)
         match order.kind:
             case "ban":
@@ -151,6 +161,9 @@ class Worker:
                 await self._try(lambda: action.unban(ban))
             case "prolong":
                 await self._try(lambda: action.prolong(ban, restored=order.restored))
+            case "flush":
+                self._missed.clear()
+                await self._release()
             case "check":
                 action.was_repaired = False
                 await self._try(action.check)
