@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from banish.model.settings import (
     LogPath,
     Settings,
 )
-from banish.model.status import JailStatus, ServerStatus
+from banish.model.status import EnforcementTruth, JailStatus, ServerStatus
 from banish.testing.operations import MemoryOperations, serving
 
 Captured = pytest.CaptureFixture[str]
@@ -132,6 +133,7 @@ def test_a_host_that_lacks_nothing_is_0(tree: Path, tmp_path: Path, capsys: Capt
         assert main(["doctor", "-c", str(tree), "--state", str(tmp_path)]) == 0
     out = capsys.readouterr().out
     assert "runs as pid 1" in out
+    assert re.search(r"bans +\d+ wanted, \d+ enforced\n", out)
     assert out.endswith("Ready.\n")
 
 
@@ -152,6 +154,23 @@ def test_rules_in_quarantine_are_told_with_the_cure(
     out = capsys.readouterr().out
     assert "failregex 2 is off, it takes too long" in out
     assert "banish check" in out
+
+
+class Lacking(MemoryOperations):
+    """A server whose firewall lacks a ban, after three repairs."""
+
+    async def status(self) -> ServerStatus:
+        truth = EnforcementTruth("memory", wanted=2, enforced=1, repairs=3)
+        return msgspec.structs.replace(await super().status(), enforcement=truth)
+
+
+def test_bans_that_the_firewall_lacks_are_told(
+    tree: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    (tmp_path / "app.log").write_text("")
+    with serving(tmp_path / "banish.sock", Lacking()):
+        assert main(["doctor", "-c", str(tree), "--state", str(tmp_path)]) == 1
+    assert "1 of 2 bans are not in the kernel" in capsys.readouterr().out
 
 
 def test_what_keeps_banish_from_working_is_1_with_its_cure(

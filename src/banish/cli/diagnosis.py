@@ -13,11 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from banish.cli import health
 from banish.cli.wording import plural
 from banish.config.jails import has_journal
 from banish.control.client import Client
 from banish.errors import ControlError
 from banish.model.settings import JailSettings, ServerSettings, Settings
+from banish.model.status import ServerStatus
 
 State = Literal["good", "note", "bad"]
 """``note``: works, and may not be what was meant."""
@@ -167,9 +169,19 @@ def _server(server: ServerSettings) -> Iterator[Finding]:
             yield Finding("server", "note", error.what, error.cure)
     else:
         yield Finding("server", "good", f"runs as pid {status.pid}")
+        yield _enforced(status)
         for jail in status.jails:
             for rule in jail.quarantined:
                 yield Finding(f"jail {jail.name}", "bad", rule, "banish check")
+
+
+def _enforced(status: ServerStatus) -> Finding:
+    """Return whether the firewall holds the bans that it should."""
+    trouble, truth = health.of_firewall(status), status.enforcement
+    if trouble is not None:
+        return Finding("bans", "bad", trouble.what, trouble.cure or "banish status")
+    repairs = f", {truth.repairs} repairs so far" if truth.repairs else ""
+    return Finding("bans", "good", f"{truth.wanted} wanted, {truth.enforced} enforced{repairs}")
 
 
 def _mail(settings: Settings) -> Iterator[Finding]:
