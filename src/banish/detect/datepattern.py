@@ -297,6 +297,16 @@ def _template(pattern: str, *, weight: float = 1.0) -> Template:
         ValueError: A percent sign starts no directive.
 
     """
+    name, regex, is_fixed = _written(pattern)
+    return Template(pattern, name, regex, is_fixed=is_fixed, weight=weight)
+
+
+@functools.lru_cache(maxsize=512)
+def _written(pattern: str) -> tuple[str, str, bool]:
+    """Return *pattern* in words, as a regular expression, and whether that is fixed.
+
+    The same few stand in the lists of all jails.
+    """
     text, begin, end = pattern, "word", True
     if text.startswith(_UNBOUND_TAG):
         text, begin, end = text.removeprefix(_UNBOUND_TAG), "", False
@@ -312,24 +322,24 @@ def _template(pattern: str, *, weight: float = 1.0) -> Template:
             # nsd(8) puts the seconds into brackets at the beginning of the line.
             inner = rf"((?P<square>(?<=^\[))?{stamp})(?(square)(?=\]))"
             regex, is_fixed = _bound(inner, "line", end=True)
-            return Template(pattern, _LINE_TAG + name, regex, is_fixed=is_fixed, weight=weight)
+            return _LINE_TAG + name, regex, is_fixed
         inner = (
             rf"((?:^|(?P<square>(?<=^\[))|(?P<audit>(?<=\baudit\()))(?:{stamp}))"
             r"(?(square)(?=\]))(?(audit)(?=:\d+\)))"
         )
         regex, is_fixed = _bound(inner, "", end=True)
-        return Template(pattern, name, regex, is_fixed=is_fixed, weight=weight)
+        return name, regex, is_fixed
     if keyword.removeprefix("^") == "TAI64N":
         regex, is_fixed = _bound(f"({_TAI})", "line" if at_line else "", end=True)
         name = _LINE_TAG + "TAI64N" if at_line else "TAI64N"
-        return Template(pattern, name, regex, is_fixed=is_fixed, weight=weight)
+        return name, regex, is_fixed
     name, regex = _substitute(text)
     if _EPOCH_TAG.search(regex):
         regex = "(" + _EPOCH_TAG.sub(_epoch_of, regex) + ")"
     regex, is_fixed = _bound(regex, begin, end=end)
     if begin == "line":
         name = _LINE_TAG + name
-    return Template(pattern, name, regex, is_fixed=is_fixed, weight=weight)
+    return name, regex, is_fixed
 
 
 def _epoch_of(found: "re.Match[str]") -> str:
