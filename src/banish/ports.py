@@ -10,6 +10,7 @@ from typing import Protocol
 from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.decision import Decision
+from banish.model.deed import Deed
 from banish.model.instant import Instant, Seconds
 from banish.model.record import Batch, Position
 from banish.model.settings import ActionSettings, Enforcement
@@ -293,6 +294,10 @@ class Operations(Protocol):
 
         Those in force come first; among them are bans of networks around it.
         """
+        ...
+
+    async def deeds(self, subject: Subject) -> Sequence[Deed]:
+        """Return what actions did about *subject* of late, oldest first."""
         ...
 
     async def stop(self) -> None:

@@ -10,6 +10,7 @@ from banish.cli import main
 from banish.errors import EnforceError
 from banish.model.address import parse_subject
 from banish.model.ban import Ban
+from banish.model.deed import Deed
 from banish.model.failure import Evidence
 from banish.model.instant import Instant
 from banish.model.settings import Place, Problem
@@ -178,6 +179,26 @@ def test_a_firewall_that_fails_is_1_with_its_words(
         1,
         "banish: no nftables\n    apt install nftables\n",
     )
+
+
+def test_why_tells_what_actions_did(
+    state: str, operations: MemoryOperations, capsys: Captured
+) -> None:
+    operations.in_force["sshd", ATTACKER] = Ban("sshd", ATTACKER, since=NOON, until=None)
+    operations.done = [
+        Deed(NOON, "sshd", "mail", "ban", ATTACKER, "no \x1b[2Jserver"),
+        Deed(NOON, "sshd", "hostsdeny", "ban", ATTACKER),
+        Deed(NOON, "sshd", "hostsdeny", "ban", parse_subject("192.0.2.99")),
+    ]
+    _, text = ask(capsys, "why", "192.0.2.1", "--state", state)
+    assert "sshd: mail ban failed: no \\x1b[2Jserver" in text
+    assert text.count("sshd: hostsdeny ban done") == 1
+    assert main(["why", "192.0.2.1", "--state", state, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [(deed["action"], deed["trouble"]) for deed in document["actions"]] == [
+        ("mail", "no \x1b[2Jserver"),
+        ("hostsdeny", ""),
+    ]
 
 
 def test_why_tells_the_evidence_and_the_way_back(

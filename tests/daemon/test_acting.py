@@ -213,6 +213,30 @@ def test_bans_that_all_end_at_once_are_flushed_where_that_can_be() -> None:
     assert stage.said.count("flush") == 2  # the second at the end
 
 
+def test_what_actions_did_is_known_for_a_while() -> None:
+    stage = Stage(KEEPS, TELLS)
+    stage.fails = {"tell 192.0.2.1"}
+
+    async def part() -> None:
+        stage.start()
+        stage.acting.act([StartBan(ONE), StartBan(TWO), EndBan(ONE, "operator")])
+        await stage.until(
+            lambda: "unban 192.0.2.1" in stage.said and "tell 192.0.2.2" in stage.said
+        )
+        await stage.finish()
+
+    play(part)
+    did = [(deed.action, deed.kind, deed.trouble) for deed in stage.acting.deeds(ONE.subject)]
+    what = "actionban for 192.0.2.1 failed with exit code 1; the command: tell <ip>"
+    assert sorted(did) == [
+        ("a0", "ban", ""),
+        ("a0", "unban", ""),
+        ("a1", "ban", what),
+        ("a1", "unban", ""),
+    ]
+    assert stage.acting.deeds(parse_subject("192.0.2.9")) == ()
+
+
 def test_bans_that_are_to_stay_stay() -> None:
     stage = Stage(KEEPS, TELLS | {"actionstart": "open", "actionstop": "close"})
 

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 from banish.cli.documents import evidence_document
 from banish.cli.places import client
-from banish.cli.rendering import Page, Styled, dim, print_json, strong, warn
+from banish.cli.rendering import Cell, Page, Styled, bad, dim, print_json, strong, warn
 from banish.cli.wording import ago, clock, left, ordinal, plural
 from banish.model.address import parse_subject
 from banish.model.ban import Ban
+from banish.model.deed import Deed
 from banish.model.instant import Instant
 
 EXAMPLE = """examples:
@@ -27,7 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Show every ban of the subject, newest first; 1 if there is none."""
-    bans = client(options).why(options.subject)
+    server = client(options)
+    bans = server.why(options.subject)
+    deeds = server.deeds(options.subject) if bans else ()
     now = Instant(time.time())
     subject = str(parse_subject(options.subject))
     in_force = [ban for ban in bans if end_of(ban, now) is None]
@@ -38,10 +41,22 @@ def run(options: argparse.Namespace) -> int:
                 "banned": bool(in_force),
                 "bans": [evidence_document(ban) for ban in bans],
                 "undo": [undo(ban) for ban in in_force],
+                "actions": [
+                    {
+                        "at": deed.at,
+                        "jail": deed.jail,
+                        "action": deed.action,
+                        "did": deed.kind,
+                        "trouble": deed.trouble,
+                    }
+                    for deed in deeds
+                ],
             }
         )
     else:
-        show(Page(), subject, bans, now)
+        page = Page()
+        show(page, subject, bans, now)
+        show_deeds(page, deeds[-DEEDS_SHOWN:])
     return 0 if bans else 1
 
 
@@ -66,6 +81,22 @@ def show(page: Page, subject: str, bans: Sequence[Ban], now: Instant) -> None:
         if number:
             page.line()
         _show_ban(page, subject, ban, now)
+
+
+DEEDS_SHOWN = 20
+"""The newest of what actions did are shown."""
+
+
+def show_deeds(page: Page, deeds: Sequence[Deed]) -> None:
+    """Tell what actions did, and what they failed with."""
+    if not deeds:
+        return
+    page.line()
+    page.line(dim("actions"))
+    for deed in deeds:
+        came_to: Cell = bad(f"failed: {deed.trouble}") if deed.trouble else "done"
+        what = f"  {deed.jail}: {deed.action} {deed.kind} "
+        page.line(dim(clock(deed.at)), what, came_to, indent=2)
 
 
 _ENDINGS = {

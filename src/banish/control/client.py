@@ -11,6 +11,8 @@ from banish.control.messages import (
     BanRequest,
     BansReply,
     BansRequest,
+    DeedsReply,
+    DeedsRequest,
     DoneReply,
     ErrorReply,
     ProtocolError,
@@ -26,6 +28,7 @@ from banish.control.messages import (
 )
 from banish.errors import BanishError, ControlError, RequestError
 from banish.model.ban import Ban
+from banish.model.deed import Deed
 from banish.model.instant import Seconds
 from banish.model.status import ServerStatus
 
@@ -84,6 +87,13 @@ class Client:
     def why(self, subject: str) -> Sequence[Ban]:
         """Return the bans of *subject*, past and present, newest first."""
         return self._bans(WhyRequest(subject))
+
+    def deeds(self, subject: str) -> Sequence[Deed]:
+        """Return what actions did about *subject* of late, oldest first."""
+        reply = next(self._ask(DeedsRequest(subject)))
+        if not isinstance(reply, DeedsReply):
+            raise self._nonsense()
+        return reply.deeds
 
     def stop(self) -> None:
         """Ask the server to stop."""

@@ -16,6 +16,7 @@ import msgspec
 
 from banish.model.ban import Ban
 from banish.model.codec import from_json, to_json
+from banish.model.deed import Deed
 from banish.model.instant import Seconds
 from banish.model.status import ServerStatus
 
@@ -27,6 +28,9 @@ LINE_LIMIT_BYTES = 1_048_576
 
 SUBJECTS_LIMIT = 10_000
 """Most subjects in one request; a client splits what is more."""
+
+DEEDS_IN_A_REPLY = 200
+"""The newest; one takes some 500 bytes at most."""
 
 BANS_IN_A_LINE = 500
 """About 200 KB of JSON where each ban carries no evidence."""
@@ -66,11 +70,25 @@ class WhyRequest(msgspec.Struct, frozen=True, tag_field="ask", tag="why"):
     subject: str
 
 
+class DeedsRequest(msgspec.Struct, frozen=True, tag_field="ask", tag="deeds"):
+    """What have actions done about this of late?"""
+
+    subject: str
+
+
 class StopRequest(msgspec.Struct, frozen=True, tag_field="ask", tag="stop"):
     """End the server."""
 
 
-Request = StatusRequest | BansRequest | BanRequest | UnbanRequest | WhyRequest | StopRequest
+Request = (
+    StatusRequest
+    | BansRequest
+    | BanRequest
+    | UnbanRequest
+    | WhyRequest
+    | DeedsRequest
+    | StopRequest
+)
 
 
 class StatusReply(msgspec.Struct, frozen=True, tag_field="say", tag="status"):
@@ -85,6 +103,12 @@ class BansReply(msgspec.Struct, frozen=True, tag_field="say", tag="bans"):
     bans: tuple[Ban, ...]
     more: bool = False
     """Whether another line of the same answer follows."""
+
+
+class DeedsReply(msgspec.Struct, frozen=True, tag_field="say", tag="deeds"):
+    """What actions did, oldest first, the newest if there are many."""
+
+    deeds: tuple[Deed, ...]
 
 
 class DoneReply(msgspec.Struct, frozen=True, tag_field="say", tag="done"):
@@ -106,7 +130,7 @@ class ErrorReply(msgspec.Struct, frozen=True, tag_field="say", tag="error"):
     """Whether asking again later may help."""
 
 
-Reply = StatusReply | BansReply | DoneReply | ErrorReply
+Reply = StatusReply | BansReply | DeedsReply | DoneReply | ErrorReply
 
 
 class _Asked(msgspec.Struct, frozen=True):

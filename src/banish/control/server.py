@@ -20,11 +20,14 @@ from typing import NamedTuple
 from banish.control.address import short_name
 from banish.control.messages import (
     BANS_IN_A_LINE,
+    DEEDS_IN_A_REPLY,
     LINE_LIMIT_BYTES,
     SUBJECTS_LIMIT,
     BanRequest,
     BansReply,
     BansRequest,
+    DeedsReply,
+    DeedsRequest,
     DoneReply,
     ErrorReply,
     ProtocolError,
@@ -290,6 +293,9 @@ class ControlServer:
         try:
             if isinstance(request, StatusRequest):
                 yield StatusReply(await self._operations.status())
+            elif isinstance(request, DeedsRequest):
+                deeds = await self._operations.deeds(parse_subject(request.subject))
+                yield DeedsReply(tuple(deeds[-DEEDS_IN_A_REPLY:]))
             elif isinstance(request, StopRequest):
                 await self._operations.stop()
                 yield DoneReply()

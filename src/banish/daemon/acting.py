@@ -7,6 +7,8 @@ not hear of is told.
 """
 
 import asyncio
+import functools
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 
 from banish.daemon.orders import Order
@@ -14,6 +16,7 @@ from banish.daemon.worker import LINE_LIMIT, Worker
 from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.decision import Decision, EndBan, ProlongBan, StartBan
+from banish.model.deed import TROUBLE_LIMIT_CHARACTERS, Deed, DeedKind
 from banish.model.instant import Instant, Seconds
 from banish.ports import Action, Clock
 from banish.telemetry.happenings import (
@@ -27,6 +30,9 @@ GATHERING_LIMIT = 10_000
 
 FLUSH_BANS = 2
 """So many bans that end at once, and are all that an action holds, are flushed."""
+
+DEEDS_LIMIT = 5_000
+"""What actions did last, for whoever asks why; some 2 MB if all of it failed."""
 
 CHECK_PAUSE = Seconds(3)
 """A subject that fails so long after its ban was not kept out; checks are so far apart."""
@@ -47,11 +53,32 @@ class Acting:
         self._emit = emit
         self._clock = clock
         self._jails = {
-            jail: [Worker(action, emit=emit, limit=_limit(action, limit)) for action in found]
+            jail: [
+                Worker(
+                    action,
+                    emit=emit,
+                    limit=_limit(action, limit),
+                    on_deed=functools.partial(self._note_deed, jail, action.settings.actname),
+                )
+                for action in found
+            ]
             for jail, found in actions.items()
             if found
         }
         self._checked_at: dict[str, Instant] = {}
+        self._deeds: deque[Deed] = deque(maxlen=DEEDS_LIMIT)
+
+    def _note_deed(
+        self, jail: str, action: str, kind: DeedKind, subject: Subject, trouble: str
+    ) -> None:
+        # The first line of a trouble says what; the cure below it is for `status`.
+        what = trouble.partition("\n")[0][:TROUBLE_LIMIT_CHARACTERS]
+        what = what.encode("utf-8", "replace").decode("utf-8")
+        self._deeds.append(Deed(self._clock(), jail, action, kind, subject, what))
+
+    def deeds(self, subject: Subject) -> tuple[Deed, ...]:
+        """Return what actions did about *subject*, oldest first, as far as still known."""
+        return tuple(deed for deed in self._deeds if deed.subject == subject)
 
     @property
     def workers(self) -> Iterator[Worker]:

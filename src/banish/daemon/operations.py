@@ -12,6 +12,7 @@ from banish.daemon.supervisor import Supervisor
 from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.decision import EndBan
+from banish.model.deed import Deed
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import Settings
 from banish.model.status import JailStatus, ServerStatus, SourceHealth
@@ -177,6 +178,10 @@ class ServerOperations:
             return in_force
         past = await store.history(limit=WHY_LIMIT, subject=subject)
         return in_force + [ban for ban in past if (ban.jail, ban.since) not in known]
+
+    async def deeds(self, subject: Subject) -> Sequence[Deed]:
+        """Return what actions did about *subject* of late, oldest first."""
+        return self._acting.deeds(subject)
 
     async def stop(self) -> None:
         """Ask the server to stop; returns at once."""

@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, Collection
 from banish.daemon.orders import Line, Order
 from banish.errors import ActionError
 from banish.model.address import Subject
+from banish.model.ban import Ban
+from banish.model.deed import DeedKind
 from banish.model.instant import Seconds
 from banish.ports import Action
 from banish.telemetry.happenings import (
@@ -39,6 +41,10 @@ STOP_SPAN = Seconds(5)
 """How long an action may take to stop when the server does."""
 
 
+OnDeed = Callable[[DeedKind, Subject, str], None]
+"""Takes what was done to whom, and what it failed with, if it did."""
+
+
 class Worker:
     """Works through the orders of one action; `run` is its task."""
 
@@ -49,6 +55,7 @@ class Worker:
         emit: Emit,
         limit: int = LINE_LIMIT,
         retry_pause: Seconds = RETRY_PAUSE,
+        on_deed: OnDeed = lambda _kind, _subject, _trouble: None,
     ) -> None:
         self.action = action
         self.name = f"action {action.settings.actname} of {action.jail}"
@@ -57,6 +64,7 @@ class Worker:
         self.cure = ""
         """What the operator can do about it, where that is known."""
         self._emit = emit
+        self._on_deed = on_deed
         self._line = Line(keeps_all=action.settings.is_enforcing, limit=limit)
         self._retry_pause = retry_pause
         self._retry_at = 0.0
@@ -154,13 +162,16 @@ class Worker:
         match order.kind:
             case "ban":
                 is_done = await self._try(lambda: action.ban(ban, restored=order.restored))
+                self._tell_deed("ban", ban, is_done=is_done)
                 if not is_done and action.settings.is_enforcing:
                     self._missed[ban.subject] = order
                     self._retry_at = self._time() + self._retry_pause
             case "unban":
-                await self._try(lambda: action.unban(ban))
+                is_done = await self._try(lambda: action.unban(ban))
+                self._tell_deed("unban", ban, is_done=is_done)
             case "prolong":
-                await self._try(lambda: action.prolong(ban, restored=order.restored))
+                is_done = await self._try(lambda: action.prolong(ban, restored=order.restored))
+                self._tell_deed("prolong", ban, is_done=is_done)
             case "flush":
                 self._missed.clear()
                 await self._release()
@@ -174,6 +185,9 @@ class Worker:
             for held in list(action.held.values()):
                 if held.subject != ban.subject or order.kind == "check":
                     await self._try(lambda held=held: action.reban(held))  # type: ignore[misc]
+
+    def _tell_deed(self, kind: DeedKind, ban: Ban, *, is_done: bool) -> None:
+        self._on_deed(kind, ban.subject, "" if is_done else self.trouble)
 
     async def _try(self, work: Callable[[], Awaitable[object]], *, is_proof: bool = False) -> bool:
         """Do *work*; tell whether it succeeded, and the log when that changes.

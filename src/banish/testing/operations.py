@@ -16,6 +16,7 @@ from banish.control.server import ControlServer
 from banish.errors import BanishError, RequestError
 from banish.model.address import Subject
 from banish.model.ban import Ban
+from banish.model.deed import Deed
 from banish.model.instant import Instant, Seconds
 from banish.model.status import EnforcementTruth, JailStatus, ServerStatus
 from banish.policy.networks import NetworkTable
@@ -37,6 +38,7 @@ class MemoryOperations:
         self.bantime = bantime
         self.in_force: dict[tuple[str, Subject], Ban] = {}
         self.past: list[Ban] = []
+        self.done: list[Deed] = []
         self.stops = 0
         self.trouble: BanishError | None = None
         """Raised by every operation, where it is set."""
@@ -119,6 +121,11 @@ class MemoryOperations:
         self._check(None)
         held = [ban for ban in reversed(self.in_force.values()) if _covers(ban.subject, subject)]
         return held + [ban for ban in reversed(self.past) if ban.subject == subject]
+
+    async def deeds(self, subject: Subject) -> Sequence[Deed]:
+        """Return those of `done` that are about *subject*."""
+        self._check(None)
+        return [deed for deed in self.done if deed.subject == subject]
 
     async def stop(self) -> None:
         """Count that somebody asked."""
