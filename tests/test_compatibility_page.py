@@ -36,6 +36,7 @@ TESTS = {
     "`backend = systemd": "config/test_journal.py::test_what_cannot_be_had_is_told_with_its_cure",
     "more than 1,000": "daemon/test_enforcing.py::test_many_restored_bans_are_told_as_one",
     "banning [networks]": "config/test_networks.py::test_in_a_tree_of_its_own_every_address_counts",
+    "the [lock-out guard]": "config/test_guarding.py::test_in_a_tree_of_its_own_nobody_is_guarded",
     "a line that keeps a regex": "compat/test_hostile_lines.py::test_hostile_lines_delay_no_other",
     "actions written in Python": "enforce/python/test_python_action.py::test_an_action_that_hangs",
     "formulas": "policy/test_formula.py::test_what_is_no_formula_is_refused",

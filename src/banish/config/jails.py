@@ -12,6 +12,7 @@ from banish.config.arguments import parse_spec
 from banish.config.checks import check_escalation, check_filter
 from banish.config.definition import EARLY_OPTIONS, Definition
 from banish.config.filters import check_tags, define_filter, find_filter, read_filter
+from banish.config.guarding import read_guard
 from banish.config.ignoring import to_ignorecache, to_ignorecommand
 from banish.config.interpolate import Merged, Scope
 from banish.config.journal import to_journal
@@ -222,6 +223,7 @@ def _settings(jail: Jail) -> JailSettings:
         reading.take("backend", lambda text: to_journal(text, problems), JournalPlace()),
         networks=read_networks(reading, actions.settings),
         cutconnections=flag("cutconnections"),
+        guard=read_guard(reading),
     )
 
 

@@ -18,6 +18,7 @@ from banish.daemon.cutting import Cutting
 from banish.daemon.enforcing import Enforcing
 from banish.daemon.exempt import EXEMPT_KEEP_FAILURE, Exemptions, IgnoreCommands
 from banish.daemon.facts import ServerFacts
+from banish.daemon.guarding import Guarding
 from banish.daemon.host import notify_systemd, on_signals, pid_file
 from banish.daemon.jails import Jails
 from banish.daemon.operations import ServerOperations
@@ -26,6 +27,7 @@ from banish.daemon.supervisor import Supervisor
 from banish.daemon.watchdog import Watchdog
 from banish.errors import ConfigError, StoreError
 from banish.model.decision import Decision
+from banish.model.failure import Failure
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import ServerSettings, Settings
 from banish.model.snapshot import Memory
@@ -161,6 +163,13 @@ async def _serve(settings: Settings, options: RunOptions, log: Log) -> int:
     return 0
 
 
+async def _spare(
+    guarding: Guarding, commands: IgnoreCommands, failures: Sequence[Failure], now: Instant
+) -> Sequence[Failure]:
+    """Have everybody asked about *failures* who may spare somebody."""
+    return await commands.ask(await guarding.fresh(failures, now), now)
+
+
 class Server:
     """All parts of one running server."""
 
@@ -182,6 +191,7 @@ class Server:
             emit_every=self.emit.every,
             on_due=self._due_changed.set,
         )
+        self._guarding = Guarding(settings, self._exempt.lists, emit=self.emit, clock=clock)
         commands = IgnoreCommands(settings, self._jails.policies, emit=self.emit)
         self._acting = build.acting(
             settings,
@@ -211,7 +221,7 @@ class Server:
                 resolver=self._resolver,
                 emit=self.emit,
                 clock=clock,
-                spare=commands.ask,
+                spare=functools.partial(_spare, self._guarding, commands),
                 prefilter=patterns.prefilter,
                 watchdog=watchdog,
             )
@@ -246,6 +256,7 @@ class Server:
         for problem in self.settings.problems:
             self.emit(WarningGiven(part="configuration", what=str(problem)))
         await self._exempt.start()
+        await self._guarding.refresh(jail.name for jail in self.settings.jails)
         memory = await self._load()
         bans = self._jails.restore(memory, self._clock())
         await self._enforcing.begin(
@@ -264,6 +275,8 @@ class Server:
         self._supervisor.start("unbans", self._keep_time)
         self._supervisor.start("exempt names", lambda: self._exempt.keep_names(self._review))
         self._supervisor.start("exempt lists", lambda: self._exempt.keep_lists(self._review))
+        if self._guarding.is_wanted:
+            self._supervisor.start("guard", self._guarding.run)
         self._supervisor.start("housekeeping", self._keep_house)
         for pipeline in self._pipelines:
             pipeline.resume(memory.positions)

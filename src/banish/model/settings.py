@@ -185,6 +185,21 @@ class Networks(msgspec.Struct, frozen=True):
     """How long; 0: as the jail bans. Below zero: without end."""
 
 
+GUARDED = ("gateways", "resolvers", "logins")
+"""What the lock-out guard can spare."""
+
+
+class GuardSettings(msgspec.Struct, frozen=True):
+    """The lock-out guard of a jail: who is not banned since it would lock somebody out."""
+
+    spares: tuple[str, ...] = ()
+    """Some of `GUARDED`; empty: the guard is off."""
+    time: Seconds = Seconds(0)
+    """How long an address is spared after a login from it was seen last."""
+    groups: tuple[str, ...] = ()
+    """Only logins of accounts in one of these count; empty: of all accounts."""
+
+
 class JournalPlace(msgspec.Struct, frozen=True):
     """Which journal ``backend = systemd[...]`` reads."""
 
@@ -226,6 +241,7 @@ class JailSettings(msgspec.Struct, frozen=True):
     networks: Networks = Networks()
     cutconnections: bool = False
     """Whether the connections of a peer end as its ban begins."""
+    guard: GuardSettings = GuardSettings()
 
     @property
     def uses_ledger(self) -> bool:

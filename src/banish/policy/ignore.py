@@ -11,7 +11,7 @@ it never does.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from banish.model.address import Subject, parse_address
 from banish.policy.addresslist import AddressList, as_name
@@ -44,6 +44,8 @@ class IgnoreList:
         self._files: dict[str, AddressList] = {}
         self._answers: dict[str, frozenset[Subject]] = {}
         self._own = frozenset(own)
+        self._guards: dict[Subject, str] = {}
+        self._guarded = _Covered()
         self._written = _Covered()
         self._verdicts: dict[Subject, str | None] = {}
         for entry in entries:
@@ -113,6 +115,23 @@ class IgnoreList:
         self._own = found
         self._gather()
         return True
+
+    def set_guarded(self, reasons: Mapping[Subject, str]) -> None:
+        """Set whom the lock-out guard spares, and why, in place of those before."""
+        if self._guards != reasons:
+            self._guards = dict(reasons)
+            self._guarded = _Covered()
+            for subject, reason in reasons.items():
+                self._guarded.add(subject, reason)
+
+    def guards(self, subject: Subject) -> str | None:
+        """Return why *subject* must not be banned anew though it is not exempt, or None.
+
+        A ban in force stays: a login must not lift what somebody has deserved.
+        """
+        if not self._guards or not subject.is_enforceable:
+            return None
+        return self._guarded.around(subject) or self._guarded.inside(subject)
 
     def exempts(self, subject: Subject) -> str | None:
         """Return why *subject* must not be banned, or None if it may be.

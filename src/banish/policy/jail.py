@@ -195,6 +195,8 @@ class JailPolicy:
         found = self.ignored.exempts(failure.subject)
         if found is None and failure.address is not None:
             found = self.ignored.exempts(failure.address)
+        if found is None:
+            found = self.ignored.guards(failure.address or failure.subject)
         if found is None and is_too_wide(failure.subject):
             found = TOO_WIDE
         return found or failure.spared or None
@@ -275,6 +277,13 @@ class JailPolicy:
                 f"{subject} must not be banned: {exempt}",
                 where=where,
                 cure="take it out of the jail's ignoreip (or set ignoreself = false) and reload",
+            )
+        guarded = self.ignored.guards(subject)
+        if guarded is not None:
+            raise RequestError(
+                f"{subject} must not be banned: {guarded}",
+                where=where,
+                cure="end that login and wait for guard.time, or set guard = none and restart",
             )
         if lasts is not None and not lasts:
             raise RequestError(

@@ -145,7 +145,7 @@ class Widening:
         return None if length is None else network_of(subject, length)
 
     def _spares(self, network: Subject, now: Instant) -> str | None:
-        by = self._ignored.exempts(network)
+        by = self._ignored.exempts(network) or self._ignored.guards(network)
         if by is None and self._shields.covers(network, now):
             by = SHIELD
         return by

@@ -1,0 +1,157 @@
+"""Keeps the lock-out guard fresh: who is logged in, and what this host cannot do without.
+
+Before failures are judged, who is logged in is looked up again, in a thread and
+with a time limit, so that an operator who has just come in is spared. Looking
+takes some milliseconds, and under a flood of failures a twentieth of the time.
+"""
+
+import asyncio
+import grp
+import pwd
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from banish.model.address import Subject
+from banish.model.failure import Failure
+from banish.model.instant import Instant, Seconds
+from banish.model.settings import JailSettings, Settings
+from banish.policy.guard import Login, RecentLogins
+from banish.policy.ignore import IgnoreList
+from banish.resolve.gateways import gateways, resolvers
+from banish.resolve.logins import live_logins
+from banish.resolve.workers import Workers
+from banish.telemetry.happenings import Emit, WarningGiven
+
+LOOK_PAUSE = 20
+"""A look counts for so many times as long as it took, ..."""
+
+LOOK_PAUSE_LIMIT = Seconds(1)
+"""... and no longer than this."""
+
+LOOK_ANYWAY = Seconds(15)
+"""A look is taken so often without failures, so that short sessions are seen too."""
+
+LOOK_LIMIT = Seconds(2)
+"""A host that cannot list its processes in this time is judged on what was seen before."""
+
+
+class Facts:
+    """Where facts come from; a test says others."""
+
+    def __init__(
+        self,
+        logins: Callable[[], Sequence[Login]] = live_logins,
+        gateways: Callable[[], Iterable[Subject]] = gateways,
+        resolvers: Callable[[], Iterable[Subject]] = resolvers,
+        accounts: Callable[[str], frozenset[str]] | None = None,
+    ) -> None:
+        self.logins = logins
+        self.gateways = gateways
+        self.resolvers = resolvers
+        self.accounts = accounts or members
+
+
+class Guarding:
+    """The guards of all jails that have one."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        lists: Mapping[str, IgnoreList],
+        *,
+        emit: Emit,
+        clock: Callable[[], Instant],
+        facts: Facts | None = None,
+    ) -> None:
+        self._jails = {jail.name: jail for jail in settings.jails if jail.guard.spares}
+        self._recent = {name: RecentLogins(jail.guard.time) for name, jail in self._jails.items()}
+        self._lists = lists
+        self._emit = emit
+        self._clock = clock
+        self._facts = facts or Facts()
+        self._workers = Workers(1)
+        self._look_again_at = 0.0
+        self._gate = asyncio.Lock()
+        self._is_late = False
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether any jail is guarded."""
+        return bool(self._jails)
+
+    async def refresh(self, jails: Iterable[str]) -> None:
+        """Make sure that what is known for *jails* is fresh."""
+        if self._jails.keys() & set(jails):
+            async with self._gate:
+                clock = asyncio.get_running_loop().time
+                began = clock()
+                if began >= self._look_again_at:
+                    await self._look()
+                    pause = min(LOOK_PAUSE * (clock() - began), LOOK_PAUSE_LIMIT)
+                    self._look_again_at = clock() + pause
+
+    async def fresh(self, failures: Sequence[Failure], _now: Instant) -> Sequence[Failure]:
+        """Return *failures* as they are, once it is known who must not be banned for them."""
+        await self.refresh({failure.jail for failure in failures})
+        return failures
+
+    async def run(self) -> None:
+        """Look for ever."""
+        while True:
+            await self.refresh(self._jails)
+            await asyncio.sleep(LOOK_ANYWAY)
+
+    async def _look(self) -> None:
+        try:
+            async with asyncio.timeout(LOOK_LIMIT):
+                found = await self._workers.run(self._gather)
+        except OSError:  # TimeoutError is one
+            if not self._is_late:
+                what = f"who is logged in could not be told within {LOOK_LIMIT:g} s"
+                self._emit(WarningGiven(part="guard", what=what))
+            self._is_late = True
+            return
+        self._is_late = False
+        now = self._clock()
+        for name, (fixed, logins) in found.items():
+            recent = self._recent[name]
+            recent.see(logins, now)
+            self._lists[name].set_guarded({**recent.spared(), **fixed})
+
+    def _gather(self) -> dict[str, tuple[dict[Subject, str], list[Login]]]:
+        spares = {what for jail in self._jails.values() for what in jail.guard.spares}
+        fixed: dict[str, dict[Subject, str]] = {}
+        if "gateways" in spares:
+            fixed["gateways"] = dict.fromkeys(self._facts.gateways(), "guard (gateway)")
+        if "resolvers" in spares:
+            fixed["resolvers"] = dict.fromkeys(self._facts.resolvers(), "guard (resolver)")
+        live = self._facts.logins() if "logins" in spares else ()
+        return {
+            name: (
+                {
+                    subject: reason
+                    for what in jail.guard.spares
+                    for subject, reason in fixed.get(what, {}).items()
+                },
+                self._counting(jail, live),
+            )
+            for name, jail in self._jails.items()
+        }
+
+    def _counting(self, jail: JailSettings, live: Sequence[Login]) -> list[Login]:
+        """Return those of *live* that spare somebody in *jail*."""
+        if "logins" not in jail.guard.spares:
+            return []
+        if not jail.guard.groups:
+            return list(live)
+        accounts = frozenset[str]().union(*map(self._facts.accounts, jail.guard.groups))
+        return [login for login in live if login.account in accounts]
+
+
+def members(group: str) -> frozenset[str]:
+    """Return the accounts in *group*, those whose first group it is too; none if it is unknown."""
+    try:
+        entry = grp.getgrnam(group)
+        first = {each.pw_name for each in pwd.getpwall() if each.pw_gid == entry.gr_gid}
+    except KeyError:
+        return frozenset()
+    return frozenset(entry.gr_mem) | first

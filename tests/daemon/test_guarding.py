@@ -1,0 +1,114 @@
+"""The guard's facts reach the jails that want them, and no flood of failures is felt."""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+
+from banish.daemon.guarding import Facts, Guarding, members
+from banish.model.address import parse_subject
+from banish.model.failure import Failure
+from banish.model.instant import Instant, Seconds
+from banish.model.settings import FilterSettings, GuardSettings, JailSettings, Settings
+from banish.policy.guard import Login
+from banish.policy.ignore import IgnoreList
+from banish.telemetry.happenings import Happening, WarningGiven
+
+HOME, GATEWAY = parse_subject("198.51.100.7"), parse_subject("192.0.2.254")
+ALL = ("gateways", "resolvers", "logins")
+
+
+class Desk:
+    """Jails ``j`` (with this guard) and ``k`` (with none), and made-up facts."""
+
+    def __init__(self, guard: GuardSettings, *, broken: bool = False) -> None:
+        self.looks = 0
+        self.told: list[Happening] = []
+        self.live = [Login(HOME, "alice")]
+        self.broken = broken
+        self.slow = 0.0
+        filters = FilterSettings("f")
+        jails = (JailSettings("j", filters, guard=guard), JailSettings("k", filters))
+        self.lists = {jail.name: IgnoreList() for jail in jails}
+        self.guarding = Guarding(
+            Settings("r", jails=jails),
+            self.lists,
+            emit=self.told.append,
+            clock=lambda: Instant(5),
+            facts=Facts(self.logins, lambda: [GATEWAY], list, lambda _group: frozenset({"root"})),
+        )
+
+    def logins(self) -> Sequence[Login]:
+        self.looks += 1
+        threading.Event().wait(self.slow)
+        if self.broken:
+            raise OSError("no")
+        return self.live
+
+    async def fails(self, jail: str, times: int = 1) -> None:
+        failure = Failure(jail, HOME, Instant(5))
+        for _ in range(times):
+            assert await self.guarding.fresh([failure], Instant(5)) == [failure]
+
+
+def test_facts_are_there_before_a_failure_is_judged_and_only_where_wanted() -> None:
+    async def story() -> None:
+        desk = Desk(GuardSettings(ALL))
+        await desk.fails("k")
+        assert desk.looks == 0
+        await desk.fails("j")
+        assert desk.lists["j"].guards(HOME) == "guard (ssh login of alice)"
+        assert desk.lists["j"].guards(GATEWAY) == "guard (gateway)"
+        assert desk.lists["k"].guards(HOME) is None
+
+    asyncio.run(story())
+
+
+def test_a_flood_of_failures_waits_for_one_look_not_for_one_each() -> None:
+    async def story() -> None:
+        desk = Desk(GuardSettings(ALL))
+        desk.slow = 0.01
+        await asyncio.gather(*(desk.fails("j") for _ in range(200)))
+        assert desk.looks < 20
+
+    asyncio.run(story())
+
+
+def test_only_accounts_of_the_groups_named_count() -> None:
+    async def story() -> None:
+        desk = Desk(GuardSettings(("logins",), Seconds(60), ("sudo",)))
+        desk.live.append(Login(GATEWAY, "root"))
+        await desk.fails("j")
+        assert desk.lists["j"].guards(HOME) is None
+        assert desk.lists["j"].guards(GATEWAY) == "guard (ssh login of root)"
+
+    asyncio.run(story())
+
+
+def test_without_logins_nobody_looks_for_them() -> None:
+    async def story() -> None:
+        desk = Desk(GuardSettings(("gateways",)))
+        await desk.fails("j")
+        assert desk.looks == 0
+        assert desk.lists["j"].guards(HOME) is None
+        assert desk.lists["j"].guards(GATEWAY) is not None
+
+    asyncio.run(story())
+
+
+def test_a_host_that_cannot_tell_is_judged_all_the_same_and_it_is_told() -> None:
+    async def story() -> None:
+        desk = Desk(GuardSettings(ALL), broken=True)
+        await desk.fails("j", 3)
+        assert [type(each) for each in desk.told] == [WarningGiven]
+
+    asyncio.run(story())
+
+
+def test_without_a_guard_there_is_nothing_to_do() -> None:
+    assert not Desk(GuardSettings()).guarding.is_wanted
+    assert Desk(GuardSettings(ALL)).guarding.is_wanted
+
+
+def test_a_group_has_those_whose_first_group_it_is() -> None:
+    assert "root" in members("root")
+    assert members("no-such-group-here") == frozenset()
