@@ -258,6 +258,28 @@ def test_an_action_that_hangs_is_ended_with_its_process(tmp_path: Path) -> None:
     assert not Path(f"/proc/{seen[0]}").exists()
 
 
+def test_a_call_that_was_cancelled_may_be_made_again(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, mood="hangs")
+
+    async def give_up() -> None:
+        stage.action.settings = msgspec.structs.replace(
+            stage.action.settings, arguments={"file": str(stage.file)}
+        )
+        task = asyncio.create_task(stage.action.ban(ban()))
+        await asyncio.sleep(0)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        end = time.monotonic() + 10
+        while not stage.action.held and time.monotonic() < end:
+            with contextlib.suppress(ActionError):
+                await stage.action.ban(ban())
+            await asyncio.sleep(0.01)
+
+    stage.play(stage.action.start, give_up)
+    assert stage.lines()[-2:] == ["ban 192.0.2.1 6 root 0", "stop"]
+
+
 def test_what_an_action_prints_does_not_get_into_its_line(tmp_path: Path) -> None:
     stage = Stage(tmp_path, mood="babbles")
     stage.play(stage.action.start, lambda: stage.action.ban(ban()))
