@@ -216,7 +216,7 @@ class JailSettings(msgspec.Struct, frozen=True):
     filter: FilterSettings
     logpaths: tuple[LogPath, ...] = ()
     backend: str = "auto"
-    """``auto``, ``pyinotify``, ``polling``, ``ledger`` or ``systemd``, with its arguments if any."""
+    """``auto``, ``pyinotify``, ``polling``, ``ledger``, or ``systemd`` with its arguments."""
     uses_journal: bool = False
     """Whether the lines come from the systemd journal rather than from files."""
     maxretry: int = 5
