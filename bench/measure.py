@@ -10,11 +10,11 @@ def tree(pid: int) -> list[int]:
     """Return *pid* and all its descendants that are alive."""
     found = [pid]
     for each in found:
-        for task in Path(f"/proc/{each}/task").glob("*/children"):
-            try:
+        try:
+            for task in Path(f"/proc/{each}/task").glob("*/children"):
                 found += [int(child) for child in task.read_text().split()]
-            except OSError:
-                continue
+        except OSError:  # it has just ended
+            continue
     return found
 
 

@@ -11,7 +11,8 @@ from banish.errors import EnforceError, StoreError
 from banish.model.address import Subject, parse_subject
 from banish.model.decision import EndBan, StartBan
 from banish.model.instant import Instant, Seconds
-from banish.model.snapshot import Memory
+from banish.model.snapshot import Commit, JailChanges, Memory, Tally
+from banish.ports import Store
 from banish.telemetry.happenings import (
     BanEnded,
     BanStarted,
@@ -293,3 +294,42 @@ def test_many_restored_bans_are_told_as_one(monkeypatch: pytest.MonkeyPatch) -> 
         return second
 
     assert asyncio.run(play()).heard(BanStarted) == 0
+
+
+def test_many_changed_windows_are_written_without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A crowd that fails once each must not pile up in memory until the pause is over."""
+    monkeypatch.setattr(recording, "WRITE_PAUSE", Seconds(3_600))
+    monkeypatch.setattr(recording, "TALLIES_LIMIT", 5)
+
+    async def play() -> tuple[int, int]:
+        async def open_store() -> Store:
+            return store
+
+        async def ignore(_: Memory) -> None:
+            return None
+
+        store = MemoryStore()
+        record = recording.Recording(
+            open_store, emit=lambda _: None, clock=lambda: NOW, on_memory=ignore
+        )
+        record.store = store
+        await record.write()
+        record.add([changed(1)])
+        await record.write()  # from now on the pause counts
+        due = []
+        for count in (4, 1):
+            record.add([changed(count)])
+            due.append(record.is_due)
+        await record.write()
+        record.add([changed(4)])
+        due.append(record.is_due)
+        assert due == [False, True, False]
+        return len(store.commits), len(due)
+
+    assert asyncio.run(play()) == (3, 3)
+
+
+def changed(count: int) -> Commit:
+    """Return a step in which *count* addresses failed."""
+    tallies = {parse_subject(f"192.0.2.{n}"): Tally((NOW,)) for n in range(count)}
+    return Commit(at=NOW, changes=(JailChanges("j", tallies),))

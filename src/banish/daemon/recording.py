@@ -20,6 +20,9 @@ from banish.telemetry.happenings import Emit, TroubleMet, TroubleOver
 WRITE_PAUSE = Seconds(1)
 """How long a step without decisions may stay unwritten."""
 
+TALLIES_LIMIT = 5_000
+"""Changed windows that may wait for the pause to be over: some 3 MB of memory."""
+
 RETRY_PAUSE = Seconds(5)
 """How long after a failure the store is tried again."""
 
@@ -48,6 +51,8 @@ class Recording:
         self._emit = emit
         self._clock = clock
         self._unwritten: list[Commit] = []
+        self._tallies = 0
+        """Changed windows among the unwritten."""
         self._written_at = 0.0
         self._retry_at = 0.0
         self.store: Store | None = None
@@ -68,14 +73,16 @@ class Recording:
             return False
         return (
             any(commit.decisions for commit in self._unwritten)
+            or self._tallies >= TALLIES_LIMIT
             or now - self._written_at >= WRITE_PAUSE
         )
 
     def add(self, commits: Sequence[Commit]) -> None:
         """Take what was done, in its order; empty steps are passed over."""
-        self._unwritten.extend(
-            commit for commit in commits if commit.decisions or commit.changes or commit.positions
-        )
+        for commit in commits:
+            if commit.decisions or commit.changes or commit.positions:
+                self._unwritten.append(commit)
+                self._tallies += sum(len(change.tallies) for change in commit.changes)
 
     async def write(self) -> None:
         """Write what waits, in one transaction; what cannot be written goes on waiting."""
@@ -90,6 +97,7 @@ class Recording:
             self._unwritten = without_evidence_past(commits, UNWRITTEN_EVIDENCE_LIMIT)
             return
         self._unwritten = []
+        self._tallies = 0
         self._written_at = asyncio.get_running_loop().time()
         if self.trouble:
             self.trouble = ""
