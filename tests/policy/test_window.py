@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -5,6 +6,7 @@ from banish.model.address import parse_subject
 from banish.model.failure import Evidence
 from banish.model.instant import Instant, Seconds
 from banish.model.snapshot import Tally
+from banish.policy import window as module
 from banish.policy.window import Window
 from tests.policy.script import ATTACKER, BYSTANDER, SIX
 
@@ -96,6 +98,15 @@ def test_the_newest_lines_are_kept() -> None:
         kept[most] = tally.evidence
     lines = (line(1), line(2), line(3))
     assert kept == {0: (), 1: lines[2:], 2: lines[1:], 3: lines}
+
+
+def test_lines_of_many_logs_keep_their_paths(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PATHS", 2)
+    counted = window(limit=9, evidence_limit=9)
+    lines = [Evidence("x", f"/log/{n}\udcff", n, Instant(1)) for n in (1, 2, 3, 1, 3)]
+    counted.add(ATTACKER, Instant(1), 1, lines)
+    kept = counted.take(ATTACKER).evidence
+    assert [line.path for line in kept] == [f"/log/{n}?" for n in (1, 2, 3, 1, 3)]
 
 
 def test_half_a_surrogate_pair_in_a_line_is_no_trouble() -> None:

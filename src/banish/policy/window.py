@@ -36,8 +36,11 @@ EVICTED_PART = 100
 """One in so many subjects is dropped when there is no room: finding the oldest in a
 dict passes over those dropped before, so dropping one at a time would be quadratic."""
 
+PATHS = 1_000
+"""Paths that are kept once; of more logs each line of evidence keeps its own."""
+
 _packed = msgspec.msgpack.Encoder()
-_unpacked = msgspec.msgpack.Decoder(tuple[str, str, int, float])
+_unpacked = msgspec.msgpack.Decoder(tuple[str, int | str, int, float])
 
 
 class _Kept(msgspec.Struct, gc=False):
@@ -71,6 +74,9 @@ class Window:
         self._kept: dict[Subject, _Kept] = {}
         """In the order in which they were counted last."""
         self._changed: dict[Subject, None] = {}
+        self._paths: list[str] = []
+        """Paths of logs that lines of evidence name by their number here."""
+        self._numbers: dict[str, int] = {}
         self.evicted = 0
         """How many subjects were dropped for want of room."""
 
@@ -127,7 +133,7 @@ class Window:
         lines = kept.evidence if isinstance(kept.evidence, list) else [kept.evidence]
         return Tally(
             tuple(Instant(time) for time in times),
-            tuple(_unpack(line) for line in lines if line is not None),
+            tuple(self._unpack(line) for line in lines if line is not None),
         )
 
     def put(self, subject: Subject, tally: Tally) -> None:
@@ -200,7 +206,7 @@ class Window:
     def _append(self, kept: _Kept, line: Evidence) -> None:
         if self._evidence_limit < 1:
             return
-        packed = _pack(line)
+        packed = self._pack(line)
         if kept.evidence is None or self._evidence_limit == 1:
             kept.evidence = packed
         elif isinstance(kept.evidence, bytes):
@@ -208,6 +214,25 @@ class Window:
         else:
             kept.evidence.append(packed)
             del kept.evidence[: -self._evidence_limit]
+
+    def _pack(self, line: Evidence) -> bytes:
+        path: int | str | None = self._numbers.get(line.path)
+        if path is None:
+            path = line.path
+            if len(self._paths) < PATHS:
+                path = self._numbers[line.path] = len(self._paths)
+                self._paths.append(_text(line.path))
+        try:
+            return _packed.encode((line.text, path, line.offset, line.at))
+        except UnicodeEncodeError:  # half of a surrogate pair: no text can hold it
+            path = _text(path) if isinstance(path, str) else path
+            return _packed.encode((_text(line.text), path, line.offset, line.at))
+
+    def _unpack(self, packed: bytes) -> Evidence:
+        text, path, offset, at = _unpacked.decode(packed)
+        if isinstance(path, int):
+            path = self._paths[path]
+        return Evidence(text, path, offset, Instant(at))
 
     def _make_room(self) -> None:
         oldest = list(islice(self._kept, max(1, self._capacity // EVICTED_PART)))
@@ -222,18 +247,9 @@ class Window:
             self._changed.pop(subject, None)
 
 
+def _text(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
+
+
 def _newest(kept: _Kept) -> float:
     return kept.times[-1] if isinstance(kept.times, list) else kept.times
-
-
-def _pack(line: Evidence) -> bytes:
-    try:
-        return _packed.encode((line.text, line.path, line.offset, line.at))
-    except UnicodeEncodeError:  # half of a surrogate pair: no text can hold it
-        text, path = (part.encode("utf-8", "replace").decode() for part in (line.text, line.path))
-        return _packed.encode((text, path, line.offset, line.at))
-
-
-def _unpack(packed: bytes) -> Evidence:
-    text, path, offset, at = _unpacked.decode(packed)
-    return Evidence(text, path, offset, Instant(at))
