@@ -280,6 +280,65 @@ def test_attempts_are_the_lines_that_speak_for_a_failure() -> None:
     assert reports[1].matched
 
 
+LOGIN = (
+    r"^<F-MLFFORGET><F-MLFGAINED>welcome</F-MLFGAINED></F-MLFFORGET>"
+    r" <F-USER>\w+</F-USER> from <ADDR>"
+)
+
+
+@pytest.mark.parametrize("prefix", [SESSION_PREFIX, ""])
+def test_login_ends_its_own_session_and_no_other(prefix: str) -> None:
+    rules = [*SESSION[:2], LOGIN]
+    if not prefix:
+        rules = [rule.replace("^", r"^ app\[<F-MLFID>\d+</F-MLFID>\]: ") for rule in rules]
+    it = matcher(rules, **({"prefregex": prefix} if prefix else {}))
+    assert subjects(
+        it,
+        "app[1]: hello from 192.0.2.1",
+        "app[2]: bad password for a",
+        "app[3]: welcome a from 192.0.2.9",
+        "app[1]: bad password for a",
+        "app[2]: welcome a from 192.0.2.1",
+        "app[2]: bad password for a",
+        "app[1]: welcome a from 192.0.2.1",
+    ) == [None, None, None, "192.0.2.1", None, None, None]
+    assert it.counters.matched == 7
+    assert len(it.sessions) == 1
+
+
+def test_login_after_two_users_were_tried_is_a_failure_still() -> None:
+    it = matcher([*SESSION[:2], LOGIN], prefregex=SESSION_PREFIX)
+    assert subjects(
+        it,
+        "app[1]: hello from 192.0.2.1",
+        "app[1]: bad password for a",
+        "app[1]: welcome b from 192.0.2.1",
+    ) == [None, "192.0.2.1", "192.0.2.1"]
+
+
+def test_rule_that_may_gain_or_not_is_looked_at_closely() -> None:
+    rule = (
+        r"^ app\[<F-MLFID>\d+</F-MLFID>\]: (?:<F-MLFFORGET><F-MLFGAINED>welcome</F-MLFGAINED>"
+        r"</F-MLFFORGET>|bad) from <ADDR>"
+    )
+    it = matcher(rule)
+    assert subjects(it, "app[1]: welcome from 192.0.2.1", "app[1]: bad from 192.0.2.1") == [
+        None,
+        "192.0.2.1",
+    ]
+
+
+def test_key_of_a_session_may_be_put_together_by_the_prefregex() -> None:
+    key = r"(?:<F-MLFID>\d+</F-MLFID>|<F-ALT_MLFID>\w+</F-ALT_MLFID>)"
+    it = matcher([*SESSION[:2], LOGIN], prefregex=rf"^ app\[{key}\]: <F-CONTENT>.+</F-CONTENT>$")
+    assert subjects(
+        it,
+        "app[x]: hello from 192.0.2.1",
+        "app[x]: welcome a from 192.0.2.1",
+        "app[x]: bad password for a",
+    ) == [None, None, None]
+
+
 # -- several lines -------------------------------------------------------------------------
 
 
