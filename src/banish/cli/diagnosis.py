@@ -18,6 +18,7 @@ from banish.cli.wording import plural
 from banish.config.jails import has_journal
 from banish.control.client import Client
 from banish.errors import ControlError
+from banish.model.instant import to_iso
 from banish.model.settings import JailSettings, ServerSettings, Settings
 from banish.model.status import ServerStatus
 
@@ -173,6 +174,9 @@ def _server(server: ServerSettings) -> Iterator[Finding]:
         for jail in status.jails:
             for rule in jail.quarantined:
                 yield Finding(f"jail {jail.name}", "bad", rule, "banish check")
+            if jail.held_until is not None:
+                what = f"its ban budget is spent: no ban starts until {to_iso(jail.held_until)}"
+                yield Finding(f"jail {jail.name}", "bad", what, f"banish bans --jail {jail.name}")
 
 
 def _enforced(status: ServerStatus) -> Finding:

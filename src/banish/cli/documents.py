@@ -87,6 +87,8 @@ def jail_document(jail: JailStatus) -> Document:
         "undated": jail.undated_total,
         "stopped": jail.stopped_total,
         "quarantined": list(jail.quarantined),
+        "held_back": jail.held_total,
+        "held_back_until": iso(jail.held_until),
         "sources": list(jail.sources),
         "enforced": jail.enforced,
         "trouble": jail.trouble,

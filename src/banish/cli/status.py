@@ -169,6 +169,8 @@ def _sources_of(jail: JailStatus, sources: Sequence[SourceHealth]) -> list[Sourc
 
 
 def _jail_state(jail: JailStatus, sources: Sequence[SourceHealth]) -> Styled:
+    if jail.held_until is not None:
+        return bad("holding bans back")
     if jail.trouble:
         return bad("in trouble")
     if sources and all(source.state == "waiting" for source in sources):
@@ -249,6 +251,8 @@ def show_jail(
         ("bans so far", _number(jail.bans_total)),
         ("spared (ignoreip, ignorecommand)", _number(jail.spared_total)),
     ]
+    if jail.held_total:
+        rows.append(("bans held back by the ban budget", warn(count(jail.held_total))))
     if jail.stopped_total:
         rows.append(("lines skipped, too slow to read", warn(count(jail.stopped_total))))
     if jail.undated_total:

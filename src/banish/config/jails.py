@@ -9,6 +9,7 @@ import msgspec
 from banish.config import unknown
 from banish.config.actions import Actions, read_actions
 from banish.config.arguments import parse_spec
+from banish.config.budget import read_budget
 from banish.config.checks import check_escalation, check_filter
 from banish.config.definition import EARLY_OPTIONS, Definition
 from banish.config.filters import check_tags, define_filter, find_filter, read_filter
@@ -224,6 +225,7 @@ def _settings(jail: Jail) -> JailSettings:
         networks=read_networks(reading, actions.settings),
         cutconnections=flag("cutconnections"),
         guard=read_guard(reading),
+        budget=read_budget(reading),
     )
 
 

@@ -145,6 +145,17 @@ _JAIL = (
         "Only logins of accounts in these groups spare an address, such as sudo; empty is all.",
     ),
     Option(
+        "banbudget", "text", "0",
+        "How many bans the jail may start by itself within a time, such as 1000/1m. Past it none "
+        "starts for a while, and the operator is told: a misread log must not ban everybody. 0 is "
+        "no bound.",
+    ),
+    Option(
+        "banbudget.pause", "duration", "10m",
+        "How long no ban starts once there would be too many; twice as long if that comes again "
+        "soon, up to a day.",
+    ),
+    Option(
         "ignorecommand", "text", "",
         "A shell command that says by its exit code whether a subject is exempt: 0 is yes, 1 is "
         "no. Tags such as <ip>, <F-USER> and <ip-host> stand for values, each one word.",

@@ -13,7 +13,15 @@ import msgspec
 from banish.errors import RequestError
 from banish.model.address import Subject
 from banish.model.ban import Ban
-from banish.model.decision import AlreadyBanned, Counted, Decision, Spared, StartBan, TooOld
+from banish.model.decision import (
+    AlreadyBanned,
+    Counted,
+    Decision,
+    HeldBack,
+    Spared,
+    StartBan,
+    TooOld,
+)
 from banish.model.failure import Failure
 from banish.model.instant import Instant, Seconds
 from banish.model.record import Position
@@ -22,6 +30,9 @@ from banish.policy.jail import JailPolicy
 from banish.policy.repeated import failure_of, failure_of_ban
 from banish.telemetry.happenings import (
     AlreadyBannedFound,
+    BanBudgetExceeded,
+    BanBudgetReturned,
+    BanHeldBack,
     EmitEvery,
     FailureFound,
     FailureSpared,
@@ -99,6 +110,11 @@ class Jails:
                         told.append(
                             AlreadyBannedFound(failure.jail, failure.subject, times, holder)
                         )
+                case HeldBack(subject, is_new):
+                    told.append(FailureFound(failure.jail, failure.subject, failure.at))
+                    told.extend(_budget_news(policy))
+                    if is_new:
+                        told.append(BanHeldBack(failure.jail, subject))
                 case StartBan():
                     told.append(FailureFound(failure.jail, failure.subject, failure.at))
                     self._again.pop((failure.jail, verdict.ban.subject), None)
@@ -148,6 +164,9 @@ class Jails:
         ends: list[Decision] = []
         for policy in self.policies.values():
             ends.extend(policy.tick(now))
+            news = _budget_news(policy)
+            if news:
+                self._emit_every(news)
         return self.step(now, ends, {}) if ends else None
 
     @property
@@ -263,3 +282,14 @@ def _refusals(policy: JailPolicy) -> list[Happening]:
         NetworkSpared(policy.name, refusal.network, refusal.members, refusal.by)
         for refusal in policy.take_refusals()
     ]
+
+
+def _budget_news(policy: JailPolicy) -> list[Happening]:
+    budget = policy.settings.budget
+    told: list[Happening] = []
+    for news in policy.budget.take_news():
+        if news.what == "exceeded":
+            told.append(BanBudgetExceeded(policy.name, budget.most, budget.span, news.until))
+        else:
+            told.append(BanBudgetReturned(policy.name, news.held))
+    return told

@@ -13,13 +13,18 @@ from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.decision import EndBan
 from banish.model.deed import Deed
-from banish.model.instant import Instant, Seconds
+from banish.model.instant import Instant, Seconds, to_iso
 from banish.model.settings import Settings
 from banish.model.status import JailStatus, ServerStatus, SourceHealth
 from banish.ports import Clock
 
 WHY_LIMIT = 100
 """Bans of one subject that `why` shows."""
+
+BUDGET_CURE = (
+    "\n    see who was banned: 'banish bans --jail {jail}'; mend the filter if it names the wrong"
+    "\n    ones, or raise banbudget"
+)
 
 QUARANTINE_CURE = "\n    mend the regex: 'banish check' shows which lines keep it busy"
 
@@ -103,6 +108,11 @@ class ServerOperations:
         ]
         if of_actions := self._acting.trouble(name):
             troubles.append(of_actions)
+        budget = policy.budget
+        if budget.until is not None:
+            what = f"the ban budget is spent: {budget.held} subjects held back until"
+            cure = BUDGET_CURE.format(jail=name)
+            troubles.append(f"{what} {to_iso(budget.until)}{cure}")
         quarantines = [
             quarantine
             for _, watch in watching
@@ -126,6 +136,8 @@ class ServerOperations:
             trouble="; ".join(troubles),
             stopped_total=sum(each.overruns + each.held for each in quarantines),
             quarantined=quarantined,
+            held_total=budget.held_total,
+            held_until=budget.until,
         )
 
     async def bans(self, jail: str | None) -> Sequence[Ban]:

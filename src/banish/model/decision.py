@@ -60,5 +60,14 @@ class TooOld(msgspec.Struct, frozen=True):
     """A failure from before findtime, read while catching up."""
 
 
-Verdict = Counted | Spared | AlreadyBanned | TooOld | StartBan
+class HeldBack(msgspec.Struct, frozen=True):
+    """A failure was counted, and its subject would be banned if the jail's budget allowed it."""
+
+    subject: Subject
+    """Who would be banned: the failure's subject, or the network that it counts as."""
+    is_new: bool
+    """Whether it is the first time since the budget was exceeded."""
+
+
+Verdict = Counted | Spared | AlreadyBanned | TooOld | HeldBack | StartBan
 """What one failure came to."""

@@ -200,6 +200,16 @@ class GuardSettings(msgspec.Struct, frozen=True):
     """Only logins of accounts in one of these count; empty: of all accounts."""
 
 
+class BudgetSettings(msgspec.Struct, frozen=True):
+    """How many bans a jail may start, and how long it pauses when that is not enough."""
+
+    most: int = 0
+    """Bans within *span*; 0: as many as it decides."""
+    span: Seconds = Seconds(60)
+    pause: Seconds = Seconds(600)
+    """How long it starts none once it would start more; at least *span*, and longer each time."""
+
+
 class JournalPlace(msgspec.Struct, frozen=True):
     """Which journal ``backend = systemd[...]`` reads."""
 
@@ -242,6 +252,7 @@ class JailSettings(msgspec.Struct, frozen=True):
     cutconnections: bool = False
     """Whether the connections of a peer end as its ban begins."""
     guard: GuardSettings = GuardSettings()
+    budget: BudgetSettings = BudgetSettings()
 
     @property
     def uses_ledger(self) -> bool:

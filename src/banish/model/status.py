@@ -70,6 +70,10 @@ class JailStatus(msgspec.Struct, frozen=True):
     """Lines on which a regex took too long, or which were too long for one in quarantine."""
     quarantined: tuple[str, ...] = ()
     """The regexes in quarantine, each with what it means, in words."""
+    held_total: int = 0
+    """Bans that were held back by the ban budget, one for each subject and pause."""
+    held_until: Instant | None = None
+    """Until when no ban starts since the ban budget was exceeded; None: bans start."""
 
 
 class ServerStatus(msgspec.Struct, frozen=True):

@@ -28,6 +28,7 @@ from banish.model.decision import (
     Counted,
     EndBan,
     EndReason,
+    HeldBack,
     ProlongBan,
     Spared,
     StartBan,
@@ -38,6 +39,7 @@ from banish.model.failure import EVIDENCE_LIMIT_CHARACTERS, Evidence, Failure, T
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import ActionSettings, JailSettings
 from banish.model.snapshot import JailChanges, JailMemory, Member, PastBan, Tally
+from banish.policy.budget import BanBudget
 from banish.policy.escalation import BanTime, Draw
 from banish.policy.ignore import IgnoreList
 from banish.policy.inforce import BansInForce
@@ -85,6 +87,7 @@ class JailPolicy:
         self.failures_total = 0
         self.bans_total = 0
         self.spared_total = 0
+        self.budget = BanBudget(settings.budget)
         self._window = Window(
             settings.maxretry, settings.findtime, capacity, evidence_limit=settings.maxmatches
         )
@@ -138,7 +141,9 @@ class JailPolicy:
         """Count *failure*, and ban its subject if it is one too many.
 
         A failure from the future counts as now. A ban counts from the failure
-        that decided it; if it would be over by *now* it is not started. A ban
+        that decided it; if it would be over by *now* it is not started. Over the
+        jail's budget none is; the count stays as long as any does, so that whoever goes
+        on is banned by the first failure after the budget is back. A ban
         whose time is over still counts as in force until `tick` has ended it.
         """
         at = min(failure.at, now)
@@ -162,6 +167,8 @@ class JailPolicy:
         failures = self._window.add(subject, at, failure.attempts, failure.evidence)
         if failures < self.settings.maxretry:
             return Counted(failures)
+        if not self.budget.has_room(now):
+            return HeldBack(subject, self.budget.hold(subject))
         tally = self._window.take(subject)
         lasts = self._ban_time.lasts(self._count_of(subject, now))
         ban = Ban(
@@ -179,6 +186,7 @@ class JailPolicy:
         )
         if ban.is_over(now):
             return TooOld()
+        self.budget.spend(now)
         start = self._start(ban)
         self._widen(ban, now)
         return start
@@ -218,6 +226,7 @@ class JailPolicy:
 
     def tick(self, now: Instant) -> list[StartBan | EndBan]:
         """Return the ends of all bans whose time is over, and forget old failures."""
+        self.budget.tick(now)
         self._window.purge(now, PURGE_AT_ONCE)
         self._widening.purge(now, PURGE_AT_ONCE)
         decisions = self.follow()
@@ -411,7 +420,10 @@ class JailPolicy:
 
     def _widen(self, ban: Ban, now: Instant) -> None:
         """Ban the network around the subject of *ban* as well if that is one member too many."""
-        while (found := self._widening.add(ban, now)) is not None:
+        while not self.budget.is_spent(now):  # or a member is not counted: the next one is
+            found = self._widening.add(ban, now)
+            if found is None:
+                return
             network, members = found
             lasts = self._network_time.lasts(self._count_of(network, now))
             wide = Ban(
@@ -427,6 +439,7 @@ class JailPolicy:
             )
             if wide.is_over(now):
                 return
+            self.budget.spend(now)
             self._following.append(self._start(wide))
             if self._folds:
                 self._fold(members, wide)

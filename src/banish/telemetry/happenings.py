@@ -16,7 +16,7 @@ from typing import ClassVar
 import msgspec
 
 from banish.model.address import Subject
-from banish.model.instant import Instant
+from banish.model.instant import Instant, Seconds
 
 NOTICE = 25
 """Fail2Ban's level between INFO and WARNING, used for bans."""
@@ -229,6 +229,54 @@ class BanEnded(Happening, frozen=True):
         if self.folded:
             return f"[{self.jail}] {self.subject} is kept out by the ban of a network now"
         return f"[{self.jail}] Unban {self.subject}"
+
+
+class BanBudgetExceeded(Happening, frozen=True):
+    """A jail would start more bans than it may; it starts none for a while."""
+
+    level: ClassVar[int] = logging.ERROR
+    origin: ClassVar[str] = "banish.actions"
+    counter: ClassVar[str] = "banish_budgets_exceeded_total"
+    labels: ClassVar[tuple[str, ...]] = ("jail",)
+    jail: str
+    most: int
+    span: Seconds
+    until: Instant
+
+    def text(self) -> str:
+        return (
+            f"[{self.jail}] more than {self.most} bans in {self.span:g} s: no further ban starts "
+            f"until {_clock(self.until)}; see with 'banish bans --jail {self.jail}' whether the "
+            "filter names the right ones; if so, raise banbudget"
+        )
+
+
+class BanHeldBack(Happening, frozen=True):
+    """A subject would be banned if the budget of the jail allowed it; told once for each pause."""
+
+    origin: ClassVar[str] = "banish.actions"
+    counter: ClassVar[str] = "banish_bans_held_total"
+    labels: ClassVar[tuple[str, ...]] = ("jail",)
+    jail: str
+    subject: Subject
+
+    def text(self) -> str:
+        return f"[{self.jail}] Would ban {self.subject}, but for the ban budget"
+
+
+class BanBudgetReturned(Happening, frozen=True):
+    """A jail whose bans were held back starts bans again."""
+
+    level: ClassVar[int] = NOTICE
+    origin: ClassVar[str] = "banish.actions"
+    counter: ClassVar[str] = "banish_budgets_returned_total"
+    labels: ClassVar[tuple[str, ...]] = ("jail",)
+    jail: str
+    held: int
+
+    def text(self) -> str:
+        what = f"{self.held} subject{'' if self.held == 1 else 's'} held back meanwhile"
+        return f"[{self.jail}] bans start again; {what}, banned at the next failure"
 
 
 class ConnectionsCut(Happening, frozen=True):
