@@ -94,6 +94,13 @@ def test_rules_may_be_narrowed_to_those_that_could_match() -> None:
         assert (failure.rule if failure else 0) == rule
 
 
+def test_choices_of_rules_are_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("banish.detect.matcher.CHOICES", 2)
+    it = matcher(["^ a <HOST>", "^ b <HOST>"])
+    for rules, found in (((1,), False), ((2,), True), ((1, 2), True)):
+        assert (it.match(stamped("b 192.0.2.1"), NOW, rules=rules) is not None) is found
+
+
 # -- ignoreregex ---------------------------------------------------------------------------
 
 
@@ -291,7 +298,7 @@ def test_login_ends_its_own_session_and_no_other(prefix: str) -> None:
     rules = [*SESSION[:2], LOGIN]
     if not prefix:
         rules = [rule.replace("^", r"^ app\[<F-MLFID>\d+</F-MLFID>\]: ") for rule in rules]
-    it = matcher(rules, **({"prefregex": prefix} if prefix else {}))
+    it = matcher(rules, prefregex=prefix) if prefix else matcher(rules)
     assert subjects(
         it,
         "app[1]: hello from 192.0.2.1",

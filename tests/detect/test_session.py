@@ -171,6 +171,15 @@ def test_session_moves_to_the_address_it_turns_out_to_be_from() -> None:
     assert join(sessions, "moved", "bad")[1] is True
 
 
+def test_all_sessions_may_be_over() -> None:
+    sessions = Sessions(capacity=8)
+    for number in range(8):
+        join(sessions, f"{number}", "hello", 0, ip4="192.0.2.1", nofail="x")
+    join(sessions, "live", "hello", 2 * LIFETIME, ip4="192.0.2.1", nofail="x")
+    assert len(sessions) == 1
+    assert sessions.evicted == 0
+
+
 def test_sessions_whose_time_is_over_make_room_first() -> None:
     sessions = Sessions(capacity=8)
     for number in range(7):

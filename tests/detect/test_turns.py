@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Iterable
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from banish.detect.detector import Detector
@@ -94,6 +94,7 @@ def read(
     st.booleans(),
     st.booleans(),
 )
+@example([TEXTS[0]] * 3, {1}, True, True, False, False, True)
 def test_stopping_anywhere_changes_no_failure(
     lines: list[str],
     stops: set[int],

@@ -20,6 +20,7 @@ from its newest line, where Fail2Ban counts from its first.
 
 import functools
 import ipaddress
+from itertools import islice
 
 from banish.detect.pattern import Captured
 from banish.model.failure import Evidence
@@ -192,13 +193,13 @@ class Sessions:
                 break
             freed += size
         left = dict(self._owned)
-        dropped = []
-        for key, session in self._open.items():
-            if left[session.owner] > level:
-                left[session.owner] -= 1
-                dropped.append(key)
-                if len(dropped) == wanted:
-                    break
+
+        def is_one_too_many(owner: str) -> bool:
+            left[owner] -= 1
+            return left[owner] >= level
+
+        keys = (key for key, session in self._open.items() if is_one_too_many(session.owner))
+        dropped = list(islice(keys, wanted))
         for key in dropped:
             self._disown(self._open.pop(key))
         self.evicted += len(dropped)
