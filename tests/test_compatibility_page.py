@@ -37,6 +37,7 @@ TESTS = {
     "more than 1,000": "daemon/test_enforcing.py::test_many_restored_bans_are_told_as_one",
     "banning [networks]": "config/test_networks.py::test_in_a_tree_of_its_own_every_address_counts",
     "the [lock-out guard]": "config/test_guarding.py::test_in_a_tree_of_its_own_nobody_is_guarded",
+    "a [budget for bans]": "config/test_budget.py::test_in_a_tree_of_its_own_bans_have_no_budget",
     "a line that keeps a regex": "compat/test_hostile_lines.py::test_hostile_lines_delay_no_other",
     "actions written in Python": "enforce/python/test_python_action.py::test_an_action_that_hangs",
     "formulas": "policy/test_formula.py::test_what_is_no_formula_is_refused",

@@ -12,6 +12,7 @@ import pytest
 
 from banish.cli import diagnosis, main
 from banish.cli.diagnosis import Finding, folder, jail_logs, others, process_names
+from banish.model.instant import Instant
 from banish.model.settings import (
     ActionSettings,
     FilterSettings,
@@ -154,6 +155,25 @@ def test_rules_in_quarantine_are_told_with_the_cure(
     out = capsys.readouterr().out
     assert "failregex 2 is off, it takes too long" in out
     assert "banish check" in out
+
+
+class Holding(MemoryOperations):
+    """A server with a jail over its ban budget."""
+
+    async def status(self) -> ServerStatus:
+        jails = (JailStatus("web", "web", held_until=Instant(1_700_000_600)),)
+        return msgspec.structs.replace(await super().status(), jails=jails)
+
+
+def test_a_spent_ban_budget_is_told_with_its_end(
+    tree: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    (tmp_path / "app.log").write_text("")
+    with serving(tmp_path / "banish.sock", Holding()):
+        assert main(["doctor", "-c", str(tree), "--state", str(tmp_path)]) == 1
+    out = capsys.readouterr().out
+    assert "no ban starts until 2023-11-14T22:23:20+00:00" in out
+    assert "banish bans --jail web" in out
 
 
 class Lacking(MemoryOperations):

@@ -72,7 +72,7 @@ def test_decisions_and_summary_have_the_promised_shape(
         },
     ]
     assert summary.pop("seconds") >= 0
-    assert summary == {"lines": 4, "failures": 4, "bans": 1}
+    assert summary == {"lines": 4, "failures": 4, "bans": 1, "held_back": 0}
 
 
 @pytest.mark.parametrize("words", [["--jail", "app", "--json", "LOG"], ["LOG", "--jail", "app"]])
@@ -175,6 +175,22 @@ def test_the_jails_own_logs_are_read_where_none_is_named(
     write(tmp_path / "web2.log", denied(1, "192.0.2.1"))
     decisions, _ = replayed(capsys, "-c", str(tree), "--jail", "web")
     assert [each["time"] for each in decisions] == [stamp(1)]
+
+
+def test_bans_that_the_budget_would_hold_back_are_counted_and_told(
+    tree: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    (tree / "jail.local").write_text("[app]\nbanbudget = 2/1m\nmaxretry = 1\n")
+    lines = [failed(second, f"203.0.113.{second}") for second in (1, 2, 3, 4, 4)]
+    log = write(tmp_path / "x", *lines)
+    decisions, summary = replayed(capsys, "-c", str(tree), "--jail", "app", log)
+    assert [each["subject"] for each in decisions if each["decision"] == "ban"] == [
+        "203.0.113.1",
+        "203.0.113.2",
+    ]
+    assert (summary["bans"], summary["held_back"]) == (2, 2)
+    assert main(["replay", "-c", str(tree), "--jail", "app", log]) == 0
+    assert "2 bans held back by the ban budget" in capsys.readouterr().out
 
 
 def test_people_see_one_line_a_decision(tree: Path, tmp_path: Path, capsys: Captured) -> None:

@@ -448,6 +448,27 @@ def test_one_jail_in_full(state: str, operations: MemoryOperations, capsys: Capt
     assert document["logs"][0]["lines"] == 120_331
 
 
+def test_a_jail_that_holds_bans_back_is_told_with_the_cure(
+    state: str, operations: MemoryOperations, capsys: Captured
+) -> None:
+    trouble = "the ban budget is spent\n    raise banbudget"
+    jail = JailStatus(
+        "web", "web", trouble=trouble, held_total=1_234, held_until=Instant(NOON + 600)
+    )
+    operations.answer = change(jails=(jail,))
+    code, text = ask(capsys, "status", "--state", state)
+    assert code == 1
+    assert "holding bans back" in text
+    assert "raise banbudget" in text
+    code, text = ask(capsys, "status", "web", "--state", state)
+    assert code == 1
+    assert "bans held back by the ban budget  1,234" in text
+    assert main(["status", "web", "--json", "--state", state]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert document["held_back"] == 1_234
+    assert document["held_back_until"] == "2023-11-14T22:23:20+00:00"
+
+
 def test_one_jail_in_trouble_is_1(
     state: str, operations: MemoryOperations, capsys: Captured
 ) -> None:

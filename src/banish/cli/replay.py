@@ -26,7 +26,7 @@ from banish.detect.matcher import Matcher
 from banish.errors import RequestError
 from banish.model.address import parse_subject
 from banish.model.codec import to_json
-from banish.model.decision import EndBan, StartBan
+from banish.model.decision import EndBan, HeldBack, StartBan
 from banish.model.failure import Failure
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import JailSettings, Problem
@@ -75,6 +75,7 @@ class Totals:
         self.lines = 0
         self.failures = 0
         self.bans = 0
+        self.held = 0
 
 
 def run(options: argparse.Namespace) -> int:
@@ -200,6 +201,8 @@ def decide(
                 if isinstance(decision, StartBan):  # what a wider ban takes in is not let in
                     totals.bans += 1
                     yield decision
+        elif isinstance(verdict, HeldBack) and verdict.is_new:
+            totals.held += 1
     yield from _ends(policies, FOREVER)
 
 
@@ -242,6 +245,7 @@ class JsonTeller:
                     "lines": totals.lines,
                     "failures": totals.failures,
                     "bans": totals.bans,
+                    "held_back": totals.held,
                     "seconds": round(seconds, 3),
                 }
             }
@@ -281,6 +285,9 @@ class PageTeller:
         """Print the last line."""
         if totals.bans and not self._quiet:
             self._page.line()
+        if totals.held:
+            held = plural(totals.held, "ban")
+            self._page.line(warn(f"{held} held back by the ban budget (banbudget)"))
         rate = totals.lines / seconds if seconds else 0.0
         self._page.line(
             strong(plural(totals.lines, "line")),

@@ -22,8 +22,7 @@ WHY_LIMIT = 100
 """Bans of one subject that `why` shows."""
 
 BUDGET_CURE = (
-    "\n    see who was banned: 'banish bans --jail {jail}'; mend the filter if it names the wrong"
-    "\n    ones, or raise banbudget"
+    "\n    'banish bans --jail {jail}' shows who was banned: mend the filter, or raise banbudget"
 )
 
 QUARANTINE_CURE = "\n    mend the regex: 'banish check' shows which lines keep it busy"

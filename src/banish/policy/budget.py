@@ -46,13 +46,13 @@ class BanBudget:
         self._pause = Seconds(max(settings.pause, settings.span))
         self._starts: deque[Instant] = deque(maxlen=self._most)
         """When the newest bans started, by our time; oldest first."""
-        self._clock = Instant(0)
+        self._clock = Instant(float("-inf"))
         """The newest time seen, by our time."""
         self._skew = 0.0
         """What our time is ahead of the caller's, since his went back."""
         self._until: Instant | None = None
         self._next_pause = self._pause
-        self._grows_until = Instant(0)
+        self._grows_until = self._clock
         """Exceeded before this, the pause is the longer one."""
         self._held: dict[Subject, None] = {}
         self.held_total = 0
