@@ -300,6 +300,15 @@ class Operations(Protocol):
         """Return what actions did about *subject* of late, oldest first."""
         ...
 
+    async def resume(self, jail: str) -> None:
+        """Let *jail* start bans again, though its ban budget was exceeded.
+
+        Raises:
+            RequestError: There is no such jail, or it holds no bans back.
+
+        """
+        ...
+
     async def stop(self) -> None:
         """Ask the server to stop; returns at once."""
         ...

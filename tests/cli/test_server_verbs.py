@@ -469,6 +469,18 @@ def test_a_jail_that_holds_bans_back_is_told_with_the_cure(
     assert document["held_back_until"] == "2023-11-14T22:23:20+00:00"
 
 
+def test_a_jail_resumes_and_one_that_need_not_is_wrong_usage(
+    state: str, operations: MemoryOperations, capsys: Captured
+) -> None:
+    code, text = ask(capsys, "resume", "sshd", "--state", state)
+    assert code == 0
+    assert "sshd starts bans again" in text
+    assert operations.resumed == ["sshd"]
+    assert main(["resume", "sshd", "--state", state]) == 2
+    assert "holds no bans back" in capsys.readouterr().err
+    assert main(["resume", "nosuch", "--state", state]) == 2
+
+
 def test_one_jail_in_trouble_is_1(
     state: str, operations: MemoryOperations, capsys: Captured
 ) -> None:

@@ -3,7 +3,9 @@
 import asyncio
 
 import msgspec
+import pytest
 
+from banish.errors import RequestError
 from banish.model.address import parse_subject
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import BudgetSettings
@@ -86,5 +88,24 @@ def test_a_restart_begins_with_a_whole_budget_and_keeps_bans_and_counts() -> Non
         later.source.write(fails(CROWD[1]))
         await later.until(lambda: later.banned() == set(CROWD[:2]))
         await later.close()
+
+    asyncio.run(story())
+
+
+def test_the_operator_lets_a_jail_start_bans_again_and_hears_if_there_is_nothing_to_do() -> None:
+    async def story() -> None:
+        stage = stage_with(1)
+        await stage.open()
+        with pytest.raises(RequestError, match="holds no bans back"):
+            stage.jails.resume("j", stage.now)
+        stage.source.write(fails(*CROWD[:2] * 3))
+        await stage.until(lambda: stage.heard(BanHeldBack) == 1)
+        stage.jails.resume("j", stage.now)
+        assert stage.told[-1] == BanBudgetReturned("j", 1)
+        stage.source.write(fails(CROWD[1]))
+        await stage.until(lambda: stage.banned() == set(CROWD[:2]))
+        with pytest.raises(RequestError, match="does not exist"):
+            stage.jails.resume("k", stage.now)
+        await stage.close()
 
     asyncio.run(story())

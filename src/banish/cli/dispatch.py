@@ -25,6 +25,7 @@ VERBS = {
     "bans": ("bans", "list the bans in force"),
     "ban": ("ban", "ban by hand"),
     "unban": ("unban", "end bans by hand"),
+    "resume": ("resume", "let a jail over its ban budget start bans again"),
     "why": ("why", "show the evidence for a ban, and how to undo it"),
     "match": ("match", "try filters on log lines; needs no server"),
     "replay": ("replay", "run past logs through jails and print the decisions"),

@@ -18,6 +18,7 @@ from banish.control.messages import (
     ProtocolError,
     Reply,
     Request,
+    ResumeRequest,
     StatusReply,
     StatusRequest,
     StopRequest,
@@ -94,6 +95,11 @@ class Client:
         if not isinstance(reply, DeedsReply):
             raise self._nonsense()
         return reply.deeds
+
+    def resume(self, jail: str) -> None:
+        """Let *jail* start bans again; see `Operations.resume`."""
+        if not isinstance(next(self._ask(ResumeRequest(jail))), DoneReply):
+            raise self._nonsense()
 
     def stop(self) -> None:
         """Ask the server to stop."""

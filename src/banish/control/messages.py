@@ -76,6 +76,12 @@ class DeedsRequest(msgspec.Struct, frozen=True, tag_field="ask", tag="deeds"):
     subject: str
 
 
+class ResumeRequest(msgspec.Struct, frozen=True, tag_field="ask", tag="resume"):
+    """Let this jail start bans again, though its ban budget was exceeded."""
+
+    jail: str
+
+
 class StopRequest(msgspec.Struct, frozen=True, tag_field="ask", tag="stop"):
     """End the server."""
 
@@ -87,6 +93,7 @@ Request = (
     | UnbanRequest
     | WhyRequest
     | DeedsRequest
+    | ResumeRequest
     | StopRequest
 )
 

@@ -33,6 +33,7 @@ from banish.control.messages import (
     ProtocolError,
     Reply,
     Request,
+    ResumeRequest,
     StatusReply,
     StatusRequest,
     StopRequest,
@@ -296,6 +297,9 @@ class ControlServer:
             elif isinstance(request, DeedsRequest):
                 deeds = await self._operations.deeds(parse_subject(request.subject))
                 yield DeedsReply(tuple(deeds[-DEEDS_IN_A_REPLY:]))
+            elif isinstance(request, ResumeRequest):
+                await self._operations.resume(request.jail)
+                yield DoneReply()
             elif isinstance(request, StopRequest):
                 await self._operations.stop()
                 yield DoneReply()

@@ -276,6 +276,20 @@ class Jails:
                     ends.extend(policy.unban(subject, "operator"))
         return self.step(now, ends, {})
 
+    def resume(self, jail: str, now: Instant) -> None:
+        """Let *jail*, whose ban budget was exceeded, start bans again.
+
+        Raises:
+            RequestError: No such jail, or it holds no bans back.
+
+        """
+        policy = self.policy(jail)
+        if not policy.budget.release(now):
+            raise RequestError(
+                f"jail {jail} holds no bans back", cure=f"banish status {jail} shows how it is"
+            )
+        self._emit_every(_budget_news(policy))
+
 
 def _refusals(policy: JailPolicy) -> list[Happening]:
     return [

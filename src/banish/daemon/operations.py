@@ -22,7 +22,8 @@ WHY_LIMIT = 100
 """Bans of one subject that `why` shows."""
 
 BUDGET_CURE = (
-    "\n    'banish bans --jail {jail}' shows who was banned: mend the filter, or raise banbudget"
+    "\n    'banish bans --jail {jail}' shows who was banned: if the filter is right, "
+    "'banish resume {jail}', and raise banbudget"
 )
 
 QUARANTINE_CURE = "\n    mend the regex: 'banish check' shows which lines keep it busy"
@@ -193,6 +194,15 @@ class ServerOperations:
     async def deeds(self, subject: Subject) -> Sequence[Deed]:
         """Return what actions did about *subject* of late, oldest first."""
         return self._acting.deeds(subject)
+
+    async def resume(self, jail: str) -> None:
+        """Let *jail* start bans again, though its ban budget was exceeded.
+
+        Raises:
+            RequestError: There is no such jail, or it holds no bans back.
+
+        """
+        self._jails.resume(jail, self._clock())
 
     async def stop(self) -> None:
         """Ask the server to stop; returns at once."""

@@ -39,6 +39,7 @@ class MemoryOperations:
         self.in_force: dict[tuple[str, Subject], Ban] = {}
         self.past: list[Ban] = []
         self.done: list[Deed] = []
+        self.resumed: list[str] = []
         self.stops = 0
         self.trouble: BanishError | None = None
         """Raised by every operation, where it is set."""
@@ -126,6 +127,13 @@ class MemoryOperations:
         """Return those of `done` that are about *subject*."""
         self._check(None)
         return [deed for deed in self.done if deed.subject == subject]
+
+    async def resume(self, jail: str) -> None:
+        """Keep *jail* in mind; a second time it holds no bans back."""
+        self._check(jail)
+        if jail in self.resumed:
+            raise RequestError(f"jail {jail} holds no bans back")
+        self.resumed.append(jail)
 
     async def stop(self) -> None:
         """Count that somebody asked."""
