@@ -247,7 +247,7 @@ class BanBudgetExceeded(Happening, frozen=True):
         return (
             f"[{self.jail}] more than {self.most} bans in {self.span:g} s: no further ban starts "
             f"until {_clock(self.until)}; see with 'banish bans --jail {self.jail}' whether the "
-            "filter names the right ones; if so, raise banbudget"
+            f"filter names the right ones; if so, 'banish resume {self.jail}' and raise banbudget"
         )
 
 
@@ -276,7 +276,7 @@ class BanBudgetReturned(Happening, frozen=True):
 
     def text(self) -> str:
         what = f"{self.held} subject{'' if self.held == 1 else 's'} held back meanwhile"
-        return f"[{self.jail}] bans start again; {what}, banned at the next failure"
+        return f"[{self.jail}] bans start again; {what}, whoever goes on is banned now"
 
 
 class ConnectionsCut(Happening, frozen=True):
