@@ -228,3 +228,14 @@ def test_whoever_is_held_back_and_goes_on_is_banned_once_the_budget_is_back(
             assert judge(policy, subject, now - 2, now - 1) == HeldBack(subject, is_new=False)
             verdict = judge(policy, subject, now)
         assert isinstance(verdict, StartBan)
+
+
+def test_a_flood_of_thousands_is_banned_within_a_budget_of_ten_thousand() -> None:
+    big = msgspec.structs.replace(jail(), budget=BudgetSettings(10_000))
+    policy = policy_of(big)
+    flood = [parse_subject(f"2001:db8::{n:x}") for n in range(1, 10_003)]
+    verdicts = [judge(policy, subject, 1_000 + n / 500) for n, subject in enumerate(flood)]
+    assert all(isinstance(verdict, StartBan) for verdict in verdicts[:10_000])
+    assert [verdict for verdict in verdicts if not isinstance(verdict, StartBan)] == [
+        HeldBack(subject, is_new=True) for subject in flood[10_000:]
+    ]
