@@ -275,6 +275,20 @@ def test_every_reach_of_a_group_is_followed() -> None:
 def test_loops_are_bounded_in_what_they_ask_for() -> None:
     assert write(within_line(sketch(r"x[^a]{2,3}").outline, gaps=False)).startswith("x[")
     assert write(essential(within_line(sketch("x(?:ab){2,}").outline, gaps=False))) == "xabab"
+
+
+@pytest.mark.parametrize(
+    ("regex", "said"),
+    [
+        ("(?:ab)+ failed", "ab failed"),
+        ("a+bcd", "abcd"),
+        ("(?:ab|cd)+xyz", "(?:ab|cd)xyz"),
+        ("(?:ab){2,}cd", "ababcd"),
+        ("(?:ab)*cd", "cd"),
+    ],
+)
+def test_a_loop_at_the_beginning_is_asked_for_as_often_as_it_must_be(regex: str, said: str) -> None:
+    assert write(essential(within_line(sketch(regex).outline, gaps=False))) == said
     assert firsts(Seq((Repeat(0, None, Set(1 << 97)), Repeat(0, 1, Set(1 << 98))))) == Set(3 << 97)
     assert restricted(Seq((Repeat(0, 1, Set(1 << 97)),)), Set(1 << 98), 0) is None
 
