@@ -12,7 +12,9 @@ pytestmark = pytest.mark.system
 
 HANGS = """
 import socket
+import sys
 listener = socket.create_server(("127.0.0.1", 8080))
+open(sys.argv[1], "w").close()
 kept = []
 while True:
     kept.append(listener.accept())
@@ -21,6 +23,7 @@ while True:
 
 def test_a_ban_is_in_force_and_mailed_while_a_webhook_hangs(lab: Lab) -> None:
     box = lab.directory / "mail"
+    listening = lab.directory / "listening"
     sendmail = lab.directory / "sendmail"
     sendmail.write_text(f"#!/bin/sh\ncat > {box}.part && mv {box}.part {box}\n")
     sendmail.chmod(0o755)
@@ -29,7 +32,8 @@ def test_a_ban_is_in_force_and_mailed_while_a_webhook_hangs(lab: Lab) -> None:
         f"  mail[sendmail={sendmail}, to=admin@example.org, lookup=no]"
     )
     guard = Guard(lab, sshd_jail(lab.log_path, action=action))
-    hanging = lab.server.popen([sys.executable, "-c", HANGS])
+    hanging = lab.server.popen([sys.executable, "-c", HANGS, str(listening)])
+    wait_until(listening.exists, "the webhook's other side listens")
     guard.start()
     try:
         for _ in range(3):

@@ -65,13 +65,14 @@ class Notifier:
         *,
         telling: Telling,
         whole: bool = False,
-        slack: float = 0.0,
+        slack: float = 1.0,
         emit: Emit,
         clock: Clock,
     ) -> None:
         """Tell what *telling* asks for; with *whole* a message takes all that waits.
 
-        *slack* is how many seconds the channel may take to get ready, beyond a try's limit.
+        *slack* is how many seconds the channel may take to get ready, beyond a try's limit:
+        more than none, so that a channel that knows what hangs can say so first.
         """
         self.jail = jail
         self.settings = settings
