@@ -79,6 +79,7 @@ class Utils:
             found = cond()
             if found or time.monotonic() >= end:
                 return found
+            # What the action asked for, in its own process: the server waits for nothing here.
             time.sleep(interval or Utils.DEFAULT_SLEEP_INTERVAL)
 
     @staticmethod
