@@ -8,7 +8,7 @@ from typing import TypeVar
 import pytest
 
 from banish.model.address import Subject, SubjectKind, parse_subject
-from banish.model.failure import Evidence, Failure
+from banish.model.failure import Evidence, Failure, Told
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import FilterSettings, JailSettings
 from banish.resolve.ignorecommand import OUTPUT_LIMIT_BYTES, IgnoreCommand, reversed_address
@@ -22,7 +22,7 @@ ATTACKER = parse_subject("192.0.2.1")
 def failed(subject: str | Subject = ATTACKER, **tags: str | tuple[str, ...]) -> Failure:
     if isinstance(subject, str):
         subject = parse_subject(subject)
-    return Failure("j", subject, Instant(1_000.7), tags=tags)
+    return Failure("j", subject, Instant(1_000.7), details=Told(tags=tags))
 
 
 class Asking:
@@ -194,8 +194,10 @@ def values_of(command: str, tmp_path: Path, failure: Failure, **jail: Seconds | 
 def test_a_command_gets_what_is_known_of_the_failure(tmp_path: Path) -> None:
     failure = Failure(
         "j", Subject("web-7", SubjectKind.ID), Instant(1_000.7), attempts=3,
-        evidence=(Evidence("one\0"), Evidence("two")),
-        tags={"user": "it's $(me)", "users": ("a", "b"), "alt_user": "c"},
+        details=Told(
+            (Evidence("one\0"), Evidence("two")),
+            {"user": "it's $(me)", "users": ("a", "b"), "alt_user": "c"},
+        ),
         address=parse_subject("192.0.2.1"),
     )  # fmt: skip
     tags = (

@@ -28,7 +28,7 @@ from banish.detect.report import Counters, LineReport, LineState
 from banish.detect.session import Sessions, wait
 from banish.detect.timing import Behind, Timing, no_lines
 from banish.detect.zone import zone_named
-from banish.model.failure import EVIDENCE_LIMIT_CHARACTERS, Evidence, Failure, Tags
+from banish.model.failure import EVIDENCE_LIMIT_CHARACTERS, Evidence, Failure, Tags, Told
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import FilterSettings
 
@@ -395,8 +395,7 @@ class Matcher:
             subject=subject,
             at=at if at < now else now,  # noqa: FURB136  a third of the cost of min()
             rule=rule,
-            evidence=evidence,
-            tags=tags,
+            details=Told(evidence, tags),
             address=address,
         )
 

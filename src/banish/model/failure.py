@@ -1,6 +1,7 @@
 """A failure: one thing in a log that counts against a subject."""
 
 from collections.abc import Mapping
+from typing import Protocol
 
 import msgspec
 
@@ -25,7 +26,26 @@ class Evidence(msgspec.Struct, frozen=True, gc=False):
     at: Instant = Instant(0)
 
 
-class Failure(msgspec.Struct, frozen=True):
+class Details(Protocol):
+    """What a line says beside whom it counts against; may be made when somebody asks."""
+
+    @property
+    def evidence(self) -> tuple[Evidence, ...]:
+        """The lines that speak for the failure, oldest first."""
+
+    @property
+    def tags(self) -> Tags:
+        """What the filter captured."""
+
+
+class Told(msgspec.Struct, frozen=True):
+    """Details that are at hand."""
+
+    evidence: tuple[Evidence, ...] = ()
+    tags: Tags = {}
+
+
+class Failure(msgspec.Struct, frozen=True, eq=False):
     """One failure as a filter found it."""
 
     jail: str
@@ -36,9 +56,31 @@ class Failure(msgspec.Struct, frozen=True):
     rule: int = 0
     """Which failregex matched, counted from 1."""
     attempts: int = 1
-    evidence: tuple[Evidence, ...] = ()
-    tags: Tags = {}
+    details: Details = Told()
+    """Most failures are of somebody who is banned already, and nobody asks for theirs."""
     address: Subject | None = None
     """The address the line also gave, where the subject is an ``<F-ID>``."""
     spared: str = ""
     """What exempts the subject though no list does: ``ignorecommand``; empty: nothing."""
+
+    @property
+    def evidence(self) -> tuple[Evidence, ...]:
+        """The lines that speak for it, oldest first."""
+        return self.details.evidence
+
+    @property
+    def tags(self) -> Tags:
+        """What the filter captured."""
+        return self.details.tags
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both say the same, however their details are kept."""
+        return isinstance(other, Failure) and self._whole() == other._whole()
+
+    __hash__ = None  # type: ignore[assignment]  # tags have none
+
+    def _whole(self) -> tuple[object, ...]:
+        return (
+            self.jail, self.subject, self.at, self.rule, self.attempts,
+            self.evidence, self.tags, self.address, self.spared,
+        )  # fmt: skip
