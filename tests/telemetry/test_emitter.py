@@ -1,12 +1,16 @@
 """Telling everybody what happened."""
 
+import itertools
 import re
 from collections.abc import Sequence
 from typing import get_args
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from banish.model.address import parse_subject
+from banish.model.failure import Failure
 from banish.model.instant import Instant
 from banish.telemetry import happenings
 from banish.telemetry.emitter import UNSPEAKABLE, Emitter
@@ -15,6 +19,7 @@ from banish.telemetry.happenings import (
     BanEnded,
     BanStarted,
     FailureFound,
+    FailuresFound,
     FailureSpared,
     FirewallRepaired,
     Happening,
@@ -28,18 +33,21 @@ from banish.telemetry.happenings import (
     TroubleOver,
     WarningGiven,
 )
-from banish.telemetry.lines import LogLine
+from banish.telemetry.lines import LogLine, LogRun
 from banish.telemetry.logs import Log
 
 ATTACKER = parse_subject("192.0.2.1")
+FAILURE = Failure("sshd", ATTACKER, Instant(1_700_000_000.0))
 
 
 class Kept:
     def __init__(self) -> None:
         self.lines: list[LogLine] = []
 
-    def write(self, lines: Sequence[LogLine]) -> None:
-        self.lines += lines
+    def write(self, runs: Sequence[LogRun]) -> None:
+        self.lines += [
+            LogLine(run.at, run.origin, run.level, text) for run in runs for text in run.texts
+        ]
 
     def reopen(self) -> None: ...
 
@@ -85,6 +93,13 @@ def test_listeners_hear_until_they_leave() -> None:
     emit(ServerStopped())
     emit.unlisten(heard.append)
     emit(ServerStopped())
+    assert heard == [ServerStopped()]
+
+
+def test_listeners_may_hear_of_some_kinds_only() -> None:
+    emit, heard = Emitter(clock=clock), list[Happening]()
+    emit.listen(heard.append, ServerStopped)
+    emit.every([FailuresFound("sshd", [FAILURE]), JailStarted("sshd"), ServerStopped()])
     assert heard == [ServerStopped()]
 
 
@@ -184,3 +199,55 @@ def test_telling_many_at_once_is_telling_each() -> None:
     assert heard == [*found, again]
     assert emit.counters.total("banish_failures_found_total") == 3
     assert emit.counters.total("banish_failures_banned_total") == 5
+
+
+_TIMES = st.sampled_from([1_700_000_000.0, 1_700_000_000.5, 1_700_000_901.0, float("nan")])
+_FAILURES = st.builds(
+    Failure,
+    st.sampled_from(["sshd", "web"]),
+    st.sampled_from([ATTACKER, parse_subject("2001:db8::1"), parse_subject("a\nb")]),
+    _TIMES.map(Instant),
+)
+_OTHERS = st.sampled_from(
+    [
+        AlreadyBannedFound("sshd", ATTACKER, 5),
+        BanStarted("web", ATTACKER),
+        ServerStopped(),
+        TroubleMet("firewall", "gone"),
+        Unspeakable(),
+    ]
+)
+
+
+@given(st.lists(st.lists(_FAILURES, min_size=1, max_size=4) | _OTHERS, max_size=8))
+def test_runs_of_failures_are_told_as_if_each_were(what: list[list[Failure] | Happening]) -> None:
+    apart, together = list[Happening](), list[Happening]()
+    for item in what:
+        if isinstance(item, Happening):
+            apart.append(item)
+            together.append(item)
+            continue
+        apart += [FailureFound(one.jail, one.subject, one.at) for one in item]
+        for jail, found in itertools.groupby(item, lambda one: one.jail):
+            together.append(FailuresFound(jail, list(found)))
+    results = []
+    for told_at_once in (False, True):
+        kept, heard = Kept(), list[Happening]()
+        log = Log(kept, 20)
+        emit = Emitter(log, clock=clock)
+        emit.listen(heard.append)
+        emit.listen(heard.append, FailureFound)
+        if told_at_once:
+            emit.every(together)
+        else:
+            for happening in apart:
+                emit(happening)
+        log.close()
+        results.append((kept.lines, sorted(map(repr, heard)), emit.counters.snapshot()))
+    assert results[0] == results[1]
+
+
+def test_a_run_of_failures_reads_as_one_text_too() -> None:
+    run = FailuresFound("sshd", [FAILURE, FAILURE])
+    assert run.text() == ", ".join(run.texts())
+    assert len(run.texts()) == run.count == 2

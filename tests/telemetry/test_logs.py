@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from banish.telemetry.lines import LogLine
+from banish.telemetry.lines import LogLine, LogRun
 from banish.telemetry.logs import Log, bridge_logging
 
 
@@ -27,12 +27,12 @@ class Kept:
         self.tried_again = threading.Event()
         self.closed = 0
 
-    def write(self, lines: Sequence[LogLine]) -> None:
+    def write(self, runs: Sequence[LogRun]) -> None:
         self.entered.set()
         assert self.gate.wait(10)
         if self.is_broken:
             raise OSError(28, "No space left on device")
-        self.texts += [entry.text for entry in lines]
+        self.texts += [text for run in runs for text in run.texts]
 
     def reopen(self) -> None:
         self.reopened += 1
@@ -90,6 +90,21 @@ def test_of_many_lines_at_once_those_are_kept_for_which_there_is_room() -> None:
     target.gate.set()
     log.close()
     assert target.texts[:4] == ["first", "0", "1", "2"]
+
+
+def test_of_a_run_those_lines_are_kept_for_which_there_is_room() -> None:
+    target = Kept()
+    target.gate.clear()
+    log = Log(target, limit=3)
+    log.write(line("first"))
+    assert target.entered.wait(10)
+    runs = [LogRun(0.0, "banish", logging.INFO, texts) for texts in ("ab", "cde", "f")]
+    log.write_runs([LogRun(0.0, "banish", logging.DEBUG, "quiet"), *runs])
+    assert log.dropped == 3
+    target.gate.set()
+    log.close()
+    assert target.texts[:4] == ["first", "a", "b", "c"]
+    assert target.texts[4].startswith("3 log lines dropped")
 
 
 def test_a_broken_target_loses_its_lines_and_is_tried_again(

@@ -12,16 +12,16 @@ import pytest
 
 from banish.errors import ConfigError
 from banish.telemetry.happenings import NOTICE
-from banish.telemetry.lines import LogLine
+from banish.telemetry.lines import LogRun
 from banish.telemetry.targets import FileTarget, StreamTarget, SyslogTarget, open_target
 
 
-def line(text: str, level: int = NOTICE) -> LogLine:
-    return LogLine(1_700_000_000.0, "banish.actions", level, text)
+def line(text: str, level: int = NOTICE) -> LogRun:
+    return LogRun(1_700_000_000.0, "banish.actions", level, (text,))
 
 
-def plain(entry: LogLine) -> str:
-    return entry.text
+def plain(run: LogRun) -> str:
+    return "".join(f"{text}\n" for text in run.texts)
 
 
 class Terminal(io.StringIO):

@@ -34,6 +34,7 @@ from banish.model.snapshot import Memory
 from banish.resolve.dns import DnsResolver
 from banish.telemetry.emitter import Emitter
 from banish.telemetry.happenings import (
+    AlreadyBannedFound,
     JailStarted,
     JailStopped,
     ServerStarted,
@@ -201,7 +202,7 @@ class Server:
             dry_run=options.dry_run,
         )
         self._cutting = Cutting(() if options.dry_run else settings.jails, emit=self.emit)
-        self.emit.listen(self._acting.hear)
+        self.emit.listen(self._acting.hear, AlreadyBannedFound)
         self._enforcing = Enforcing(
             build.enforcer(settings, dry_run=options.dry_run, emit=self.emit),
             build.store_opener(settings, emit=self.emit, clock=clock),

@@ -13,10 +13,11 @@ import queue
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from typing import Literal
 
 from banish.telemetry.happenings import NOTICE
-from banish.telemetry.lines import LogLine
+from banish.telemetry.lines import LogLine, LogRun, run_of
 from banish.telemetry.targets import Target
 
 QUEUE_LIMIT_LINES = 20_000
@@ -24,7 +25,7 @@ QUEUE_LIMIT_LINES = 20_000
 
 BLOCK_LINES = 1_000
 
-_Order = list[LogLine] | Literal["reopen", "stop"]
+_Order = Sequence[LogRun] | Literal["reopen", "stop"]
 
 
 class Log:
@@ -55,13 +56,18 @@ class Log:
 
     def write(self, *lines: LogLine) -> None:
         """Have *lines* written soon, in their order; never waits, never raises."""
-        taken = [line for line in lines if line.level >= self.level]
+        self.write_runs([run_of(line) for line in lines])
+
+    def write_runs(self, runs: Sequence[LogRun]) -> None:
+        """Have the lines of *runs* written soon, in their order; never waits, never raises."""
+        taken = [run for run in runs if run.level >= self.level]
+        count = _lines_of(taken)
         room = max(0, self._limit - (self._put_in - self._taken_out))
-        if len(taken) > room:
-            self.dropped += len(taken) - room
-            del taken[room:]
-        if taken:
-            self._put_in += len(taken)
+        if count > room:
+            self.dropped += count - room
+            taken, count = _first_lines(taken, room), room
+        if count:
+            self._put_in += count
             self._queue.put(taken)
 
     def reopen(self) -> None:
@@ -77,22 +83,24 @@ class Log:
         order: _Order = "reopen"
         while order != "stop":
             order = self._queue.get()
-            lines: list[LogLine] = []
-            while isinstance(order, list):
-                lines += order
-                self._taken_out += len(order)
-                if len(lines) >= BLOCK_LINES:
+            runs: list[LogRun] = []
+            count = 0
+            while not isinstance(order, str):
+                runs += order
+                count += _lines_of(order)
+                if count >= BLOCK_LINES:
                     break
                 try:
                     order = self._queue.get_nowait()
                 except queue.Empty:
                     break
+            self._taken_out += count
             if self.dropped > self._told:
                 missing, self._told = self.dropped - self._told, self.dropped
                 text = f"{missing} log lines dropped: the log target was too slow"
-                lines.append(LogLine(time.time(), "banish.log", logging.WARNING, text))
-            if lines:
-                self._put(lines)
+                runs.append(LogRun(time.time(), "banish.log", logging.WARNING, (text,)))
+            if runs:
+                self._put(runs)
             if order == "reopen":
                 try:
                     self._target.reopen()
@@ -100,11 +108,11 @@ class Log:
                     self._complain(error)
         self._target.close()
 
-    def _put(self, lines: list[LogLine]) -> None:
+    def _put(self, runs: list[LogRun]) -> None:
         try:
-            self._target.write(lines)
+            self._target.write(runs)
         except OSError as error:
-            self.lost += len(lines)
+            self.lost += _lines_of(runs)
             self._complain(error)
         else:
             self._is_failing = False
@@ -114,6 +122,21 @@ class Log:
             self._is_failing = True
             with contextlib.suppress(OSError, ValueError):  # nobody may be left to tell
                 sys.stderr.write(f"banish: the log cannot be written: {error}\n")
+
+
+def _lines_of(runs: Sequence[LogRun]) -> int:
+    return sum([len(run.texts) for run in runs])
+
+
+def _first_lines(runs: Sequence[LogRun], room: int) -> list[LogRun]:
+    """Return the first *room* lines of *runs*."""
+    kept: list[LogRun] = []
+    for run in runs:
+        if room <= 0:
+            break
+        kept.append(run._replace(texts=run.texts[:room]))
+        room -= len(run.texts)
+    return kept
 
 
 class Bridge(logging.Handler):

@@ -18,7 +18,7 @@ from banish.errors import ConfigError
 from banish.telemetry.happenings import NOTICE
 from banish.telemetry.lines import (
     LogFormat,
-    LogLine,
+    LogRun,
     classic_format,
     custom_format,
     harmless,
@@ -54,8 +54,8 @@ _SEVERITIES = ((50, 2), (40, 3), (30, 4), (NOTICE, 5), (18, 6), (0, 7))
 class Target(Protocol):
     """Takes log lines; used by one thread."""
 
-    def write(self, lines: Sequence[LogLine]) -> None:
-        """Write the lines in order.
+    def write(self, runs: Sequence[LogRun]) -> None:
+        """Write the lines of *runs* in order.
 
         Raises:
             OSError: Some of them are lost.
@@ -84,10 +84,10 @@ class StreamTarget:
         self._stream = stream
         self._form = form
 
-    def write(self, lines: Sequence[LogLine]) -> None:
+    def write(self, runs: Sequence[LogRun]) -> None:
         """Write and flush."""
         encoding = self._stream.encoding or "utf-8"
-        text = "".join(f"{self._form(line)}\n" for line in lines)
+        text = "".join(map(self._form, runs))
         try:
             self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
             self._stream.flush()
@@ -109,14 +109,14 @@ class FileTarget:
         self._form = form
         self._file: int | None = None
 
-    def write(self, lines: Sequence[LogLine]) -> None:
+    def write(self, runs: Sequence[LogRun]) -> None:
         """Append all lines with one write, so lines of two processes do not mix."""
         if self._file is not None and self._is_moved():
             self.close()
         if self._file is None:
             self.reopen()
         assert self._file is not None
-        block = "".join(f"{self._form(line)}\n" for line in lines)
+        block = "".join(map(self._form, runs))
         view = memoryview(block.encode("utf-8", "backslashreplace"))
         while view:
             view = view[os.write(self._file, view) :]
@@ -154,18 +154,19 @@ class SyslogTarget:
         self._pid = pid
         self._socket: socket.socket | None = None
 
-    def write(self, lines: Sequence[LogLine]) -> None:
+    def write(self, runs: Sequence[LogRun]) -> None:
         """Send each line as one message; after a loss of the socket tries once more."""
-        for line in lines:
-            severity = next(number for level, number in _SEVERITIES if line.level >= level)
-            head = f"<{self._facility * 8 + severity}>{line.origin}[{self._pid}]: "
-            message = f"{head}{level_name(line.level)} {harmless(line.text)}"
-            data = message.encode("utf-8", "backslashreplace")
-            try:
-                self._send(data)
-            except (ConnectionError, FileNotFoundError):
-                self.close()
-                self._send(data)
+        for run in runs:
+            severity = next(number for level, number in _SEVERITIES if run.level >= level)
+            head = f"<{self._facility * 8 + severity}>{run.origin}[{self._pid}]: "
+            head += f"{level_name(run.level)} "
+            for text in run.texts:
+                data = (head + harmless(text)).encode("utf-8", "backslashreplace")
+                try:
+                    self._send(data)
+                except (ConnectionError, FileNotFoundError):
+                    self.close()
+                    self._send(data)
 
     def _send(self, data: bytes) -> None:
         if self._socket is None:
