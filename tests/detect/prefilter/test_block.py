@@ -76,11 +76,27 @@ def test_block_that_matches_everywhere_is_given_up(monkeypatch: pytest.MonkeyPat
 def test_memory_of_combinations_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "COMBINATIONS", 1)
     prefilter = BlockPrefilter(Plan(("ab", "cd"), ((Target(0, 1),), (Target(0, 2),))))
-    assert [wanted for _, _, wanted in prefilter.scan(b"ab\ncd\n") or ()] == [
+    both = (Wanted(0, (1, 2)),)
+    assert [wanted for _, _, wanted in prefilter.scan(b"ab cd\ncd ab\nab\n") or ()] == [
+        both,
+        both,
         (Wanted(0, (1,)),),
-        (Wanted(0, (2,)),),
     ]
-    assert len(prefilter._wanted) == 1
+    assert len(prefilter._together) == 1
+
+
+@needs_engine
+def test_line_that_two_expressions_match_by_turns_is_told_once() -> None:
+    prefilter = BlockPrefilter(Plan(("ab", "cd"), ((Target(0, 1),), (Target(0, 2),))))
+    assert prefilter.scan(b"abcd" * 400) == [(0, 1600, (Wanted(0, (1, 2)),))]
+    assert list(prefilter._together) == [(0, 1)]
+
+
+@needs_engine
+def test_first_and_empty_lines_are_told_from_their_neighbours() -> None:
+    prefilter = BlockPrefilter(Plan(("ab", "cd"), ((Target(0, 1),), (Target(0, 2),))))
+    first, second = (Wanted(0, (1,)),), (Wanted(0, (2,)),)
+    assert prefilter.scan(b"ab\n\n\ncd\nab") == [(0, 2, first), (5, 7, second), (8, 10, first)]
 
 
 @needs_engine

@@ -20,9 +20,6 @@ EVENTS_OF_ANY_BLOCK = 1_024
 COMBINATIONS = 4_096
 """Combinations of expressions on one line for which it is remembered whom they concern."""
 
-_NUMBER_BITS = 16
-_NUMBER = (1 << _NUMBER_BITS) - 1
-
 
 class Wanted(NamedTuple):
     """One matcher that is to look at a line."""
@@ -76,7 +73,12 @@ class BlockPrefilter:
         self.plan = plan
         self.every_line = plan.every_line
         """Matchers that must look at every line whatever `scan` says."""
-        self._wanted: dict[int | tuple[int, ...], tuple[Wanted, ...]] = {}
+        self._alone = [
+            ((number,), self._concerned((number,))) for number in range(len(plan.expressions))
+        ]
+        """For each expression: itself, and whom it concerns if no other is found on a line."""
+        self._together: dict[tuple[int, ...], tuple[Wanted, ...]] = {}
+        """Whom several concern that were found on one line, in this order."""
 
     def serialised(self) -> bytes:
         """Return the database, to be given back where it need not be compiled again."""
@@ -86,12 +88,12 @@ class BlockPrefilter:
         """Return the lines that could match, in their order; None: any line could."""
         if self._database is None:
             return []
-        events: list[int] = []
+        events: list[tuple[int, int]] = []
         append = events.append
         limit = len(block) // EVENT_BYTES + EVENTS_OF_ANY_BLOCK
 
         def note(number: int, _begin: int, end: int, _flags: int, _context: object) -> bool:
-            append(end << _NUMBER_BITS | number)
+            append((end, number))
             return len(events) > limit
 
         try:
@@ -101,45 +103,42 @@ class BlockPrefilter:
         events.sort()
         return self._lines(block, events)
 
-    def _lines(self, block: bytes, events: Sequence[int]) -> list[Found]:
+    def _lines(self, block: bytes, events: Sequence[tuple[int, int]]) -> list[Found]:
         found: list[Found] = []
-        wanted = self._wanted
+        add, find, rfind = found.append, block.find, block.rfind
+        alone, together = self._alone, self._together
         begin, end = 0, -1
-        numbers: int | tuple[int, ...] = ()
-        for event in events:
-            at = event >> _NUMBER_BITS
-            number = event & _NUMBER
-            if at <= end:
-                if numbers != number:
-                    numbers = (
-                        (*numbers, number) if isinstance(numbers, tuple) else (numbers, number)
-                    )
-                continue
-            if end >= 0:
-                found.append((begin, end, wanted.get(numbers) or self._concerned(numbers)))
-            begin = block.rfind(b"\n", max(end, 0), at) + 1 or begin
-            end = block.find(b"\n", at)
-            if end < 0:
-                end = len(block)
-            numbers = number
-        if end >= 0:
-            found.append((begin, end, wanted.get(numbers) or self._concerned(numbers)))
+        numbers: tuple[int, ...] = ()
+        for at, number in events:
+            if at > end:
+                begin = rfind(b"\n", 0, at) + 1
+                end = find(b"\n", at)
+                if end < 0:
+                    end = len(block)
+                numbers, wanted = alone[number]
+                add((begin, end, wanted))
+            elif number not in numbers:
+                numbers = (*numbers, number)
+                found[-1] = (begin, end, together.get(numbers) or self._remember(numbers))
         return found
 
-    def _concerned(self, numbers: int | tuple[int, ...]) -> tuple[Wanted, ...]:
+    def _remember(self, numbers: tuple[int, ...]) -> tuple[Wanted, ...]:
+        concerned = self._concerned(numbers)
+        if len(self._together) >= COMBINATIONS:
+            self._together.clear()
+        self._together[numbers] = concerned
+        return concerned
+
+    def _concerned(self, numbers: tuple[int, ...]) -> tuple[Wanted, ...]:
         """Return whom these expressions, found on one line, concern."""
         rules: dict[int, set[int]] = {}
-        for number in set(numbers) if isinstance(numbers, tuple) else (numbers,):
+        for number in numbers:
             for target in self.plan.targets[number]:
                 rules.setdefault(target.matcher, set()).add(target.rule)
-        concerned = tuple(
+        return tuple(
             Wanted(matcher, None if 0 in found else tuple(sorted(found)))
             for matcher, found in sorted(rules.items())
         )
-        if len(self._wanted) >= COMBINATIONS:
-            self._wanted.clear()
-        self._wanted[numbers] = concerned
-        return concerned
 
     def _compiled(self, plan: Plan) -> tuple[Plan, Any]:
         """Compile what the engine takes; whom the rest concerns looks at every line."""
