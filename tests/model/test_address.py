@@ -67,6 +67,30 @@ def test_any_text_parses_or_is_refused_without_an_exception(text: str) -> None:
     assert found is None or parse_address(found.text) == found
 
 
+_GROUPS = st.lists(
+    st.sampled_from([0, 0, 0, 1, 0x10, 0xA0, 0xFFFF]) | st.integers(0, 0xFFFF),
+    min_size=8,
+    max_size=8,
+)
+
+
+@given(_GROUPS, st.integers(0, 8), st.integers(0, 8), st.sampled_from(["%x", "%X", "%04x"]))
+def test_whatever_way_ipv6_is_written_it_becomes_the_one_spelling(
+    groups: list[int], begin: int, end: int, form: str
+) -> None:
+    written = [form % group for group in groups]
+    gapped = f"{':'.join(written[:begin])}::{':'.join(written[end:])}"
+    for text in (":".join(written), gapped):
+        try:
+            address = ipaddress.IPv6Address(text)
+        except ValueError:
+            assert parse_address(text) is None
+            continue
+        plain = address.ipv4_mapped or address
+        assert parse_address(text) == Subject(str(plain), SubjectKind(f"ipv{plain.version}"))
+        assert parse_address(str(plain)) == parse_address(text)
+
+
 @given(st.ip_addresses())
 def test_parsing_the_canonical_text_changes_nothing(
     address: ipaddress.IPv4Address | ipaddress.IPv6Address,

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from banish.model.address import parse_subject
+from banish.model.address import Subject, SubjectKind, parse_subject
 from banish.model.failure import Evidence
 from banish.model.instant import Instant, Seconds
 from banish.model.snapshot import Tally
@@ -79,6 +79,17 @@ def test_one_subject_says_nothing_of_another() -> None:
     assert SIX not in counted
 
 
+def test_one_text_of_several_kinds_is_several_subjects() -> None:
+    counted = window()
+    written = ["192.0.2.0", "192.0.2.0/24", "2001:db8::1", "2001:db8::/32", "ipv4", "id\0x", ""]
+    every = [parse_subject(text) for text in written]
+    every += [Subject(text, SubjectKind.NAME) for text in ("ipv4", "id", "2001:db8::1", "x")]
+    for at, subject in enumerate(every):
+        assert counted.add(subject, Instant(at)) == 1
+    assert list(counted.all()) == every
+    assert list(counted.changes()) == every
+
+
 def test_what_was_taken_is_forgotten() -> None:
     counted = window()
     counted.add(ATTACKER, Instant(1), 2, [line(1)])
@@ -107,6 +118,14 @@ def test_lines_of_many_logs_keep_their_paths(monkeypatch: pytest.MonkeyPatch) ->
     counted.add(ATTACKER, Instant(1), 1, lines)
     kept = counted.take(ATTACKER).evidence
     assert [line.path for line in kept] == [f"/log/{n}?" for n in (1, 2, 3, 1, 3)]
+
+
+def test_a_single_failure_has_the_line_it_came_with_and_its_own_time() -> None:
+    counted = window()
+    counted.add(ATTACKER, Instant(7.25), 1, [line(3)])
+    assert counted.tally(ATTACKER) == Tally((Instant(7.25),), (line(3),))
+    counted.add(ATTACKER, Instant(8), 1, [line(4), line(5), line(6)])
+    assert counted.tally(ATTACKER) == Tally((Instant(7.25), Instant(8)), (line(5), line(6)))
 
 
 def test_half_a_surrogate_pair_in_a_line_is_no_trouble() -> None:
@@ -174,3 +193,11 @@ def test_a_remembered_tally_goes_on_counting() -> None:
     assert BYSTANDER not in counted
     counted.put(SIX, tally_of(5))
     assert counted.tally(SIX) == tally_of(5)
+
+
+def test_a_remembered_tally_in_place_of_one_untold_is_told_forgotten() -> None:
+    counted = window()
+    counted.add(ATTACKER, Instant(1))
+    counted.put(ATTACKER, tally_of(2))
+    counted.take(ATTACKER)
+    assert counted.changes() == {ATTACKER: None}

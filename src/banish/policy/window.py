@@ -5,9 +5,9 @@ when the oldest of them is still inside the window. So a subject costs at most
 ``limit`` times and ``evidence_limit`` lines, however hard it tries, and the
 number of subjects has a bound as well.
 
-Most subjects fail once and never again, so a single time is kept as a bare
-float and a single line of evidence as bare bytes; lists come with the second.
-Lines are kept packed, since a million small objects cost more than their text.
+Most subjects fail once and never again, so one time and one line of evidence
+are one string of bytes; lists come with the second. Keys are texts and not
+subjects: a million small objects cost more than what they say.
 
 Fail2Ban counts otherwise: once a subject has been seen for longer than
 findtime, it estimates the count from the rate (``FailTicket.adjustTime`` in
@@ -17,10 +17,11 @@ fail2ban/server/ticket.py, 1.1.1).
 from bisect import bisect_right, insort
 from collections.abc import Sequence
 from itertools import islice
+from struct import Struct
 
 import msgspec
 
-from banish.model.address import Subject
+from banish.model.address import Subject, SubjectKind
 from banish.model.failure import Evidence
 from banish.model.instant import Instant, Seconds
 from banish.model.snapshot import Tally
@@ -28,7 +29,7 @@ from banish.model.snapshot import Tally
 CAPACITY = 1_000_000
 """Subjects that are counted at one time.
 
-A million that failed once cost some 230 MB, and 190 MB more with a log line of
+A million that failed once cost some 130 MB, and 130 MB more with a log line of
 a hundred characters each (CPython 3.11, 64 bit).
 """
 
@@ -39,19 +40,27 @@ dict passes over those dropped before, so dropping one at a time would be quadra
 PATHS = 1_000
 """Paths that are kept once; of more logs each line of evidence keeps its own."""
 
-_packed = msgspec.msgpack.Encoder()
-_unpacked = msgspec.msgpack.Decoder(tuple[str, int | str, int, float])
+_TIME = Struct("<d")
+_LINE = Struct("<dqH")
+"""Time, offset and number of path; the text follows."""
+
+_UNNUMBERED = 0xFFFF
+"""Stands for a path that has no number: it is in front of the text, with a NUL after it."""
+
+_KINDS = {kind.value: kind for kind in SubjectKind}
 
 
 class _Kept(msgspec.Struct, gc=False):
-    """What is kept of one subject."""
+    """What is kept of a subject with several times or lines."""
 
-    times: float | list[float]
+    times: list[float]
     """Oldest first."""
-    evidence: bytes | list[bytes] | None
+    lines: list[bytes]
     """Oldest first, packed."""
-    is_saved: bool
-    """Whether somebody was told of this subject by `Window.changes`."""
+
+
+_Value = bytes | _Kept
+"""What is kept of one subject; bytes: one time, and the line of evidence if there is one."""
 
 
 class Window:
@@ -71,9 +80,10 @@ class Window:
         self._span = span
         self._capacity = capacity
         self._evidence_limit = evidence_limit
-        self._kept: dict[Subject, _Kept] = {}
-        """In the order in which they were counted last."""
-        self._changed: dict[Subject, None] = {}
+        self._kept: dict[str, _Value] = {}
+        """By key, in the order in which they were counted last."""
+        self._changed: dict[str, bool] = {}
+        """Who changed since `changes` was asked, and whether it was told of them before."""
         self._paths: list[str] = []
         """Paths of logs that lines of evidence name by their number here."""
         self._numbers: dict[str, int] = {}
@@ -84,7 +94,7 @@ class Window:
         return len(self._kept)
 
     def __contains__(self, subject: Subject) -> bool:
-        return subject in self._kept
+        return _key(subject) in self._kept
 
     def add(
         self,
@@ -99,19 +109,19 @@ class Window:
         takes the subject out with `take`. Times may arrive out of order (two
         logs, one jail).
         """
-        kept = self._kept.pop(subject, None)
-        count = 1
-        if kept is None:
-            # If its being forgotten is not told yet, whoever was told of it still knows it.
-            kept = _Kept(at, None, subject in self._changed)
-            if attempts > 1:
-                count = self._insert(kept, at, attempts - 1)
+        key = _key(subject)
+        old = self._kept.pop(key, None)
+        # Who was forgotten, and is not told forgotten yet, is known still by whoever was told.
+        self._changed.setdefault(key, old is not None)
+        if old is None and attempts == 1 and len(evidence) <= 1:
+            count = 1
+            is_wanted = evidence and self._evidence_limit > 0
+            line = self._pack(evidence[0]) if is_wanted else b""
+            self._kept[key] = _TIME.pack(at) + line
         else:
+            self._kept[key] = kept = _Kept([], []) if old is None else _widened(old)
             count = self._insert(kept, at, attempts)
-        self._kept[subject] = kept
-        for line in evidence:
-            self._append(kept, line)
-        self._changed[subject] = None
+            self._append(kept, evidence)
         if len(self._kept) > self._capacity:
             self._make_room()
         return count
@@ -121,29 +131,25 @@ class Window:
         tally = self.tally(subject)
         if tally is None:
             return Tally(())
-        self._forget(subject)
+        self._forget(_key(subject))
         return tally
 
     def tally(self, subject: Subject) -> Tally | None:
         """Return what is counted of *subject*, or None."""
-        kept = self._kept.get(subject)
-        if kept is None:
-            return None
-        times = kept.times if isinstance(kept.times, list) else [kept.times]
-        lines = kept.evidence if isinstance(kept.evidence, list) else [kept.evidence]
-        return Tally(
-            tuple(Instant(time) for time in times),
-            tuple(self._unpack(line) for line in lines if line is not None),
-        )
+        kept = self._kept.get(_key(subject))
+        return None if kept is None else self._tally(kept)
 
     def put(self, subject: Subject, tally: Tally) -> None:
         """Keep *tally*, which was remembered elsewhere, in place of what is counted."""
         times: list[float] = [*sorted(tally.times)[-self._limit :]]
         if not times:
             return
-        self._kept[subject] = kept = _Kept(times if len(times) > 1 else times[0], None, True)
-        for line in tally.evidence:
-            self._append(kept, line)
+        key = _key(subject)
+        if key in self._changed:
+            self._changed[key] = True
+        kept = _Kept(times, [])
+        self._append(kept, tally.evidence)
+        self._kept[key] = _narrowed(kept)
         if len(self._kept) > self._capacity:
             self._make_room()
 
@@ -156,22 +162,19 @@ class Window:
         most one span too long.
         """
         horizon = now - self._span
-        stale: list[Subject] = []
-        for subject, kept in self._kept.items():
+        stale: list[str] = []
+        for key, kept in self._kept.items():
             if _newest(kept) > horizon or len(stale) == most:
                 break
-            stale.append(subject)
-        for subject in stale:
-            self._forget(subject)
+            stale.append(key)
+        for key in stale:
+            self._forget(key)
         return len(stale)
 
     def failing(self, now: Instant) -> int:
         """Return how many subjects have a failure in the window at *now*."""
         horizon = now - self._span
-        return sum(
-            (kept.times[-1] if isinstance(kept.times, list) else kept.times) > horizon
-            for kept in self._kept.values()
-        )
+        return sum(_newest(kept) > horizon for kept in self._kept.values())
 
     def changes(self) -> dict[Subject, Tally | None]:
         """Return each subject that changed since this was asked last, None for forgotten.
@@ -180,76 +183,100 @@ class Window:
         between is not mentioned.
         """
         changed = {}
-        for subject in self._changed:
-            changed[subject] = self.tally(subject)
-            kept = self._kept.get(subject)
-            if kept is not None:
-                kept.is_saved = True
+        for key in self._changed:
+            kept = self._kept.get(key)
+            changed[_subject(key)] = None if kept is None else self._tally(kept)
         self._changed = {}
         return changed
 
     def all(self) -> dict[Subject, Tally]:
         """Return everything that is counted, counted longest ago first."""
-        return {
-            subject: tally for subject in self._kept if (tally := self.tally(subject)) is not None
-        }
+        return {_subject(key): self._tally(kept) for key, kept in self._kept.items()}
+
+    def _tally(self, kept: _Value) -> Tally:
+        if isinstance(kept, bytes):
+            time = Instant(_TIME.unpack_from(kept)[0])
+            if len(kept) == _TIME.size:
+                return Tally((time,))
+            return Tally((time,), (self._unpack(kept, _TIME.size),))
+        times = tuple(Instant(time) for time in kept.times)
+        return Tally(times, tuple(self._unpack(line, 0) for line in kept.lines))
 
     def _insert(self, kept: _Kept, at: float, attempts: int) -> int:
-        times = kept.times if isinstance(kept.times, list) else [kept.times]
+        times = kept.times
         for _ in range(min(attempts, self._limit)):
             insort(times, at)
         count = len(times) - bisect_right(times, times[-1] - self._span)
         del times[: -self._limit]
-        kept.times = times if len(times) > 1 else times[0]
         return count
 
-    def _append(self, kept: _Kept, line: Evidence) -> None:
-        if self._evidence_limit < 1:
-            return
-        packed = self._pack(line)
-        if kept.evidence is None or self._evidence_limit == 1:
-            kept.evidence = packed
-        elif isinstance(kept.evidence, bytes):
-            kept.evidence = [kept.evidence, packed]
-        else:
-            kept.evidence.append(packed)
-            del kept.evidence[: -self._evidence_limit]
+    def _append(self, kept: _Kept, evidence: Sequence[Evidence]) -> None:
+        if self._evidence_limit > 0:
+            kept.lines += [self._pack(line) for line in evidence[-self._evidence_limit :]]
+            del kept.lines[: -self._evidence_limit]
 
     def _pack(self, line: Evidence) -> bytes:
-        path: int | str | None = self._numbers.get(line.path)
-        if path is None:
-            path = line.path
+        # An encoder's bytes are cut to size where they were made, and leave holes.
+        number, text = self._numbers.get(line.path), line.text
+        if number is None:
             if len(self._paths) < PATHS:
-                path = self._numbers[line.path] = len(self._paths)
-                self._paths.append(_text(line.path))
-        try:
-            return _packed.encode((line.text, path, line.offset, line.at))
-        except UnicodeEncodeError:  # half of a surrogate pair: no text can hold it
-            path = _text(path) if isinstance(path, str) else path
-            return _packed.encode((_text(line.text), path, line.offset, line.at))
+                number = self._numbers[line.path] = len(self._paths)
+                self._paths.append(line.path.encode("utf-8", "replace").decode())
+            else:
+                number, text = _UNNUMBERED, f"{line.path}\0{text}"
+        # Half of a surrogate pair becomes a question mark: no text can hold it.
+        return _LINE.pack(line.at, line.offset, number) + text.encode("utf-8", "replace")
 
-    def _unpack(self, packed: bytes) -> Evidence:
-        text, path, offset, at = _unpacked.decode(packed)
-        if isinstance(path, int):
-            path = self._paths[path]
+    def _unpack(self, packed: bytes, start: int) -> Evidence:
+        at, offset, number = _LINE.unpack_from(packed, start)
+        text = packed[start + _LINE.size :].decode()
+        if number == _UNNUMBERED:
+            path, _, text = text.partition("\0")
+        else:
+            path = self._paths[number]
         return Evidence(text, path, offset, Instant(at))
 
     def _make_room(self) -> None:
         oldest = list(islice(self._kept, max(1, self._capacity // EVICTED_PART)))
-        for subject in oldest:
-            self._forget(subject)
+        for key in oldest:
+            self._forget(key)
         self.evicted += len(oldest)
 
-    def _forget(self, subject: Subject) -> None:
-        if self._kept.pop(subject).is_saved:
-            self._changed[subject] = None
-        else:
-            self._changed.pop(subject, None)
+    def _forget(self, key: str) -> None:
+        del self._kept[key]
+        if self._changed.setdefault(key, True) is False:
+            del self._changed[key]
 
 
-def _text(text: str) -> str:
-    return text.encode("utf-8", "replace").decode()
+def _key(subject: Subject) -> str:
+    """Return the text of an address as it is, and another subject's with its kind in front."""
+    if subject.is_address:
+        return subject.text
+    return f"{subject.kind.value}\0{subject.text}"
 
 
-def _newest(kept: _Kept) -> float:
-    return kept.times[-1] if isinstance(kept.times, list) else kept.times
+def _subject(key: str) -> Subject:
+    kind, nul, text = key.partition("\0")
+    if nul:
+        return Subject(text, _KINDS[kind])
+    return Subject(key, SubjectKind.IPV6 if ":" in key else SubjectKind.IPV4)
+
+
+def _widened(value: _Value) -> _Kept:
+    """Return *value* as lists, to which more can be added."""
+    if isinstance(value, _Kept):
+        return value
+    lines = [value[_TIME.size :]] if len(value) > _TIME.size else []
+    return _Kept([_TIME.unpack_from(value)[0]], lines)
+
+
+def _narrowed(kept: _Kept) -> _Value:
+    """Return *kept* as one string of bytes if it can be one."""
+    if len(kept.times) == 1 and len(kept.lines) <= 1:
+        return _TIME.pack(kept.times[0]) + b"".join(kept.lines)
+    return kept
+
+
+def _newest(kept: _Value) -> float:
+    newest: float = _TIME.unpack_from(kept)[0] if isinstance(kept, bytes) else kept.times[-1]
+    return newest
