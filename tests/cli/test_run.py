@@ -37,3 +37,8 @@ def test_without_flags_the_hosts_own_configuration_counts(
     monkeypatch.setattr(banish.config, "find_root", lambda: tree)
     assert main(["run", "-q"]) == 0
     assert asked == [RunOptions(config=tree, verbosity=-1)]
+
+
+def test_a_c_library_without_mallopt_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ctypes.CDLL", lambda _name: object())
+    app._keep_memory()

@@ -9,6 +9,7 @@ from banish.enforce.fold import Held
 from banish.enforce.memory import MemoryEnforcer
 from banish.errors import EnforceError, StoreError
 from banish.model.address import Subject, parse_subject
+from banish.model.ban import Ban
 from banish.model.decision import EndBan, StartBan
 from banish.model.instant import Instant, Seconds
 from banish.model.snapshot import Commit, JailChanges, Memory, Tally
@@ -327,6 +328,46 @@ def test_many_changed_windows_are_written_without_waiting(monkeypatch: pytest.Mo
         return len(store.commits), len(due)
 
     assert asyncio.run(play()) == (3, 3)
+
+
+def test_decisions_that_follow_each_other_fast_are_written_together_but_not_the_operators(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(recording, "WRITE_PAUSE", Seconds(3_600))
+    monkeypatch.setattr(recording, "DECISIONS_PAUSE", Seconds(1_800))
+    ban = Ban("j", parse_subject(ATTACKER), NOW, None)
+    end = Commit(at=NOW, decisions=(EndBan(ban, "operator"),))
+
+    async def play() -> list[float]:
+        async def open_store() -> Store:
+            return store
+
+        async def ignore(_: Memory) -> None:
+            return None
+
+        store = MemoryStore()
+        record = recording.Recording(
+            open_store, emit=lambda _: None, clock=lambda: NOW, on_memory=ignore
+        )
+        record.store = store
+        due: list[float] = [record.due_in]
+        record.add([changed(1)])
+        await record.write()  # from now on the pauses count
+        for commits, at_once in (([changed(1)], False), ([end], False), ([], True)):
+            record.add(commits, at_once=at_once)
+            due.append(record.due_in)
+        assert record.is_due
+        await record.write()
+        record.add([changed(1)])
+        due.append(record.due_in)
+        return due
+
+    nothing, change, decision, wanted, again = asyncio.run(play())
+    assert nothing == float("inf")
+    assert 1_800 < change <= 3_600
+    assert 0 < decision <= 1_800
+    assert wanted <= 0
+    assert 1_800 < again <= 3_600
 
 
 def changed(count: int) -> Commit:

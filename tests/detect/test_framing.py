@@ -97,3 +97,11 @@ def test_long_line_among_others_parts_the_block() -> None:
         Chunk(b"long\n", 15, 23, 1),
         Chunk(b"end\n", 23, 27),
     ]
+
+
+@given(st.lists(st.binary(max_size=30).map(lambda raw: raw.replace(b"a", b"\n")), max_size=8))
+def test_what_is_cut_off_the_beginning_was_not_fed(pieces: list[bytes]) -> None:
+    whole, cut = LineFramer(limit_bytes=5), LineFramer(limit_bytes=5)
+    for piece in pieces:
+        assert cut.feed(b"x\ny" + piece, 3) == whole.feed(piece)
+        assert (cut.start, cut.end) == (whole.start, whole.end)

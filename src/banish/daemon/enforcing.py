@@ -137,13 +137,16 @@ class Enforcing:
             await self.put(Commit(at=self._clock()))
 
     async def _next_steps(self) -> list[Step]:
-        is_idle = not self._recording.is_waiting and not self._firewall.trouble
-        try:
-            async with asyncio.timeout(READ_BACK_PAUSE if is_idle else WRITE_PAUSE):
-                first = await self._queue.get()
-        except TimeoutError:
-            return []
-        return [first, *self._take_waiting()]
+        if self._queue.empty():
+            is_idle = not self._recording.is_waiting and not self._firewall.trouble
+            pause = READ_BACK_PAUSE if is_idle else WRITE_PAUSE
+            try:
+                async with asyncio.timeout(min(pause, max(self._recording.due_in, 0))):
+                    first = await self._queue.get()
+            except TimeoutError:
+                return []
+            return [first, *self._take_waiting()]
+        return self._take_waiting()
 
     def _take_waiting(self) -> list[Step]:
         steps = []
@@ -156,7 +159,10 @@ class Enforcing:
         error = await self._firewall.apply(
             [decision for step in steps for decision in step.commit.decisions]
         )
-        self._recording.add([step.commit for step in steps])
+        self._recording.add(
+            [step.commit for step in steps],
+            at_once=any(step.done is not None for step in steps),
+        )
         for step in steps:
             if step.done is None or step.done.done():
                 continue

@@ -2,11 +2,15 @@
 
 Steps that bring no decision (a block of harmless lines moved a position) are
 written at most once a second; a crash then reads a second of log again, and
-since window and position are one snapshot, counts nothing twice. When the
-store fails, bans go on and the unwritten steps are kept and tried again.
+since window and position are one snapshot, counts nothing twice. For the same
+reason decisions that follow each other fast are written ten times a second: who
+reads the lines again decides the same. What an operator wanted stands in no log,
+so that is written at once. When the store fails, bans go on and the unwritten
+steps are kept and tried again.
 """
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
@@ -19,6 +23,9 @@ from banish.telemetry.happenings import Emit, TroubleMet, TroubleOver
 
 WRITE_PAUSE = Seconds(1)
 """How long a step without decisions may stay unwritten."""
+
+DECISIONS_PAUSE = Seconds(0.1)
+"""How long a step with decisions may stay unwritten."""
 
 TALLIES_LIMIT = 5_000
 """Changed windows that may wait for the pause to be over: some 3 MB of memory."""
@@ -53,6 +60,8 @@ class Recording:
         self._unwritten: list[Commit] = []
         self._tallies = 0
         """Changed windows among the unwritten."""
+        self._pause = WRITE_PAUSE
+        """How long the unwritten may wait."""
         self._written_at = 0.0
         self._retry_at = 0.0
         self.store: Store | None = None
@@ -68,21 +77,30 @@ class Recording:
     @property
     def is_due(self) -> bool:
         """Whether it is time to write."""
-        now = asyncio.get_running_loop().time()
-        if not self._unwritten or now < self._retry_at:
-            return False
-        return (
-            any(commit.decisions for commit in self._unwritten)
-            or self._tallies >= TALLIES_LIMIT
-            or now - self._written_at >= WRITE_PAUSE
-        )
+        return self.due_in <= 0
 
-    def add(self, commits: Sequence[Commit]) -> None:
-        """Take what was done, in its order; empty steps are passed over."""
+    @property
+    def due_in(self) -> Seconds:
+        """How long until it is time to write; endless where nothing waits."""
+        if not self._unwritten:
+            return Seconds(math.inf)
+        pause = Seconds(0) if self._tallies >= TALLIES_LIMIT else self._pause
+        due = max(self._retry_at, self._written_at + pause)
+        return Seconds(due - asyncio.get_running_loop().time())
+
+    def add(self, commits: Sequence[Commit], *, at_once: bool = False) -> None:
+        """Take what was done, in its order; empty steps are passed over.
+
+        *at_once*: it is due now, for it cannot be found again in a log.
+        """
         for commit in commits:
             if commit.decisions or commit.changes or commit.positions:
                 self._unwritten.append(commit)
                 self._tallies += sum(len(change.tallies) for change in commit.changes)
+                if commit.decisions:
+                    self._pause = min(self._pause, DECISIONS_PAUSE)
+        if at_once:
+            self._pause = Seconds(0)
 
     async def write(self) -> None:
         """Write what waits, in one transaction; what cannot be written goes on waiting."""
@@ -98,6 +116,7 @@ class Recording:
             return
         self._unwritten = []
         self._tallies = 0
+        self._pause = WRITE_PAUSE
         self._written_at = asyncio.get_running_loop().time()
         if self.trouble:
             self.trouble = ""

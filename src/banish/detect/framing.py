@@ -60,17 +60,19 @@ class LineFramer:
         """How many bytes of an incomplete last line were fed so far."""
         return len(self._held) + self._skipped
 
-    def feed(self, data: bytes) -> list[Chunk]:
-        """Take the next bytes of the stream; return the lines they complete, in order."""
-        last = data.rfind(b"\n") + 1
+    def feed(self, data: bytes, begin: int = 0) -> list[Chunk]:
+        """Take the next bytes of the stream; return the lines they complete, in order.
+
+        They are *data* from *begin* on: so nobody need copy them to cut something off.
+        """
+        last = data.rfind(b"\n", begin) + 1
         if not last:
-            self._hold(data)
+            self._hold(data[begin:])
             return []
         chunks: list[Chunk] = []
-        begin = 0
         if self._skipped:
-            begin = data.find(b"\n") + 1
-            self._skipped += begin - 1
+            fed, begin = begin, data.find(b"\n", begin) + 1
+            self._skipped += begin - fed - 1
             chunks.append(self._take_cut())
         whole = bytes(self._held) + data[begin:last] if self._held else data[begin:last]
         self._held.clear()

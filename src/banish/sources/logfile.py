@@ -164,14 +164,15 @@ class LogFile:
         return self._seen is not None and not self._ready
 
     def _take(self, data: bytes, guarded: int, place: int) -> None:
-        fresh = data[guarded:] if guarded else data
         if len(self._head) < HEAD_LIMIT_BYTES:
-            self._head = (self._head + fresh)[:HEAD_LIMIT_BYTES]
+            room = HEAD_LIMIT_BYTES - len(self._head)
+            self._head += data[guarded : guarded + room]
         self._guard = data[-GUARD_BYTES:]
-        if not self._framer.pending_bytes and not fresh[0]:
-            fresh = self._skip_hole(fresh, place + len(fresh))
-        if fresh:
-            self._ready.extend(self._framer.feed(fresh))
+        if not self._framer.pending_bytes and not data[guarded]:
+            data = self._skip_hole(data[guarded:], place + len(data) - guarded)
+            guarded = 0
+        if data:
+            self._ready.extend(self._framer.feed(data, guarded))
 
     def _skip_hole(self, fresh: bytes, end: int) -> bytes:
         """Step over NULs at the beginning of a line.

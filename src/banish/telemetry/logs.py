@@ -25,6 +25,10 @@ QUEUE_LIMIT_LINES = 20_000
 
 BLOCK_LINES = 1_000
 
+PAUSE_SECONDS = 0.02
+"""How long the thread lets lines gather after a block: each time it wakes up, those who
+work have to stop for it."""
+
 _Order = Sequence[LogRun] | Literal["reopen", "stop"]
 
 
@@ -106,6 +110,8 @@ class Log:
                     self._target.reopen()
                 except OSError as error:
                     self._complain(error)
+            elif order != "stop" and self._queue.empty():
+                time.sleep(PAUSE_SECONDS)
         self._target.close()
 
     def _put(self, runs: list[LogRun]) -> None:
