@@ -24,7 +24,7 @@ class Member(msgspec.Struct, frozen=True, gc=False):
     """When the newest ban of it began."""
 
 
-class Tally(msgspec.Struct, frozen=True):
+class Tally(msgspec.Struct, frozen=True, gc=False):
     """One subject's failures inside findtime."""
 
     times: tuple[Instant, ...]

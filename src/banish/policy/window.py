@@ -29,7 +29,7 @@ from banish.model.snapshot import Tally
 CAPACITY = 1_000_000
 """Subjects that are counted at one time.
 
-A million that failed once cost some 130 MB, and 130 MB more with a log line of
+A million that failed once cost some 145 MB, and 135 MB more with a log line of
 a hundred characters each (CPython 3.11, 64 bit).
 """
 

@@ -3,6 +3,7 @@
 import sqlite3
 
 from banish.model.address import Subject
+from banish.model.failure import Evidence
 from banish.model.instant import Instant, Seconds
 from banish.model.record import Position
 from banish.model.snapshot import Commit, JailChanges, Tally
@@ -28,6 +29,7 @@ def write(connection: sqlite3.Connection, commit: Commit) -> None:
 def tallies(connection: sqlite3.Connection) -> dict[str, dict[Subject, Tally]]:
     """Return all windows by jail."""
     found: dict[str, dict[Subject, Tally]] = {}
+    paths: dict[str, str] = {}
     for jail, subject, kind, blob in connection.execute(
         "SELECT jail, subject, kind, tally FROM tallies ORDER BY newest"
     ):
@@ -35,6 +37,7 @@ def tallies(connection: sqlite3.Connection) -> dict[str, dict[Subject, Tally]]:
             tally: Tally = _tally.read(blob)
         except ValueError:  # written by no version of ours; the rest is good
             continue
+        tally = _with_shared_paths(tally, paths)
         found.setdefault(from_column(jail), {})[to_subject(subject, kind)] = tally
     return found
 
@@ -82,6 +85,15 @@ def _write_changes(connection: sqlite3.Connection, changes: JailChanges) -> None
         "INSERT OR REPLACE INTO totals (jail, failures, bans) VALUES (?, ?, ?)",
         (jail, changes.failures_total, changes.bans_total),
     )
+
+
+def _with_shared_paths(tally: Tally, paths: dict[str, str]) -> Tally:
+    """Return *tally* with equal paths one object, known by *paths*: some 80 bytes a line less."""
+    lines = tuple(
+        Evidence(line.text, paths.setdefault(line.path, line.path), line.offset, line.at)
+        for line in tally.evidence
+    )
+    return Tally(tally.times, lines, tally.members)
 
 
 def _newest(tally: Tally | None) -> Instant | None:
