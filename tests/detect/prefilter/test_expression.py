@@ -163,6 +163,21 @@ def test_what_says_little_is_left_out() -> None:
     assert strength(sketch(r"\d+ abc").outline) == 4
 
 
+@pytest.mark.parametrize(
+    ("regex", "said"),
+    [
+        (r'"(?:GET|PUT) [^"]*=http: HT/', r"\x3dhttp\x3a HT\x2f"),
+        (r"sshd\[\d+\]: .*PAM: .* for .* from ", r"PAM\x3a [^\n]* for [^\n]* from "),
+        # What tells less than the head, what is common, and what is no word leaves it there.
+        (r"app \(.*bad", r"app \x28[^\n]*bad"),
+        (r"lock .* from \S+", r"lock [^\n]* from "),
+        (r"lock.*\(\[\{\<", r"lock"),
+    ],
+)
+def test_head_is_left_out_where_the_rest_tells_no_less(regex: str, said: str) -> None:
+    assert write(essential(within_line(sketch(regex).outline, gaps=False))) == said
+
+
 def test_groups_are_found_and_what_stands_around_them() -> None:
     around = split(sketch("a(?P<x>b)c").outline, "x")
     assert around is not None

@@ -16,6 +16,7 @@ is searched for anywhere in a line, so whatever stands before or behind may go.
 """
 
 import re
+from collections.abc import Sequence
 
 from banish.detect.prefilter.outline import (
     ASCII,
@@ -53,6 +54,12 @@ TELLING_BESIDE = 3
 
 TELLING_ALONE = 6
 """So many letters and digits together need nothing else beside them."""
+
+LEAST_OF_WORDS = 3
+"""So many letters and digits make a word that says something."""
+
+COMMON_WORDS = frozenset({"for", "from", "user", "with", "not", "and", "the", "method", "client"})
+"""Words that say little, for they stand in lines of all kinds."""
 
 GAPPED_BRANCHES = 4
 """More alternatives with gaps in them than this make the automaton large and slow."""
@@ -170,7 +177,7 @@ def essential(outline: Outline) -> Outline:
 
     Whatever it covers has a part that the result covers.
     """
-    return _without_tail(_without_head(_lean(outline)))
+    return _without_tail(_without_head(_without_common_head(_lean(outline))))
 
 
 def _lean(outline: Outline) -> Outline:
@@ -210,13 +217,9 @@ def _lean(outline: Outline) -> Outline:
 
 def _tellings(parts: list[Outline]) -> list[Outline]:
     """Leave out what tells little of all that gaps set apart, where something tells enough."""
-    runs: list[list[Outline]] = [[]]
-    for part in parts:
-        if part == GAP:
-            runs.append([])
-        else:
-            runs[-1].append(part)
-    strengths = [strength(seq(run)) for run in runs]
+    runs = _runs(parts)
+    # Punctuation alone stands in every line.
+    strengths = [strength(seq(run)) if strength(seq(run), WORD) else 0 for run in runs]
     if len(runs) == 1 or max(strengths) < TELLING:
         return parts
     best = max(range(len(runs)), key=strengths.__getitem__)
@@ -235,16 +238,48 @@ def _tellings(parts: list[Outline]) -> list[Outline]:
     return told
 
 
-def _strongest(branch: Outline) -> Outline:
-    """Return the most telling of what gaps set apart in *branch*, with a gap for the rest."""
-    if not isinstance(branch, Seq) or GAP not in branch.parts:
-        return branch
+def _without_common_head(outline: Outline) -> Outline:
+    """Leave out what comes before the first gap, where something behind tells no less.
+
+    It is a service's name or a method's, which most lines of a log have: the
+    automaton would walk through the rest of each of them.
+    """
+    runs = _runs(outline.parts) if isinstance(outline, Seq) else [[outline]]
+    head = next((index for index, run in enumerate(runs) if run), 0)
+    rest = head + 1
+    said = max((strength(seq(run)) for run in runs[rest:] if _is_rare(run)), default=0)
+    if said < max(TELLING, strength(seq(runs[head]))):
+        return outline
+    kept: list[Outline] = []
+    for run in runs[rest:]:
+        kept += [GAP, *run]
+    return seq(kept[1:])
+
+
+def _is_rare(run: Sequence[Outline]) -> bool:
+    """Whether *run* holds so much of words, and not a common one alone."""
+    if strength(seq(run), WORD) < LEAST_OF_WORDS:
+        return False
+    text = write(seq(run)).strip()
+    return text not in COMMON_WORDS
+
+
+def _runs(parts: Sequence[Outline]) -> list[list[Outline]]:
+    """Return what gaps set apart in *parts*."""
     runs: list[list[Outline]] = [[]]
-    for part in branch.parts:
+    for part in parts:
         if part == GAP:
             runs.append([])
         else:
             runs[-1].append(part)
+    return runs
+
+
+def _strongest(branch: Outline) -> Outline:
+    """Return the most telling of what gaps set apart in *branch*, with a gap for the rest."""
+    if not isinstance(branch, Seq) or GAP not in branch.parts:
+        return branch
+    runs = _runs(branch.parts)
     best = max(range(len(runs)), key=lambda index: strength(seq(runs[index])))
     before = [GAP] if best else []
     after = [GAP] if best < len(runs) - 1 else []
