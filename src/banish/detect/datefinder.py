@@ -28,6 +28,9 @@ FAR = 1 << 30
 LEARNING_LINES = 100
 """Lines from whose beginning on a log's format is made out, matched or not."""
 
+TIMES = 4_096
+"""Texts of times that are remembered; the lines of one batch hold some hundreds."""
+
 UNUSED_SECONDS = 300
 """A format not found for so long gives way to any other."""
 
@@ -61,7 +64,7 @@ class DateFinder:
     def __init__(self, templates: Sequence[Template], zone: tzinfo | None = None) -> None:
         self._entries = [_Entry(template) for template in templates]
         self._zone = zone
-        self.quarantine = Quarantine()
+        self.quarantine = Quarantine(self._note_settled)
         self.quarantine.watch("datepattern", 0, *templates)
         self._last: _Entry | None = None
         self._span = (1, FAR)
@@ -76,6 +79,13 @@ class DateFinder:
         self._dated: Dated = ("", None, False)
         self._found: tuple[_Entry, re.Match[str]] | None = None
         """What was found last."""
+        self.settled: Template | None = None
+        """The format that `look` tries first, if that is bound to the line's beginning or end."""
+        self._times: dict[str, Instant | None] = {}
+        """What texts in the format `settled` mean, as of `_times_now`."""
+        self._times_now = Instant(0)
+        self._short: str | None = None
+        """The line whose time `when` gave last, with its end."""
 
     def hits(self) -> list[tuple[int, Template]]:
         """Return how often each format was found, the most frequent first."""
@@ -137,12 +147,43 @@ class DateFinder:
         """The format of that time."""
         return self._found[0].template if self._found is not None else None
 
+    def when(
+        self, text: str, found: re.Match[str], directives: Sequence[int], now: Instant
+    ) -> Instant | None:
+        """Return what *text* means, a time in the format `settled` that somebody else has found.
+
+        Its directives stand in the groups *directives* of *found*. As of `look`, nothing
+        is learnt before `confirm_short`.
+        """
+        times = self._times
+        if now != self._times_now or len(times) >= TIMES:
+            times.clear()
+            self._times_now = now
+        if text in times:
+            return times[text]
+        at = None
+        if self.settled is not None:
+            values = found.group(0, 0, *directives)[2:]  # two more, so that it is always a tuple
+            at = self.settled.read_groups(values, now, self._zone)
+        times[text] = at
+        return at
+
+    def confirm_short(self, line: str, now: Instant) -> None:
+        """Learn from *line*, with its end, whose time is in the format `settled`."""
+        last = self._last
+        if line is not self._short and last is not None:
+            self._short = line
+            last.hits += 1
+            last.used = now
+
     def confirm(self) -> None:
         """Learn from the line that was asked about last: how its time is written, and where."""
         if self._unlearned is None:
             return
         entry, found = self._unlearned
         self._unlearned = None
+        if entry is self._last and self._short is not None and self._short[:-1] == self._line:
+            return  # another jail's short way has learnt from it
         entry.hits += 1
         entry.used = self._now
         if entry is not self._last or not entry.template.is_fixed:
@@ -218,7 +259,14 @@ class DateFinder:
         entry.distance = start
         if entry is not self._last:
             self._last = entry
+            self._note_settled()
             self._move_up(entry)
+
+    def _note_settled(self) -> None:
+        last = self._last
+        is_settled = last is not None and last.template.is_fixed and not self.quarantine.in_force
+        self.settled = last.template if last is not None and is_settled else None
+        self._times.clear()
 
     def _move_up(self, entry: _Entry) -> None:
         entries = self._entries

@@ -195,14 +195,22 @@ class Template:
         last_text, last_now, last_zone, at = self._read
         text = found[0]
         if text != last_text or now != last_now or zone is not last_zone:
-            at = self._read_anew(found.group(0, 0, *self._indexes)[2:], now, zone)
+            at = self.read_groups(found.group(0, 0, *self._indexes)[2:], now, zone)
             self._read = (text, now, zone, at)
         return at
 
-    def _read_anew(
+    @property
+    def directives(self) -> tuple[str, ...]:
+        """The named groups that `read_groups` wants, in its order. Made by `compile`."""
+        return self._names
+
+    def read_groups(
         self, values: Sequence[str | None], now: Instant, zone: tzinfo | None
     ) -> Instant | None:
-        """Read the parts; of times within one minute only the first is made out as a whole."""
+        """Return when it was that the groups of `directives` tell, or None if never.
+
+        Of times within one minute only the first is made out as a whole.
+        """
         seconds = values[-1] if self._names[-1:] == ("S",) else None
         if seconds is None:
             parts = dict(zip(self._names, values, strict=True))

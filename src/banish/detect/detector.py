@@ -8,6 +8,7 @@ same formats. Bytes that are no text become U+FFFD, counted, and match as that.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal
 
 import msgspec
 
@@ -15,6 +16,7 @@ from banish.detect.datefinder import DateFinder
 from banish.detect.encoding import bytes_of, encoding_named
 from banish.detect.matcher import Matcher
 from banish.detect.prefilter.block import BlockPrefilter, Found, Wanted
+from banish.detect.shortcut import LONG, Way
 from banish.model.failure import Failure
 from banish.model.instant import Instant
 from banish.model.record import Batch
@@ -65,6 +67,10 @@ class Detector:
         """The quarantines of all its regexes, each with the jail that they are told for."""
         self.is_plain = all(bytes_of("", encoding) is not None for encoding in self.encodings)
         """Whether lines of ASCII bytes alone read the same in all encodings."""
+        self.shortcuts = tuple(
+            None if matcher.shortcut is None else matcher.shortcut.take for matcher in self.matchers
+        )
+        """The cheaper way into each matcher, where it has one."""
         self._prefilter = prefilter
         everybody = range(len(self.matchers))
         self._always = tuple(
@@ -174,7 +180,9 @@ class _Feeding:
         text, counted, number = self._text, self._counted, self._number
         detector = self._detector
         matchers, encodings = detector.matchers, detector.encodings
+        shortcuts = detector.shortcuts
         seen, behind, add = self._seen, self._behind, self.failures.append
+        last = len(block) - 1
         for begin, end, wanted in lines:
             if shift:
                 begin += shift  # noqa: PLW2901
@@ -182,27 +190,33 @@ class _Feeding:
             number += block.count(b"\n", counted, begin)
             counted = self._place = begin
             at = times[number] if times is not None else None
-            line = text[begin:end]
+            # With its end, as regexes search it.
+            whole = text[begin : end + 1] if end <= last else text[begin:] + "\n"
             self._encoding = ""
             for index, rules in wanted:
                 if not text:
                     encoding = encodings[index]
                     if encoding != self._encoding:
-                        line = detector.decode(self._clean(begin, end), encoding)
+                        whole = detector.decode(self._clean(begin, end), encoding) + "\n"
                         self._encoding = encoding
                 skipped = number - seen[index]
                 seen[index] = number + 1
-                failure = matchers[index].match(
-                    line,
-                    now,
-                    live=live,
-                    path=path,
-                    offset=start + begin,
-                    at=at,
-                    rules=rules,
-                    skipped=skipped,
-                    behind=behind,
-                )
+                failure: Failure | Literal[Way.LONG] | None = LONG
+                take_short = shortcuts[index]
+                if take_short is not None and rules is not None and at is None:
+                    failure = take_short(whole, rules, now, live, path, start + begin, skipped)
+                if failure is LONG:
+                    failure = matchers[index].match(
+                        whole[:-1],
+                        now,
+                        live=live,
+                        path=path,
+                        offset=start + begin,
+                        at=at,
+                        rules=rules,
+                        skipped=skipped,
+                        behind=behind,
+                    )
                 if failure is not None:
                     add(failure)
             if detector.stops:

@@ -26,6 +26,7 @@ from banish.detect.pattern import Captured, Pattern, Search, compile_pattern, gr
 from banish.detect.quarantine import OverBudgetError, Quarantine, interruptible
 from banish.detect.report import Counters, LineReport, LineState
 from banish.detect.session import Sessions, wait
+from banish.detect.shortcut import Shortcut
 from banish.detect.timing import Behind, Timing, no_lines
 from banish.detect.zone import zone_named
 from banish.model.failure import EVIDENCE_LIMIT_CHARACTERS, Evidence, Failure, Tags, Told
@@ -97,8 +98,10 @@ class Matcher:
             compile_pattern(regex, option="ignoreregex", usedns=usedns, multiline=many)
             for regex in settings.ignoreregex
         )
-        self._note_searches()
         self.quarantine = Quarantine(self._note_searches)
+        self.shortcut: Shortcut | None = None
+        """A cheaper way for most lines, where the filter allows of one."""
+        self._note_searches()
         for option, patterns in (("failregex", self.rules), ("ignoreregex", self.ignores)):
             for number, pattern in enumerate(patterns, 1):
                 self.quarantine.watch(option, number, pattern)
@@ -121,6 +124,16 @@ class Matcher:
             parse_datepattern(settings.datepattern), zone_named(settings.logtimezone)
         )
         self._timing = Timing(dates, findtime, self.counters)
+        if not many and not self.ignores:
+            self.shortcut = Shortcut(
+                jail,
+                self._prefregex,
+                self.rules,
+                sessions=self.sessions,
+                timing=self._timing,
+                counters=self.counters,
+                conclude=self._conclude,
+            )
         self._is_traced = False
         """Whether ``_outcome`` is to be filled in."""
         self._outcome = _Outcome("missed")
@@ -128,6 +141,8 @@ class Matcher:
     def _note_searches(self) -> None:
         self._searches = tuple(enumerate((rule.search for rule in self.rules), 1))
         self._chosen: dict[tuple[int, ...] | None, Searches] = {None: self._searches}
+        if self.shortcut is not None:
+            self.shortcut.close(is_closed=bool(self.quarantine.in_force))
 
     @property
     def prefregex(self) -> Pattern | None:
@@ -359,6 +374,17 @@ class Matcher:
             evidence: tuple[Evidence, ...] = (self._evidence(line, path, offset, now),)
         else:
             evidence = self._buffer.take(covered)
+        return self._conclude(rule, captured, evidence, now)
+
+    def _conclude(
+        self,
+        rule: int,
+        captured: dict[str, Captured],
+        evidence: tuple[Evidence, ...],
+        now: Instant,
+    ) -> Failure | None:
+        """Return the failure that a line makes in its session; *captured* is all it says."""
+        counters = self.counters
         lines = len(evidence)
         key = captured.get("mlfid")
         at = self._timing.at if self._timing.at is not None else now

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable
 
 from banish.detect import tags
+from banish.detect.pruning import pruned
 from banish.errors import ConfigError
 from banish.model.settings import Regex, UseDns
 
@@ -93,6 +94,7 @@ class Pattern:
         "_tuples",
         "address_groups",
         "expanded",
+        "is_anchored",
         "is_plain",
         "names",
         "search",
@@ -103,6 +105,8 @@ class Pattern:
         self.source = source
         self.expanded = expanded
         self.search: Search = compiled.match if anchored else compiled.search
+        self.is_anchored = anchored
+        """Whether it can match at the very beginning only."""
         self.names = frozenset(compiled.groupindex)
         self.address_groups = tuple(name for name in ("ip4", "ip6") if name in self.names)
         """Its groups that hold an address as it stands in the line."""
@@ -188,7 +192,9 @@ def compile_pattern(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            compiled = re.compile(expanded, re.MULTILINE if multiline else 0)
+            re.compile(expanded)
+            text = expanded if multiline else pruned(expanded)
+            compiled = re.compile(text, re.MULTILINE if multiline else 0)
     except (re.error, RecursionError, OverflowError) as error:
         raise ConfigError(
             f"{option}: {_short(regex.text)} is not a regular expression: {error}",

@@ -20,7 +20,9 @@ from its newest line, where Fail2Ban counts from its first.
 
 import functools
 import ipaddress
-from itertools import islice
+from collections import Counter
+from itertools import takewhile
+from typing import Protocol
 
 from banish.detect.pattern import Captured
 from banish.model.failure import Evidence
@@ -34,6 +36,8 @@ LIFETIME = Seconds(300)
 
 EVIDENCE_LINES = 8
 """Newest lines kept of each session, twice: those that count and those that only inform."""
+
+_FLAGS = ("nofail", "mlfgained", "mlfforget")
 
 USERS = 64
 """Users remembered of each session; one more than one is what matters."""
@@ -79,6 +83,32 @@ class Session:
         self.owner = ""
         """The address, as text, that the session is put down to; empty: not known yet."""
 
+    @classmethod
+    def begun(cls, captured: dict[str, Captured]) -> "Session":
+        """Return the session that a line begins which captured that; *captured* is taken over."""
+        for name in _FLAGS:
+            captured.pop(name, None)
+        session = cls(captured)
+        user = captured.get("user")
+        if user and isinstance(user, str):
+            session.users = (user,)
+        return session
+
+
+class Sleeping(Protocol):
+    """A session of one line that nobody has asked about yet."""
+
+    @property
+    def newest(self) -> Instant:
+        """The time of its line."""
+
+    @property
+    def owner(self) -> str:
+        """The address, as text, that the session is put down to; empty: not known yet."""
+
+    def wake(self) -> Session:
+        """Return the session as it is after its line."""
+
 
 class Sessions:
     """The open sessions of one jail.
@@ -92,10 +122,8 @@ class Sessions:
     def __init__(self, capacity: int = CAPACITY, lifetime: Seconds = LIFETIME) -> None:
         self._capacity = capacity
         self._lifetime = lifetime
-        self._open: dict[str, Session] = {}
+        self._open: dict[str, Session | Sleeping] = {}
         """The one whose newest line came first is the first."""
-        self._owned: dict[str, int] = {}
-        """How many of them each owner has."""
         self.evicted = 0
         """How many were dropped to make room before their time was over."""
 
@@ -104,6 +132,12 @@ class Sessions:
 
     def __contains__(self, key: str) -> bool:
         return key[:KEY_CHARACTERS] in self._open
+
+    def begin(self, key: str, line: Sleeping) -> None:
+        """Begin session *key*, which must not be open, with a line that knows the rest itself."""
+        if len(self._open) >= self._capacity:
+            self._make_room(line.newest)
+        self._open[key[:KEY_CHARACTERS]] = line
 
     def join(
         self, key: str, captured: dict[str, Captured], lines: tuple[Evidence, ...], at: Instant
@@ -117,16 +151,12 @@ class Sessions:
         is_free = bool(captured.pop("nofail", None))
         gained = captured.pop("mlfgained", None)
         forget = captured.pop("mlfforget", None)
-        user = captured.get("user")
-        session = self._open.pop(key, None)
-        if session is not None:
-            self._disown(session)
-            if at - session.newest > self._lifetime:
-                session = None
+        before = self._open.pop(key, None)
+        session: Session | None = None
+        if before is not None and at - before.newest <= self._lifetime:
+            session = before if isinstance(before, Session) else before.wake()
         if session is None:
-            session = Session(captured)
-            if user and isinstance(user, str):
-                session.users = (user,)
+            session = Session.begun(captured)
         else:
             if gained:
                 session.is_pending = False
@@ -135,6 +165,7 @@ class Sessions:
                 session.evidence = ()
                 session.lines = 0
             session.captured.update(captured)
+            user = captured.get("user")
             users = session.users
             if user and isinstance(user, str) and user not in users and len(users) < USERS:
                 session.users = (*users, user)
@@ -143,8 +174,7 @@ class Sessions:
             if len(self._open) >= self._capacity:
                 self._make_room(at)
             self._open[key] = session
-            owner = session.owner = _owner(session.captured)
-            self._owned[owner] = self._owned.get(owner, 0) + 1
+            session.owner = owner_of(session.captured)
         if session.is_pending or len(session.users) > 1:
             session.is_pending = False
             session.is_failure = True
@@ -162,50 +192,41 @@ class Sessions:
             session.informing = (*session.informing, *lines)[-EVIDENCE_LINES:]
         return session
 
-    def _disown(self, session: Session) -> None:
-        left = self._owned[session.owner] - 1
-        if left:
-            self._owned[session.owner] = left
-        else:
-            del self._owned[session.owner]
-
     def _make_room(self, now: Instant) -> None:
-        """Drop sessions whose time is over, or an eighth of all, fairly.
+        """Drop sessions whose time is over, or a quarter of all, fairly.
 
         Many at once, so that a flood pays for it only now and then.
         """
         over = now - self._lifetime
-        while self._open:
-            key, oldest = next(iter(self._open.items()))
-            if oldest.newest >= over:
-                break
-            self._disown(self._open.pop(key))
+        for key in list(takewhile(lambda key: self._open[key].newest < over, self._open)):
+            del self._open[key]
         if len(self._open) >= self._capacity:
-            self._drop(max(1, self._capacity // 8))
+            self._drop(max(1, self._capacity // 4))
 
     def _drop(self, wanted: int) -> None:
         """Drop so many sessions, the oldest of those who have most of them."""
+        left = Counter([session.owner for session in self._open.values()])
         # The highest level such that cutting everyone down to it is enough.
         level = freed = 0
-        for above, size in enumerate(sorted(self._owned.values(), reverse=True)):
+        for above, size in enumerate(sorted(left.values(), reverse=True)):
             if freed - above * size >= wanted:
                 level = size
                 break
             freed += size
-        left = dict(self._owned)
-
-        def is_one_too_many(owner: str) -> bool:
+        dropped: list[str] = []
+        for key, session in self._open.items():
+            owner = session.owner
             left[owner] -= 1
-            return left[owner] >= level
-
-        keys = (key for key, session in self._open.items() if is_one_too_many(session.owner))
-        dropped = list(islice(keys, wanted))
+            if left[owner] >= level:
+                dropped.append(key)
+                if len(dropped) == wanted:
+                    break
         for key in dropped:
-            self._disown(self._open.pop(key))
+            del self._open[key]
         self.evicted += len(dropped)
 
 
-def _owner(captured: dict[str, Captured]) -> str:
+def owner_of(captured: dict[str, Captured]) -> str:
     """Return whom a session is put down to: an IPv4 address, or the /64 of an IPv6 one.
 
     A host has a /64 to itself (RFC 4291, 2.5.4), so that its addresses are one.
@@ -213,12 +234,13 @@ def _owner(captured: dict[str, Captured]) -> str:
     for name in ("ip4", "ip6", "dns"):
         text = captured.get(name)
         if isinstance(text, str):
-            return _block(text) if name == "ip6" else text
+            return block_of(text) if name == "ip6" else text
     return ""
 
 
 @functools.lru_cache(maxsize=1024)
-def _block(text: str) -> str:
+def block_of(text: str) -> str:
+    """Return the /64 that *text* is in, or *text* where that is no IPv6 address."""
     try:
         return ipaddress.IPv6Address(text).packed[:8].hex()
     except ValueError:

@@ -5,9 +5,9 @@ import re
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 
+from banish.detect.regextree import ANY, read
 from banish.detect.vetting.positions import PLACES_LIMIT, START, Places
 from banish.detect.vetting.runaway import PUMPS_LIMIT, TAILS, vet_runtime
-from banish.detect.vetting.tree import ANY, read
 from banish.errors import ConfigError
 from banish.model.settings import Place
 from tests.detect.vetting.rules import filter_of, regexes

@@ -6,7 +6,7 @@ import warnings
 import pytest
 from hypothesis import assume, given
 
-from banish.detect.vetting.tree import (
+from banish.detect.regextree import (
     ANY,
     OTHER,
     Again,

@@ -6,7 +6,7 @@ import warnings
 import pytest
 from hypothesis import assume, given
 
-from banish.detect.vetting.tree import Repeat, Sequence, read
+from banish.detect.regextree import Repeat, Sequence, read
 from banish.detect.vetting.writing import (
     OPEN_END,
     OPEN_START,

@@ -6,9 +6,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from banish.detect.pattern import Pattern
-from banish.detect.vetting import forgery
-from banish.detect.vetting.reading import Reader, narrow
-from banish.detect.vetting.tree import (
+from banish.detect.regextree import (
     Group,
     Node,
     Sequence,
@@ -17,6 +15,8 @@ from banish.detect.vetting.tree import (
     replace_group,
     walk,
 )
+from banish.detect.vetting import forgery
+from banish.detect.vetting.reading import Reader, narrow
 from banish.detect.vetting.writing import (
     OPEN_END,
     OPEN_START,

@@ -8,7 +8,7 @@ counted repeats as often as they must: what is found here is a guess to be tried
 
 from typing import NamedTuple
 
-from banish.detect.vetting.tree import (
+from banish.detect.regextree import (
     Atomic,
     Chars,
     Choice,

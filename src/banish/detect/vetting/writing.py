@@ -9,7 +9,7 @@ not understood here; whoever uses a line first asks the regex whether it matches
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from banish.detect.vetting.tree import (
+from banish.detect.regextree import (
     UNBOUNDED,
     Again,
     Atomic,
