@@ -1,7 +1,7 @@
 """A server's heart on a stage: real detector and policies, scripted log, memory at the edges."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 
 from banish.daemon.enforcing import Enforcing
 from banish.daemon.jails import Jails
@@ -16,7 +16,7 @@ from banish.model.snapshot import Memory
 from banish.policy.ignore import IgnoreList
 from banish.policy.jail import JailPolicy
 from banish.ports import Store
-from banish.telemetry.happenings import Happening
+from banish.telemetry.happenings import FailuresFound, Happening
 from banish.testing.memory_store import MemoryStore
 from banish.testing.script_source import ScriptSource
 
@@ -35,6 +35,15 @@ class Names:
         if name not in self.table:
             raise ResolveError(f"cannot resolve {name}")
         return [parse_subject(text) for text in self.table[name]]
+
+
+def singly(happenings: Iterable[Happening]) -> Iterator[Happening]:
+    """Yield *happenings*, failures that are told together one by one, as listeners hear them."""
+    for happening in happenings:
+        if isinstance(happening, FailuresFound):
+            yield from happening.each()
+        else:
+            yield happening
 
 
 class Stage:
@@ -99,7 +108,7 @@ class Stage:
 
     def tell_every(self, happenings: Sequence[Happening]) -> None:
         """Keep all of *happenings*."""
-        for happening in happenings:
+        for happening in singly(happenings):
             self.tell(happening)
 
     async def open(self, *, with_store: bool = True) -> None:

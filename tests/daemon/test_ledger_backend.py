@@ -13,6 +13,7 @@ from banish.model.snapshot import Commit, JailMemory, Memory
 from banish.policy.ignore import IgnoreList
 from banish.policy.jail import JailPolicy
 from banish.telemetry.happenings import FailureFound, Happening
+from tests.daemon.stage import singly
 
 NOW = Instant(1_790_000_000)
 WHO = parse_subject("192.0.2.7")
@@ -33,7 +34,7 @@ class Host:
         ]
         self.jails = Jails(
             {one.name: JailPolicy(one, IgnoreList()) for one in settings},
-            emit_every=self.told.extend,
+            emit_every=lambda told: self.told.extend(singly(told)),
             on_due=lambda: None,
         )
 

@@ -20,7 +20,7 @@ from banish.model.decision import (
     HeldBack,
     Spared,
     StartBan,
-    TooOld,
+    Verdict,
 )
 from banish.model.failure import Failure
 from banish.model.instant import Instant, Seconds
@@ -34,7 +34,7 @@ from banish.telemetry.happenings import (
     BanBudgetReturned,
     BanHeldBack,
     EmitEvery,
-    FailureFound,
+    FailuresFound,
     FailureSpared,
     Happening,
     NetworkSpared,
@@ -92,43 +92,50 @@ class Jails:
     def _count(self, failures: Iterable[Failure], now: Instant) -> list[Decision]:
         """Have *failures* judged, tell of them, and return what was decided."""
         decisions: list[Decision] = []
-        told: list[Happening] = []
+        telling = _Telling()
+        told = telling.told
+        policy: JailPolicy | None = None
+        jail: str | None = None
+        horizon = now
+        held: dict[Subject, Subject] = {}
+        """Who is banned, and as whom: judged alike until a ban begins, as none ends meanwhile."""
         for failure in failures:
-            policy = self.policies.get(failure.jail)
+            if failure.jail != jail:
+                jail = failure.jail
+                policy = self.policies.get(jail)
+                held = {}
+                if policy is not None:
+                    horizon = Instant(now - policy.settings.findtime)
             if policy is None:
                 continue
+            holder = held.get(failure.subject)
+            if holder is not None and failure.at > horizon and _is_bare(failure):
+                telling.found(failure)
+                self._tell_again(failure, holder, policy, told)
+                continue
             verdict = policy.judge(failure, now)
-            match verdict:
-                case Counted():
-                    told.append(FailureFound(failure.jail, failure.subject, failure.at))
-                case Spared(by):
-                    told.append(FailureSpared(failure.jail, failure.subject, by))
-                case AlreadyBanned(holder):
-                    told.append(FailureFound(failure.jail, failure.subject, failure.at))
-                    times = self._again_times(failure, holder, policy.settings.maxretry)
-                    if times:
-                        told.append(
-                            AlreadyBannedFound(failure.jail, failure.subject, times, holder)
-                        )
-                case HeldBack(subject, is_new):
-                    told.append(FailureFound(failure.jail, failure.subject, failure.at))
-                    told.extend(_budget_news(policy))
-                    if is_new:
-                        told.append(BanHeldBack(failure.jail, subject))
-                case StartBan():
-                    told.append(FailureFound(failure.jail, failure.subject, failure.at))
-                    self._again.pop((failure.jail, verdict.ban.subject), None)
-                    decisions.append(verdict)
-                    decisions.extend(policy.follow())
-                    told.extend(_refusals(policy))
-                case TooOld():
-                    pass
+            if isinstance(verdict, AlreadyBanned):
+                if _is_bare(failure):
+                    held[failure.subject] = verdict.subject
+                telling.found(failure)
+                self._tell_again(failure, verdict.subject, policy, told)
+            elif isinstance(verdict, StartBan):
+                held = {}
+                telling.found(failure)
+                self._again.pop((failure.jail, verdict.ban.subject), None)
+                decisions.append(verdict)
+                decisions.extend(policy.follow())
+                told.extend(_refusals(policy))
+            else:
+                telling.unbanned(verdict, failure, policy)
         if told:
             self._emit_every(told)
         return decisions
 
-    def _again_times(self, failure: Failure, holder: Subject, maxretry: int) -> int:
-        """Return of how many failures to tell: the first one alone, and then each *maxretry*.
+    def _tell_again(
+        self, failure: Failure, holder: Subject, policy: JailPolicy, told: list[Happening]
+    ) -> None:
+        """Tell that *failure* is of somebody banned: the first one, and then each *maxretry*.
 
         *holder* is what is banned: whoever changes addresses inside a network is one subject.
         """
@@ -138,13 +145,14 @@ class Jails:
         if untold is None:
             if len(again) >= AGAIN_LIMIT:
                 again.clear()
-            untold, maxretry = 0, 1
-        untold += 1
-        if untold < maxretry:
-            again[key] = untold
-            return 0
+            times = 1
+        else:
+            times = untold + 1
+            if times < policy.settings.maxretry:
+                again[key] = times
+                return
         again[key] = 0
-        return untold
+        told.append(AlreadyBannedFound(failure.jail, failure.subject, times, holder))
 
     def review(self, now: Instant) -> Commit | None:
         """End the bans of subjects that have become exempt; None if there is none.
@@ -289,6 +297,45 @@ class Jails:
                 f"jail {jail} holds no bans back", cure=f"banish status {jail} shows how it is"
             )
         self._emit_every(_budget_news(policy))
+
+
+class _Telling:
+    """What is to be told, failures in a row together."""
+
+    def __init__(self) -> None:
+        self.told: list[Happening] = []
+        self._row: list[Failure] = []
+        self._rows = 0
+        """How much was told when the row began to be, itself included."""
+
+    def found(self, failure: Failure) -> None:
+        """Tell that *failure* counted."""
+        row = self._row
+        if self._rows != len(self.told) or not row or row[0].jail != failure.jail:
+            row = self._row = []
+            self.told.append(FailuresFound(failure.jail, row))
+            self._rows = len(self.told)
+        row.append(failure)
+
+    def unbanned(self, verdict: Verdict, failure: Failure, policy: JailPolicy) -> None:
+        """Tell what became of *failure* that neither is banned nor gets banned."""
+        match verdict:
+            case Counted():
+                self.found(failure)
+            case Spared(by):
+                self.told.append(FailureSpared(failure.jail, failure.subject, by))
+            case HeldBack(subject, is_new):
+                self.found(failure)
+                self.told.extend(_budget_news(policy))
+                if is_new:
+                    self.told.append(BanHeldBack(failure.jail, subject))
+            case _:  # too old
+                pass
+
+
+def _is_bare(failure: Failure) -> bool:
+    """Whether the subject alone decides what becomes of *failure*."""
+    return failure.address is None and not failure.spared
 
 
 def _refusals(policy: JailPolicy) -> list[Happening]:

@@ -50,7 +50,7 @@ _FAMILIES = {
 }  # fmt: skip
 
 
-class Subject(msgspec.Struct, frozen=True, order=True, gc=False):
+class Subject(msgspec.Struct, frozen=True, order=True, gc=False, cache_hash=True):
     """What is counted and banned; make one with `parse_subject`."""
 
     text: str
