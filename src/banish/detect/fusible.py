@@ -164,8 +164,6 @@ def _takes_text(node: Node) -> bool:
 def _sees_no_past(node: Node, before: int) -> bool:
     """Whether *node* looks no further back than *before* characters, which its regex has taken."""
     match node:
-        case Chars() | Again():
-            return True
         case Mark(is_end, is_begin):
             return is_end or (not is_begin and before > 0)
         case Sequence(items):
@@ -188,6 +186,8 @@ def _sees_no_past(node: Node, before: int) -> bool:
                 return False
             start = before - least_width(body)
             return start >= 0 and _sees_no_past(body, start)
+        case _:
+            return True
 
 
 def _is_blind(node: Node, after: int) -> bool:
@@ -219,5 +219,5 @@ def _is_blind(node: Node, after: int) -> bool:
             return not any(isinstance(each, Look) for each in walk(body))
         case Atomic():
             return False
-        case Mark() | Again():
+        case _:
             return True
