@@ -102,7 +102,7 @@ class Watchdog:
         cpu = time.thread_time()
         if self._detector is not None and cpu - self._began >= TURN:
             self._detector.stops = True
-        lines = sum(matcher.counters.lines for matcher in self._matchers)
+        lines = sum(matcher.counters.steps for matcher in self._matchers)
         if lines != self._lines:
             self._lines = lines
             self._since = self._seen = cpu

@@ -133,7 +133,8 @@ class _Feeding:
         self._number = 0
         """How many there were."""
         self._seen = [0] * len(detector.matchers)
-        """How many lines each matcher has taken or been told of."""
+        """How many lines each matcher has taken or been told of. Lines that went the short way
+        come in with those skipped: a line without time looks for one in both."""
         self._place = 0
         self.stopped_at = 0
         """Where the next line begins, if it was told to stop before all lines were taken."""
@@ -187,9 +188,6 @@ class _Feeding:
             if shift:
                 begin += shift  # noqa: PLW2901
                 end += shift  # noqa: PLW2901
-            number += block.count(b"\n", counted, begin)
-            counted = self._place = begin
-            at = times[number] if times is not None else None
             # With its end, as regexes search it.
             whole = text[begin : end + 1] if end <= last else text[begin:] + "\n"
             self._encoding = ""
@@ -199,20 +197,22 @@ class _Feeding:
                     if encoding != self._encoding:
                         whole = detector.decode(self._clean(begin, end), encoding) + "\n"
                         self._encoding = encoding
-                skipped = number - seen[index]
-                seen[index] = number + 1
                 failure: Failure | Literal[Way.LONG] | None = LONG
                 take_short = shortcuts[index]
-                if take_short is not None and rules is not None and at is None:
-                    failure = take_short(whole, rules, now, live, path, start + begin, skipped)
+                if take_short is not None and rules is not None and times is None:
+                    failure = take_short(whole, rules, now, live, path, start + begin)
                 if failure is LONG:
+                    number += block.count(b"\n", counted, begin)
+                    counted = self._place = begin
+                    skipped = number - seen[index]
+                    seen[index] = number + 1
                     failure = matchers[index].match(
                         whole[:-1],
                         now,
                         live=live,
                         path=path,
                         offset=start + begin,
-                        at=at,
+                        at=times[number] if times is not None else None,
                         rules=rules,
                         skipped=skipped,
                         behind=behind,
@@ -231,15 +231,15 @@ class _Feeding:
             return None
         times = batch.times[batch.block.count(b"\n", 0, at) :] if batch.times is not None else None
         return msgspec.structs.replace(
-            batch, block=batch.block[at:], start=batch.start + at, times=times
+            batch, block=batch.block[at:], start=batch.start + at, times=times, lines=None
         )
 
     def finish(self) -> None:
         """Tell all matchers of the lines at the end that they have not looked at."""
-        block = self._batch.block
+        block, lines = self._batch.block, self._batch.lines
         if self.stopped_at:
-            block = block[: self.stopped_at]
-        total = self._number + block.count(b"\n", self._counted)
+            block, lines = block[: self.stopped_at], None
+        total = lines if lines is not None else self._number + block.count(b"\n", self._counted)
         total += bool(block and not block.endswith(b"\n"))
         self._place = len(block) + bool(block and not block.endswith(b"\n"))
         for index, matcher in enumerate(self._detector.matchers):

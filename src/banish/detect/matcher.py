@@ -131,6 +131,7 @@ class Matcher:
                 self.rules,
                 sessions=self.sessions,
                 timing=self._timing,
+                findtime=findtime,
                 counters=self.counters,
                 conclude=self._conclude,
             )
@@ -374,20 +375,21 @@ class Matcher:
             evidence: tuple[Evidence, ...] = (self._evidence(line, path, offset, now),)
         else:
             evidence = self._buffer.take(covered)
-        return self._conclude(rule, captured, evidence, now)
+        at = self._timing.at if self._timing.at is not None else now
+        return self._conclude(rule, captured, evidence, at, now)
 
     def _conclude(
         self,
         rule: int,
         captured: dict[str, Captured],
         evidence: tuple[Evidence, ...],
+        at: Instant,
         now: Instant,
     ) -> Failure | None:
         """Return the failure that a line makes in its session; *captured* is all it says."""
         counters = self.counters
         lines = len(evidence)
         key = captured.get("mlfid")
-        at = self._timing.at if self._timing.at is not None else now
         users: tuple[str, ...] = ()
         joined = None
         if isinstance(key, str):

@@ -77,6 +77,7 @@ class Counters:
 
     def __init__(self) -> None:
         self.lines = 0
+        """Lines looked at or passed over. What went the short way counts at its batch's end."""
         self.matched = 0
         """Lines that a failregex matched and no ignoreregex did."""
         self.ignored = 0
@@ -89,3 +90,8 @@ class Counters:
         self.unusable = 0
         """Matched lines that name nothing that can be counted."""
         self.failures = 0
+
+    @property
+    def steps(self) -> int:
+        """A number that grows with each line that something was done with."""
+        return self.lines + self.matched + self.too_old

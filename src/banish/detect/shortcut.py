@@ -19,10 +19,10 @@ from banish.detect.pattern import TEXT_CHARACTERS, Captured, Pattern
 from banish.detect.quarantine import OverBudgetError, interruptible
 from banish.detect.report import Counters
 from banish.detect.session import Sessions, block_of
-from banish.detect.timing import Timing
+from banish.detect.timing import OFF_SECONDS, Timing
 from banish.model.address import Subject, parse_address
 from banish.model.failure import Evidence, Failure
-from banish.model.instant import Instant
+from banish.model.instant import Instant, Seconds
 
 AFTER_LINES = 32
 """Lines that want the same rules go the long way before these are fused: compiling takes as
@@ -48,8 +48,11 @@ class Way(enum.Enum):
 LONG: Final = Way.LONG
 """The line is to go the long way; nothing has been done with it."""
 
-Conclude = Callable[[int, dict[str, Captured], tuple[Evidence, ...], Instant], Failure | None]
-"""Takes what a rule captured, all read, and the line; returns the failure that it makes."""
+Conclude = Callable[
+    [int, dict[str, Captured], tuple[Evidence, ...], Instant, Instant], Failure | None
+]
+"""Takes a rule, what it captured, the line, when that was and what time it is; returns the
+failure that it makes."""
 
 
 class _Fused(NamedTuple):
@@ -67,7 +70,8 @@ class Shortcut:
         prefregex: Of the filter, or None.
         rules: Its failregexes.
         sessions: Those of the matcher.
-        timing: Of the matcher.
+        timing: Of the matcher; it gives the finder of dates.
+        findtime: How old a line may be while the log is read from behind.
         counters: Of the matcher.
         conclude: Does with a line of a known session what is to be done.
 
@@ -81,6 +85,7 @@ class Shortcut:
         *,
         sessions: Sessions,
         timing: Timing,
+        findtime: Seconds,
         counters: Counters,
         conclude: "Conclude",
     ) -> None:
@@ -89,6 +94,7 @@ class Shortcut:
         self._rules = rules
         self._sessions = sessions
         self._timing = timing
+        self._findtime = findtime
         self._counters = counters
         self._conclude = conclude
         self._template: Template | None = None
@@ -116,7 +122,6 @@ class Shortcut:
         live: bool | None,
         path: str,
         offset: int,
-        skipped: int,
     ) -> Failure | Literal[Way.LONG] | None:
         r"""Take the next line as `Matcher.match` does, *text* being the line with its ``\n``.
 
@@ -142,29 +147,26 @@ class Shortcut:
         address = ip4 or ip6
         subject: Subject | None = None
         if address:
-            subject = parse_address(address)
-            if (
-                subject is None
-                or not subject.is_address
-                or not _holds_one_address(text, found.end(shape.front), address)
-            ):
+            subject = _only_address(text, found.end(shape.front), address)
+            if subject is None:
                 return LONG
         counters = self._counters
-        counters.lines += skipped + 1
-        if not self._timing.settle(at, now, live=live):
+        if live:
+            if not -OFF_SECONDS < at - now < OFF_SECONDS:
+                counters.retimed += 1
+                at = now
+        elif live is False and at < now - self._findtime:
+            counters.too_old += 1
             return None
         counters.matched += 1
-        if self._timing.is_retimed:
-            counters.retimed += 1
-            at = now
         dates.confirm_short(text, now)
         is_failure = not (nofail or gained)
         is_joined = key is not None
         line = Hit(shape, text, path, offset, at, "", is_joined, is_failure)
         if is_joined and key in self._sessions:
-            return self._conclude(shape.rule, line.captured(), line.evidence, now)
+            return self._conclude(shape.rule, line.captured(), line.evidence, at, now)
         if is_failure and subject is None:
-            return self._conclude(shape.rule, line.captured(), line.evidence, now)
+            return self._conclude(shape.rule, line.captured(), line.evidence, at, now)
         if is_joined and not forget:
             line.owner = ip4 or (block_of(ip6) if ip6 else dns or "")
             self._sessions.begin(key, line)
@@ -228,14 +230,18 @@ def _search(lane: Sequence[_Fused], text: str) -> "tuple[re.Match[str], Shape] |
     return None
 
 
-def _holds_one_address(text: str, begin: int, address: str) -> bool:
-    """Whether *text* from *begin* on holds no second address beside *address*, as most lines do."""
+def _only_address(text: str, begin: int, address: str) -> Subject | None:
+    """Return *address*, or None if it is none or *text* from *begin* on may hold a second one."""
+    subject = parse_address(address)
+    if subject is None or not subject.is_address:
+        return None
     dots = text.count(".", begin)
     colons = text.count(":", begin)
     if dots == DOTS and colons < 2 and ":" not in address:
-        return True
-    return (
+        return subject  # as nearly all are
+    holds_one = (
         dots - address.count(".") < DOTS
         and colons - address.count(":") < COLONS
         and text.count("::", begin) <= address.count("::")
     )
+    return subject if holds_one else None

@@ -91,38 +91,18 @@ class Timing:
             else:
                 self.at = None
                 return text
-        if is_dated:
-            return text if self.settle(at, now, live=live) else None
-        return text if self._count(at, now, live=live) else None
-
-    def settle(self, at: Instant, now: Instant, *, live: bool | None) -> bool:
-        """Take *at*, the time that a line gives; tell whether the line is not too old.
-
-        See `take`, which does all the rest.
-        """
-        self.is_undated = False
-        if live and -OFF_SECONDS < at - now < OFF_SECONDS:
-            self.is_retimed = False
-            self.at = at
-            is_young = True
-        else:
-            is_young = self._count(at, now, live=live)
-        self._known = self.at
-        self._known_line = self._counters.lines
-        return is_young
-
-    def _count(self, at: Instant, now: Instant, *, live: bool | None) -> bool:
-        self.is_retimed = False
-        is_young = True
         if live:
             if not -OFF_SECONDS < at - now < OFF_SECONDS:
                 self.is_retimed = at != now
                 at = now
         elif live is False and at < now - self._findtime:
             self._counters.too_old += 1
-            is_young = False
+            text = None
         self.at = at
-        return is_young
+        if is_dated:
+            self._known = at
+            self._known_line = self._counters.lines
+        return text
 
     def pass_over(
         self, skipped: int, behind: Behind, now: Instant, given: Instant | None, *, live: bool

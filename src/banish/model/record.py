@@ -70,3 +70,5 @@ class Batch(msgspec.Struct, frozen=True):
     """One trusted time a line, where the source has it (journal); else None."""
     cut: int = 0
     """How many lines of this batch were longer than the limit."""
+    lines: int | None = None
+    r"""How many ``\n`` the block has, where the source has counted them."""

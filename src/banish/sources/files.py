@@ -216,8 +216,9 @@ class FileSource:
 
     def _batch(self, piece: Piece) -> Batch:
         chunk = piece.chunk
+        lines = chunk.block.count(b"\n")
         if chunk.block:
-            self._lines += chunk.block.count(b"\n")
+            self._lines += lines
             self._bytes += chunk.end - chunk.start
             self._cut_lines += chunk.cut
             self._last_line_at = self._clock()
@@ -229,6 +230,7 @@ class FileSource:
             live=piece.live,
             start=chunk.start,
             cut=chunk.cut,
+            lines=lines,
         )
 
     def _close(self) -> None:
