@@ -360,11 +360,11 @@ class Matcher:
             return None
         counters = self.counters
         counters.matched += 1
+        if rule in self._closing and not self._is_traced and self._closes_nothing(found, before):
+            return None
         counters.undated += self._timing.is_undated
         counters.retimed += self._timing.is_retimed
         self.dates.confirm()
-        if rule in self._closing and not self._is_traced and self._closes_nothing(found, before):
-            return None
         pattern = self.rules[rule - 1]
         captured = pattern.groups(found)
         if not self._is_settled(rule, found, captured, line):

@@ -141,16 +141,16 @@ class Shortcut:
             day, ip4, ip6, dns, key, nofail, gained, forget = found.group(*shape.wanted)
         except OverBudgetError:
             return LONG  # where it is found out who is to blame
-        at = dates.when(day, found, shape.directives, now)
-        if at is None:
-            return LONG
-        address = ip4 or ip6
-        subject: Subject | None = None
-        if address:
-            subject = _only_address(text, found.end(shape.front), address)
-            if subject is None:
-                return LONG
+        is_known = key is not None and key in self._sessions
         counters = self._counters
+        if gained and forget and not is_known:
+            counters.matched += 1  # a login that ends nothing, as most do
+            return None
+        at = dates.when(day, found, shape.directives, now)
+        address = ip4 or ip6
+        subject = _only_address(text, found.end(shape.front), address) if address else None
+        if at is None or (address and subject is None):
+            return LONG
         if live:
             if not -OFF_SECONDS < at - now < OFF_SECONDS:
                 counters.retimed += 1
@@ -163,9 +163,7 @@ class Shortcut:
         is_failure = not (nofail or gained)
         is_joined = key is not None
         line = Hit(shape, text, path, offset, at, "", is_joined, is_failure)
-        if is_joined and key in self._sessions:
-            return self._conclude(shape.rule, line.captured(), line.evidence, at, now)
-        if is_failure and subject is None:
+        if is_known or (is_failure and subject is None):
             return self._conclude(shape.rule, line.captured(), line.evidence, at, now)
         if is_joined and not forget:
             line.owner = ip4 or (block_of(ip6) if ip6 else dns or "")
