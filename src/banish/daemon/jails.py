@@ -41,7 +41,8 @@ from banish.telemetry.happenings import (
 )
 
 AGAIN_LIMIT = 100_000
-"""Banned subjects whose further failures are told of by ``maxretry``; past it all begin anew."""
+"""Banned subjects of one jail whose further failures are told of by ``maxretry``; past it
+all begin anew."""
 
 
 class Jails:
@@ -60,8 +61,8 @@ class Jails:
         self._on_due = on_due
         self._counting = [name for name, one in policies.items() if one.settings.uses_ledger]
         """The jails that count the bans of the others."""
-        self._again: dict[tuple[str, Subject], int] = {}
-        """How many failures each banned subject has had that nobody was told of yet."""
+        self._again: dict[str, dict[Subject, int]] = {}
+        """How many failures each banned subject of a jail has had that nobody was told of yet."""
 
     def policy(self, name: str) -> JailPolicy:
         """Return the policy of the jail called *name*.
@@ -97,6 +98,8 @@ class Jails:
         policy: JailPolicy | None = None
         jail: str | None = None
         horizon = now
+        maxretry = 0
+        again: dict[Subject, int] = {}
         held: dict[Subject, Subject] = {}
         """Who is banned, and as whom: judged alike until a ban begins, as none ends meanwhile."""
         for failure in failures:
@@ -104,25 +107,31 @@ class Jails:
                 jail = failure.jail
                 policy = self.policies.get(jail)
                 held = {}
+                again = self._again.setdefault(jail, {})
                 if policy is not None:
                     horizon = Instant(now - policy.settings.findtime)
+                    maxretry = policy.settings.maxretry
             if policy is None:
                 continue
             holder = held.get(failure.subject)
             if holder is not None and failure.at > horizon and _is_bare(failure):
                 telling.found(failure)
-                self._tell_again(failure, holder, policy, told)
+                times = again.get(holder, maxretry) + 1
+                if times < maxretry:
+                    again[holder] = times
+                else:
+                    _tell_again(failure, holder, again, maxretry, told)
                 continue
             verdict = policy.judge(failure, now)
             if isinstance(verdict, AlreadyBanned):
                 if _is_bare(failure):
                     held[failure.subject] = verdict.subject
                 telling.found(failure)
-                self._tell_again(failure, verdict.subject, policy, told)
+                _tell_again(failure, verdict.subject, again, maxretry, told)
             elif isinstance(verdict, StartBan):
                 held = {}
                 telling.found(failure)
-                self._again.pop((failure.jail, verdict.ban.subject), None)
+                again.pop(verdict.ban.subject, None)
                 decisions.append(verdict)
                 decisions.extend(policy.follow())
                 told.extend(_refusals(policy))
@@ -131,28 +140,6 @@ class Jails:
         if told:
             self._emit_every(told)
         return decisions
-
-    def _tell_again(
-        self, failure: Failure, holder: Subject, policy: JailPolicy, told: list[Happening]
-    ) -> None:
-        """Tell that *failure* is of somebody banned: the first one, and then each *maxretry*.
-
-        *holder* is what is banned: whoever changes addresses inside a network is one subject.
-        """
-        again = self._again
-        key = (failure.jail, holder)
-        untold = again.get(key)
-        if untold is None:
-            if len(again) >= AGAIN_LIMIT:
-                again.clear()
-            times = 1
-        else:
-            times = untold + 1
-            if times < policy.settings.maxretry:
-                again[key] = times
-                return
-        again[key] = 0
-        told.append(AlreadyBannedFound(failure.jail, failure.subject, times, holder))
 
     def review(self, now: Instant) -> Commit | None:
         """End the bans of subjects that have become exempt; None if there is none.
@@ -331,6 +318,32 @@ class _Telling:
                     self.told.append(BanHeldBack(failure.jail, subject))
             case _:  # too old
                 pass
+
+
+def _tell_again(
+    failure: Failure,
+    holder: Subject,
+    again: dict[Subject, int],
+    maxretry: int,
+    told: list[Happening],
+) -> None:
+    """Tell that *failure* is of somebody banned: the first one, and then each *maxretry*.
+
+    *holder* is what is banned: whoever changes addresses inside a network is one subject.
+    *again* is how many nobody was told of yet.
+    """
+    untold = again.get(holder)
+    if untold is None:
+        if len(again) >= AGAIN_LIMIT:
+            again.clear()
+        times = 1
+    else:
+        times = untold + 1
+        if times < maxretry:
+            again[holder] = times
+            return
+    again[holder] = 0
+    told.append(AlreadyBannedFound(failure.jail, failure.subject, times, holder))
 
 
 def _is_bare(failure: Failure) -> bool:

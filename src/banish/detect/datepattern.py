@@ -133,6 +133,7 @@ class Template:
     """
 
     __slots__ = (
+        "_has_seconds",
         "_indexes",
         "_minute",
         "_names",
@@ -155,6 +156,7 @@ class Template:
         self._names: tuple[str, ...] = ()
         """The directives it has, seconds last, and the groups that hold them."""
         self._indexes: tuple[int, ...] = ()
+        self._has_seconds = False
         self._read: tuple[str, Instant, tzinfo | None, Instant | None] = (
             "",
             Instant(0),
@@ -187,6 +189,7 @@ class Template:
         compiled = _compiled(self.regex)
         names = (name for name in compiled.groupindex if name not in {"f", "_sep"})
         self._names = tuple(sorted(names, key=lambda name: name == "S"))
+        self._has_seconds = self._names[-1:] == ("S",)
         self._indexes = tuple(compiled.groupindex[name] for name in self._names)
         return compiled
 
@@ -211,8 +214,7 @@ class Template:
 
         Of times within one minute only the first is made out as a whole.
         """
-        seconds = values[-1] if self._names[-1:] == ("S",) else None
-        if seconds is None:
+        if not self._has_seconds:
             parts = dict(zip(self._names, values, strict=True))
             return timestamp.read_parts(parts, now, zone)
         minute = values[:-1]
@@ -227,7 +229,7 @@ class Template:
             if first is None or last is None or last - first != 61:
                 return timestamp.read_parts(parts, now, zone)
             known = self._minute = (minute, now, zone, first)
-        return Instant(known[3] + int(seconds))
+        return Instant(known[3] + int(values[-1] or 0))
 
 
 def parse_datepattern(regex: Regex | None) -> tuple[Template, ...]:

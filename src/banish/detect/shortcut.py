@@ -20,7 +20,7 @@ from banish.detect.quarantine import OverBudgetError, interruptible
 from banish.detect.report import Counters
 from banish.detect.session import Sessions, block_of
 from banish.detect.timing import OFF_SECONDS, Timing
-from banish.model.address import Subject, parse_address
+from banish.model.address import Subject, SubjectKind, parse_address
 from banish.model.failure import Evidence, Failure
 from banish.model.instant import Instant, Seconds
 
@@ -166,7 +166,9 @@ class Shortcut:
         if is_known or (is_failure and subject is None):
             return self._conclude(shape.rule, line.captured(), line.evidence, at, now)
         if is_joined and not forget:
-            line.owner = ip4 or (block_of(ip6) if ip6 else dns or "")
+            # The subject's own text is kept anyway.
+            owner = subject.text if subject is not None else dns or ""
+            line.owner = block_of(ip6) if ip6 and not ip4 else owner
             self._sessions.begin(key, line)
         if subject is None or not is_failure:
             return None
@@ -231,12 +233,12 @@ def _search(lane: Sequence[_Fused], text: str) -> "tuple[re.Match[str], Shape] |
 def _only_address(text: str, begin: int, address: str) -> Subject | None:
     """Return *address*, or None if it is none or *text* from *begin* on may hold a second one."""
     subject = parse_address(address)
-    if subject is None or not subject.is_address:
-        return None
     dots = text.count(".", begin)
     colons = text.count(":", begin)
-    if dots == DOTS and colons < 2 and ":" not in address:
+    if dots == DOTS and colons < 2 and subject is not None and subject.kind is SubjectKind.IPV4:
         return subject  # as nearly all are
+    if subject is None or not subject.is_address:
+        return None
     holds_one = (
         dots - address.count(".") < DOTS
         and colons - address.count(":") < COLONS

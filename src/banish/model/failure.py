@@ -45,7 +45,7 @@ class Told(msgspec.Struct, frozen=True):
     tags: Tags = {}
 
 
-class Failure(msgspec.Struct, frozen=True, eq=False):
+class Failure(msgspec.Struct, frozen=True, eq=False, gc=False):
     """One failure as a filter found it."""
 
     jail: str
