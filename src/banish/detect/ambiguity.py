@@ -25,6 +25,8 @@ _ADDRESS = re.compile(
     r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.]*\w)"
     r"|(?<![\w:.])(?:[0-9a-fA-F]{1,4}:|:){2,8}[0-9a-fA-F.]{0,15}(?![\w:])"
 )
+_MAYBE = re.compile(r"\.\d{1,3}\.\d{1,3}\.\d|:[0-9a-fA-F]{0,4}:")
+"""What each text that `_ADDRESS` finds has in it, and is sooner looked for."""
 _WORD_BEFORE = re.compile(r"\S*\s?$")
 _WORD_CHARACTERS = 32
 _LEAST_DOTS = 3
@@ -89,6 +91,8 @@ def _second_reading(
     text = found.string
     begin, end = found.span(group)
     captured = found[group]
+    if _MAYBE.search(text, 0, begin) is None and _MAYBE.search(text, end) is None:
+        return None
     others = [
         each.span()
         for each, _ in zip(_ADDRESS.finditer(text), range(ADDRESSES_LIMIT), strict=False)
