@@ -143,7 +143,7 @@ class Shortcut:
             return LONG  # where it is found out who is to blame
         is_known = key is not None and key in self._sessions
         counters = self._counters
-        if gained and forget and not is_known:
+        if gained and forget and not is_known and live is not False:
             counters.matched += 1  # a login that ends nothing, as most do
             return None
         at = dates.when(day, found, shape.directives, now)

@@ -77,6 +77,10 @@ class Failure(msgspec.Struct, frozen=True, eq=False, gc=False):
         """Whether both say the same, however their details are kept."""
         return isinstance(other, Failure) and self._whole() == other._whole()
 
+    def __ne__(self, other: object) -> bool:
+        """Whether they do not."""
+        return not self == other  # the structs' own compares by identity
+
     __hash__ = None  # type: ignore[assignment]  # tags have none
 
     def _whole(self) -> tuple[object, ...]:

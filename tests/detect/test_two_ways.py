@@ -1,0 +1,299 @@
+"""The short way and the long way: the same failures, the same state, whatever is written."""
+
+import functools
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from banish.detect import shortcut
+from banish.detect.datepattern import Template
+from banish.detect.detector import Detector
+from banish.detect.fused import Fused, fuse
+from banish.detect.matcher import Matcher
+from banish.detect.pattern import Pattern
+from banish.detect.prefilter.block import BlockPrefilter, engine
+from banish.detect.prefilter.plan import make_plan
+from banish.detect.quarantine import OverBudgetError
+from banish.model.failure import Failure
+from banish.model.instant import Instant, Seconds
+from banish.model.record import Batch, JournalPosition
+from banish.model.settings import FilterSettings, Regex
+
+pytestmark = pytest.mark.skipif(engine() is None, reason="hyperscan is not installed")
+
+NOW = Instant(datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp())
+STAMP = "Nov 22 12:00:00"
+
+SESSIONS = FilterSettings(
+    "door",
+    prefregex=Regex(
+        r"^<F-MLFID>\s*\S+ doord\[\d+\]: </F-MLFID>(?:error: )?<F-CONTENT>.+</F-CONTENT>$"
+    ),
+    failregex=(
+        Regex(
+            r"^Wrong key of <F-USER>(?P<one>\S+)|.*?</F-USER> at <HOST>"
+            r"(?: port \d+)?(?(one):? |.*)$"
+        ),
+        Regex(r"^Nobody called <F-USER>.*?</F-USER> at <HOST>(?: port \d+)?\s*$"),
+        Regex(r"^<F-NOFAIL>Knock</F-NOFAIL> of <HOST>"),
+        Regex(
+            r"^<F-MLFFORGET><F-MLFGAINED>Opened</F-MLFGAINED></F-MLFFORGET>"
+            r" to <F-USER>\S+</F-USER> at <HOST>(?:\s|$)"
+        ),
+        Regex(r"^<F-MLFFORGET><F-NOFAIL>Left</F-NOFAIL></F-MLFFORGET> by <HOST>"),
+        Regex(r"^Too many keys of <F-USER>\S+</F-USER>$"),
+        Regex(r"^Broken <F-MLFGAINED>but mended</F-MLFGAINED> at <HOST>$"),
+    ),
+)
+PLAIN = FilterSettings(
+    "web",
+    failregex=(
+        Regex(r"^ \S+ doord\[\d+\]: Wrong key of .* at <HOST>(?: port (?P<fport>\d+))?$"),
+        Regex(r"^ \S+ doord\[\d+\]: Nobody called <F-ID>\S+</F-ID> at <HOST>"),
+    ),
+)
+IGNORING = FilterSettings(
+    "mild",
+    failregex=(Regex(r"^ \S+ doord\[\d+\]: Wrong key of .* at <HOST>"),),
+    ignoreregex=(Regex(r"key of root"),),
+)
+
+PEERS = (
+    "192.0.2.1", "192.0.2.2", "198.51.100.7", "2001:db8::1", "2001:DB8:0:0::1", "::ffff:192.0.2.9",
+    "[2001:db8::2]", "999.0.0.1", "gate.example.org", "192.0.2.1:80",
+)  # fmt: skip
+USERS = ("root", "ann", "x at 203.0.113.5", "a b", "v2.3.4.5.6", "::1 at", "", "u" * 1_100)
+TEXTS = (
+    "Wrong key of {user} at {peer}",
+    "Wrong key of {user} at {peer} port 22",
+    "error: Wrong key of {user} at {peer}: port",
+    "Nobody called {user} at {peer} port 22 ",
+    "Knock of {peer}",
+    "Opened to {user} at {peer}",
+    "Left by {peer}",
+    "Too many keys of {user}",
+    "Broken but mended at {peer}",
+    "nothing to see",
+)
+STAMPS = (
+    STAMP, "Nov 22 12:00:09", "Nov 22 11:59:59", "Nov 22 11:30:00", "Nov 21 09:00:00",
+    "2026-11-22T12:00:01", "", "Nov 31 12:00:00", "  Nov 22 12:00:02",
+)  # fmt: skip
+
+lines = st.builds(
+    lambda stamp, process, text, user, peer: (
+        f"{stamp} h doord[{process}]: {text.format(user=user, peer=peer)}"
+    ),
+    st.sampled_from(STAMPS[:1] * 6 + STAMPS),
+    st.integers(1, 3),
+    st.sampled_from(TEXTS),
+    st.sampled_from(USERS),
+    st.sampled_from(PEERS),
+)
+
+
+@functools.cache
+def _prefilter(filters: tuple[FilterSettings, ...]) -> BlockPrefilter:
+    return BlockPrefilter(make_plan([Matcher(one.name, one, Seconds(600)) for one in filters]))
+
+
+def jails(filters: tuple[FilterSettings, ...], *, short: bool) -> Detector:
+    """Return the jails of *filters*, with a short way or without, past their learning."""
+    matchers = [Matcher(one.name, one, Seconds(600)) for one in filters]
+    if not short:
+        for matcher in matchers:
+            matcher.shortcut = None
+    detector = Detector(matchers, _prefilter(filters))
+    read(detector, f"{STAMP} h cron[1]: quiet\n".encode() * 101)
+    return detector
+
+
+def read(detector: Detector, block: bytes, *, live: bool = True) -> list[Failure]:
+    return detector.feed(Batch("s", "/p", block, JournalPosition("", NOW), live, start=7), NOW)
+
+
+def state(detector: Detector) -> list[object]:
+    found: list[object] = []
+    for matcher in detector.matchers:
+        counters = matcher.counters
+        found.append({name: getattr(counters, name) for name in counters.__slots__})
+        found.append((len(matcher.sessions), matcher.sessions.evicted))
+        found.append([template.name for _, template in matcher.dates.hits()])
+    return found
+
+
+_known: dict[tuple[str, str, str], Fused | None] = {}
+
+
+def _fuse_once(template: Template, before: Pattern | None, rule: Pattern) -> Fused | None:
+    key = (template.regex, before.expanded if before else "", rule.expanded)
+    if key not in _known:
+        _known[key] = fuse(template, before, rule)
+    return _known[key]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def at_once() -> Iterator[None]:
+    """Take the short way from the first line on, and fuse each rule once for all tests."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(shortcut, "AFTER_LINES", 1)
+    patch.setattr(shortcut, "fuse", _fuse_once)
+    yield
+    patch.undo()
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(lines, max_size=30),
+    st.booleans(),
+    st.sampled_from(["\n", "\r\n"]),
+    st.sampled_from(["", "é"]),
+    st.integers(1, 30),
+    st.sampled_from([(SESSIONS,), (PLAIN,), (SESSIONS, IGNORING, PLAIN)]),
+)
+def test_both_ways_make_the_same_failures_and_leave_the_same_behind(
+    written: list[str],
+    live: bool,
+    end: str,
+    foreign: str,
+    size: int,
+    filters: tuple[FilterSettings, ...],
+) -> None:
+    short, long = jails(filters, short=True), jails(filters, short=False)
+    for begin in range(0, len(written), size):
+        block = "".join(f"{line}{foreign}{end}" for line in written[begin : begin + size])
+        raw = block.encode()
+        assert read(short, raw, live=live) == read(long, raw, live=live)
+        assert state(short) == state(long)
+    # What is left of sessions says the same to lines that come later.
+    for process in (1, 2, 3):
+        raw = f"{STAMP} h doord[{process}]: Too many keys of zoe\n".encode()
+        assert read(short, raw) == read(long, raw)
+    assert state(short) == state(long)
+
+
+def goes_short(detector: Detector, line: str) -> bool:
+    """Whether *line*, alone in a block, goes the short way in the first jail."""
+    matcher = detector.matchers[0]
+    before = matcher.counters.lines
+    long = 0
+    match = matcher.match
+
+    def counted(*args: object, **options: object) -> Failure | None:
+        nonlocal long
+        long += 1
+        return match(*args, **options)  # type: ignore[arg-type]
+
+    matcher.match = counted  # type: ignore[method-assign]
+    read(detector, line.encode())
+    matcher.match = match  # type: ignore[method-assign]
+    assert matcher.counters.lines == before + 1
+    return not long
+
+
+WRONG = f"{STAMP} h doord[7]: Wrong key of ann at 192.0.2.1: \n"
+
+
+def test_lines_of_an_attack_go_the_short_way() -> None:
+    detector = jails((SESSIONS,), short=True)
+    for peer in ("192.0.2.1", "2001:db8::1"):
+        for text in (
+            f"Wrong key of ann at {peer}: ",
+            f"Nobody called ann at {peer}",
+            f"Knock of {peer}",
+            f"Opened to ann at {peer}",
+        ):
+            line = f"{STAMP} h doord[7]: {text}\n"
+            assert goes_short(detector, line), line
+    assert goes_short(detector, WRONG.removesuffix("\n"))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        WRONG.replace("Nov 22", " Nov 22"),
+        WRONG.replace(STAMP, "2026-11-22T12:00:00"),
+        WRONG.replace("192.0.2.1", "999.0.0.1"),
+        WRONG.replace("ann", "x at 203.0.113.5 or"),
+        WRONG.replace("ann", "1:2:3:4:5:6:7:8"),
+        WRONG.replace("ann", "u" * 1_100),
+        WRONG.replace("Nov 22", "Nov 31"),
+    ],
+)
+def test_lines_that_are_unlike_go_the_long_way(line: str) -> None:
+    assert not goes_short(jails((SESSIONS,), short=True), line)
+
+
+def test_filters_that_say_more_than_an_address_go_the_long_way() -> None:
+    detector = jails((PLAIN,), short=True)
+    assert goes_short(detector, f"{STAMP} h doord[7]: Wrong key of ann at 192.0.2.1\n")
+    assert not goes_short(detector, f"{STAMP} h doord[7]: Nobody called ann at 192.0.2.1\n")
+    assert jails((IGNORING,), short=True).matchers[0].shortcut is None
+
+
+def test_the_first_lines_go_the_long_way_as_compiling_is_dear(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(shortcut, "AFTER_LINES", 3)
+    detector = jails((SESSIONS,), short=True)
+    assert [goes_short(detector, WRONG) for _ in range(4)] == [False, False, True, True]
+
+
+def test_many_rules_at_once_and_many_choices_go_the_long_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(shortcut, "RULES_AT_ONCE", 0)
+    assert not goes_short(jails((SESSIONS,), short=True), WRONG)
+    monkeypatch.undo()
+    monkeypatch.setattr(shortcut, "AFTER_LINES", 1)
+    monkeypatch.setattr(shortcut, "CHOICES", 0)
+    assert not goes_short(jails((SESSIONS,), short=True), WRONG)
+
+
+def test_a_quarantine_closes_the_short_way_until_it_is_over() -> None:
+    detector = jails((SESSIONS,), short=True)
+    matcher = detector.matchers[0]
+    assert goes_short(detector, WRONG)
+    for quarantine, option in (
+        (matcher.quarantine, "failregex"),
+        (matcher.dates.quarantine, "datepattern"),
+    ):
+        quarantine.begin(NOW)
+        for _ in range(3):
+            number = int(option == "failregex")
+            quarantine.offend(OverBudgetError(option, number, 2_000), "x")
+        assert quarantine.in_force
+        assert not goes_short(detector, WRONG)
+        quarantine.begin(Instant(NOW + 3_600))
+        assert not quarantine.in_force
+        assert goes_short(detector, WRONG)
+
+
+def test_a_search_that_takes_too_long_is_made_again_the_long_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    detector = jails((SESSIONS,), short=True)
+
+    def search(*_: object) -> None:
+        raise OverBudgetError("failregex", 0, 9)
+
+    monkeypatch.setattr(shortcut, "_search", search)
+    assert not goes_short(detector, WRONG)
+    assert detector.matchers[0].counters.failures == 1
+    assert not detector.matchers[0].quarantine.overruns
+
+
+def test_details_are_those_of_the_line() -> None:
+    detector = jails((SESSIONS,), short=True)
+    (failure,) = read(detector, WRONG.encode())
+    assert failure.tags["user"] == "ann"
+    assert failure.tags["users"] == ("ann",)
+    (evidence,) = failure.evidence
+    assert evidence.text == WRONG[:-1]
+    assert (evidence.path, evidence.offset, evidence.at) == ("/p", 7, NOW)
+    assert failure != 1
+    assert not failure != msgspec.structs.replace(failure)  # noqa: SIM202
