@@ -223,10 +223,11 @@ def test_a_crash_at_any_step_repeats_work_and_counts_nothing_twice() -> None:
         assert jail.failures_total == 6
 
 
+@pytest.mark.parametrize(("limit", "least"), [("QUEUE_LIMIT", 2), ("TALLIES_LIMIT", 2)])
 def test_a_full_queue_makes_the_source_wait_and_loses_no_step(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, limit: str, least: int
 ) -> None:
-    monkeypatch.setattr(enforcing, "QUEUE_LIMIT", 2)
+    monkeypatch.setattr(enforcing, limit, least)
 
     async def play() -> Stage:
         stage = Stage()

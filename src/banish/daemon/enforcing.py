@@ -23,6 +23,9 @@ from banish.telemetry.happenings import Emit
 QUEUE_LIMIT = 256
 """Steps that may wait; a full queue makes the sources wait."""
 
+TALLIES_LIMIT = 10_000
+"""Changed windows that steps which wait may hold, some 10 MB of memory; one step may hold more."""
+
 
 class Step(msgspec.Struct):
     """One commit on its way, and whom to tell when it is carried out."""
@@ -58,6 +61,8 @@ class Enforcing:
         self._recording = Recording(open_store, emit=emit, clock=clock, on_memory=take_back)
         self._clock = clock
         self._queue: asyncio.Queue[Step] = asyncio.Queue()
+        self._tallies = 0
+        """Changed windows in the queue."""
         self._has_room = asyncio.Event()
 
     # -- the beginning and the end ------------------------------------------------
@@ -105,7 +110,8 @@ class Enforcing:
         has lost nothing.
         """
         self._queue.put_nowait(Step(commit))
-        while self._queue.qsize() > QUEUE_LIMIT:
+        self._tallies += sum(len(change.tallies) for change in commit.changes)
+        while self._queue.qsize() > QUEUE_LIMIT or self._tallies > TALLIES_LIMIT:
             self._has_room.clear()
             await self._has_room.wait()
 
@@ -152,6 +158,7 @@ class Enforcing:
         steps = []
         while not self._queue.empty():
             steps.append(self._queue.get_nowait())
+        self._tallies = 0
         self._has_room.set()
         return steps
 
