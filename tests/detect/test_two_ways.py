@@ -18,6 +18,7 @@ from banish.detect.pattern import Pattern
 from banish.detect.prefilter.block import BlockPrefilter, engine
 from banish.detect.prefilter.plan import make_plan
 from banish.detect.quarantine import OverBudgetError
+from banish.detect.session import CAPACITY
 from banish.model.failure import Failure
 from banish.model.instant import Instant, Seconds
 from banish.model.record import Batch, JournalPosition
@@ -233,6 +234,26 @@ def test_filters_that_say_more_than_an_address_go_the_long_way() -> None:
     assert goes_short(detector, f"{STAMP} h doord[7]: Wrong key of ann at 192.0.2.1\n")
     assert not goes_short(detector, f"{STAMP} h doord[7]: Nobody called ann at 192.0.2.1\n")
     assert jails((IGNORING,), short=True).matchers[0].shortcut is None
+
+
+def test_a_rule_is_fused_once_for_all_lines_that_want_it() -> None:
+    detector = jails((SESSIONS,), short=True)
+    assert goes_short(detector, WRONG)
+    assert goes_short(detector, WRONG.replace("ann", "Nobody called ann"))
+
+
+def test_rules_that_put_captures_together_go_the_long_way() -> None:
+    rule = r"^ h doord\[\d+\]: Wrong key of (?P<alt_user>\S+) at <HOST>"
+    detector = jails((FilterSettings("alt", failregex=(Regex(rule),)),), short=True)
+    assert not goes_short(detector, WRONG)
+
+
+def test_a_flood_of_sessions_has_bounds_on_the_short_way_too() -> None:
+    detector = jails((SESSIONS,), short=True)
+    for number in range(CAPACITY + 1):
+        assert read(detector, WRONG.replace("[7]", f"[{number}]").encode())
+    sessions = detector.matchers[0].sessions
+    assert (len(sessions), sessions.evicted) == (CAPACITY - CAPACITY // 4 + 1, CAPACITY // 4)
 
 
 def test_the_first_lines_go_the_long_way_as_compiling_is_dear(

@@ -161,10 +161,9 @@ class DateFinder:
             self._times_now = now
         if text in times:
             return times[text]
-        at = None
-        if self.settled is not None:
-            values = found.group(0, 0, *directives)[2:]  # two more, so that it is always a tuple
-            at = self.settled.read_groups(values, now, self._zone)
+        assert self.settled is not None
+        values = found.group(0, 0, *directives)[2:]  # two more, so that it is always a tuple
+        at = self.settled.read_groups(values, now, self._zone)
         times[text] = at
         return at
 

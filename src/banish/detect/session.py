@@ -21,7 +21,7 @@ from its newest line, where Fail2Ban counts from its first.
 import functools
 import ipaddress
 from collections import Counter
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import Protocol
 
 from banish.detect.pattern import Captured
@@ -213,14 +213,13 @@ class Sessions:
                 level = size
                 break
             freed += size
-        dropped: list[str] = []
-        for key, session in self._open.items():
-            owner = session.owner
+
+        def is_one_too_many(owner: str) -> bool:
             left[owner] -= 1
-            if left[owner] >= level:
-                dropped.append(key)
-                if len(dropped) == wanted:
-                    break
+            return left[owner] >= level
+
+        keys = (key for key, session in self._open.items() if is_one_too_many(session.owner))
+        dropped = list(islice(keys, wanted))
         for key in dropped:
             del self._open[key]
         self.evicted += len(dropped)

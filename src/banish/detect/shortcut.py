@@ -187,7 +187,7 @@ class Shortcut:
         if left > 0:
             return None
         lane: list[_Fused] = []
-        for number in rules[: RULES_AT_ONCE + 1] if len(rules) <= RULES_AT_ONCE else ():
+        for number in rules if len(rules) <= RULES_AT_ONCE else ():
             if number not in self._fused:
                 self._fused[number] = self._fuse(number, template)
             fused = self._fused[number]
