@@ -162,7 +162,11 @@ def _takes_text(node: Node) -> bool:
 
 
 def _sees_no_past(node: Node, before: int) -> bool:
-    """Whether *node* looks no further back than *before* characters, which its regex has taken."""
+    """Whether *node* looks no further back than *before* characters, which its regex has taken.
+
+    What never lets go is doubted: with groups in it, Python 3.11.7 may mistake the spans of
+    groups, and which, or whether it tells (`SystemError`), depends on the groups before it.
+    """
     match node:
         case Mark(is_end, is_begin):
             return is_end or (not is_begin and before > 0)
@@ -176,7 +180,9 @@ def _sees_no_past(node: Node, before: int) -> bool:
             return all(_sees_no_past(branch, before) for branch in branches)
         case When(_, yes, no):
             return _sees_no_past(yes, before) and _sees_no_past(no, before)
-        case Repeat(body=body) | Group(body=body) | Atomic(body):
+        case Atomic() | Repeat(kind="possessive"):
+            return False
+        case Repeat(body=body) | Group(body=body):
             return _sees_no_past(body, before)
         case Look(is_ahead=True, body=body):
             return _sees_no_past(body, before)
