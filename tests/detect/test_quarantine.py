@@ -201,7 +201,7 @@ def test_evidence_is_bounded() -> None:
 
 
 def test_a_regex_that_nobody_answers_for_is_counted_only() -> None:
-    quarantine = Quarantine()
+    quarantine = Quarantine(lambda: None)
     for _ in range(10):
         quarantine.offend(OverBudgetError("failregex", 7, 5000), "x")
     assert (quarantine.overruns, quarantine.in_force) == (10, [])

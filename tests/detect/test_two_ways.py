@@ -236,6 +236,52 @@ def test_filters_that_say_more_than_an_address_go_the_long_way() -> None:
     assert jails((IGNORING,), short=True).matchers[0].shortcut is None
 
 
+def test_old_lines_are_dropped_on_the_short_way_too() -> None:
+    detector = jails((SESSIONS,), short=True)
+    assert goes_short(detector, WRONG)
+    old = WRONG.replace("12:00:00", "11:30:00").encode()
+    assert not read(detector, old, live=False)
+    assert read(detector, old)[0].at == NOW
+    assert read(detector, WRONG.encode(), live=False)[0].at == NOW
+    counters = detector.matchers[0].counters
+    assert (counters.too_old, counters.retimed, counters.failures) == (1, 1, 3)
+
+
+def test_sessions_of_several_lines_join_on_the_short_way_too() -> None:
+    detector = jails((SESSIONS,), short=True)
+    for text in (
+        "Knock of 192.0.2.1",
+        "Nobody called ann at gate.example.org",
+        "Left by 192.0.2.1",
+    ):
+        assert goes_short(detector, f"{STAMP} h doord[8]: {text}\n"), text
+    (failure,) = read(detector, WRONG.replace("ann", "bob").encode())
+    assert failure.tags["users"] == ("bob",)
+    detector = jails((SESSIONS,), short=True)
+    assert read(detector, WRONG.encode())
+    (failure,) = read(detector, WRONG.replace("ann", "bob").encode())
+    assert failure.tags["users"] == ("ann", "bob")
+
+
+def test_a_login_that_ends_nothing_is_left_alone() -> None:
+    detector = jails((SESSIONS,), short=True)
+    opened = f"{STAMP} h doord[9]: Opened to ann at 192.0.2.1\n"
+    assert goes_short(detector, opened)
+    assert not read(detector, opened.encode(), live=False)
+    matcher = detector.matchers[0]
+    assert (matcher.counters.matched, matcher.counters.failures, len(matcher.sessions)) == (2, 0, 0)
+
+
+def test_a_line_teaches_its_format_once_however_many_jails_it_is_for() -> None:
+    other = msgspec.structs.replace(SESSIONS, name="other")
+    detector = jails((SESSIONS, other), short=True)
+    dates = detector.matchers[0].dates
+    ((before, _),) = dates.hits()
+    assert len(read(detector, WRONG.encode())) == 2
+    ((after, _),) = dates.hits()
+    assert after == before + 1
+
+
 def test_a_rule_is_fused_once_for_all_lines_that_want_it() -> None:
     detector = jails((SESSIONS,), short=True)
     assert goes_short(detector, WRONG)

@@ -160,10 +160,6 @@ class _Record:
         self.until = Instant(0)
 
 
-def _nothing() -> None:
-    return None
-
-
 class Quarantine:
     """The rules of one filter that took too long, and what is done about them.
 
@@ -172,7 +168,7 @@ class Quarantine:
 
     """
 
-    def __init__(self, on_change: Callable[[], None] = _nothing) -> None:
+    def __init__(self, on_change: Callable[[], None]) -> None:
         self.overruns = 0
         """Lines on which a search was broken off."""
         self.held = 0
