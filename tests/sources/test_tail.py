@@ -18,9 +18,12 @@ from hypothesis import strategies as st
 from banish.model.instant import Seconds
 from banish.model.record import FilePosition
 from banish.sources import logfile
+from banish.sources.logfile import LogFile, RewrittenError
 from banish.sources.roster import Roster
 from banish.sources.tail import LATE_MARK, LINGER_SPAN, Tail
 from banish.sources.watch import Watch
+
+_PREAD = os.pread
 
 
 class World:
@@ -35,6 +38,8 @@ class World:
         self._time = 1_000_000_000
         self._writer = self.log.open("ab", buffering=0)
         self._tail: Tail | None = None
+        self._reads_until_cut = 0
+        self._lines_after_cut = 0
         self.step("write")
         self.step("read")
 
@@ -90,6 +95,23 @@ class World:
         self._touch(copy)
         os.truncate(self.log, 0)
         self._touch(self.log)
+
+    def cut_before_read(self, number: int, lines: int = 0) -> None:
+        """Have the log copied and cut just before that `pread` of the reader, the next being 1.
+
+        So many *lines* are written at once after it.
+        """
+        self._reads_until_cut = number
+        self._lines_after_cut = lines
+
+    def pread(self, descriptor: int, size: int, place: int) -> bytes:
+        """Stand in for `os.pread`."""
+        self._reads_until_cut -= 1
+        if not self._reads_until_cut:
+            self._copytruncate()
+            for _ in range(self._lines_after_cut):
+                self._write()
+        return _PREAD(descriptor, size, place)
 
     def _look(self) -> None:
         self.now = Seconds(self.now + 1)
@@ -157,6 +179,73 @@ def test_every_line_comes_out_exactly_once_whatever_happens(steps: list[str]) ->
             world.step("read")
         world.close()
     assert Counter(world.seen) == Counter(range(world.written))
+
+
+@pytest.mark.parametrize("lines", [0, 1, 20, 90])
+@pytest.mark.parametrize("number", range(1, 9))
+def test_a_cut_at_any_moment_of_a_restart_loses_and_doubles_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, lines: int
+) -> None:
+    world = World(tmp_path)
+    for step in ("write_many", "read_one", "write_many", "write_many", "die"):
+        world.step(step)
+    assert 0 < len(world.seen) < world.written
+    monkeypatch.setattr(os, "pread", world.pread)
+    world.cut_before_read(number, lines)
+    for _ in range(3):
+        world.step("read")
+    world.close()
+    assert world.log.with_name("app.log.1").exists()
+    assert world.seen == list(range(world.written))
+
+
+@pytest.mark.parametrize("lines", [0, 1, 20, 90])
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+def test_a_log_that_is_cut_while_its_old_lines_are_passed_over_is_read_from_its_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, lines: int
+) -> None:
+    world = World(tmp_path)
+    world.step("write_many")
+    file = LogFile(str(world.log))
+    file.begin(19 * 2)
+    monkeypatch.setattr(os, "pread", world.pread)
+    world.cut_before_read(number, lines)
+    assert file.skip(lambda _, place: place + 19 * 30) == 0
+    assert file.offset == 19 * 2
+    with pytest.raises(RewrittenError):
+        file.read()
+    copy = LogFile(f"{world.log}.1")
+    assert file.is_continued_by(copy)
+    for each in (file, copy):
+        each.close()
+    world.close()
+
+
+def test_old_lines_are_passed_over_where_nothing_happens_meanwhile(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.write_bytes(b"one\ntwo\n")
+    file = LogFile(str(log))
+    assert file.skip(lambda _, place: place) == 0
+    assert file.skip(lambda _, place: place + 4) == 4
+    chunk = file.read()
+    assert chunk is not None
+    assert chunk.block == b"two\n"
+    file.close()
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_what_is_written_after_a_cut_is_read_though_the_log_was_to_be_begun_at_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    world = World(tmp_path)
+    world.step("write_many")
+    tail = follow(world.log)
+    monkeypatch.setattr(os, "pread", world.pread)
+    world.cut_before_read(number, 3)
+    tail.look(Seconds(0), from_end=True)
+    assert drain(tail, 1).splitlines()[-3:] == [b"line number %06d" % n for n in (81, 82, 83)]
+    tail.close()
+    world.close()
 
 
 def follow(log: Path) -> Tail:

@@ -9,6 +9,7 @@ grown past our place again between two looks is noticed too.
 import os
 import stat
 from collections import deque
+from collections.abc import Callable
 
 from banish.detect.framing import Chunk, LineFramer
 from banish.model.record import FilePosition
@@ -75,6 +76,45 @@ class LogFile:
         guarded = min(offset, GUARD_BYTES)
         self._guard = os.pread(self.descriptor, guarded, offset - guarded)
         self._seen = None
+
+    def resume(self, position: FilePosition) -> bool:
+        """Go to *position* and return True, or to the beginning where it is not in this file.
+
+        What is remembered of the file is read first and compared afterwards: if
+        the file were cut in between, what is remembered would be of the lines that
+        came after, and the copy of those before could not be told by it.
+
+        Raises:
+            OSError: The file cannot be read.
+
+        """
+        self.begin(position.offset)
+        if continues(self.descriptor, position):
+            return True
+        self.begin(0)
+        return False
+
+    def skip(self, find: Callable[[int, int], int]) -> int:
+        """Go on to where *find* says; return how many bytes that passes over.
+
+        *find* gets the descriptor and our place and returns the first byte of a
+        line. If the file is cut meanwhile, nothing is passed over.
+
+        Raises:
+            OSError: The file cannot be read.
+
+        """
+        start, head, guard = self.offset, self._head, self._guard
+        beginning = os.pread(self.descriptor, HEAD_LIMIT_BYTES, 0)
+        place = find(self.descriptor, start)
+        if place <= start:
+            return 0
+        self.begin(place)
+        is_same = os.pread(self.descriptor, len(beginning), 0) == beginning
+        if is_same and beginning.startswith(head) and place <= self.size:
+            return place - start
+        self._framer, self._head, self._guard = LineFramer(start), head, guard
+        return 0
 
     def begin_after_line(self, offset: int) -> None:
         """Go to just after the last whole line that ends by *offset*.
@@ -226,7 +266,8 @@ class LogFile:
     def kept_bytes(self) -> int:
         """Return how many of the first bytes are still those that were read.
 
-        The file's whole size if it was only cut back; 0 if other lines stand there.
+        The file's whole size if it was only cut back; 0 if other lines stand there,
+        or if it was cut before we could remember how it began.
 
         Raises:
             OSError: The file cannot be read.
@@ -234,6 +275,8 @@ class LogFile:
         """
         size = self.size
         known = self._head[:size]
+        if len(self._head) < min(self._framer.end, HEAD_LIMIT_BYTES):
+            return 0
         if size > self._framer.end or os.pread(self.descriptor, len(known), 0) != known:
             return 0
         return size

@@ -23,7 +23,6 @@ from typing import NamedTuple
 from banish.detect.framing import Chunk
 from banish.model.instant import Seconds
 from banish.model.record import FilePosition
-from banish.sources.fingerprint import continues
 from banish.sources.logfile import LogFile, RewrittenError
 from banish.sources.roster import Roster
 from banish.sources.rotated import RotatedFiles
@@ -206,12 +205,9 @@ class Tail:
     def _place_first(self, new: LogFile, from_end: bool) -> list[LogFile]:
         """Go to where reading begins in *new*; return the files to read before it."""
         saved, self._saved = self._saved, None
-        known = self._roster.recall(new)
-        if saved is not None and continues(new.descriptor, saved):
-            new.begin(max(saved.offset, known.offset if known else 0))
-            return []
-        if known is not None:
-            new.begin(known.offset)
+        places = [place for place in (saved, self._roster.recall(new)) if place is not None]
+        places.sort(key=lambda place: place.offset, reverse=True)
+        if any(new.resume(place) for place in places):
             return []
         older = self._rotated.since(saved, new) if saved is not None else []
         if older or not from_end:
@@ -225,14 +221,16 @@ class Tail:
     def _place_next(self, new: LogFile) -> list[LogFile]:
         """Go to where reading begins in *new*, which has taken the place of our newest file."""
         last = self._files[-1]
+        # First there, then compared, for the reason that `LogFile.resume` gives.
+        new.begin(last.offset)
         if last.is_continued_by(new):
-            new.begin(last.offset)
             self._files.pop()
             self._roster.drop(last)
             self._tell("was replaced by a copy of itself")
             return []
         known = self._roster.recall(new)
-        new.begin(known.offset if known else 0)
+        if known is None or not new.resume(known):
+            new.begin(0)
         self._tell("was rotated" if last.links else "was replaced by another file")
         return self._rotated.missed(last.modified_ns, last, new)
 
@@ -247,15 +245,12 @@ class Tail:
         """Go on to the lines that are young enough to count."""
         if self._seeker is None:
             return
-        begin = file.offset
         try:
-            place = self._seeker.place(file.descriptor, begin)
-            if place > begin:
-                file.begin(place)
+            passed = file.skip(self._seeker.place)
         except OSError:
             return  # who reads it next is told why it cannot be read
-        if place > begin:
-            old = f"{(place - begin) / 1e6:.0f} MB"
+        if passed:
+            old = f"{passed / 1e6:.0f} MB"
             self._tell(f"{old} of lines are older than findtime and not read")
 
     def _add_cut_unread(self) -> None:
