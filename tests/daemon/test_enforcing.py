@@ -8,10 +8,11 @@ from banish.daemon import enforcing, firewall, recording
 from banish.enforce.fold import Held
 from banish.enforce.memory import MemoryEnforcer
 from banish.errors import EnforceError, StoreError
-from banish.model.address import Subject, parse_subject
+from banish.model.address import Subject, name_subject, parse_subject
 from banish.model.ban import Ban
 from banish.model.decision import EndBan, StartBan
 from banish.model.instant import Instant, Seconds
+from banish.model.settings import Enforcement
 from banish.model.snapshot import Commit, JailChanges, Memory, Tally
 from banish.ports import Store
 from banish.telemetry.happenings import (
@@ -244,6 +245,50 @@ def test_a_full_queue_makes_the_source_wait_and_loses_no_step(
         return stage
 
     assert len(asyncio.run(play()).store.commits) == 3
+
+
+def test_steps_that_hold_more_than_may_wait_are_carried_out_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(enforcing, "TALLIES_LIMIT", 1)
+
+    async def play(stage: Stage) -> None:
+        for number in range(5):
+            attacker = f"198.51.100.{number}"
+            others = [f"192.0.2.{10 * number + n}" for n in range(9)]
+            stage.source.write(fails(*others, *[attacker] * 3))
+            await stage.until(lambda: attacker in stage.banned())  # noqa: B023
+        await stage.close()
+
+    assert on(play).policy.failures_total == 5 * (9 + 3)
+
+
+def test_a_ban_does_not_wait_until_there_is_room() -> None:
+    async def play() -> tuple[int, set[str]]:
+        stage = Stage()
+        stage.enforcing.use_store(stage.store)
+        await stage.enforcing.begin([Enforcement("j")], [])
+        before = stage.enforcer.batches
+        subjects = [name_subject(f"t{n}") for n in range(enforcing.TALLIES_LIMIT + 1)]
+        tallies = dict.fromkeys(subjects, Tally((stage.now,)))
+        changes = (JailChanges("j", tallies),)
+        flood = asyncio.ensure_future(stage.enforcing.put(Commit(at=stage.now, changes=changes)))
+        banned = stage.jails.ban("j", [parse_subject(ATTACKER)], stage.now, None)
+        ban = asyncio.ensure_future(stage.enforcing.put(banned))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert not flood.done()
+        assert not ban.done()
+        run = asyncio.ensure_future(stage.enforcing.run())
+        async with asyncio.timeout(10):
+            await asyncio.gather(flood, ban)
+        found = stage.enforcer.batches - before, stage.banned()
+        run.cancel()
+        await asyncio.gather(run, return_exceptions=True)
+        await stage.enforcing.finish(keep=True)
+        return found
+
+    assert asyncio.run(play()) == (1, {ATTACKER})
 
 
 def test_the_ledger_hears_of_ends_too() -> None:
