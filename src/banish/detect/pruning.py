@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterator
 
 from banish.detect.regextree import (
-    Atomic,
     Chars,
     Choice,
     Group,
@@ -30,7 +29,8 @@ def pruned(regex: str) -> str:
         return regex
     for name, literal in _needs(read(regex)):
         opening = f"(?P<{name}>"
-        regex = regex.replace(opening, f"{opening}(?=.*{re.escape(literal)})", 1)
+        if regex.count(opening) == 1:  # else one of them is no group, but stands in a set
+            regex = regex.replace(opening, f"{opening}(?=.*{re.escape(literal)})")
     return regex
 
 
@@ -56,10 +56,14 @@ def _flat(node: Node) -> Iterator[Node]:
 
 
 def _groups(node: Node) -> Iterator[Group]:
-    """Yield the groups in *node* that are entered once at most."""
+    """Yield the groups in *node* that are entered once at most.
+
+    Not those in an atomic group: told beforehand that it leads nowhere, that would take
+    another way.
+    """
     if isinstance(node, Group):
         yield node
-    if isinstance(node, (Group, Choice, Sequence, When, Atomic)):
+    if isinstance(node, (Group, Choice, Sequence, When)):
         for child in inside(node):
             yield from _groups(child)
 
