@@ -80,7 +80,7 @@ def test_time_is_cut_out_so_that_anchors_hold_and_the_end_is_the_newline() -> No
 
 
 def test_first_failregex_that_matches_wins() -> None:
-    it = matcher(["^ b <HOST>", "^ [ab] <HOST>", "^ . <HOST>"], check_all=True)
+    it = matcher(["^ b <HOST>", "^ [ab] <HOST>", "^ . <HOST>", "^ d <HOST>"], check_all=True)
     reports = [it.trace(stamped(line), NOW) for line in ("a 192.0.2.1", "b 192.0.2.1", "c x y")]
     assert [(each.rule, each.rules) for each in reports] == [(2, (2, 3)), (1, (1, 2, 3)), (3, (3,))]
     it = matcher(["^ [ab] <HOST>", "^ . <HOST>"])

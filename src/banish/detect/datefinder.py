@@ -84,8 +84,11 @@ class DateFinder:
         self._times: dict[str, Instant | None] = {}
         """What texts in the format `settled` mean, as of `_times_now`."""
         self._times_now = Instant(0)
-        self._short: str | None = None
-        """The line whose time `when` gave last, with its end."""
+        self.whole: str | None = None
+        """The line that `look` is asked about next, with its end, as others may ask of it by
+        `when`; so that both learn from it once. None: nobody does."""
+        self._learnt: str | None = None
+        """The line, with its end, that was learnt from last."""
 
     def hits(self) -> list[tuple[int, Template]]:
         """Return how often each format was found, the most frequent first."""
@@ -167,11 +170,18 @@ class DateFinder:
         times[text] = at
         return at
 
+    def glance(self, line: str, now: Instant) -> Instant | None:
+        """Return when *line* was, one beside that in hand; from which alone `confirm` learns."""
+        in_hand = self._unlearned
+        at = self.look(line, now)[1]
+        self._unlearned = in_hand
+        return at
+
     def confirm_short(self, line: str, now: Instant) -> None:
         """Learn from *line*, with its end, whose time is in the format `settled`."""
         last = self._last
-        if line is not self._short and last is not None:
-            self._short = line
+        if line is not self._learnt and last is not None:
+            self._learnt = line
             last.hits += 1
             last.used = now
 
@@ -181,8 +191,10 @@ class DateFinder:
             return
         entry, found = self._unlearned
         self._unlearned = None
-        if entry is self._last and self._short is not None and self._short[:-1] == self._line:
-            return  # another jail's short way has learnt from it
+        if self.whole is not None:
+            if self.whole is self._learnt:
+                return  # another jail has
+            self._learnt = self.whole
         entry.hits += 1
         entry.used = self._now
         if entry is not self._last or not entry.template.is_fixed:

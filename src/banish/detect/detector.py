@@ -190,13 +190,14 @@ class _Feeding:
                 end += shift  # noqa: PLW2901
             # With its end, as regexes search it.
             whole = text[begin : end + 1] if end <= last else text[begin:] + "\n"
-            self._encoding = ""
+            self._encoding = line = ""
             for index, rules in wanted:
                 if not text:
                     encoding = encodings[index]
                     if encoding != self._encoding:
                         whole = detector.decode(self._clean(begin, end), encoding) + "\n"
                         self._encoding = encoding
+                        line = ""
                 failure: Failure | Literal[Way.LONG] | None = LONG
                 take_short = shortcuts[index]
                 if take_short is not None and rules is not None and times is None:
@@ -206,8 +207,12 @@ class _Feeding:
                     counted = self._place = begin
                     skipped = number - seen[index]
                     seen[index] = number + 1
-                    failure = matchers[index].match(
-                        whole[:-1],
+                    # One text for all jails: a finder of dates knows it again.
+                    line = line or whole[:-1]
+                    matcher = matchers[index]
+                    matcher.dates.whole = whole
+                    failure = matcher.match(
+                        line,
                         now,
                         live=live,
                         path=path,

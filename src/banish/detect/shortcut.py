@@ -143,8 +143,9 @@ class Shortcut:
             return LONG  # where it is found out who is to blame
         is_known = key is not None and key in self._sessions
         counters = self._counters
-        if gained and forget and not is_known and live is not False:
-            counters.matched += 1  # a login that ends nothing, as most do
+        ends_nothing = gained and forget and not is_known
+        if ends_nothing and live is not False:
+            counters.matched += 1  # a login, as most are
             return None
         at = dates.when(day, found, shape.directives, now)
         address = ip4 or ip6
@@ -159,6 +160,8 @@ class Shortcut:
             counters.too_old += 1
             return None
         counters.matched += 1
+        if ends_nothing:
+            return None
         dates.confirm_short(text, now)
         is_failure = not (nofail or gained)
         is_joined = key is not None
@@ -205,6 +208,8 @@ class Shortcut:
         fused = fuse(template, self._prefregex, rule)
         if fused is None or not _LONG_GROUPS.isdisjoint(fused.groups):
             return None
+        if fused.groups.keys() >= _ENDING and not rule.names >= _ENDING:
+            return None  # the matcher does not spare itself such logins
         wanted = (fused.date, *(fused.groups.get(name, fused.never) for name in _WANTED))
         template.compile()
         directives = tuple(fused.dates[name] for name in template.directives)
@@ -215,6 +220,8 @@ class Shortcut:
 
 
 _WANTED = ("ip4", "ip6", "dns", "mlfid", "nofail", "mlfgained", "mlfforget")
+
+_ENDING = frozenset({"mlfgained", "mlfforget"})
 
 _LONG_GROUPS = frozenset({"fid", "cidr"})
 """Groups that say more of whom a failure counts against than the address alone."""

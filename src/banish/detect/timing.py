@@ -135,7 +135,7 @@ class Timing:
         """Look for the last dated line among the *skipped* ones before line *number*."""
         lines = behind(min(skipped, KNOWN_LINES))
         for distance, line in enumerate(lines, 1):
-            at = self.dates.look(line, now)[1]
+            at = self.dates.glance(line, now)
             if at is not None:
                 self._know(_trusted(at, now, live=live), number - distance)
                 return
