@@ -24,7 +24,11 @@ QUEUE_LIMIT = 256
 """Steps that may wait; a full queue makes the sources wait."""
 
 TALLIES_LIMIT = 10_000
-"""Changed windows that steps which wait may hold, some 10 MB of memory; one step may hold more."""
+"""Changed windows that steps which wait may hold, some 10 MB of memory; one step may hold more.
+
+Twice as many let the bans of other sources wait twice as long behind the
+ledger, and make who floods no faster.
+"""
 
 
 class Step(msgspec.Struct):
