@@ -44,6 +44,8 @@ def scope_flags(regex: str) -> tuple[str, bool]:
     scopes: list[list[str]] = [[]]
     branches = False
     anchored = regex[at : at + 1] == "^" and regex[at + 1 : at + 2] not in {"?", "*", "+", "{"}
+    if not anchored and _FLAGS.search(regex, at) is None:
+        return regex, False  # as most are: nothing to scope
     in_class = False
     while at < len(regex):
         piece = regex[at]
@@ -192,9 +194,10 @@ def compile_pattern(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            re.compile(expanded)
+            compiled = re.compile(expanded, re.MULTILINE if multiline else 0)
             text = expanded if multiline else pruned(expanded)
-            compiled = re.compile(text, re.MULTILINE if multiline else 0)
+            if text != expanded:
+                compiled = re.compile(text)
     except (re.error, RecursionError, OverflowError) as error:
         raise ConfigError(
             f"{option}: {_short(regex.text)} is not a regular expression: {error}",
