@@ -58,6 +58,8 @@ def test_loops_behind_each_other_are_counted(regex: str, expected: int) -> None:
     [
         "^.*!",
         r"^\S+ \S+!",
+        "y[ab]+!",
+        "^(y)?(?(1)a+|b+)!",
         "^'[^']*' '[^']*'!",
         r"^(?:\S+ )*\[",
         "^(?>a+)b",
