@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from banish.detect.ambiguity import Ambiguities
+from banish.detect.ambiguity import _ADDRESS, Ambiguities, holds_one_address
 from banish.detect.matcher import Matcher
 from banish.detect.pattern import Pattern, compile_pattern
 from banish.detect.quarantine import Offence, OverBudgetError
+from banish.model.address import parse_address
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import FilterSettings, OnAmbiguous, Regex
 
@@ -49,6 +50,8 @@ def test_a_second_reading_is_found(regex: str, line: str) -> None:
     ("regex", "line"),
     [
         (LAZY, "login of x from 192.0.2.1"),
+        (LAZY, "login of x from 2001:db8::1"),
+        (LAZY, "login of a.b.c.d from 192.0.2.1"),
         (LAZY, "login of x from 192.0.2.1 from 192.0.2.1"),
         (LAZY, "login of x from 192.0.2.1 from 999.0.0.1"),
         (r"^from <ADDR> to \S+$", "from 192.0.2.1 to 203.0.113.66"),
@@ -62,6 +65,26 @@ def test_a_second_reading_is_found(regex: str, line: str) -> None:
 )
 def test_a_line_with_one_reading_is_let_be(regex: str, line: str) -> None:
     assert second(regex, line) is None
+
+
+pieces = st.lists(
+    st.sampled_from([":", "::", ".", "1", "a", " ", "ff", "192.0.2.2", "2001:db8::2", "::1"]),
+    max_size=8,
+).map("".join)
+
+
+@given(pieces, st.sampled_from(["192.0.2.1", "2001:db8::1", "::2", "1:2:3:4:5:6:7:8"]), pieces)
+def test_what_surely_holds_one_address_holds_no_other(
+    before: str, address: str, after: str
+) -> None:
+    text = f"{before}{address}{after}"
+    begin, end = len(before), len(before) + len(address)
+    others = [
+        each[0]
+        for each in _ADDRESS.finditer(text)
+        if (each.end() <= begin or each.start() >= end) and parse_address(each[0]) is not None
+    ]
+    assert not (others and holds_one_address(text, address))
 
 
 @given(st.text(max_size=80), st.text(max_size=80))

@@ -107,8 +107,8 @@ class Jails:
                 jail = failure.jail
                 policy = self.policies.get(jail)
                 held = {}
-                again = self._again.setdefault(jail, {})
                 if policy is not None:
+                    again = self._again.setdefault(jail, {})
                     horizon = Instant(now - policy.settings.findtime)
                     maxretry = policy.settings.maxretry
             if policy is None:
@@ -116,11 +116,7 @@ class Jails:
             holder = held.get(failure.subject)
             if holder is not None and failure.at > horizon and _is_bare(failure):
                 telling.found(failure)
-                times = again.get(holder, maxretry) + 1
-                if times < maxretry:
-                    again[holder] = times
-                else:
-                    _tell_again(failure, holder, again, maxretry, told)
+                _tell_again(failure, holder, again, maxretry, told)
                 continue
             verdict = policy.judge(failure, now)
             if isinstance(verdict, AlreadyBanned):

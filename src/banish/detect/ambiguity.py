@@ -32,6 +32,7 @@ _WORD_CHARACTERS = 32
 _LEAST_DOTS = 3
 _LEAST_COLONS = 7
 """An address has at least so many of the one or of the other, or two colons together."""
+_LEAST_GAP = 2
 
 
 class Reading(NamedTuple):
@@ -65,10 +66,7 @@ class Ambiguities:
                 break
         else:
             return None
-        # Most lines hold one address only, and that is cheaply seen.
-        text = found.string
-        dots = text.count(".") - captured.count(".")
-        if dots < _LEAST_DOTS and "::" not in text and text.count(":") < _LEAST_COLONS:
+        if holds_one_address(found.string, captured):
             return None
         reading = _second_reading(rule, pattern, found, group)
         if reading is not None:
@@ -82,6 +80,20 @@ class Ambiguities:
         """Return what has not been returned before: the first match of each rule."""
         taken, self._untold = self._untold, []
         return taken
+
+
+def holds_one_address(text: str, address: str, begin: int = 0) -> bool:
+    """Whether *text* from *begin* on surely holds no other address than *address*, once.
+
+    Most lines hold one only, and that is cheaply seen.
+    """
+    if text.count(".", begin) - address.count(".") >= _LEAST_DOTS:
+        return False
+    colons = text.count(":", begin)
+    return colons < _LEAST_GAP or (
+        colons - address.count(":") < _LEAST_COLONS
+        and text.count("::", begin) <= address.count("::")
+    )
 
 
 @interruptible("failregex")

@@ -101,6 +101,8 @@ class Detector:
             else:
                 feeding.take(found, begin)
         feeding.finish()
+        for finder in self._finders:
+            finder.whole = None
         self.rest = feeding.rest()
         return feeding.failures
 

@@ -1,7 +1,7 @@
 """A line that matched, as long as nobody asks what it says.
 
 Of most lines of an attack only the address matters, as it is banned already; the
-rest is read from the match when a window, a session's next line, a mail or an
+rest is read from the line when a window, a session's next line, a mail or an
 ``ignorecommand`` asks for it.
 """
 
@@ -11,7 +11,7 @@ import msgspec
 
 from banish.detect.identity import tags_of
 from banish.detect.pattern import Captured, Search
-from banish.detect.session import Session
+from banish.detect.session import FLAGS, Session
 from banish.model.failure import EVIDENCE_LIMIT_CHARACTERS, Evidence, Tags
 from banish.model.instant import Instant
 
@@ -25,7 +25,7 @@ class Shape(NamedTuple):
     """Finds all in a line with its end."""
     wanted: tuple[int, ...]
     """The groups of date, ``ip4``, ``ip6``, ``dns``, ``mlfid``, ``nofail``, ``mlfgained``
-    and ``mlfforget``; 0 for one that the rule does not have."""
+    and ``mlfforget``; one that holds nothing for what the rule does not have."""
     directives: tuple[int, ...]
     """The groups of the parts of the date, in the order of `Template.directives`."""
     front: int
@@ -69,12 +69,15 @@ class Hit(msgspec.Struct, gc=False, eq=False):
         """What the filter captured."""
         captured = self.captured()
         user = captured.get("user")
-        is_told = self.is_joined and user and isinstance(user, str)
-        return tags_of(captured, (user,) if is_told and isinstance(user, str) else ())
+        is_tried = self.is_joined and isinstance(user, str) and user
+        return tags_of(captured, (str(user),) if is_tried else ())
 
     def wake(self) -> Session:
         """Return the session as it is after this line, its first."""
-        session = Session.begun(self.captured())
+        captured = self.captured()
+        for name in FLAGS:
+            captured.pop(name, None)
+        session = Session(captured)
         session.newest = self.newest
         session.owner = self.owner
         session.is_failure = self.is_failure

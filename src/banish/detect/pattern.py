@@ -96,7 +96,6 @@ class Pattern:
         "_tuples",
         "address_groups",
         "expanded",
-        "is_anchored",
         "is_plain",
         "names",
         "search",
@@ -107,8 +106,6 @@ class Pattern:
         self.source = source
         self.expanded = expanded
         self.search: Search = compiled.match if anchored else compiled.search
-        self.is_anchored = anchored
-        """Whether it can match at the very beginning only."""
         self.names = frozenset(compiled.groupindex)
         self.address_groups = tuple(name for name in ("ip4", "ip6") if name in self.names)
         """Its groups that hold an address as it stands in the line."""

@@ -37,7 +37,8 @@ LIFETIME = Seconds(300)
 EVIDENCE_LINES = 8
 """Newest lines kept of each session, twice: those that count and those that only inform."""
 
-_FLAGS = ("nofail", "mlfgained", "mlfforget")
+FLAGS = ("nofail", "mlfgained", "mlfforget")
+"""Groups that steer a session and are no part of what is known of it."""
 
 USERS = 64
 """Users remembered of each session; one more than one is what matters."""
@@ -65,7 +66,8 @@ class Session:
     def __init__(self, captured: dict[str, Captured]) -> None:
         self.captured = captured
         """All that was captured; what stands in a later line counts."""
-        self.users: tuple[str, ...] = ()
+        user = captured.get("user")
+        self.users: tuple[str, ...] = (user,) if user and isinstance(user, str) else ()
         """Who was tried, in the order of first appearance."""
         self.is_pending = False
         """Whether a failure waits for its address."""
@@ -82,17 +84,6 @@ class Session:
         self.newest = Instant(0)
         self.owner = ""
         """The address, as text, that the session is put down to; empty: not known yet."""
-
-    @classmethod
-    def begun(cls, captured: dict[str, Captured]) -> "Session":
-        """Return the session that a line begins which captured that; *captured* is taken over."""
-        for name in _FLAGS:
-            captured.pop(name, None)
-        session = cls(captured)
-        user = captured.get("user")
-        if user and isinstance(user, str):
-            session.users = (user,)
-        return session
 
 
 class Sleeping(Protocol):
@@ -156,7 +147,7 @@ class Sessions:
         if before is not None and at - before.newest <= self._lifetime:
             session = before if isinstance(before, Session) else before.wake()
         if session is None:
-            session = Session.begun(captured)
+            session = Session(captured)
         else:
             if gained:
                 session.is_pending = False

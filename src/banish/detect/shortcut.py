@@ -10,8 +10,9 @@ unread (`Hit`). Whatever is unlike goes the long way: the same failures come out
 import enum
 import re
 from collections.abc import Callable, Sequence
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
+from banish.detect.ambiguity import holds_one_address
 from banish.detect.datepattern import Template
 from banish.detect.fused import fuse
 from banish.detect.hit import Hit, Shape
@@ -20,7 +21,7 @@ from banish.detect.quarantine import OverBudgetError, interruptible
 from banish.detect.report import Counters
 from banish.detect.session import Sessions, block_of
 from banish.detect.timing import OFF_SECONDS, Timing
-from banish.model.address import Subject, SubjectKind, parse_address
+from banish.model.address import Subject, parse_address
 from banish.model.failure import Evidence, Failure
 from banish.model.instant import Instant, Seconds
 
@@ -33,10 +34,6 @@ RULES_AT_ONCE = 4
 
 CHOICES = 256
 """Choices of rules that are fused for one jail."""
-
-DOTS = 3
-COLONS = 7
-"""With fewer of both beside the address, and without ``::``, a line holds no second one."""
 
 
 class Way(enum.Enum):
@@ -53,13 +50,6 @@ Conclude = Callable[
 ]
 """Takes a rule, what it captured, the line, when that was and what time it is; returns the
 failure that it makes."""
-
-
-class _Fused(NamedTuple):
-    """One failregex together with the date and the prefregex before it."""
-
-    match: Callable[[str], "re.Match[str] | None"]
-    shape: Shape
 
 
 class Shortcut:
@@ -87,7 +77,7 @@ class Shortcut:
         timing: Timing,
         findtime: Seconds,
         counters: Counters,
-        conclude: "Conclude",
+        conclude: Conclude,
     ) -> None:
         self._jail = jail
         self._prefregex = prefregex
@@ -98,8 +88,8 @@ class Shortcut:
         self._counters = counters
         self._conclude = conclude
         self._template: Template | None = None
-        self._fused: dict[int, _Fused | None] = {}
-        self._lanes: dict[tuple[int, ...], tuple[_Fused, ...]] = {}
+        self._fused: dict[int, Shape | None] = {}
+        self._lanes: dict[tuple[int, ...], tuple[Shape, ...]] = {}
         self._waiting: dict[tuple[int, ...], int] = {}
         """How many lines more go the long way, by the rules they want."""
         self._is_closed = False
@@ -178,7 +168,7 @@ class Shortcut:
         counters.failures += 1
         return Failure(self._jail, subject, min(now, at), shape.rule, 1, line)
 
-    def _lane(self, rules: tuple[int, ...], template: Template | None) -> tuple[_Fused, ...] | None:
+    def _lane(self, rules: tuple[int, ...], template: Template | None) -> tuple[Shape, ...] | None:
         """Return *rules*, or the first of them, fused; none while there are too few such lines."""
         if template is not self._template:
             self._forget()
@@ -189,7 +179,7 @@ class Shortcut:
         self._waiting[rules] = left
         if left > 0:
             return None
-        lane: list[_Fused] = []
+        lane: list[Shape] = []
         for number in rules if len(rules) <= RULES_AT_ONCE else ():
             if number not in self._fused:
                 self._fused[number] = self._fuse(number, template)
@@ -200,7 +190,7 @@ class Shortcut:
         self._lanes[rules] = tuple(lane)
         return self._lanes[rules]
 
-    def _fuse(self, number: int, template: Template) -> _Fused | None:
+    def _fuse(self, number: int, template: Template) -> Shape | None:
         rule = self._rules[number - 1]
         patterns = [rule] if self._prefregex is None else [rule, self._prefregex]
         if not all(pattern.is_plain for pattern in patterns):
@@ -214,9 +204,7 @@ class Shortcut:
         template.compile()
         directives = tuple(fused.dates[name] for name in template.directives)
         names = tuple(fused.groups.items())
-        return _Fused(
-            fused.match, Shape(number, fused.match, wanted, directives, fused.front, names)
-        )
+        return Shape(number, fused.match, wanted, directives, fused.front, names)
 
 
 _WANTED = ("ip4", "ip6", "dns", "mlfid", "nofail", "mlfgained", "mlfforget")
@@ -228,10 +216,10 @@ _LONG_GROUPS = frozenset({"fid", "cidr"})
 
 
 @interruptible("failregex")
-def _search(lane: Sequence[_Fused], text: str) -> "tuple[re.Match[str], Shape] | None":
+def _search(lane: Sequence[Shape], text: str) -> "tuple[re.Match[str], Shape] | None":
     """Return what the first failregex that matches has found."""
-    for match, shape in lane:
-        found = match(text)
+    for shape in lane:
+        found = shape.match(text)
         if found is not None:
             return found, shape
     return None
@@ -240,15 +228,6 @@ def _search(lane: Sequence[_Fused], text: str) -> "tuple[re.Match[str], Shape] |
 def _only_address(text: str, begin: int, address: str) -> Subject | None:
     """Return *address*, or None if it is none or *text* from *begin* on may hold a second one."""
     subject = parse_address(address)
-    dots = text.count(".", begin)
-    colons = text.count(":", begin)
-    if dots == DOTS and colons < 2 and subject is not None and subject.kind is SubjectKind.IPV4:
-        return subject  # as nearly all are
-    if subject is None or not subject.is_address:
+    if subject is None or not subject.is_address or not holds_one_address(text, address, begin):
         return None
-    holds_one = (
-        dots - address.count(".") < DOTS
-        and colons - address.count(":") < COLONS
-        and text.count("::", begin) <= address.count("::")
-    )
-    return subject if holds_one else None
+    return subject

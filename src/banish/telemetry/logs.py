@@ -111,7 +111,7 @@ class Log:
                 except OSError as error:
                     self._complain(error)
             elif order != "stop" and self._queue.empty():
-                time.sleep(PAUSE_SECONDS)
+                time.sleep(PAUSE_SECONDS)  # for more to gather; nobody waits for this thread
         self._target.close()
 
     def _put(self, runs: list[LogRun]) -> None:
