@@ -349,17 +349,7 @@ def test_many_changed_windows_are_written_without_waiting(monkeypatch: pytest.Mo
     monkeypatch.setattr(recording, "TALLIES_LIMIT", 5)
 
     async def play() -> tuple[int, int]:
-        async def open_store() -> Store:
-            return store
-
-        async def ignore(_: Memory) -> None:
-            return None
-
-        store = MemoryStore()
-        record = recording.Recording(
-            open_store, emit=lambda _: None, clock=lambda: NOW, on_memory=ignore
-        )
-        record.store = store
+        record, store = a_record()
         await record.write()
         record.add([changed(1)])
         await record.write()  # from now on the pause counts
@@ -385,17 +375,7 @@ def test_decisions_that_follow_each_other_fast_are_written_together_but_not_the_
     end = Commit(at=NOW, decisions=(EndBan(ban, "operator"),))
 
     async def play() -> list[float]:
-        async def open_store() -> Store:
-            return store
-
-        async def ignore(_: Memory) -> None:
-            return None
-
-        store = MemoryStore()
-        record = recording.Recording(
-            open_store, emit=lambda _: None, clock=lambda: NOW, on_memory=ignore
-        )
-        record.store = store
+        record, _ = a_record()
         due: list[float] = [record.due_in]
         record.add([changed(1)])
         await record.write()  # from now on the pauses count
@@ -414,6 +394,23 @@ def test_decisions_that_follow_each_other_fast_are_written_together_but_not_the_
     assert 0 < decision <= 1_800
     assert wanted <= 0
     assert 1_800 < again <= 3_600
+
+
+def a_record() -> tuple[recording.Recording, MemoryStore]:
+    """Return a record with an open store."""
+
+    async def open_store() -> Store:
+        return store
+
+    async def ignore(_: Memory) -> None:
+        return None
+
+    store = MemoryStore()
+    record = recording.Recording(
+        open_store, emit=lambda _: None, clock=lambda: NOW, on_memory=ignore
+    )
+    record.store = store
+    return record, store
 
 
 def changed(count: int) -> Commit:

@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from banish.detect import shortcut
+from tests.detect.ways import fuse_once
+
 SetZone = Callable[[str], None]
 
 
@@ -24,3 +27,13 @@ def set_zone() -> Iterator[SetZone]:
     _set("UTC")
     yield _set
     _set(before)
+
+
+@pytest.fixture(scope="module")
+def at_once() -> Iterator[None]:
+    """Take the short way from the first line on."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(shortcut, "AFTER_LINES", 1)
+    patch.setattr(shortcut, "fuse", fuse_once)
+    yield
+    patch.undo()

@@ -1,7 +1,6 @@
 """Filters as we ship them and odd ones, alone and on one log: both ways leave the same behind."""
 
 import functools
-from collections.abc import Iterator
 
 import msgspec
 import pytest
@@ -10,23 +9,20 @@ from hypothesis import strategies as st
 
 from banish.config.load import filter_settings
 from banish.config.search import builtin_tree
-from banish.detect import shortcut
-from banish.detect.datepattern import Template
 from banish.detect.detector import Detector
-from banish.detect.fused import Fused, fuse
-from banish.detect.matcher import Matcher
-from banish.detect.pattern import Pattern
-from banish.detect.prefilter.block import BlockPrefilter, engine
-from banish.detect.prefilter.plan import make_plan
-from banish.model.failure import Failure
-from banish.model.instant import Instant, Seconds
-from banish.model.record import Batch, JournalPosition
+from banish.detect.prefilter.block import engine
+from banish.model.instant import Instant
 from banish.model.settings import FilterSettings, Regex
+from tests.detect import ways
+from tests.detect.ways import NOW, read, state
 
-pytestmark = pytest.mark.skipif(engine() is None, reason="hyperscan is not installed")
+pytestmark = [
+    pytest.mark.skipif(engine() is None, reason="hyperscan is not installed"),
+    pytest.mark.usefixtures("at_once"),
+]
 
-NOW = Instant(1_795_348_800)
 STAMP = "2026-11-22T12:00:00+00:00"
+jails = functools.partial(ways.jails, stamp=STAMP)
 
 SPECS = (
     "sshd",
@@ -131,58 +127,6 @@ def groups(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[FilterSetting
         (MILD, normal, IDENTIFIERS),
         (no_names, MILD, raw_names),
     ]
-
-
-_known: dict[tuple[str, str, str], Fused | None] = {}
-
-
-def _fuse_once(template: Template, before: Pattern | None, rule: Pattern) -> Fused | None:
-    key = (template.regex, before.expanded if before else "", rule.expanded)
-    if key not in _known:
-        _known[key] = fuse(template, before, rule)
-    return _known[key]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def at_once() -> Iterator[None]:
-    """Take the short way from the first line on, and fuse each rule once for all tests."""
-    patch = pytest.MonkeyPatch()
-    patch.setattr(shortcut, "AFTER_LINES", 1)
-    patch.setattr(shortcut, "fuse", _fuse_once)
-    yield
-    patch.undo()
-
-
-@functools.cache
-def _prefilter(filters: tuple[FilterSettings, ...]) -> BlockPrefilter:
-    return BlockPrefilter(make_plan([Matcher(one.name, one, Seconds(600)) for one in filters]))
-
-
-def jails(filters: tuple[FilterSettings, ...], *, short: bool, learnt: int = 101) -> Detector:
-    """Return the jails of *filters*, with a short way or without, that have seen some lines."""
-    matchers = [Matcher(one.name, one, Seconds(600)) for one in filters]
-    if not short:
-        for matcher in matchers:
-            matcher.shortcut = None
-    detector = Detector(matchers, _prefilter(filters))
-    read(detector, f"{STAMP} h cron[1]: quiet\n".encode() * learnt)
-    return detector
-
-
-def read(
-    detector: Detector, block: bytes, now: Instant = NOW, *, live: bool = True
-) -> list[Failure]:
-    return detector.feed(Batch("s", "/p", block, JournalPosition("", now), live, start=7), now)
-
-
-def state(detector: Detector) -> list[object]:
-    found: list[object] = [detector.undecodable]
-    for matcher in detector.matchers:
-        counters = matcher.counters
-        found.append({name: getattr(counters, name) for name in counters.__slots__})
-        found.append((len(matcher.sessions), matcher.ambiguities.total))
-        found.append([(hits, each.name) for hits, _, each in matcher.dates.standing()])
-    return found
 
 
 Blocks = list[tuple[list[str], str, bool, int]]

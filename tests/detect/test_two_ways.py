@@ -1,8 +1,6 @@
 """The short way and the long way: the same failures, the same state, whatever is written."""
 
 import functools
-from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import msgspec
 import pytest
@@ -10,24 +8,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from banish.detect import shortcut
-from banish.detect.datepattern import Template
 from banish.detect.detector import Detector
-from banish.detect.fused import Fused, fuse
-from banish.detect.matcher import Matcher
-from banish.detect.pattern import Pattern
-from banish.detect.prefilter.block import BlockPrefilter, engine
-from banish.detect.prefilter.plan import make_plan
+from banish.detect.prefilter.block import engine
 from banish.detect.quarantine import OverBudgetError
 from banish.detect.session import CAPACITY
 from banish.model.failure import Failure
-from banish.model.instant import Instant, Seconds
-from banish.model.record import Batch, JournalPosition
+from banish.model.instant import Instant
 from banish.model.settings import FilterSettings, Regex
+from tests.detect import ways
+from tests.detect.ways import NOW, read, state
 
-pytestmark = pytest.mark.skipif(engine() is None, reason="hyperscan is not installed")
+pytestmark = [
+    pytest.mark.skipif(engine() is None, reason="hyperscan is not installed"),
+    pytest.mark.usefixtures("at_once"),
+]
 
-NOW = Instant(datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp())
 STAMP = "Nov 22 12:00:00"
+jails = functools.partial(ways.jails, stamp=STAMP)
 
 SESSIONS = FilterSettings(
     "door",
@@ -95,56 +92,6 @@ lines = st.builds(
     st.sampled_from(USERS),
     st.sampled_from(PEERS),
 )
-
-
-@functools.cache
-def _prefilter(filters: tuple[FilterSettings, ...]) -> BlockPrefilter:
-    return BlockPrefilter(make_plan([Matcher(one.name, one, Seconds(600)) for one in filters]))
-
-
-def jails(filters: tuple[FilterSettings, ...], *, short: bool) -> Detector:
-    """Return the jails of *filters*, with a short way or without, past their learning."""
-    matchers = [Matcher(one.name, one, Seconds(600)) for one in filters]
-    if not short:
-        for matcher in matchers:
-            matcher.shortcut = None
-    detector = Detector(matchers, _prefilter(filters))
-    read(detector, f"{STAMP} h cron[1]: quiet\n".encode() * 101)
-    return detector
-
-
-def read(detector: Detector, block: bytes, *, live: bool = True) -> list[Failure]:
-    return detector.feed(Batch("s", "/p", block, JournalPosition("", NOW), live, start=7), NOW)
-
-
-def state(detector: Detector) -> list[object]:
-    found: list[object] = []
-    for matcher in detector.matchers:
-        counters = matcher.counters
-        found.append({name: getattr(counters, name) for name in counters.__slots__})
-        found.append((len(matcher.sessions), matcher.sessions.evicted))
-        found.append([template.name for _, template in matcher.dates.hits()])
-    return found
-
-
-_known: dict[tuple[str, str, str], Fused | None] = {}
-
-
-def _fuse_once(template: Template, before: Pattern | None, rule: Pattern) -> Fused | None:
-    key = (template.regex, before.expanded if before else "", rule.expanded)
-    if key not in _known:
-        _known[key] = fuse(template, before, rule)
-    return _known[key]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def at_once() -> Iterator[None]:
-    """Take the short way from the first line on, and fuse each rule once for all tests."""
-    patch = pytest.MonkeyPatch()
-    patch.setattr(shortcut, "AFTER_LINES", 1)
-    patch.setattr(shortcut, "fuse", _fuse_once)
-    yield
-    patch.undo()
 
 
 @settings(max_examples=300, deadline=None)
