@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from banish.detect import shortcut
+from banish.detect import shortcut, stretch
 from banish.detect.detector import Detector
 from banish.detect.prefilter.block import engine
 from banish.detect.quarantine import OverBudgetError
@@ -102,6 +102,7 @@ lines = st.builds(
     st.sampled_from(["", "é"]),
     st.integers(1, 30),
     st.sampled_from([(SESSIONS,), (PLAIN,), (SESSIONS, IGNORING, PLAIN)]),
+    st.none() | st.lists(st.sampled_from([0.0, 0.5, 70.0, 700.0]), min_size=1, max_size=3),
 )
 def test_both_ways_make_the_same_failures_and_leave_the_same_behind(
     written: list[str],
@@ -110,12 +111,17 @@ def test_both_ways_make_the_same_failures_and_leave_the_same_behind(
     foreign: str,
     size: int,
     filters: tuple[FilterSettings, ...],
+    ages: list[float] | None,
 ) -> None:
     short, long = jails(filters, short=True), jails(filters, short=False)
     for begin in range(0, len(written), size):
-        block = "".join(f"{line}{foreign}{end}" for line in written[begin : begin + size])
-        raw = block.encode()
-        assert read(short, raw, live=live) == read(long, raw, live=live)
+        chosen = written[begin : begin + size]
+        times = None
+        if ages is not None:  # as from a journal
+            chosen = [line.removeprefix(STAMP) for line in chosen]
+            times = tuple(Instant(NOW - ages[at % len(ages)]) for at in range(len(chosen)))
+        raw = "".join(f"{line}{foreign}{end}" for line in chosen).encode()
+        assert read(short, raw, live=live, times=times) == read(long, raw, live=live, times=times)
         assert state(short) == state(long)
     # What is left of sessions says the same to lines that come later.
     for process in (1, 2, 3):
@@ -124,8 +130,8 @@ def test_both_ways_make_the_same_failures_and_leave_the_same_behind(
     assert state(short) == state(long)
 
 
-def goes_short(detector: Detector, line: str) -> bool:
-    """Whether *line*, alone in a block, goes the short way in the first jail."""
+def goes_short(detector: Detector, line: str, times: tuple[Instant, ...] | None = None) -> bool:
+    """Whether *line*, in a block of its own, goes the short way in the first jail."""
     matcher = detector.matchers[0]
     before = matcher.counters.lines
     long = 0
@@ -137,9 +143,9 @@ def goes_short(detector: Detector, line: str) -> bool:
         return match(*args, **options)  # type: ignore[arg-type]
 
     matcher.match = counted  # type: ignore[method-assign]
-    read(detector, line.encode())
+    read(detector, line.encode(), times=times)
     matcher.match = match  # type: ignore[method-assign]
-    assert matcher.counters.lines == before + 1
+    assert matcher.counters.lines == before + (line.count("\n") or 1)
     return not long
 
 
@@ -153,7 +159,6 @@ def test_lines_of_an_attack_go_the_short_way() -> None:
             f"Wrong key of ann at {peer}: ",
             f"Nobody called ann at {peer}",
             f"Knock of {peer}",
-            f"Opened to ann at {peer}",
         ):
             line = f"{STAMP} h doord[7]: {text}\n"
             assert goes_short(detector, line), line
@@ -174,6 +179,30 @@ def test_lines_of_an_attack_go_the_short_way() -> None:
 )
 def test_lines_that_are_unlike_go_the_long_way(line: str) -> None:
     assert not goes_short(jails((SESSIONS,), short=True), line)
+
+
+def test_a_login_of_a_known_session_goes_the_long_way() -> None:
+    detector = jails((SESSIONS,), short=True)
+    assert goes_short(detector, WRONG)
+    opened = f"{STAMP} h doord[7]: Opened to ann at 192.0.2.1\n"
+    assert not goes_short(detector, opened)
+    assert goes_short(detector, opened)
+    # Though both are searched at once, in one block.
+    detector = jails((SESSIONS,), short=True)
+    assert not goes_short(detector, f"{WRONG}{opened}")
+    assert not len(detector.matchers[0].sessions)
+
+
+def test_lines_of_a_journal_go_the_short_way() -> None:
+    detector = jails((SESSIONS,), short=True)
+    line = WRONG.removeprefix(STAMP)
+    assert goes_short(detector, line, (Instant(NOW - 5),))
+    (failure,) = read(detector, line.encode(), times=(Instant(NOW - 5),))
+    assert failure.at == NOW - 5
+    assert failure.tags["user"] == "ann"
+    # And lines of a file between them do, too.
+    assert goes_short(detector, WRONG)
+    assert goes_short(detector, line, (NOW,))
 
 
 def test_filters_that_say_more_than_an_address_go_the_long_way() -> None:
@@ -295,7 +324,7 @@ def test_a_search_that_takes_too_long_is_made_again_the_long_way(
     def search(*_: object) -> None:
         raise OverBudgetError("failregex", 0, 9)
 
-    monkeypatch.setattr(shortcut, "_search", search)
+    monkeypatch.setattr(stretch, "_search", search)
     assert not goes_short(detector, WRONG)
     assert detector.matchers[0].counters.failures == 1
     assert not detector.matchers[0].quarantine.overruns

@@ -20,9 +20,9 @@ NOW = Instant(datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp())
 _known: dict[tuple[str, str, str], Fused | None] = {}
 
 
-def fuse_once(template: Template, before: Pattern | None, rule: Pattern) -> Fused | None:
+def fuse_once(template: Template | None, before: Pattern | None, rule: Pattern) -> Fused | None:
     """Do what `fuse` does, once for all tests."""
-    key = (template.regex, before.expanded if before else "", rule.expanded)
+    key = (template.regex if template else "", before.expanded if before else "", rule.expanded)
     if key not in _known:
         _known[key] = fuse(template, before, rule)
     return _known[key]
@@ -50,10 +50,16 @@ def jails(
 
 
 def read(
-    detector: Detector, block: bytes, now: Instant = NOW, *, live: bool = True
+    detector: Detector,
+    block: bytes,
+    now: Instant = NOW,
+    *,
+    live: bool = True,
+    times: tuple[Instant, ...] | None = None,
 ) -> list[Failure]:
-    """Feed *block* at *now*; return the failures."""
-    return detector.feed(Batch("s", "/p", block, JournalPosition("", now), live, start=7), now)
+    """Feed *block* at *now*; return the failures. *times* are its lines', as in a journal."""
+    batch = Batch("s", "/p", block, JournalPosition("", now), live, start=7, times=times)
+    return detector.feed(batch, now)
 
 
 def state(detector: Detector) -> list[object]:

@@ -6,6 +6,8 @@ in one event loop, so that what changed and the positions it belongs to go into
 one commit.
 """
 
+import itertools
+import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
@@ -93,46 +95,13 @@ class Jails:
     def _count(self, failures: Iterable[Failure], now: Instant) -> list[Decision]:
         """Have *failures* judged, tell of them, and return what was decided."""
         decisions: list[Decision] = []
-        telling = _Telling()
-        told = telling.told
-        policy: JailPolicy | None = None
-        jail: str | None = None
-        horizon = now
-        maxretry = 0
-        again: dict[Subject, int] = {}
-        held: dict[Subject, Subject] = {}
-        """Who is banned, and as whom: judged alike until a ban begins, as none ends meanwhile."""
-        for failure in failures:
-            if failure.jail != jail:
-                jail = failure.jail
-                policy = self.policies.get(jail)
-                held = {}
-                if policy is not None:
-                    again = self._again.setdefault(jail, {})
-                    horizon = Instant(now - policy.settings.findtime)
-                    maxretry = policy.settings.maxretry
-            if policy is None:
-                continue
-            holder = held.get(failure.subject)
-            if holder is not None and failure.at > horizon and _is_bare(failure):
-                telling.found(failure)
-                _tell_again(failure, holder, again, maxretry, told)
-                continue
-            verdict = policy.judge(failure, now)
-            if isinstance(verdict, AlreadyBanned):
-                if _is_bare(failure):
-                    held[failure.subject] = verdict.subject
-                telling.found(failure)
-                _tell_again(failure, verdict.subject, again, maxretry, told)
-            elif isinstance(verdict, StartBan):
-                held = {}
-                telling.found(failure)
-                again.pop(verdict.ban.subject, None)
-                decisions.append(verdict)
-                decisions.extend(policy.follow())
-                told.extend(_refusals(policy))
-            else:
-                telling.unbanned(verdict, failure, policy)
+        told: list[Happening] = []
+        for jail, those in itertools.groupby(failures, key=operator.attrgetter("jail")):
+            policy = self.policies.get(jail)
+            if policy is not None:
+                telling = _Telling(policy, self._again.setdefault(jail, {}))
+                decisions += _judged(policy, those, now, telling)
+                told += telling.take()
         if told:
             self._emit_every(told)
         return decisions
@@ -282,69 +251,109 @@ class Jails:
         self._emit_every(_budget_news(policy))
 
 
+def _judged(
+    policy: JailPolicy, failures: Iterable[Failure], now: Instant, telling: "_Telling"
+) -> list[Decision]:
+    """Have *failures*, all of the jail of *policy*, judged; return what was decided."""
+    decisions: list[Decision] = []
+    horizon = now - policy.settings.findtime
+    held: dict[Subject, Subject] = {}
+    """Who is banned, and as whom: judged alike until a ban begins, as none ends meanwhile."""
+    found_banned = telling.found_banned
+    for failure in failures:
+        # Whether the subject alone decides what becomes of it.
+        is_bare = failure.address is None and not failure.spared
+        holder = held.get(failure.subject) if is_bare and failure.at > horizon else None
+        if holder is not None:
+            found_banned(failure, holder)
+            continue
+        verdict = policy.judge(failure, now)
+        if isinstance(verdict, AlreadyBanned):
+            if is_bare:
+                held[failure.subject] = verdict.subject
+            found_banned(failure, verdict.subject)
+        elif isinstance(verdict, StartBan):
+            held = {}
+            decisions.append(verdict)
+            decisions.extend(policy.follow())
+            telling.found_last(failure, verdict.ban.subject)
+        else:
+            telling.unbanned(verdict, failure)
+    return decisions
+
+
 class _Telling:
-    """What is to be told, failures in a row together."""
+    """What is to be told of one jail's failures, those in a row together.
 
-    def __init__(self) -> None:
-        self.told: list[Happening] = []
+    Who of them was banned already is told after the row. *again* is how many failures
+    each banned subject has had that nobody was told of yet; it is kept up.
+    """
+
+    def __init__(self, policy: JailPolicy, again: dict[Subject, int]) -> None:
+        self._policy = policy
+        self._again = again
+        self._maxretry = policy.settings.maxretry
+        self._told: list[Happening] = []
         self._row: list[Failure] = []
-        self._rows = 0
-        """How much was told when the row began to be, itself included."""
+        self._banned: list[Happening] = []
 
-    def found(self, failure: Failure) -> None:
-        """Tell that *failure* counted."""
-        row = self._row
-        if self._rows != len(self.told) or not row or row[0].jail != failure.jail:
-            row = self._row = []
-            self.told.append(FailuresFound(failure.jail, row))
-            self._rows = len(self.told)
-        row.append(failure)
+    def take(self) -> list[Happening]:
+        """Return what is to be told, in its order."""
+        self._end_row()
+        return self._told
 
-    def unbanned(self, verdict: Verdict, failure: Failure, policy: JailPolicy) -> None:
+    def found_banned(self, failure: Failure, holder: Subject) -> None:
+        """Tell of *failure*, and of somebody banned failing: the first time, then each *maxretry*.
+
+        *holder* is what is banned: whoever changes addresses inside a network is one subject.
+        """
+        self._row.append(failure)
+        again = self._again
+        untold = again.get(holder)
+        if untold is None:
+            if len(again) >= AGAIN_LIMIT:
+                again.clear()
+            times = 1
+        else:
+            times = untold + 1
+            if times < self._maxretry:
+                again[holder] = times
+                return
+        again[holder] = 0
+        self._banned.append(AlreadyBannedFound(self._policy.name, failure.subject, times, holder))
+
+    def found_last(self, failure: Failure, banned: Subject) -> None:
+        """Tell of *failure*, for which *banned* is banned."""
+        self._row.append(failure)
+        self._again.pop(banned, None)
+        self._others(_refusals(self._policy))
+
+    def unbanned(self, verdict: Verdict, failure: Failure) -> None:
         """Tell what became of *failure* that neither is banned nor gets banned."""
         match verdict:
             case Counted():
-                self.found(failure)
+                self._row.append(failure)
             case Spared(by):
-                self.told.append(FailureSpared(failure.jail, failure.subject, by))
+                self._others([FailureSpared(failure.jail, failure.subject, by)])
             case HeldBack(subject, is_new):
-                self.found(failure)
-                self.told.extend(_budget_news(policy))
+                self._row.append(failure)
+                self._others(_budget_news(self._policy))
                 if is_new:
-                    self.told.append(BanHeldBack(failure.jail, subject))
+                    self._others([BanHeldBack(failure.jail, subject)])
             case _:  # too old
                 pass
 
+    def _others(self, told: Sequence[Happening]) -> None:
+        if told:
+            self._end_row()
+            self._told += told
 
-def _tell_again(
-    failure: Failure,
-    holder: Subject,
-    again: dict[Subject, int],
-    maxretry: int,
-    told: list[Happening],
-) -> None:
-    """Tell that *failure* is of somebody banned: the first one, and then each *maxretry*.
-
-    *holder* is what is banned: whoever changes addresses inside a network is one subject.
-    *again* is how many nobody was told of yet.
-    """
-    untold = again.get(holder)
-    if untold is None:
-        if len(again) >= AGAIN_LIMIT:
-            again.clear()
-        times = 1
-    else:
-        times = untold + 1
-        if times < maxretry:
-            again[holder] = times
-            return
-    again[holder] = 0
-    told.append(AlreadyBannedFound(failure.jail, failure.subject, times, holder))
-
-
-def _is_bare(failure: Failure) -> bool:
-    """Whether the subject alone decides what becomes of *failure*."""
-    return failure.address is None and not failure.spared
+    def _end_row(self) -> None:
+        if self._row:
+            self._told.append(FailuresFound(self._policy.name, self._row))
+            self._row = []
+        self._told += self._banned
+        self._banned = []
 
 
 def _refusals(policy: JailPolicy) -> list[Happening]:

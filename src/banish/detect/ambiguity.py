@@ -12,6 +12,7 @@ this is for those who keep them.
 """
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from banish.detect.pattern import Pattern
@@ -32,6 +33,7 @@ _WORD_CHARACTERS = 32
 _LEAST_DOTS = 3
 _LEAST_COLONS = 7
 """An address has at least so many of the one or of the other, or two colons together."""
+_LEAST_DOTS_OF_TWO = 2 * _LEAST_DOTS
 _LEAST_GAP = 2
 
 
@@ -94,6 +96,26 @@ def holds_one_address(text: str, address: str, begin: int = 0) -> bool:
         colons - address.count(":") < _LEAST_COLONS
         and text.count("::", begin) <= address.count("::")
     )
+
+
+def places_of_two(
+    texts: Sequence[str], addresses: Sequence[str], begins: Sequence[int]
+) -> list[int]:
+    """Return which of *texts*, each with an address or ``""``, may hold another, too."""
+    doubted = [
+        place
+        for place, (text, begin) in enumerate(zip(texts, begins, strict=True))
+        if text.count(".", begin) >= _LEAST_DOTS_OF_TWO
+        or (
+            (colons := text.count(":", begin)) >= _LEAST_GAP
+            and (colons >= _LEAST_COLONS or "::" in text)
+        )
+    ]
+    return [
+        place
+        for place in doubted
+        if addresses[place] and not holds_one_address(texts[place], addresses[place], begins[place])
+    ]
 
 
 @interruptible("failregex")

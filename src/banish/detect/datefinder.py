@@ -17,8 +17,10 @@ lines that a rule matched are learnt from, whoever asks with `look` and
 import re
 from collections.abc import Sequence
 from datetime import tzinfo
+from typing import cast
 
 from banish.detect.datepattern import Template
+from banish.detect.fusible import seconds_are_last
 from banish.detect.quarantine import OverBudgetError, Quarantine, interruptible
 from banish.model.instant import Instant
 
@@ -30,6 +32,8 @@ LEARNING_LINES = 100
 
 TIMES = 4_096
 """Texts of times that are remembered; the lines of one batch hold some hundreds."""
+
+_SECONDS = {f"{second:02d}": second for second in range(60)}
 
 UNUSED_SECONDS = 300
 """A format not found for so long gives way to any other."""
@@ -58,6 +62,38 @@ class _Entry:
         return self.hits * self.template.weight / max(1, self.distance)
 
 
+class _Minutes(dict[str, float]):
+    """When minutes began, by the texts of times in one format up to their last ``:``.
+
+    Holds nothing where what follows that need not be the seconds.
+    """
+
+    def __init__(self, template: Template | None, zone: tzinfo | None, now: Instant) -> None:
+        super().__init__()
+        self.now = now
+        self._template = template
+        self._zone = zone
+        if template is None or not seconds_are_last(template.regex):
+            self._template = None
+
+    def __missing__(self, text: str) -> float:
+        """Read a time within that minute.
+
+        Raises:
+            KeyError: It has none, or some of its minute's times mean another day or year.
+
+        """
+        template = self._template
+        found = template.search(f"{text}00") if template is not None and text[-1:] == ":" else None
+        if template is None or found is None or found.end(1) != len(text) + 2:
+            raise KeyError(text)
+        at = template.read(found, self.now, self._zone)
+        if at is None or template.minute != at:
+            raise KeyError(text)
+        self[text] = at
+        return at
+
+
 class DateFinder:
     """Is asked line by line; remembers what was found where."""
 
@@ -84,6 +120,7 @@ class DateFinder:
         self._times: dict[str, Instant | None] = {}
         """What texts in the format `settled` mean, as of `_times_now`."""
         self._times_now = Instant(0)
+        self._minutes = _Minutes(None, zone, self._times_now)
         self.whole: str | None = None
         """The line that `look` is asked about next, with its end, as others may ask of it by
         `when`; so that both learn from it once. None: nobody does."""
@@ -151,24 +188,36 @@ class DateFinder:
         return self._found[0].template if self._found is not None else None
 
     def when(
-        self, text: str, found: re.Match[str], directives: Sequence[int], now: Instant
-    ) -> Instant | None:
-        """Return what *text* means, a time in the format `settled` that somebody else has found.
+        self,
+        texts: Sequence[str],
+        founds: "Sequence[re.Match[str]]",
+        directives: Sequence[Sequence[int]],
+        now: Instant,
+    ) -> list[Instant | None]:
+        """Return what *texts* mean, times in the format `settled` that somebody else has found.
 
-        Its directives stand in the groups *directives* of *found*. As of `look`, nothing
-        is learnt before `confirm_short`.
+        Of each, its directives stand in the groups *directives* of the match in *founds*. As
+        of `look`, nothing is learnt before `confirm_short`.
         """
-        times = self._times
+        template, times, minutes = self.settled, self._times, self._minutes
+        assert template is not None
         if now != self._times_now or len(times) >= TIMES:
             times.clear()
-            self._times_now = now
-        if text in times:
-            return times[text]
-        assert self.settled is not None
-        values = found.group(0, 0, *directives)[2:]  # two more, so that it is always a tuple
-        at = self.settled.read_groups(values, now, self._zone)
-        times[text] = at
-        return at
+            minutes.clear()
+            minutes.now = self._times_now = now
+        try:
+            dated = [minutes[text[:-2]] + _SECONDS[text[-2:]] for text in texts]
+            return cast("list[Instant | None]", dated)
+        except KeyError:
+            pass  # the seconds are not last, or there are not those of other minutes
+        ats: list[Instant | None] = []
+        for text, found, groups in zip(texts, founds, directives, strict=True):
+            if text not in times:
+                # Two groups more, so that it is always a tuple.
+                values = found.group(0, 0, *groups)[2:]
+                times[text] = template.read_groups(values, now, self._zone)
+            ats.append(times[text])
+        return ats
 
     def glance(self, line: str, now: Instant) -> Instant | None:
         """Return when *line* was, one beside that in hand; from which alone `confirm` learns."""
@@ -177,12 +226,15 @@ class DateFinder:
         self._unlearned = in_hand
         return at
 
-    def confirm_short(self, line: str, now: Instant) -> None:
-        """Learn from *line*, with its end, whose time is in the format `settled`."""
+    def confirm_short(self, line: str, lines: int, now: Instant) -> None:
+        """Learn from so many *lines* whose times are in the format `settled`.
+
+        *line*, with its end, is the last of them; of several, none was learnt from before.
+        """
         last = self._last
         if line is not self._learnt and last is not None:
             self._learnt = line
-            last.hits += 1
+            last.hits += lines
             last.used = now
 
     def confirm(self) -> None:
@@ -278,6 +330,7 @@ class DateFinder:
         is_settled = last is not None and last.template.is_fixed and not self.quarantine.in_force
         self.settled = last.template if last is not None and is_settled else None
         self._times.clear()
+        self._minutes = _Minutes(self.settled, self._zone, self._times_now)
 
     def _move_up(self, entry: _Entry) -> None:
         entries = self._entries

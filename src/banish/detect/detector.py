@@ -8,7 +8,6 @@ same formats. Bytes that are no text become U+FFFD, counted, and match as that.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Literal
 
 import msgspec
 
@@ -16,7 +15,7 @@ from banish.detect.datefinder import DateFinder
 from banish.detect.encoding import bytes_of, encoding_named
 from banish.detect.matcher import Matcher
 from banish.detect.prefilter.block import BlockPrefilter, Found, Wanted
-from banish.detect.shortcut import LONG, Way
+from banish.detect.stretch import LINES_AT_ONCE, Lines
 from banish.model.failure import Failure
 from banish.model.instant import Instant
 from banish.model.record import Batch
@@ -67,9 +66,7 @@ class Detector:
         """The quarantines of all its regexes, each with the jail that they are told for."""
         self.is_plain = all(bytes_of("", encoding) is not None for encoding in self.encodings)
         """Whether lines of ASCII bytes alone read the same in all encodings."""
-        self.shortcuts = tuple(
-            None if matcher.shortcut is None else matcher.shortcut.take for matcher in self.matchers
-        )
+        self.shortcuts = tuple(matcher.shortcut for matcher in self.matchers)
         """The cheaper way into each matcher, where it has one."""
         self._prefilter = prefilter
         everybody = range(len(self.matchers))
@@ -98,8 +95,10 @@ class Detector:
                 found = self._prefilter.scan(block[begin:] if begin else block)
             if found is None or (self._always and not feeding.stopped_at):
                 feeding.take(feeding.every_line(begin, self._always, found, begin))
+            elif begin:
+                feeding.take_found([(at + begin, end + begin, who) for at, end, who in found])
             else:
-                feeding.take(found, begin)
+                feeding.take_found(found)
         feeding.finish()
         for finder in self._finders:
             finder.whole = None
@@ -134,10 +133,14 @@ class _Feeding:
         """The byte up to which lines were counted."""
         self._number = 0
         """How many there were."""
+        self._timed = (0, 0)
+        """The same, for lines whose times the source knows."""
         self._seen = [0] * len(detector.matchers)
         """How many lines each matcher has taken or been told of. Lines that went the short way
         come in with those skipped: a line without time looks for one in both."""
         self._place = 0
+        self._last = ("", "")
+        """The line that went the long way last, with its end and without."""
         self.stopped_at = 0
         """Where the next line begins, if it was told to stop before all lines were taken."""
         self._encoding = ""
@@ -156,7 +159,7 @@ class _Feeding:
 
     def every_line(
         self, begin: int, always: tuple[Wanted, ...], found: Sequence[Found] | None, shift: int
-    ) -> Iterator[tuple[int, int, Sequence[Wanted]]]:
+    ) -> Iterator[Found]:
         """Yield every line from *begin* on, and who looks at it.
 
         With *found*, whose places count from *shift*, those who want it or
@@ -164,7 +167,7 @@ class _Feeding:
         """
         wanted_at = None
         if found is not None:
-            wanted_at = {at + shift: who for at, _, who in found}
+            wanted_at = {at + shift: tuple(who) for at, _, who in found}
         wanted: Sequence[Wanted] = self._everybody
         while begin < len(self._batch.block):
             if wanted_at is not None:
@@ -175,61 +178,128 @@ class _Feeding:
             yield begin, end, wanted
             begin = end + 1
 
-    def take(self, lines: Iterable[tuple[int, int, Sequence[Wanted]]], shift: int = 0) -> None:
-        """Hand each of *lines*, whose places count from *shift*, to those who want it."""
-        batch = self._batch
-        block, times = batch.block, batch.times
-        live, path, start, now = batch.live, batch.path, batch.start, self._now
-        text, counted, number = self._text, self._counted, self._number
+    def take(self, lines: Iterable[Found]) -> None:
+        """Hand each of *lines* to those who want it."""
         detector = self._detector
-        matchers, encodings = detector.matchers, detector.encodings
-        shortcuts = detector.shortcuts
-        seen, behind, add = self._seen, self._behind, self.failures.append
-        last = len(block) - 1
+        encodings, shortcuts = detector.encodings, detector.shortcuts
         for begin, end, wanted in lines:
-            if shift:
-                begin += shift  # noqa: PLW2901
-                end += shift  # noqa: PLW2901
-            # With its end, as regexes search it.
-            whole = text[begin : end + 1] if end <= last else text[begin:] + "\n"
-            self._encoding = line = ""
+            whole = encoding = ""
             for index, rules in wanted:
-                if not text:
+                if encoding != encodings[index]:
                     encoding = encodings[index]
-                    if encoding != self._encoding:
-                        whole = detector.decode(self._clean(begin, end), encoding) + "\n"
-                        self._encoding = encoding
-                        line = ""
-                failure: Failure | Literal[Way.LONG] | None = LONG
-                take_short = shortcuts[index]
-                if take_short is not None and rules is not None and times is None:
-                    failure = take_short(whole, rules, now, live, path, start + begin)
-                if failure is LONG:
-                    number += block.count(b"\n", counted, begin)
-                    counted = self._place = begin
-                    skipped = number - seen[index]
-                    seen[index] = number + 1
-                    # One text for all jails: a finder of dates knows it again.
-                    line = line or whole[:-1]
-                    matcher = matchers[index]
-                    matcher.dates.whole = whole
-                    failure = matcher.match(
-                        line,
-                        now,
-                        live=live,
-                        path=path,
-                        offset=start + begin,
-                        at=times[number] if times is not None else None,
-                        rules=rules,
-                        skipped=skipped,
-                        behind=behind,
-                    )
-                if failure is not None:
-                    add(failure)
+                    whole = self._whole(begin, end, encoding)
+                if rules is None or shortcuts[index] is None:
+                    self._take_long(index, begin, whole, rules)
+                else:
+                    self._take_alike(index, (begin,), (whole,), (rules,))
             if detector.stops:
                 self.stopped_at = end + 1
                 break
-        self._counted, self._number = counted, number
+
+    def take_found(self, found: Sequence[Found]) -> None:
+        """Do the same, for lines that were found to be worth it, as many at once as can be."""
+        detector = self._detector
+        text, last = self._text, len(self._batch.block) - 1
+        at = 0
+        while at < len(found) and not self.stopped_at:
+            wanted = found[at][2]
+            index, rules = wanted[0]
+            if len(wanted) > 1 or rules is None or detector.shortcuts[index] is None:
+                self.take(found[at : at + 1])
+                at += 1
+                continue
+            lines = found[at : at + LINES_AT_ONCE]
+            if len(detector.matchers) > 1:
+                lines = lines[: _alike(lines, index)]
+            if text and lines[-1][1] <= last:
+                wholes = [text[begin : end + 1] for begin, end, _ in lines]
+            else:
+                encoding = detector.encodings[index]
+                wholes = [self._whole(begin, end, encoding) for begin, end, _ in lines]
+            begins = [begin for begin, _, _ in lines]
+            # Rules are named here, for whom all might match is looked at above.
+            at += self._take_alike(index, begins, wholes, [who[0][1] or () for _, _, who in lines])
+            if detector.stops:
+                self.stopped_at = found[at - 1][1] + 1
+
+    def _take_alike(
+        self,
+        index: int,
+        begins: Sequence[int],
+        wholes: Sequence[str],
+        rules: Sequence[tuple[int, ...]],
+    ) -> int:
+        """Hand lines to a matcher that has a short way; return how many were handed.
+
+        Not all are if others want to be heard, or if the short way has changed.
+        """
+        detector, batch, now = self._detector, self._batch, self._now
+        shortcut = detector.shortcuts[index]
+        assert shortcut is not None
+        offsets = [batch.start + begin for begin in begins]
+        lines = Lines(wholes, offsets, rules, self._times_of(begins))
+        founds = shortcut.search(lines, now, batch.live)
+        place = at = 0
+        while place < len(wholes):
+            first = at
+            if len(founds) - at == len(wholes) - place:
+                at, place = len(founds), len(wholes)
+            while at < len(founds) and founds[at][0] == place:
+                at += 1
+                place += 1
+            if first < at:
+                alike = founds[first:at] if at - first < len(founds) else founds
+                taken = shortcut.take(alike, now, batch.live, batch.path, self.failures)
+                place -= len(alike) - taken
+                at = first + taken
+            if place < len(wholes):
+                self._take_long(index, begins[place], wholes[place], rules[place])
+                at += at < len(founds) and founds[at][0] == place
+                place += 1
+                if detector.stops or not shortcut.is_same:
+                    break
+        return place
+
+    def _take_long(self, index: int, begin: int, whole: str, rules: tuple[int, ...] | None) -> None:
+        """Hand a line to a matcher, whatever it may say."""
+        batch = self._batch
+        self._number += batch.block.count(b"\n", self._counted, begin)
+        self._counted = self._place = begin
+        skipped = self._number - self._seen[index]
+        self._seen[index] = self._number + 1
+        if whole is not self._last[0]:
+            # One text for all jails: a finder of dates knows it again.
+            self._last = (whole, whole[:-1])
+        self._encoding = self._detector.encodings[index]
+        matcher = self._detector.matchers[index]
+        matcher.dates.whole = whole
+        failure = matcher.match(
+            self._last[1],
+            self._now,
+            live=batch.live,
+            path=batch.path,
+            offset=batch.start + begin,
+            at=batch.times[self._number] if batch.times is not None else None,
+            rules=rules,
+            skipped=skipped,
+            behind=self._behind,
+        )
+        if failure is not None:
+            self.failures.append(failure)
+
+    def _times_of(self, begins: Sequence[int]) -> list[Instant] | None:
+        """Return when the lines that begin there were written, if the source knows."""
+        block, times = self._batch.block, self._batch.times
+        if times is None:
+            return None
+        counted, number = self._timed if self._timed[0] <= begins[0] else (0, 0)
+        found: list[Instant] = []
+        for begin in begins:
+            number += block.count(b"\n", counted, begin)
+            counted = begin
+            found.append(times[number])
+        self._timed = (counted, number)
+        return found
 
     def rest(self) -> Batch | None:
         """Return the lines that were not taken."""
@@ -269,6 +339,21 @@ class _Feeding:
         end = self._batch.block.find(b"\n", begin)
         return end if end >= 0 else len(self._batch.block)
 
+    def _whole(self, begin: int, end: int, encoding: str) -> str:
+        """Return a line with its end, as regexes search it."""
+        if not self._text:
+            return self._detector.decode(self._clean(begin, end), encoding) + "\n"
+        is_ended = end < len(self._text)
+        return self._text[begin : end + 1] if is_ended else self._text[begin:] + "\n"
+
     def _clean(self, begin: int, end: int) -> bytes:
         raw = self._batch.block[begin:end]
         return raw.lstrip(b"\0").rstrip(b"\r") if self._is_odd else raw
+
+
+def _alike(lines: Sequence[Found], index: int) -> int:
+    """Return how many of *lines*, from the first on, that matcher alone wants, by named rules."""
+    for at, (_, _, wanted) in enumerate(lines):
+        if len(wanted) > 1 or wanted[0][0] != index or wanted[0][1] is None:
+            return at
+    return len(lines)

@@ -1,4 +1,4 @@
-r"""Makes one regular expression of the three that a line is searched with.
+r"""Makes one regular expression of the two or three that a line is searched with.
 
 The long way searches the date, cuts it out, searches the prefregex in what is left,
 takes its ``content``, and searches the failregex in that: three matches and four
@@ -32,13 +32,14 @@ class Fused:
     If a line begins with a ``\w`` character and the date format finds its date at the
     line's very beginning, `match` of the line with its ``\n`` matches exactly where the
     prefregex and then the failregex do, step by step, and all groups hold the same. Of
-    any other line `match` gives None, whatever the steps would find. The line itself
-    must have no ``\n`` in it.
+    any other line `match` gives None, whatever the steps would find. Made without a
+    format, it matches any line where they do in all of it. The line itself must have
+    no ``\n`` in it.
     """
 
     match: Search
     date: int
-    """The group that holds the date's text."""
+    """The group that holds the date's text; `never` without one."""
     front: int
     """The group that ends where the failregex begins."""
     never: int
@@ -49,11 +50,12 @@ class Fused:
     """The named groups of prefregex and failregex, but for ``content``."""
 
 
-def fuse(template: Template, prefregex: Pattern | None, rule: Pattern) -> Fused | None:
+def fuse(template: Template | None, prefregex: Pattern | None, rule: Pattern) -> Fused | None:
     """Return one search for *template*, *prefregex* and *rule*, or None.
 
-    None: it cannot be proved that it finds the same, or one of them does not search
-    as it was compiled, being in quarantine.
+    Without *template* it is one for lines whose times the source knows. None: it cannot be
+    proved that it finds the same, or one of them does not search as it was compiled, being
+    in quarantine.
     """
     try:
         return _fuse(template, prefregex, rule)
@@ -61,14 +63,17 @@ def fuse(template: Template, prefregex: Pattern | None, rule: Pattern) -> Fused 
         return None
 
 
-def _fuse(template: Template, prefregex: Pattern | None, rule: Pattern) -> Fused | None:
+def _fuse(template: Template | None, prefregex: Pattern | None, rule: Pattern) -> Fused | None:
     parts = [_compiled(pattern) for pattern in (prefregex, rule) if pattern is not None]
-    date = date_body(template.regex) if template.is_fixed else None
-    if date is None:
-        return None
-    dates = dict(template.compile().groupindex)
+    dates: dict[str, int] = {}
+    text = "()"
+    if template is not None:
+        date = date_body(template.regex) if template.is_fixed else None
+        if date is None:
+            return None
+        dates = dict(template.compile().groupindex)
+        text = rf"(?=\w)(?={date.scoped})\{_DATE}"
     names = [_FRONT, _NEVER, *dates]
-    text = rf"(?=\w)(?={date.scoped})\{_DATE}"
     for number, part in enumerate(parts, 1):
         body = later_body(part.pattern) if part is not None else None
         if part is None or body is None:

@@ -10,6 +10,8 @@ Every claim is proved on the tree that Python's own parser makes; what cannot be
 proved is said to be false.
 """
 
+import functools
+import operator
 import re
 from typing import NamedTuple
 
@@ -25,6 +27,7 @@ from banish.detect.regextree import (
     Repeat,
     Sequence,
     When,
+    inside,
     mask_of,
     read,
     walk,
@@ -38,6 +41,8 @@ _CONTENT = "(?P<content>"
 _FLAGS = re.compile(r"\(\?([iu]+)\)")
 _NUMBERED = re.compile(r"\\[1-9]|\(\?\(\d")
 _NEWLINE = mask_of("\n")
+_COLON = mask_of(":")
+_DIGITS = mask_of("0123456789")
 
 
 class Body(NamedTuple):
@@ -95,6 +100,34 @@ def date_body(regex: str) -> Body | None:
     if not all(_is_blind(each, 0) for each in body.items):
         return None
     return body._replace(text=body.text + regex[len(inner) :])
+
+
+@functools.lru_cache(maxsize=64)
+def seconds_are_last(regex: str) -> bool:
+    r"""Whether of each text of a date that ends with ``:`` and two digits these are group ``S``.
+
+    What is before them then means the same, whatever the two digits are.
+    """
+    try:
+        body = date_body(regex)
+    except (re.error, RecursionError):
+        return False
+    if body is None:
+        return False
+    group = body.items[0]
+    assert isinstance(group, Group)
+    items = _items(group.body)
+    for at, item in enumerate(items):
+        if isinstance(item, Group) and item.name == "S":
+            colon, after = items[at - 1] if at else None, items[at + 1 :]
+            return (
+                isinstance(colon, Chars)
+                and colon.mask == _COLON
+                and not any(map(_asks_back, after))
+                and not any(_may_take(each, _COLON) for each in (item, *after))
+                and not _begins(Sequence(after)) & _DIGITS
+            )
+    return False
 
 
 def later_body(regex: str) -> Body | None:
@@ -155,6 +188,31 @@ def least_width(node: Node) -> int:
             return min(least_width(yes), least_width(no))
         case _:
             return 0
+
+
+def _may_take(node: Node, mask: int) -> bool:
+    return any(isinstance(each, Chars) and each.mask & mask for each in walk(node))
+
+
+def _asks_back(node: Node) -> bool:
+    """Whether *node* may ask what was found before it, or for conditions of any kind."""
+    return any(isinstance(each, (Again, When, Look, Mark)) for each in walk(node))
+
+
+def _begins(node: Node) -> int:
+    """Return the mask of characters that the text of *node* may begin with."""
+    match node:
+        case Chars(mask):
+            return mask
+        case Sequence(items):
+            mask = 0
+            for item in items:
+                mask |= _begins(item)
+                if least_width(item):
+                    break
+            return mask
+        case _:
+            return functools.reduce(operator.or_, map(_begins, inside(node)), 0)
 
 
 def _takes_text(node: Node) -> bool:

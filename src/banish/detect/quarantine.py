@@ -83,11 +83,13 @@ def interruptible(option: str) -> Callable[[_Function], _Function]:
     It must leave nothing half done, and whoever calls it must expect the error.
     Its local ``number`` tells the rule in hand, its local ``text`` (or ``line``)
     what is searched, a local ``option`` for which option if it serves several.
-    Marking costs nothing when the function is called.
+    Marking costs nothing when the function is called. Comprehensions in it are marked, too.
     """
 
     def mark(function: _Function) -> _Function:
-        INTERRUPTIBLE[function.__code__] = option
+        for code in (function.__code__, *function.__code__.co_consts):
+            if isinstance(code, CodeType):
+                INTERRUPTIBLE[code] = option
         return function
 
     return mark

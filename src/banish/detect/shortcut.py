@@ -7,21 +7,18 @@ finds all at once (`fused`), and what the line says beside the address is left
 unread (`Hit`). Whatever is unlike goes the long way: the same failures come out.
 """
 
-import enum
-import re
 from collections.abc import Callable, Sequence
 from typing import Final, Literal
 
-from banish.detect.ambiguity import holds_one_address
 from banish.detect.datepattern import Template
 from banish.detect.fused import fuse
 from banish.detect.hit import Hit, Shape
-from banish.detect.pattern import TEXT_CHARACTERS, Captured, Pattern
-from banish.detect.quarantine import OverBudgetError, interruptible
+from banish.detect.pattern import Captured, Pattern
+from banish.detect.quarantine import OverBudgetError
 from banish.detect.report import Counters
-from banish.detect.session import Sessions, block_of
+from banish.detect.session import Sessions
+from banish.detect.stretch import NO_WAY, Found, Lane, Lines, read
 from banish.detect.timing import OFF_SECONDS, Timing
-from banish.model.address import Subject, parse_address
 from banish.model.failure import Evidence, Failure
 from banish.model.instant import Instant, Seconds
 
@@ -35,15 +32,10 @@ RULES_AT_ONCE = 4
 CHOICES = 256
 """Choices of rules that are fused for one jail."""
 
+_Template = Template | Literal["given"] | None
 
-class Way(enum.Enum):
-    """What is to be done with a line."""
-
-    LONG = 0
-
-
-LONG: Final = Way.LONG
-"""The line is to go the long way; nothing has been done with it."""
+_GIVEN: Final = "given"
+"""In place of the format of times: the source knows when a line was written."""
 
 Conclude = Callable[
     [int, dict[str, Captured], tuple[Evidence, ...], Instant, Instant], Failure | None
@@ -87,98 +79,122 @@ class Shortcut:
         self._findtime = findtime
         self._counters = counters
         self._conclude = conclude
-        self._template: Template | None = None
+        self._template: _Template = None
+        """What the rules are fused with now."""
         self._fused: dict[int, Shape | None] = {}
-        self._lanes: dict[tuple[int, ...], tuple[Shape, ...]] = {}
+        self._lanes: dict[tuple[int, ...], Lane] = {}
         self._waiting: dict[tuple[int, ...], int] = {}
         """How many lines more go the long way, by the rules they want."""
         self._is_closed = False
+        self._is_searched = False
+        """Whether `search` was called after all that `close` was told."""
 
     def close(self, *, is_closed: bool) -> None:
         """Let every line go the long way, since a regex is in quarantine; or no longer."""
         self._forget()
         self._is_closed = is_closed
+        self._is_searched = False
 
     def _forget(self) -> None:
         self._fused.clear()
         self._lanes.clear()
         self._waiting.clear()
 
-    def take(
-        self,
-        text: str,
-        rules: tuple[int, ...],
-        now: Instant,
-        live: bool | None,
-        path: str,
-        offset: int,
-    ) -> Failure | Literal[Way.LONG] | None:
-        r"""Take the next line as `Matcher.match` does, *text* being the line with its ``\n``.
+    def search(self, lines: Lines, now: Instant, live: bool | None) -> list[Found]:
+        """Return what *lines* say, with nothing done about it; those left out are unlike.
 
-        Return the failure it makes or None; `LONG` if that cannot be done here.
+        It must be taken before lines that come later are looked at any other way.
         """
-        dates = self._timing.dates
-        lane = self._lanes.get(rules)
-        if lane is None or dates.settled is not self._template:
-            lane = self._lane(rules, dates.settled)
-        if not lane or len(text) > TEXT_CHARACTERS:
-            return LONG
-        try:
-            hit = _search(lane, text)
-            if hit is None:
-                return LONG
-            found, shape = hit
-            day, ip4, ip6, dns, key, nofail, gained, forget = found.group(*shape.wanted)
-        except OverBudgetError:
-            return LONG  # where it is found out who is to blame
-        is_known = key is not None and key in self._sessions
-        counters = self._counters
-        ends_nothing = gained and forget and not is_known
-        if ends_nothing and live is not False:
-            counters.matched += 1  # a login, as most are
-            return None
-        at = dates.when(day, found, shape.directives, now)
-        address = ip4 or ip6
-        subject = _only_address(text, found.end(shape.front), address) if address else None
-        if at is None or (address and subject is None):
-            return LONG
-        if live:
-            if not -OFF_SECONDS < at - now < OFF_SECONDS:
-                counters.retimed += 1
-                at = now
-        elif live is False and at < now - self._findtime:
-            counters.too_old += 1
-            return None
-        counters.matched += 1
-        if ends_nothing:
-            return None
-        dates.confirm_short(text, now)
-        is_failure = not (nofail or gained)
-        is_joined = key is not None
-        line = Hit(shape, text, path, offset, at, "", is_joined, is_failure)
-        if is_known or (is_failure and subject is None):
-            return self._conclude(shape.rule, line.captured(), line.evidence, at, now)
-        if is_joined and not forget:
-            # The subject's own text is kept anyway.
-            owner = subject.text if subject is not None else dns or ""
-            line.owner = block_of(ip6) if ip6 and not ip4 else owner
-            self._sessions.begin(key, line)
-        if subject is None or not is_failure:
-            return None
-        counters.failures += 1
-        return Failure(self._jail, subject, min(now, at), shape.rule, 1, line)
-
-    def _lane(self, rules: tuple[int, ...], template: Template | None) -> tuple[Shape, ...] | None:
-        """Return *rules*, or the first of them, fused; none while there are too few such lines."""
+        settled = self._timing.dates.settled
+        template: _Template = settled if lines.times is None else _GIVEN
         if template is not self._template:
             self._forget()
             self._template = template
+        lanes = [self._lanes.get(rules) or self._lane(rules) for rules in lines.rules]
+        self._is_searched = True
+        try:
+            dates = self._timing.dates
+            return read(lines, lanes, dates, now, spares_ends=live is not False)
+        except OverBudgetError:
+            return []  # the long way finds out who is to blame
+
+    @property
+    def is_same(self) -> bool:
+        """Whether `search` would find now what it has found."""
+        is_given = self._template == _GIVEN
+        return self._is_searched and (is_given or self._template is self._timing.dates.settled)
+
+    def take(
+        self,
+        founds: Sequence[Found],
+        now: Instant,
+        live: bool | None,
+        path: str,
+        failures: list[Failure],
+    ) -> int:
+        """Take what lines one after the other say as `Matcher.match` takes them.
+
+        Add the failures to *failures*. Return how many were taken: the first that is left
+        out must go the long way.
+        """
+        add, jail = failures.append, self._jail
+        counters, sessions = self._counters, self._sessions
+        earliest, latest = now - OFF_SECONDS, now + OFF_SECONDS
+        oldest = now - self._findtime
+        matched = learnt = 0
+        last = ""
+        taken = 0
+        for said in founds:
+            _, text, offset, shape, at, subject, block, dns, key, nofail, gained, forget = said
+            is_known = key is not None and key in sessions
+            if at is None:
+                if is_known:
+                    break
+                taken += 1
+                matched += 1  # a login, as most are
+                continue
+            taken += 1
+            if live:
+                if not earliest < at < latest:
+                    counters.retimed += 1
+                    at = now
+            elif live is False and at < oldest:
+                counters.too_old += 1
+                continue
+            matched += 1
+            if gained and forget and not is_known:
+                continue
+            learnt += 1
+            last = text
+            is_failure = not (nofail or gained)
+            line = Hit(shape, text, path, offset, at, "", key is not None, is_failure)
+            if is_known or (is_failure and subject is None):
+                failure = self._conclude(shape.rule, line.captured(), line.evidence, at, now)
+                if failure is not None:
+                    add(failure)
+                continue
+            if key is not None and not forget:
+                # The subject's own text is kept anyway.
+                line.owner = block or (subject.text if subject is not None else dns or "")
+                sessions.begin(key, line)
+            if is_failure and subject is not None:
+                counters.failures += 1
+                at = at if at < now else now  # noqa: FURB136  a third of the cost of min()
+                add(Failure(jail, subject, at, shape.rule, 1, line))
+        counters.matched += matched
+        if learnt and self._template != _GIVEN:
+            self._timing.dates.confirm_short(last, learnt, now)
+        return taken
+
+    def _lane(self, rules: tuple[int, ...]) -> Lane:
+        """Return *rules* fused, or the first of them; `NO_WAY` if there is none, or not yet."""
+        template = self._template
         if template is None or self._is_closed or len(self._waiting) >= CHOICES:
-            return None
+            return NO_WAY
         left = self._waiting.get(rules, AFTER_LINES) - 1
         self._waiting[rules] = left
         if left > 0:
-            return None
+            return NO_WAY
         lane: list[Shape] = []
         for number in rules if len(rules) <= RULES_AT_ONCE else ():
             if number not in self._fused:
@@ -187,22 +203,25 @@ class Shortcut:
             if fused is None:
                 break
             lane.append(fused)
-        self._lanes[rules] = tuple(lane)
+        self._lanes[rules] = lane or NO_WAY
         return self._lanes[rules]
 
-    def _fuse(self, number: int, template: Template) -> Shape | None:
+    def _fuse(self, number: int, template: Template | Literal["given"]) -> Shape | None:
         rule = self._rules[number - 1]
         patterns = [rule] if self._prefregex is None else [rule, self._prefregex]
         if not all(pattern.is_plain for pattern in patterns):
             return None
-        fused = fuse(template, self._prefregex, rule)
+        date = None if template == _GIVEN else template
+        fused = fuse(date, self._prefregex, rule)
         if fused is None or not _LONG_GROUPS.isdisjoint(fused.groups):
             return None
         if fused.groups.keys() >= _ENDING and not rule.names >= _ENDING:
             return None  # the matcher does not spare itself such logins
         wanted = (fused.date, *(fused.groups.get(name, fused.never) for name in _WANTED))
-        template.compile()
-        directives = tuple(fused.dates[name] for name in template.directives)
+        directives: tuple[int, ...] = ()
+        if date is not None:
+            date.compile()
+            directives = tuple(fused.dates[name] for name in date.directives)
         names = tuple(fused.groups.items())
         return Shape(number, fused.match, wanted, directives, fused.front, names)
 
@@ -213,21 +232,3 @@ _ENDING = frozenset({"mlfgained", "mlfforget"})
 
 _LONG_GROUPS = frozenset({"fid", "cidr"})
 """Groups that say more of whom a failure counts against than the address alone."""
-
-
-@interruptible("failregex")
-def _search(lane: Sequence[Shape], text: str) -> "tuple[re.Match[str], Shape] | None":
-    """Return what the first failregex that matches has found."""
-    for shape in lane:
-        found = shape.match(text)
-        if found is not None:
-            return found, shape
-    return None
-
-
-def _only_address(text: str, begin: int, address: str) -> Subject | None:
-    """Return *address*, or None if it is none or *text* from *begin* on may hold a second one."""
-    subject = parse_address(address)
-    if subject is None or not subject.is_address or not holds_one_address(text, address, begin):
-        return None
-    return subject

@@ -30,7 +30,7 @@ class Wanted(NamedTuple):
     """The only failregexes that could match, counted from 1 and ascending; None: any."""
 
 
-Found = tuple[int, int, tuple[Wanted, ...]]
+Found = tuple[int, int, Sequence[Wanted]]
 """A line that some rules could match: its first byte in the block, the byte of its
 line end, and who is to look at it, by matcher, ascending."""
 
