@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from banish.detect.datepattern import Template
 from banish.detect.detector import Detector
-from banish.detect.fused import Fused, fuse
+from banish.detect.fused import Dated, Fused, fuse
 from banish.detect.matcher import Matcher
 from banish.detect.pattern import Pattern
 from banish.detect.prefilter.block import BlockPrefilter
@@ -17,14 +17,15 @@ from banish.model.settings import FilterSettings
 
 NOW = Instant(datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp())
 
-_known: dict[tuple[str, str, str], Fused | None] = {}
+_known: dict[object, Fused | None] = {}
 
 
-def fuse_once(template: Template | None, before: Pattern | None, rule: Pattern) -> Fused | None:
+def fuse_once(date: Template | Dated | None, before: Pattern | None, rule: Pattern) -> Fused | None:
     """Do what `fuse` does, once for all tests."""
-    key = (template.regex if template else "", before.expanded if before else "", rule.expanded)
+    when = date.regex if isinstance(date, Template) else date
+    key = (when, before.expanded if before else "", rule.expanded)
     if key not in _known:
-        _known[key] = fuse(template, before, rule)
+        _known[key] = fuse(date, before, rule)
     return _known[key]
 
 

@@ -20,7 +20,7 @@ from datetime import tzinfo
 from typing import cast
 
 from banish.detect.datepattern import Template
-from banish.detect.fusible import seconds_are_last
+from banish.detect.fusible import Clock, clock_of
 from banish.detect.quarantine import OverBudgetError, Quarantine, interruptible
 from banish.model.instant import Instant
 
@@ -33,7 +33,11 @@ LEARNING_LINES = 100
 TIMES = 4_096
 """Texts of times that are remembered; the lines of one batch hold some hundreds."""
 
-_SECONDS = {f"{second:02d}": second for second in range(60)}
+_OF_HOUR = {
+    f"{minute:02d}:{second:02d}": 60 * minute + second
+    for minute in range(60)
+    for second in range(60)
+}
 
 UNUSED_SECONDS = 300
 """A format not found for so long gives way to any other."""
@@ -62,36 +66,40 @@ class _Entry:
         return self.hits * self.template.weight / max(1, self.distance)
 
 
-class _Minutes(dict[str, float]):
-    """When minutes began, by the texts of times in one format up to their last ``:``.
+class _Hours(dict[str, float]):
+    """When hours began, by the texts of times in one format without minutes and seconds.
 
-    Holds nothing where what follows that need not be the seconds.
+    Holds nothing where the format may end in another way.
     """
 
     def __init__(self, template: Template | None, zone: tzinfo | None, now: Instant) -> None:
         super().__init__()
         self.now = now
-        self._template = template
+        self.clock = clock_of(template.regex) if template is not None else None
+        self._template = template if self.clock is not None else None
         self._zone = zone
-        if template is None or not seconds_are_last(template.regex):
-            self._template = None
 
     def __missing__(self, text: str) -> float:
-        """Read a time within that minute.
+        """Read the first and the last time within that hour.
 
         Raises:
-            KeyError: It has none, or some of its minute's times mean another day or year.
+            KeyError: It has none, or some of its times mean another day or year.
 
         """
         template = self._template
-        found = template.search(f"{text}00") if template is not None and text[-1:] == ":" else None
-        if template is None or found is None or found.end(1) != len(text) + 2:
+        if template is None or text[-1:] != ":" or len(self) >= TIMES:
             raise KeyError(text)
-        at = template.read(found, self.now, self._zone)
-        if at is None or template.minute != at:
+        ats = []
+        for clock in ("00:00", "59:59"):
+            found = template.search(text + clock)
+            if found is None or found.span(1) != (0, len(text) + len(clock)):
+                raise KeyError(text)
+            ats.append(template.read(found, self.now, self._zone))
+        first, last = ats
+        if first is None or last is None or last - first != 3599:
             raise KeyError(text)
-        self[text] = at
-        return at
+        self[text] = first
+        return first
 
 
 class DateFinder:
@@ -120,7 +128,7 @@ class DateFinder:
         self._times: dict[str, Instant | None] = {}
         """What texts in the format `settled` mean, as of `_times_now`."""
         self._times_now = Instant(0)
-        self._minutes = _Minutes(None, zone, self._times_now)
+        self._hours = _Hours(None, zone, self._times_now)
         self.whole: str | None = None
         """The line that `look` is asked about next, with its end, as others may ask of it by
         `when`; so that both learn from it once. None: nobody does."""
@@ -199,17 +207,10 @@ class DateFinder:
         Of each, its directives stand in the groups *directives* of the match in *founds*. As
         of `look`, nothing is learnt before `confirm_short`.
         """
-        template, times, minutes = self.settled, self._times, self._minutes
+        template, times = self.settled, self._times
         assert template is not None
         if now != self._times_now or len(times) >= TIMES:
-            times.clear()
-            minutes.clear()
-            minutes.now = self._times_now = now
-        try:
-            dated = [minutes[text[:-2]] + _SECONDS[text[-2:]] for text in texts]
-            return cast("list[Instant | None]", dated)
-        except KeyError:
-            pass  # the seconds are not last, or there are not those of other minutes
+            self._begin(now)
         ats: list[Instant | None] = []
         for text, found, groups in zip(texts, founds, directives, strict=True):
             if text not in times:
@@ -218,6 +219,37 @@ class DateFinder:
                 times[text] = template.read_groups(values, now, self._zone)
             ats.append(times[text])
         return ats
+
+    def _begin(self, now: Instant) -> None:
+        self._times.clear()
+        self._hours.clear()
+        self._hours.now = self._times_now = now
+
+    @property
+    def clock(self) -> tuple[int, Clock] | None:
+        """How many characters times take that end with minutes and seconds, and how others end.
+
+        None where those that are found now do not.
+        """
+        text, clock = self.text, self._hours.clock
+        is_plain = text[-6:-5] == ":" and text[-5:] in _OF_HOUR
+        return (len(text), clock) if clock is not None and is_plain else None
+
+    def clocks(self, lines: Sequence[str], width: int, now: Instant) -> list[Instant] | None:
+        """Return what the first *width* characters of *lines* mean, if they are times.
+
+        That is so if `clock` says that so many are, and a line goes on as it tells. None:
+        of one or another line they are no such times, or not surely. Nothing is learnt.
+        """
+        hours = self._hours
+        if now != self._times_now:
+            self._begin(now)
+        hour = width - len("00:00")
+        try:
+            dated = [hours[line[:hour]] + _OF_HOUR[line[hour:width]] for line in lines]
+        except KeyError:
+            return None
+        return cast("list[Instant]", dated)
 
     def glance(self, line: str, now: Instant) -> Instant | None:
         """Return when *line* was, one beside that in hand; from which alone `confirm` learns."""
@@ -330,7 +362,7 @@ class DateFinder:
         is_settled = last is not None and last.template.is_fixed and not self.quarantine.in_force
         self.settled = last.template if last is not None and is_settled else None
         self._times.clear()
-        self._minutes = _Minutes(self.settled, self._zone, self._times_now)
+        self._hours = _Hours(self.settled, self._zone, self._times_now)
 
     def _move_up(self, entry: _Entry) -> None:
         entries = self._entries

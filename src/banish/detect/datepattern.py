@@ -207,11 +207,6 @@ class Template:
         """The named groups that `read_groups` wants, in its order. Made by `compile`."""
         return self._names
 
-    @property
-    def minute(self) -> Instant | None:
-        """When the minute began that was read last; None if it is not like any other."""
-        return self._minute[3] if self._minute is not None else None
-
     def read_groups(
         self, values: Sequence[str | None], now: Instant, zone: tzinfo | None
     ) -> Instant | None:

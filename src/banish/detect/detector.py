@@ -16,9 +16,14 @@ from banish.detect.encoding import bytes_of, encoding_named
 from banish.detect.matcher import Matcher
 from banish.detect.prefilter.block import BlockPrefilter, Found, Wanted
 from banish.detect.stretch import LINES_AT_ONCE, Lines
+from banish.detect.timing import KNOWN_LINES
 from banish.model.failure import Failure
 from banish.model.instant import Instant
 from banish.model.record import Batch
+
+NEAR_BYTES = 16_384
+"""How far before a line lines are counted that are skipped, if these are many: more than
+`KNOWN_LINES` say no more than these."""
 
 __all__ = ["Detector", "encoding_named"]
 
@@ -129,15 +134,13 @@ class _Feeding:
         if detector.is_plain and not self._is_odd and batch.block.isascii():
             self._text = batch.block.decode("ascii")
         self._everybody = tuple(Wanted(index, None) for index in range(len(detector.matchers)))
-        self._counted = 0
-        """The byte up to which lines were counted."""
-        self._number = 0
-        """How many there were."""
-        self._timed = (0, 0)
-        """The same, for lines whose times the source knows."""
-        self._seen = [0] * len(detector.matchers)
+        self._told = [0] * len(detector.matchers)
         """How many lines each matcher has taken or been told of. Lines that went the short way
         come in with those skipped: a line without time looks for one in both."""
+        self._told_to = [0] * len(detector.matchers)
+        """The byte behind the last of them."""
+        self._timed = (0, 0)
+        """A byte, and how many lines there are before it."""
         self._place = 0
         self._last = ("", "")
         """The line that went the long way last, with its end and without."""
@@ -263,29 +266,36 @@ class _Feeding:
     def _take_long(self, index: int, begin: int, whole: str, rules: tuple[int, ...] | None) -> None:
         """Hand a line to a matcher, whatever it may say."""
         batch = self._batch
-        self._number += batch.block.count(b"\n", self._counted, begin)
-        self._counted = self._place = begin
-        skipped = self._number - self._seen[index]
-        self._seen[index] = self._number + 1
+        self._place = begin
+        skipped = self._skipped(self._told_to[index], begin)
+        self._told[index] += skipped + 1
+        self._told_to[index] = self._end(begin) + 1
         if whole is not self._last[0]:
             # One text for all jails: a finder of dates knows it again.
             self._last = (whole, whole[:-1])
         self._encoding = self._detector.encodings[index]
         matcher = self._detector.matchers[index]
         matcher.dates.whole = whole
+        (at,) = self._times_of((begin,)) or (None,)
         failure = matcher.match(
             self._last[1],
             self._now,
             live=batch.live,
             path=batch.path,
             offset=batch.start + begin,
-            at=batch.times[self._number] if batch.times is not None else None,
+            at=at,
             rules=rules,
             skipped=skipped,
             behind=self._behind,
         )
         if failure is not None:
             self.failures.append(failure)
+
+    def _skipped(self, begin: int, end: int) -> int:
+        """Return how many lines begin before *end*, from *begin* on; of very many, not all."""
+        count = self._batch.block.count
+        near = count(b"\n", max(begin, end - NEAR_BYTES), end)
+        return near if near > KNOWN_LINES or end - begin <= NEAR_BYTES else count(b"\n", begin, end)
 
     def _times_of(self, begins: Sequence[int]) -> list[Instant] | None:
         """Return when the lines that begin there were written, if the source knows."""
@@ -316,15 +326,17 @@ class _Feeding:
         block, lines = self._batch.block, self._batch.lines
         if self.stopped_at:
             block, lines = block[: self.stopped_at], None
-        total = lines if lines is not None else self._number + block.count(b"\n", self._counted)
-        total += bool(block and not block.endswith(b"\n"))
-        self._place = len(block) + bool(block and not block.endswith(b"\n"))
+        total = lines if lines is not None else block.count(b"\n")
+        is_cut = bool(block) and not block.endswith(b"\n")
+        self._place = len(block) + is_cut
         for index, matcher in enumerate(self._detector.matchers):
-            skipped = total - self._seen[index]
+            told_to = self._told_to[index]
+            skipped = self._skipped(told_to, len(block)) + (is_cut and told_to <= len(block))
+            matcher.count_more(total + is_cut - self._told[index] - skipped)
             if skipped:
                 self._encoding = self._detector.encodings[index]
                 times = self._batch.times
-                at = times[total - 1] if times is not None else None
+                at = times[total + is_cut - 1] if times is not None else None
                 matcher.pass_over(skipped, self._behind, self._now, live=self._batch.live, at=at)
 
     def _behind(self, count: int) -> Iterator[str]:

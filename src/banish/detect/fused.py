@@ -14,15 +14,24 @@ but Python 3.11.0 to 3.11.4 lose captures in them.)
 import re
 import warnings
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from banish.detect.datepattern import Template
-from banish.detect.fusible import date_body, front_and_content, later_body
+from banish.detect.fusible import Clock, date_body, front_and_content, later_body
 from banish.detect.pattern import Pattern, Search
 
 _FRONT = "_front"
 _NEVER = "_never"
 _CONTENT = "content"
 _DATE = 1
+
+
+class Dated(NamedTuple):
+    """Times that end with minutes and seconds, as `DateFinder.clock` tells."""
+
+    width: int
+    """How many characters they take."""
+    clock: Clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,24 +59,28 @@ class Fused:
     """The named groups of prefregex and failregex, but for ``content``."""
 
 
-def fuse(template: Template | None, prefregex: Pattern | None, rule: Pattern) -> Fused | None:
-    """Return one search for *template*, *prefregex* and *rule*, or None.
+def fuse(date: Template | Dated | None, prefregex: Pattern | None, rule: Pattern) -> Fused | None:
+    """Return one search for *date*, *prefregex* and *rule*, or None.
 
-    Without *template* it is one for lines whose times the source knows. None: it cannot be
-    proved that it finds the same, or one of them does not search as it was compiled, being
-    in quarantine.
+    With a `Dated` it is one for lines that are known to begin with such a time, without
+    any for lines whose times the source knows. None: it cannot be proved that it finds
+    the same, or one of them does not search as it was compiled, being in quarantine.
     """
     try:
-        return _fuse(template, prefregex, rule)
+        return _fuse(date, prefregex, rule)
     except (re.error, RecursionError, OverflowError):
         return None
 
 
-def _fuse(template: Template | None, prefregex: Pattern | None, rule: Pattern) -> Fused | None:
+def _fuse(
+    template: Template | Dated | None, prefregex: Pattern | None, rule: Pattern
+) -> Fused | None:
     parts = [_compiled(pattern) for pattern in (prefregex, rule) if pattern is not None]
     dates: dict[str, int] = {}
     text = "()"
-    if template is not None:
+    if isinstance(template, Dated):
+        text = _dated(*template)
+    elif template is not None:
         date = date_body(template.regex) if template.is_fixed else None
         if date is None:
             return None
@@ -97,6 +110,12 @@ def _fuse(template: Template | None, prefregex: Pattern | None, rule: Pattern) -
     never, front_at = at.pop(_NEVER), at.pop(_FRONT, _DATE)
     groups = {name: group for name, group in at.items() if name not in dates}
     return Fused(fused.match, _DATE, front_at, never, dates, groups)
+
+
+def _dated(width: int, clock: Clock) -> str:
+    """Return the regex of the first *width* characters, which must be all of the time."""
+    more = f"(?{clock.flags}:{clock.after})(?<!\\A.{{{width}}}){clock.end}"
+    return rf"(?=\w)(.{{{width}}})(?!{more})" + clock.end
 
 
 def _compiled(pattern: Pattern) -> re.Pattern[str] | None:

@@ -16,6 +16,7 @@ import re
 from typing import NamedTuple
 
 from banish.detect.regextree import (
+    ANY,
     Again,
     Atomic,
     Chars,
@@ -41,6 +42,8 @@ _CONTENT = "(?P<content>"
 _FLAGS = re.compile(r"\(\?([iu]+)\)")
 _NUMBERED = re.compile(r"\\[1-9]|\(\?\(\d")
 _NEWLINE = mask_of("\n")
+_NAME = re.compile(r"\(\?P<\w+>")
+_CLOCK_ITEMS = 4
 _COLON = mask_of(":")
 _DIGITS = mask_of("0123456789")
 
@@ -102,32 +105,60 @@ def date_body(regex: str) -> Body | None:
     return body._replace(text=body.text + regex[len(inner) :])
 
 
-@functools.lru_cache(maxsize=64)
-def seconds_are_last(regex: str) -> bool:
-    r"""Whether of each text of a date that ends with ``:`` and two digits these are group ``S``.
+class Clock(NamedTuple):
+    """How dates end of which many end with minutes and seconds."""
 
-    What is before them then means the same, whatever the two digits are.
+    after: str
+    """The regex of what else may follow these; begins with no digit, and may be nothing."""
+    flags: str
+    """Those that hold for it, as they are written in a group: ``i`` or nothing."""
+    end: str
+    """The regex of what must be true behind the date."""
+
+
+@functools.lru_cache(maxsize=64)
+def clock_of(regex: str) -> Clock | None:
+    r"""Return how the dates end for which *regex* is the format, or None.
+
+    If not None: of a line that begins with a date which ends with ``:``, two digits, ``:`` and
+    two digits, these are groups ``M`` and ``S``; and where others stand there instead, each
+    two up to 59, what is before them is found the same way.
     """
     try:
-        body = date_body(regex)
+        return _clock_of(regex)
     except (re.error, RecursionError):
-        return False
-    if body is None:
-        return False
-    group = body.items[0]
-    assert isinstance(group, Group)
-    items = _items(group.body)
-    for at, item in enumerate(items):
-        if isinstance(item, Group) and item.name == "S":
-            colon, after = items[at - 1] if at else None, items[at + 1 :]
-            return (
-                isinstance(colon, Chars)
-                and colon.mask == _COLON
-                and not any(map(_asks_back, after))
-                and not any(_may_take(each, _COLON) for each in (item, *after))
-                and not _begins(Sequence(after)) & _DIGITS
-            )
-    return False
+        return None
+
+
+def _clock_of(regex: str) -> Clock | None:
+    body = date_body(regex)
+    if body is None or len(body.items) > 1:
+        return None
+    items = _items(inside(body.items[0])[0])
+    at = next((at for at, item in enumerate(items) if _is_named(item, "S")), 0)
+    before, clock, after = items[: max(0, at - 3)], items[max(0, at - 3) : at + 1], items[at + 1 :]
+    if len(clock) < _CLOCK_ITEMS:
+        return None
+    first, minutes, second, seconds = clock
+    is_clock = (
+        first == second
+        and isinstance(first, Chars)
+        and first.mask == _COLON
+        and _is_named(minutes, "M")
+        and not any(_may_take(each, ANY & ~_DIGITS) for each in (minutes, seconds))
+    )
+    # So that it is always the same ":" of a line before which the clock stands.
+    are_colons_counted = not any(
+        _may_take(each, _COLON) and each != first for each in before
+    ) and not any(isinstance(below, Look) for each in before for below in walk(each))
+    ends_there = not any(_asks_back(each) or _may_take(each, _COLON) for each in after)
+    if not (is_clock and are_colons_counted and ends_there) or _begins(Sequence(after)) & _DIGITS:
+        return None
+    rest = body.text.partition("(?P<S>")[2].partition(")")[2]
+    end = _DATE_END if rest.endswith(_DATE_END) else ""
+    text = _NAME.sub("(?:", rest.removesuffix(end)[:-1])
+    read(text)  # its groups are closed, so that it is what *after* is made of
+    return Clock(text, body.flags, end)
 
 
 def later_body(regex: str) -> Body | None:
@@ -188,6 +219,10 @@ def least_width(node: Node) -> int:
             return min(least_width(yes), least_width(no))
         case _:
             return 0
+
+
+def _is_named(node: Node, name: str) -> bool:
+    return isinstance(node, Group) and node.name == name
 
 
 def _may_take(node: Node, mask: int) -> bool:

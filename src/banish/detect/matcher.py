@@ -228,6 +228,10 @@ class Matcher:
         self.counters.lines += skipped
         self._timing.pass_over(skipped, behind, now, at, live=live)
 
+    def count_more(self, lines: int) -> None:
+        """Count *lines* that were skipped somewhere, far from those that were taken."""
+        self._timing.count_more(lines)
+
     def trace(
         self, line: str, now: Instant, at: Instant | None = None, *, live: bool | None = None
     ) -> LineReport:

@@ -21,7 +21,7 @@ from its newest line, where Fail2Ban counts from its first.
 import functools
 import ipaddress
 from collections import Counter
-from itertools import islice, takewhile
+from itertools import takewhile
 from typing import Protocol
 
 from banish.detect.pattern import Captured
@@ -196,7 +196,8 @@ class Sessions:
 
     def _drop(self, wanted: int) -> None:
         """Drop so many sessions, the oldest of those who have most of them."""
-        left = Counter([session.owner for session in self._open.values()])
+        owners = [session.owner for session in self._open.values()]
+        left = Counter(owners)
         # The highest level such that cutting everyone down to it is enough.
         level = freed = 0
         for above, size in enumerate(sorted(left.values(), reverse=True)):
@@ -204,13 +205,13 @@ class Sessions:
                 level = size
                 break
             freed += size
-
-        def is_one_too_many(owner: str) -> bool:
-            left[owner] -= 1
-            return left[owner] >= level
-
-        keys = (key for key, session in self._open.items() if is_one_too_many(session.owner))
-        dropped = list(islice(keys, wanted))
+        dropped: list[str] = []
+        for key, owner in zip(self._open, owners, strict=True):
+            if left[owner] > level:
+                left[owner] -= 1
+                dropped.append(key)
+                if len(dropped) == wanted:
+                    break
         for key in dropped:
             del self._open[key]
         self.evicted += len(dropped)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, Literal
 
 from banish.detect.datepattern import Template
-from banish.detect.fused import fuse
+from banish.detect.fused import Dated, fuse
 from banish.detect.hit import Hit, Shape
 from banish.detect.pattern import Captured, Pattern
 from banish.detect.quarantine import OverBudgetError
@@ -80,9 +80,12 @@ class Shortcut:
         self._counters = counters
         self._conclude = conclude
         self._template: _Template = None
-        """What the rules are fused with now."""
-        self._fused: dict[int, Shape | None] = {}
-        self._lanes: dict[tuple[int, ...], Lane] = {}
+        """What times the rules are fused with now."""
+        self._dated: Dated | None = None
+        """How times of it look mostly; these are read before the rules are searched for."""
+        self._fused: dict[tuple[int, bool], Shape | None] = {}
+        self._lanes: tuple[dict[tuple[int, ...], Lane], ...] = ({}, {})
+        """Rules fused, for lines whose times are to be found, and whose times are known."""
         self._waiting: dict[tuple[int, ...], int] = {}
         """How many lines more go the long way, by the rules they want."""
         self._is_closed = False
@@ -96,8 +99,10 @@ class Shortcut:
         self._is_searched = False
 
     def _forget(self) -> None:
+        self._dated = None
         self._fused.clear()
-        self._lanes.clear()
+        for lanes in self._lanes:
+            lanes.clear()
         self._waiting.clear()
 
     def search(self, lines: Lines, now: Instant, live: bool | None) -> list[Found]:
@@ -105,15 +110,26 @@ class Shortcut:
 
         It must be taken before lines that come later are looked at any other way.
         """
-        settled = self._timing.dates.settled
-        template: _Template = settled if lines.times is None else _GIVEN
+        dates, times = self._timing.dates, lines.times
+        template: _Template = dates.settled if times is None else _GIVEN
         if template is not self._template:
             self._forget()
             self._template = template
-        lanes = [self._lanes.get(rules) or self._lane(rules) for rules in lines.rules]
         self._is_searched = True
+        if template is None or self._is_closed:
+            return []
+        if times is None:
+            if self._dated is None and (clock := dates.clock) is not None:
+                self._dated = Dated(*clock)
+            if self._dated is not None:
+                times = dates.clocks(lines.texts, self._dated.width, now)
+                lines = lines._replace(times=times)
+        is_dated = times is not None
+        known = self._lanes[is_dated]
+        lanes = [known.get(rules) or self._lane(rules, is_dated=is_dated) for rules in lines.rules]
+        if lanes.count(NO_WAY) == len(lanes):
+            return []
         try:
-            dates = self._timing.dates
             return read(lines, lanes, dates, now, spares_ends=live is not False)
         except OverBudgetError:
             return []  # the long way finds out who is to blame
@@ -186,10 +202,13 @@ class Shortcut:
             self._timing.dates.confirm_short(last, learnt, now)
         return taken
 
-    def _lane(self, rules: tuple[int, ...]) -> Lane:
+    def _lane(self, rules: tuple[int, ...], *, is_dated: bool) -> Lane:
         """Return *rules* fused, or the first of them; `NO_WAY` if there is none, or not yet."""
-        template = self._template
-        if template is None or self._is_closed or len(self._waiting) >= CHOICES:
+        date: Template | Dated | None = self._dated if is_dated else None
+        if not is_dated and self._template != _GIVEN:
+            date = self._template
+        is_known = date is not None or self._template == _GIVEN
+        if not is_known or self._is_closed or len(self._waiting) >= CHOICES:
             return NO_WAY
         left = self._waiting.get(rules, AFTER_LINES) - 1
         self._waiting[rules] = left
@@ -197,21 +216,22 @@ class Shortcut:
             return NO_WAY
         lane: list[Shape] = []
         for number in rules if len(rules) <= RULES_AT_ONCE else ():
-            if number not in self._fused:
-                self._fused[number] = self._fuse(number, template)
-            fused = self._fused[number]
+            key = (number, is_dated)
+            if key not in self._fused:
+                self._fused[key] = self._fuse(number, date)
+            fused = self._fused[key]
             if fused is None:
                 break
             lane.append(fused)
-        self._lanes[rules] = lane or NO_WAY
-        return self._lanes[rules]
+        lanes = self._lanes[is_dated]
+        lanes[rules] = lane or NO_WAY
+        return lanes[rules]
 
-    def _fuse(self, number: int, template: Template | Literal["given"]) -> Shape | None:
+    def _fuse(self, number: int, date: Template | Dated | None) -> Shape | None:
         rule = self._rules[number - 1]
         patterns = [rule] if self._prefregex is None else [rule, self._prefregex]
         if not all(pattern.is_plain for pattern in patterns):
             return None
-        date = None if template == _GIVEN else template
         fused = fuse(date, self._prefregex, rule)
         if fused is None or not _LONG_GROUPS.isdisjoint(fused.groups):
             return None
@@ -219,7 +239,7 @@ class Shortcut:
             return None  # the matcher does not spare itself such logins
         wanted = (fused.date, *(fused.groups.get(name, fused.never) for name in _WANTED))
         directives: tuple[int, ...] = ()
-        if date is not None:
+        if isinstance(date, Template):
             date.compile()
             directives = tuple(fused.dates[name] for name in date.directives)
         names = tuple(fused.groups.items())

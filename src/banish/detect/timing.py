@@ -113,6 +113,11 @@ class Timing:
         else:
             self._know(_trusted(given, now, live=live), self._counters.lines)
 
+    def count_more(self, lines: int) -> None:
+        """Count *lines* that were skipped before the last dated one."""
+        self._counters.lines += lines
+        self._known_line += lines
+
     def _know(self, at: Instant, number: int) -> None:
         self._known = at
         self._known_line = number
