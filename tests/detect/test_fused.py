@@ -100,11 +100,19 @@ def test_every_rule_of_our_own_filters_is_fused_and_finds_the_same(
             continue
         for rule in matcher.rules:
             fused = fuse(template, matcher.prefregex, rule)
+            undated = fuse(None, matcher.prefregex, rule)
             assert fused is not None, rule.expanded
+            assert undated is not None, rule.expanded
             for line in lines:
                 found = at_once(fused, line)
-                assert found == step_by_step(template, matcher.prefregex, rule, line)
+                steps = step_by_step(template, matcher.prefregex, rule, line)
+                assert found == steps
                 matches += found is not None
+                date = template.search(line) if re.match(r"\w", line) else None
+                if date is not None and not date.start(1):
+                    # As it comes from a source that knows the time.
+                    rest = at_once(undated, line[date.end(1) :])
+                    assert (rest and rest[2]) == (steps and steps[2])
     assert matches > 5
 
 

@@ -248,9 +248,10 @@ def test_a_login_that_ends_nothing_is_left_alone() -> None:
     assert (matcher.counters.matched, matcher.counters.failures, len(matcher.sessions)) == (2, 0, 0)
 
 
-def test_a_line_teaches_its_format_once_however_many_jails_it_is_for() -> None:
+@pytest.mark.parametrize("short", [True, False])
+def test_a_line_teaches_its_format_once_however_many_jails_it_is_for(*, short: bool) -> None:
     other = msgspec.structs.replace(SESSIONS, name="other")
-    detector = jails((SESSIONS, other), short=True)
+    detector = jails((SESSIONS, other), short=short)
     dates = detector.matchers[0].dates
     ((before, _),) = dates.hits()
     assert len(read(detector, WRONG.encode())) == 2

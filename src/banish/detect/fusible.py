@@ -86,6 +86,7 @@ def body_of(regex: str, junk: str = "") -> Body | None:
     return Body(text, "i" if flags and "i" in flags[1] else "", _items(tree)[1:])
 
 
+@functools.lru_cache(maxsize=64)
 def date_body(regex: str) -> Body | None:
     r"""Return the body of a date's *regex* that takes its group 1 and nothing else, or None.
 
@@ -161,6 +162,7 @@ def _clock_of(regex: str) -> Clock | None:
     return Clock(text, body.flags, end)
 
 
+@functools.lru_cache(maxsize=256)
 def later_body(regex: str) -> Body | None:
     """Return the body of *regex* that takes the same wherever it begins, or None."""
     body = body_of(regex)

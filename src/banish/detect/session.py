@@ -210,8 +210,7 @@ class Sessions:
             if left[owner] > level:
                 left[owner] -= 1
                 dropped.append(key)
-                if len(dropped) == wanted:
-                    break
+        del dropped[wanted:]
         for key in dropped:
             del self._open[key]
         self.evicted += len(dropped)
