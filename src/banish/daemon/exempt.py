@@ -223,7 +223,8 @@ class IgnoreCommands:
 
         A command is asked only about what would be counted otherwise.
         """
-        if not any(failure.jail in self._commands for failure in failures):
+        asking = self._commands
+        if not asking or not any(failure.jail in asking for failure in failures):
             return failures
         return await asyncio.gather(*(self._asked(failure, now) for failure in failures))
 

@@ -91,7 +91,8 @@ class Guarding:
 
     async def fresh(self, failures: Sequence[Failure], _now: Instant) -> Sequence[Failure]:
         """Return *failures* as they are, once it is known who must not be banned for them."""
-        await self.refresh({failure.jail for failure in failures})
+        if self._jails:
+            await self.refresh({failure.jail for failure in failures})
         return failures
 
     async def run(self) -> None:

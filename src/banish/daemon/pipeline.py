@@ -143,7 +143,7 @@ class Pipeline:
         detector = self._detectors.get(batch.path) or await self._detector(batch.path)
         failures: Sequence[Failure] = await self._feed(detector, batch)
         self._tell_ambiguities()
-        if any(failure.subject.kind is SubjectKind.NAME for failure in failures):
+        if SubjectKind.NAME in [failure.subject.kind for failure in failures]:
             failures = await self._resolved(failures)
         if failures and self._spare is not None:
             failures = await self._spare(failures, self._clock())

@@ -21,6 +21,7 @@ from its newest line, where Fail2Ban counts from its first.
 import functools
 import ipaddress
 from collections import Counter
+from collections.abc import KeysView
 from itertools import takewhile
 from typing import Protocol
 
@@ -123,6 +124,11 @@ class Sessions:
 
     def __contains__(self, key: str) -> bool:
         return key[:KEY_CHARACTERS] in self._open
+
+    @property
+    def keys(self) -> KeysView[str]:
+        """The keys of open sessions, each cut to `KEY_CHARACTERS`; changes as they do."""
+        return self._open.keys()
 
     def begin(self, key: str, line: Sleeping) -> None:
         """Begin session *key*, which must not be open, with a line that knows the rest itself."""

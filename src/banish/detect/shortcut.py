@@ -16,7 +16,7 @@ from banish.detect.hit import Hit, Shape
 from banish.detect.pattern import Captured, Pattern
 from banish.detect.quarantine import OverBudgetError
 from banish.detect.report import Counters
-from banish.detect.session import Sessions
+from banish.detect.session import KEY_CHARACTERS, Sessions
 from banish.detect.stretch import NO_WAY, Found, Lane, Lines, read
 from banish.detect.timing import OFF_SECONDS, Timing
 from banish.model.failure import Evidence, Failure
@@ -155,6 +155,7 @@ class Shortcut:
         """
         add, jail = failures.append, self._jail
         counters, sessions = self._counters, self._sessions
+        keys = sessions.keys
         earliest, latest = now - OFF_SECONDS, now + OFF_SECONDS
         oldest = now - self._findtime
         matched = learnt = 0
@@ -162,7 +163,7 @@ class Shortcut:
         taken = 0
         for said in founds:
             _, text, offset, shape, at, subject, block, dns, key, nofail, gained, forget = said
-            is_known = key is not None and key in sessions
+            is_known = key is not None and key[:KEY_CHARACTERS] in keys
             if at is None:
                 if is_known:
                     break
