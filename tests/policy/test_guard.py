@@ -77,6 +77,22 @@ def test_an_operator_is_kept_from_banning_a_login_and_told_which() -> None:
     assert "guard = none" in str(raised.value)
 
 
+def test_who_is_guarded_is_forgotten_when_that_changes_and_when_there_are_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("banish.policy.ignore.VERDICTS", 2)
+    ignored = IgnoreList()
+    subjects = [parse_subject(f"192.0.2.{n}") for n in range(1, 5)]
+    ignored.set_guarded({subjects[3]: REASON})
+    for _ in range(2):
+        assert [ignored.guards(subject) for subject in subjects] == [None, None, None, REASON]
+    ignored.set_guarded({subjects[0]: REASON})
+    for _ in range(2):
+        assert ignored.guards(subjects[0]) == REASON
+        assert ignored.guards(subjects[3]) is None
+    assert len(ignored._guard_verdicts) <= 2
+
+
 def test_a_network_that_holds_a_guarded_address_is_guarded_and_a_text_is_not() -> None:
     ignored = IgnoreList()
     assert ignored.guards(NETWORK) is None

@@ -46,6 +46,7 @@ class IgnoreList:
         self._own = frozenset(own)
         self._guards: dict[Subject, str] = {}
         self._guarded = _Covered()
+        self._guard_verdicts: dict[Subject, str | None] = {}
         self._written = _Covered()
         self._verdicts: dict[Subject, str | None] = {}
         for entry in entries:
@@ -121,6 +122,7 @@ class IgnoreList:
         if self._guards != reasons:
             self._guards = dict(reasons)
             self._guarded = _Covered()
+            self._guard_verdicts.clear()
             for subject, reason in reasons.items():
                 self._guarded.add(subject, reason)
 
@@ -129,9 +131,17 @@ class IgnoreList:
 
         A ban in force stays: a login must not lift what somebody has deserved.
         """
-        if not self._guards or not subject.is_enforceable:
+        if not self._guards:
             return None
-        return self._guarded.around(subject) or self._guarded.inside(subject)
+        verdicts = self._guard_verdicts
+        if subject not in verdicts:
+            if len(verdicts) >= VERDICTS:
+                verdicts.clear()
+            reason = None
+            if subject.is_enforceable:
+                reason = self._guarded.around(subject) or self._guarded.inside(subject)
+            verdicts[subject] = reason
+        return verdicts[subject]
 
     def exempts(self, subject: Subject) -> str | None:
         """Return why *subject* must not be banned, or None if it may be.
