@@ -16,14 +16,12 @@ from banish.detect.encoding import bytes_of, encoding_named
 from banish.detect.matcher import Matcher
 from banish.detect.prefilter.block import BlockPrefilter, Found, Wanted
 from banish.detect.stretch import LINES_AT_ONCE, Lines
-from banish.detect.timing import KNOWN_LINES
 from banish.model.failure import Failure
 from banish.model.instant import Instant
 from banish.model.record import Batch
 
-NEAR_BYTES = 16_384
-"""How far before a line lines are counted that are skipped, if these are many: more than
-`KNOWN_LINES` say no more than these."""
+SPARSE_BYTES = 1_024
+"""Of a block in which fewer than one line in so many bytes is wanted, these are decoded alone."""
 
 __all__ = ["Detector", "encoding_named"]
 
@@ -90,6 +88,7 @@ class Detector:
         feeding = _Feeding(self, batch, now)
         block = batch.block
         if self._prefilter is None or len(self._always) == len(self.matchers):
+            feeding.decode()
             feeding.take(feeding.every_line(0, (), None, 0))
         else:
             begin = 0
@@ -98,6 +97,8 @@ class Detector:
             found: Sequence[Found] | None = ()
             if not feeding.stopped_at:
                 found = self._prefilter.scan(block[begin:] if begin else block)
+            if found is None or len(found) * SPARSE_BYTES > len(block):
+                feeding.decode()
             if found is None or (self._always and not feeding.stopped_at):
                 feeding.take(feeding.every_line(begin, self._always, found, begin))
             elif begin:
@@ -127,18 +128,16 @@ class _Feeding:
         self._detector = detector
         self._batch = batch
         self._now = now
-        # Carriage returns of DOS line ends, and the hole that copytruncate leaves.
-        self._is_odd = b"\r" in batch.block or b"\0" in batch.block
         self._text = ""
-        """The whole block, where it reads the same in all encodings; byte and character are one."""
-        if detector.is_plain and not self._is_odd and batch.block.isascii():
-            self._text = batch.block.decode("ascii")
+        """The whole block, if it reads the same in all encodings, and is worth being decoded as
+        a whole; byte and character are one."""
         self._everybody = tuple(Wanted(index, None) for index in range(len(detector.matchers)))
-        self._told = [0] * len(detector.matchers)
-        """How many lines each matcher has taken or been told of. Lines that went the short way
-        come in with those skipped: a line without time looks for one in both."""
+        self._lines_before = [matcher.counters.lines for matcher in detector.matchers]
         self._told_to = [0] * len(detector.matchers)
-        """The byte behind the last of them."""
+        """The byte behind the last line that each matcher has taken. Lines that went the short
+        way come in with those skipped: a line without time looks for one in both."""
+        self._taken_from = 0
+        """Where the lines begin that the one in hand may learn from."""
         self._timed = (0, 0)
         """A byte, and how many lines there are before it."""
         self._place = 0
@@ -147,6 +146,14 @@ class _Feeding:
         self.stopped_at = 0
         """Where the next line begins, if it was told to stop before all lines were taken."""
         self._encoding = ""
+
+    def decode(self) -> None:
+        """Decode the block as a whole, if that will do for all encodings."""
+        block = self._batch.block
+        # Carriage returns of DOS line ends, and the hole that copytruncate leaves.
+        is_odd = b"\r" in block or b"\0" in block
+        if self._detector.is_plain and not is_odd and block.isascii():
+            self._text = block.decode("ascii")
 
     def learn(self, finders: Sequence[DateFinder]) -> int:
         """Take lines from the beginning while the finders learn from each; return how far."""
@@ -267,9 +274,7 @@ class _Feeding:
         """Hand a line to a matcher, whatever it may say."""
         batch = self._batch
         self._place = begin
-        skipped = self._skipped(self._told_to[index], begin)
-        self._told[index] += skipped + 1
-        self._told_to[index] = self._end(begin) + 1
+        self._taken_from, self._told_to[index] = self._told_to[index], self._end(begin) + 1
         if whole is not self._last[0]:
             # One text for all jails: a finder of dates knows it again.
             self._last = (whole, whole[:-1])
@@ -285,17 +290,11 @@ class _Feeding:
             offset=batch.start + begin,
             at=at,
             rules=rules,
-            skipped=skipped,
+            skipped=None,
             behind=self._behind,
         )
         if failure is not None:
             self.failures.append(failure)
-
-    def _skipped(self, begin: int, end: int) -> int:
-        """Return how many lines begin before *end*, from *begin* on; of very many, not all."""
-        count = self._batch.block.count
-        near = count(b"\n", max(begin, end - NEAR_BYTES), end)
-        return near if near > KNOWN_LINES or end - begin <= NEAR_BYTES else count(b"\n", begin, end)
 
     def _times_of(self, begins: Sequence[int]) -> list[Instant] | None:
         """Return when the lines that begin there were written, if the source knows."""
@@ -328,21 +327,26 @@ class _Feeding:
             block, lines = block[: self.stopped_at], None
         total = lines if lines is not None else block.count(b"\n")
         is_cut = bool(block) and not block.endswith(b"\n")
+        total += is_cut
         self._place = len(block) + is_cut
         for index, matcher in enumerate(self._detector.matchers):
-            told_to = self._told_to[index]
-            skipped = self._skipped(told_to, len(block)) + (is_cut and told_to <= len(block))
-            matcher.count_more(total + is_cut - self._told[index] - skipped)
-            if skipped:
+            self._taken_from = self._told_to[index]
+            if self._taken_from < self._place:
                 self._encoding = self._detector.encodings[index]
                 times = self._batch.times
-                at = times[total + is_cut - 1] if times is not None else None
-                matcher.pass_over(skipped, self._behind, self._now, live=self._batch.live, at=at)
+                at = times[total - 1] if times is not None else None
+                matcher.pass_over(None, self._behind, self._now, live=self._batch.live, at=at)
+            matcher.count_more(total - (matcher.counters.lines - self._lines_before[index]))
 
     def _behind(self, count: int) -> Iterator[str]:
-        """Yield so many of the lines before the one in hand, the nearest first."""
+        """Yield so many of the lines before the one in hand, the nearest first.
+
+        None that its matcher has taken before it.
+        """
         begin = self._place
         for _ in range(count):
+            if begin <= self._taken_from:
+                break
             end = begin - 1
             begin = self._batch.block.rfind(b"\n", 0, end) + 1
             yield self._clean(begin, end).decode(self._encoding or "ascii", "replace")
@@ -359,8 +363,7 @@ class _Feeding:
         return self._text[begin : end + 1] if is_ended else self._text[begin:] + "\n"
 
     def _clean(self, begin: int, end: int) -> bytes:
-        raw = self._batch.block[begin:end]
-        return raw.lstrip(b"\0").rstrip(b"\r") if self._is_odd else raw
+        return self._batch.block[begin:end].lstrip(b"\0").rstrip(b"\r")
 
 
 def _alike(lines: Sequence[Found], index: int) -> int:

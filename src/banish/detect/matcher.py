@@ -174,7 +174,7 @@ class Matcher:
         offset: int = 0,
         at: Instant | None = None,
         rules: tuple[int, ...] | None = None,
-        skipped: int = 0,
+        skipped: int | None = 0,
         behind: Behind = no_lines,
     ) -> Failure | None:
         """Take the next line, without its end; return the failure it makes, if any.
@@ -187,11 +187,12 @@ class Matcher:
             offset: Its first byte there.
             at: The line's time where the source knows it; no time is looked for then.
             rules: The only rules that can match, counted from 1 and in order; None: all.
-            skipped: How many lines before it were left out, as no rule can match them.
+            skipped: How many lines before it were left out, as no rule can match them; None:
+                some, and `count_more` is told later how many.
             behind: Gives those lines.
 
         """
-        self.counters.lines += skipped + 1
+        self.counters.lines += (skipped or 0) + 1
         timing = self._timing
         text = timing.take(line, now, at, live=live, skipped=skipped, behind=behind)
         if text is None:
@@ -214,7 +215,7 @@ class Matcher:
 
     def pass_over(
         self,
-        skipped: int,
+        skipped: int | None,
         behind: Behind,
         now: Instant,
         *,
@@ -223,13 +224,14 @@ class Matcher:
     ) -> None:
         """Take lines that no rule can match, and that are the last for now.
 
-        *behind* gives them. *at* is the time of the last, where the source knows it.
+        *behind* gives them; how many may be said later, as for `match`. *at* is the time
+        of the last, where the source knows it.
         """
-        self.counters.lines += skipped
+        self.counters.lines += skipped or 0
         self._timing.pass_over(skipped, behind, now, at, live=live)
 
     def count_more(self, lines: int) -> None:
-        """Count *lines* that were skipped somewhere, far from those that were taken."""
+        """Count *lines* that were skipped before others, and of which nobody said how many."""
         self._timing.count_more(lines)
 
     def trace(

@@ -58,7 +58,7 @@ class Timing:
         given: Instant | None,
         *,
         live: bool | None,
-        skipped: int = 0,
+        skipped: int | None = 0,
         behind: Behind = no_lines,
     ) -> str | None:
         r"""Return *line* without its time and with ``\n``, or None if it is too old.
@@ -67,7 +67,8 @@ class Timing:
         counts as now, so that a wrong clock or zone prevents no ban. While
         catching up a line from before findtime is dropped, and one without any
         time counts for nothing (`at` is None). With *live* None neither is done.
-        *given* is the line's time where the source knows it.
+        *given* is the line's time where the source knows it. *skipped* lines stand
+        before it, which *behind* gives; None: as many as it gives, not counted yet.
         """
         self.is_undated = False
         self.is_retimed = False
@@ -105,11 +106,18 @@ class Timing:
         return text
 
     def pass_over(
-        self, skipped: int, behind: Behind, now: Instant, given: Instant | None, *, live: bool
+        self,
+        skipped: int | None,
+        behind: Behind,
+        now: Instant,
+        given: Instant | None,
+        *,
+        live: bool,
     ) -> None:
         """Learn the time of the last of the *skipped* lines, which *behind* gives."""
         if given is None:
-            self._learn(skipped, behind, now, live=live, number=self._counters.lines + 1)
+            number = self._counters.lines + 1
+            self._counters.lines += self._learn(skipped, behind, now, live=live, number=number)
         else:
             self._know(_trusted(given, now, live=live), self._counters.lines)
 
@@ -123,27 +131,32 @@ class Timing:
         self._known_line = number
 
     def _recent(
-        self, skipped: int, behind: Behind, now: Instant, *, live: bool | None
+        self, skipped: int | None, behind: Behind, now: Instant, *, live: bool | None
     ) -> Instant | None:
         """Return the time of the last dated line, None where it says nothing of this one."""
-        number = self._counters.lines
-        if skipped:
-            self._learn(skipped, behind, now, live=live, number=number)
-        known = self._known
+        counters = self._counters
+        if skipped != 0:
+            counters.lines += self._learn(skipped, behind, now, live=live, number=counters.lines)
+        number, known = counters.lines, self._known
         if known is None or known <= now - KNOWN_SECONDS or number - self._known_line > KNOWN_LINES:
             return None
         return known
 
     def _learn(
-        self, skipped: int, behind: Behind, now: Instant, *, live: bool | None, number: int
-    ) -> None:
-        """Look for the last dated line among the *skipped* ones before line *number*."""
-        lines = behind(min(skipped, KNOWN_LINES))
+        self, skipped: int | None, behind: Behind, now: Instant, *, live: bool | None, number: int
+    ) -> int:
+        """Look for the last dated line among the *skipped* ones before line *number*.
+
+        Return how many were found to be undated and have not been counted.
+        """
+        distance = 0
+        lines = behind(KNOWN_LINES if skipped is None else min(skipped, KNOWN_LINES))
         for distance, line in enumerate(lines, 1):
             at = self.dates.glance(line, now)
             if at is not None:
                 self._know(_trusted(at, now, live=live), number - distance)
-                return
+                return 0
+        return distance if skipped is None else 0
 
 
 def _trusted(at: Instant, now: Instant, *, live: bool | None) -> Instant:
