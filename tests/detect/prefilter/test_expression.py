@@ -157,6 +157,7 @@ def test_what_says_little_is_left_out() -> None:
     )
     assert said(r"^\s*(?:\S+ )?Failed \w+ for .* from \S+(?: port \d+)?$") == "Failed "
     assert said(r"abc\S\w*def") == r"abc[^\n]*def"
+    assert said(r"abc[a-z]\w*def") == r"abc[^\n]*def"
     assert said(r"\[error\] (?:bad|worse) \S") == r"\x5berror\x5d (?:bad|worse) "
     assert said("fail [a-z]") == "fail "
     assert said("a{3}b+") == "aaab"
