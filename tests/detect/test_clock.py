@@ -138,6 +138,16 @@ def test_lines_of_another_width_or_day_are_told_nothing_of() -> None:
     assert dates.clock is None
 
 
+def test_a_line_in_another_format_says_nothing_of_how_times_look() -> None:
+    dates = DateFinder([FORMATS["Nov 22 11:59:58"], FORMATS["11:59:58"]], UTC)
+    for number in range(LEARNING_LINES + 1):
+        dates.find(f"Nov 22 11:59:58 host{number}", NOW)
+    assert dates.clock is not None
+    dates.look("11:59:58 host", NOW)
+    assert dates.text == "11:59:58"
+    assert dates.clock is None
+
+
 def test_an_hour_in_which_the_clock_is_set_is_read_time_by_time() -> None:
     # There clocks go forward by half an hour at two (tz database, Australia/Lord_Howe).
     dates = finder("11/22/2026:11:59:58", ZoneInfo("Australia/Lord_Howe"))

@@ -232,8 +232,9 @@ class DateFinder:
         None where those that are found now do not.
         """
         text, clock = self.text, self._hours.clock
-        is_plain = text[-6:-5] == ":" and text[-5:] in _OF_HOUR
-        return (len(text), clock) if clock is not None and is_plain else None
+        if clock is None or self.template is not self.settled:
+            return None
+        return (len(text), clock) if text[-6:-5] == ":" and text[-5:] in _OF_HOUR else None
 
     def clocks(self, lines: Sequence[str], width: int, now: Instant) -> list[Instant] | None:
         """Return what the first *width* characters of *lines* mean, if they are times.
