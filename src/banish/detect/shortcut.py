@@ -110,14 +110,21 @@ class Shortcut:
 
         It must be taken before lines that come later are looked at any other way.
         """
-        dates, times = self._timing.dates, lines.times
-        template: _Template = dates.settled if times is None else _GIVEN
+        settled = self._timing.dates.settled
+        template: _Template = settled if lines.times is None else _GIVEN
         if template is not self._template:
             self._forget()
             self._template = template
         self._is_searched = True
         if template is None or self._is_closed:
             return []
+        try:
+            return self._search(lines, now, live)
+        except OverBudgetError:
+            return []  # the long way finds out who is to blame
+
+    def _search(self, lines: Lines, now: Instant, live: bool | None) -> list[Found]:
+        dates, times = self._timing.dates, lines.times
         if times is None:
             if self._dated is None and (clock := dates.clock) is not None:
                 self._dated = Dated(*clock)
@@ -129,10 +136,7 @@ class Shortcut:
         lanes = [known.get(rules) or self._lane(rules, is_dated=is_dated) for rules in lines.rules]
         if lanes.count(NO_WAY) == len(lanes):
             return []
-        try:
-            return read(lines, lanes, dates, now, spares_ends=live is not False)
-        except OverBudgetError:
-            return []  # the long way finds out who is to blame
+        return read(lines, lanes, dates, now, spares_ends=live is not False)
 
     @property
     def is_same(self) -> bool:
