@@ -20,6 +20,7 @@ from datetime import tzinfo
 
 from banish.detect import timestamp
 from banish.detect.pattern import Search, scope_flags
+from banish.detect.possessive import searchable
 from banish.detect.quarantine import interruptible
 from banish.detect.zone import ABBREVIATION
 from banish.errors import ConfigError
@@ -121,7 +122,7 @@ _ENDS_LINE = re.compile(r"(?<![\\|])\$\)?$")
 def _compiled(expression: str) -> re.Pattern[str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return re.compile(expression)
+        return re.compile(searchable(expression))
 
 
 class Template:

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable
 
 from banish.detect import tags
+from banish.detect.possessive import searchable
 from banish.detect.pruning import pruned
 from banish.errors import ConfigError
 from banish.model.settings import Regex, UseDns
@@ -192,9 +193,9 @@ def compile_pattern(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             compiled = re.compile(expanded, re.MULTILINE if multiline else 0)
-            text = expanded if multiline else pruned(expanded)
+            text = searchable(expanded if multiline else pruned(expanded))
             if text != expanded:
-                compiled = re.compile(text)
+                compiled = re.compile(text, re.MULTILINE if multiline else 0)
     except (re.error, RecursionError, OverflowError) as error:
         raise ConfigError(
             f"{option}: {_short(regex.text)} is not a regular expression: {error}",
