@@ -257,8 +257,7 @@ def _judged(
     """Have *failures*, all of the jail of *policy*, judged; return what was decided."""
     decisions: list[Decision] = []
     horizon = now - policy.settings.findtime
-    held: dict[Subject, Subject] = {}
-    """Who is banned, and as whom: judged alike until a ban begins, as none ends meanwhile."""
+    held = policy.held()
     found_banned = telling.found_banned
     for failure in failures:
         # Whether the subject alone decides what becomes of it.
@@ -273,9 +272,9 @@ def _judged(
                 held[failure.subject] = verdict.subject
             found_banned(failure, verdict.subject)
         elif isinstance(verdict, StartBan):
-            held = {}
             decisions.append(verdict)
             decisions.extend(policy.follow())
+            held = policy.held()
             telling.found_last(failure, verdict.ban.subject)
         else:
             telling.unbanned(verdict, failure)

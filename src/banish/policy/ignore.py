@@ -11,7 +11,7 @@ it never does.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from banish.model.address import Subject, parse_address
 from banish.policy.addresslist import AddressList, as_name
@@ -63,6 +63,8 @@ class IgnoreList:
                 self._names[name] = f"ignoreip {name}"
                 self._texts.setdefault(name, f"ignoreip {name}")
         self._found = _Covered()
+        self.changes = 0
+        """How often the list has changed, whoever it spares."""
         self._gather()
 
     @property
@@ -120,6 +122,7 @@ class IgnoreList:
     def set_guarded(self, reasons: Mapping[Subject, str]) -> None:
         """Set whom the lock-out guard spares, and why, in place of those before."""
         if self._guards != reasons:
+            self.changes += 1
             self._guards = dict(reasons)
             self._guarded = _Covered()
             self._guard_verdicts.clear()
@@ -133,27 +136,19 @@ class IgnoreList:
         """
         if not self._guards:
             return None
-        verdicts = self._guard_verdicts
-        if subject not in verdicts:
-            if len(verdicts) >= VERDICTS:
-                verdicts.clear()
-            reason = None
-            if subject.is_enforceable:
-                reason = self._guarded.around(subject) or self._guarded.inside(subject)
-            verdicts[subject] = reason
-        return verdicts[subject]
+        return _remembered(self._guard_verdicts, subject, self._guard)
+
+    def _guard(self, subject: Subject) -> str | None:
+        if not subject.is_enforceable:
+            return None
+        return self._guarded.around(subject) or self._guarded.inside(subject)
 
     def exempts(self, subject: Subject) -> str | None:
         """Return why *subject* must not be banned, or None if it may be.
 
         For a network that is `overlap`.
         """
-        if subject in self._verdicts:
-            return self._verdicts[subject]
-        if len(self._verdicts) >= VERDICTS:
-            self._verdicts.clear()
-        reason = self._verdicts[subject] = self._judge(subject)
-        return reason
+        return _remembered(self._verdicts, subject, self._judge)
 
     def _judge(self, subject: Subject) -> str | None:
         if subject.is_address:
@@ -189,6 +184,7 @@ class IgnoreList:
         return None
 
     def _gather(self) -> None:
+        self.changes += 1
         self._verdicts.clear()
         self._found = _Covered()
         for subject in self._own:
@@ -196,6 +192,17 @@ class IgnoreList:
         for name, subjects in self._answers.items():
             for subject in subjects:
                 self._found.add(subject, self._names.get(name) or self._listed_names[name])
+
+
+def _remembered(
+    verdicts: dict[Subject, str | None], subject: Subject, judge: Callable[[Subject], str | None]
+) -> str | None:
+    """Return what *judge* says of *subject*, which it is asked once as long as there is room."""
+    if subject not in verdicts:
+        if len(verdicts) >= VERDICTS:
+            verdicts.clear()
+        verdicts[subject] = judge(subject)
+    return verdicts[subject]
 
 
 def _reason(path: str) -> str:

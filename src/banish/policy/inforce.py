@@ -33,6 +33,8 @@ class BansInForce:
         self._bans: dict[Subject, Ban] = {}
         self._networks: NetworkTable[Subject] = NetworkTable()
         self._with_evidence: deque[Subject] = deque()
+        self.changes = 0
+        """How often somebody who was out may have come in, or be out as somebody else now."""
         self.view: Mapping[Subject, Ban] = MappingProxyType(self._bans)
         """The bans by subject; changes as they do."""
 
@@ -71,6 +73,8 @@ class BansInForce:
     def hold(self, ban: Ban) -> None:
         """Take *ban* in, in place of an older one of its subject."""
         subject = ban.subject
+        if subject.is_network or self._networks:
+            self.changes += 1
         self._bans[subject] = ban
         self.past.forget(subject)
         if subject.is_network:
@@ -97,6 +101,7 @@ class BansInForce:
 
         """
         ban = self._bans.pop(subject)
+        self.changes += 1
         self.expiry.cancel(subject)
         if subject.is_network:
             self._networks.remove(subject)

@@ -52,6 +52,9 @@ PURGE_AT_ONCE = 10_000
 PURGE_EVERY = 1_000
 """Failures after which old ones are looked for even if nobody calls `JailPolicy.tick`."""
 
+HELD_LIMIT = 16_384
+"""Banned subjects that `JailPolicy.held` remembers, some 2 MB; past it all begin anew."""
+
 DAY = Seconds(86_400)
 
 CountOf = Callable[[Subject, Instant], int]
@@ -100,6 +103,9 @@ class JailPolicy:
         self._network_time = BanTime(_network_base(settings), settings.escalation, draw)
         self._folds = not any(map(_may_refuse_networks, settings.actions))
         self._told = (0, 0)
+        self._held: dict[Subject, Subject] = {}
+        self._held_since = (0, 0)
+        """What bans and ignore list had counted as changes when `_held` was emptied last."""
         self._until_purge = PURGE_EVERY
 
     @property
@@ -190,6 +196,19 @@ class JailPolicy:
         start = self._start(ban)
         self._widen(ban, now)
         return start
+
+    def held(self) -> dict[Subject, Subject]:
+        """Return the subjects that are known to be out, and as whom each is banned.
+
+        `judge` finds these `AlreadyBanned` by any failure within findtime that has no
+        address of its own and is not spared. Whoever hears that of another may add it. To be asked
+        for again when anything was decided, or the ignore list may have changed.
+        """
+        changes = (self._bans.changes, self.ignored.changes)
+        if changes != self._held_since or len(self._held) >= HELD_LIMIT:
+            self._held.clear()
+            self._held_since = changes
+        return self._held
 
     def would_count(self, failure: Failure, now: Instant) -> bool:
         """Whether `judge` would count *failure*: recent, of nobody exempt, of nobody banned."""
