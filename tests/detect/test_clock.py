@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from banish.detect import datefinder
 from banish.detect.datefinder import LEARNING_LINES, DateFinder
-from banish.detect.datepattern import Template, parse_datepattern
+from banish.detect.datepattern import parse_datepattern
 from banish.detect.fused import Dated, fuse
 from banish.detect.fusible import clock_of
 from banish.detect.pattern import compile_pattern
+from banish.detect.template import Template
 from banish.model.instant import Instant
 from banish.model.settings import Regex
 

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from banish.detect.datepattern import (
     DEFAULT_PATTERNS,
-    Template,
     default_templates,
     parse_datepattern,
 )
+from banish.detect.template import Template
 from banish.errors import ConfigError
 from banish.model.instant import Instant
 from banish.model.settings import Place, Regex

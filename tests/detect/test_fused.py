@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from banish.config.load import filter_settings
 from banish.config.search import builtin_tree
-from banish.detect.datepattern import Template, parse_datepattern
+from banish.detect.datepattern import parse_datepattern
 from banish.detect.fused import Fused, fuse
 from banish.detect.matcher import Matcher
 from banish.detect.pattern import Pattern, compile_pattern
+from banish.detect.template import Template
 from banish.model.instant import Seconds
 from banish.model.settings import Regex
 

@@ -3,13 +3,13 @@
 import functools
 from datetime import UTC, datetime
 
-from banish.detect.datepattern import Template
 from banish.detect.detector import Detector
 from banish.detect.fused import Dated, Fused, fuse
 from banish.detect.matcher import Matcher
 from banish.detect.pattern import Pattern
 from banish.detect.prefilter.block import BlockPrefilter
 from banish.detect.prefilter.plan import make_plan
+from banish.detect.template import Template
 from banish.model.failure import Failure
 from banish.model.instant import Instant, Seconds
 from banish.model.record import Batch, JournalPosition

@@ -118,6 +118,12 @@ def places_of_two(
     ]
 
 
+def has_two_readings(pattern: Pattern, found: re.Match[str]) -> bool:
+    """Whether what *pattern*, or a search equal to it, has found may have a second reading."""
+    group = next((name for name in pattern.address_groups if found[name]), "")
+    return group != "" and _second_reading(0, pattern, found, group) is not None
+
+
 @interruptible("failregex")
 def _second_reading(
     number: int, pattern: Pattern, found: re.Match[str], group: str
@@ -127,6 +133,11 @@ def _second_reading(
     captured = found[group]
     if _MAYBE.search(text, 0, begin) is None and _MAYBE.search(text, end) is None:
         return None
+    masked = text[:begin] + "~" * (end - begin) + text[end:]
+    again = pattern.search(masked)
+    taken = _group(pattern, again) if again is not None else ""
+    if not begin and not taken:
+        return None  # before every other address stands something
     others = [
         each.span()
         for each, _ in zip(_ADDRESS.finditer(text), range(ADDRESSES_LIMIT), strict=False)
@@ -134,9 +145,7 @@ def _second_reading(
     ]
     if not any(text[slice(*span)] != captured for span in others):
         return None
-    masked = text[:begin] + "~" * (end - begin) + text[end:]
-    again = pattern.search(masked)
-    if again is not None and (taken := _group(pattern, again)):
+    if again is not None and taken:
         return Reading(number, text, captured, again[taken], again.start(taken) > begin)
     word = _word_before(text, begin)
     for other_begin, other_end in others:

@@ -19,9 +19,9 @@ from collections.abc import Sequence
 from datetime import tzinfo
 from typing import cast
 
-from banish.detect.datepattern import Template
 from banish.detect.fusible import Clock, clock_of
 from banish.detect.quarantine import OverBudgetError, Quarantine, interruptible
+from banish.detect.template import Template
 from banish.model.instant import Instant
 
 FAR = 1 << 30
@@ -251,6 +251,31 @@ class DateFinder:
         except KeyError:
             return None
         return cast("list[Instant]", dated)
+
+    @interruptible("datepattern")
+    def cut(
+        self, lines: Sequence[str], now: Instant
+    ) -> tuple[Sequence[str], Sequence[Instant | None]]:
+        """Return *lines*, each with its end, without their times, and when these were.
+
+        Of a line in which the format `settled` finds no time, the line and None. As of
+        `look`, nothing is learnt before `confirm_short`.
+        """
+        template = self.settled
+        assert template is not None
+        texts: list[str] = []
+        ats: list[Instant | None] = []
+        for line in lines:
+            at = None
+            found = template.search(line[:-1])
+            if found is not None:
+                start, end = found.span(1)
+                if start < end:
+                    at = template.read(found, now, self._zone)
+                    line = line[:start] + line[end:]  # noqa: PLW2901
+            texts.append(line)
+            ats.append(at)
+        return texts, ats
 
     def glance(self, line: str, now: Instant) -> Instant | None:
         """Return when *line* was, one beside that in hand; from which alone `confirm` learns."""

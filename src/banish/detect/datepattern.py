@@ -14,17 +14,12 @@ locale, since a daemon has none.
 
 import functools
 import re
-import warnings
-from collections.abc import Callable, Iterable, Sequence
-from datetime import tzinfo
+from collections.abc import Callable, Iterable
 
 from banish.detect import timestamp
-from banish.detect.pattern import Search, scope_flags
-from banish.detect.possessive import searchable
-from banish.detect.quarantine import interruptible
+from banish.detect.template import Template
 from banish.detect.zone import ABBREVIATION
 from banish.errors import ConfigError
-from banish.model.instant import Instant
 from banish.model.settings import Regex
 
 DEFAULT_PATTERNS = (
@@ -116,121 +111,6 @@ _BEGINS_BOUND = re.compile(r"(?:\((?:\?:)?)*(?:\^|\*\*)")
 _ENDS_BOUND = re.compile(r"(?<!\\)(?:\$|\\b|\\s|\*\*)\)*$")
 _BEGINS_LINE = re.compile(r"\^|\((?:\?:)?\^(?!\|)")
 _ENDS_LINE = re.compile(r"(?<![\\|])\$\)?$")
-
-
-@functools.lru_cache(maxsize=1024)
-def _compiled(expression: str) -> re.Pattern[str]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return re.compile(searchable(expression))
-
-
-class Template:
-    """One format of time: where it stands in a line, and when that was.
-
-    Compiled when first used, since most of the default formats never are. One
-    detector owns it: it remembers the last time it read, as the lines of one
-    second come together.
-    """
-
-    __slots__ = (
-        "_has_seconds",
-        "_indexes",
-        "_minute",
-        "_names",
-        "_read",
-        "is_fixed",
-        "name",
-        "pattern",
-        "regex",
-        "search",
-        "weight",
-    )
-
-    def __init__(self, pattern: str, name: str, regex: str, *, is_fixed: bool, weight: float = 1.0):
-        self.pattern = pattern
-        self.name = name
-        self.regex = regex
-        self.is_fixed = is_fixed
-        """Whether it stands at a line's beginning or end only."""
-        self.weight = weight
-        self._names: tuple[str, ...] = ()
-        """The directives it has, seconds last, and the groups that hold them."""
-        self._indexes: tuple[int, ...] = ()
-        self._has_seconds = False
-        self._read: tuple[str, Instant, tzinfo | None, Instant | None] = (
-            "",
-            Instant(0),
-            None,
-            None,
-        )
-        self._minute: tuple[Sequence[str | None], Instant, tzinfo | None, Instant] | None = None
-        """All but the seconds of what was read last, and when that minute began."""
-        self.search: Search = self._search_first
-
-    @interruptible("datepattern")
-    def _search_first(self, line: str) -> "re.Match[str] | None":
-        compiled = self.compile()
-        _, anchored = scope_flags(self.regex)
-        self.search = compiled.match if anchored else compiled.search
-        return self.search(line)
-
-    @interruptible("datepattern")
-    def search_within(self, line: str, start: int, end: int) -> "re.Match[str] | None":
-        """Search *line* from *start* on as if it ended at *end*."""
-        return self.compile().search(line, start, end)
-
-    def compile(self) -> re.Pattern[str]:
-        """Return the regular expression, compiled.
-
-        Raises:
-            re.error: It is none.
-
-        """
-        compiled = _compiled(self.regex)
-        names = (name for name in compiled.groupindex if name not in {"f", "_sep"})
-        self._names = tuple(sorted(names, key=lambda name: name == "S"))
-        self._has_seconds = self._names[-1:] == ("S",)
-        self._indexes = tuple(compiled.groupindex[name] for name in self._names)
-        return compiled
-
-    def read(self, found: "re.Match[str]", now: Instant, zone: tzinfo | None) -> Instant | None:
-        """Return when it was that *found* tells, or None where there is no such time."""
-        last_text, last_now, last_zone, at = self._read
-        text = found[0]
-        if text != last_text or now != last_now or zone is not last_zone:
-            at = self.read_groups(found.group(0, 0, *self._indexes)[2:], now, zone)
-            self._read = (text, now, zone, at)
-        return at
-
-    @property
-    def directives(self) -> tuple[str, ...]:
-        """The named groups that `read_groups` wants, in its order. Made by `compile`."""
-        return self._names
-
-    def read_groups(
-        self, values: Sequence[str | None], now: Instant, zone: tzinfo | None
-    ) -> Instant | None:
-        """Return when it was that the groups of `directives` tell, or None if never.
-
-        Of times within one minute only the first is made out as a whole.
-        """
-        if not self._has_seconds:
-            parts = dict(zip(self._names, values, strict=True))
-            return timestamp.read_parts(parts, now, zone)
-        minute = values[:-1]
-        known = self._minute
-        if known is None or known[0] != minute or known[1] != now or known[2] is not zone:
-            self._minute = None
-            parts = dict(zip(self._names, values, strict=True))
-            first, last = (
-                timestamp.read_parts(parts | {"S": second}, now, zone) for second in ("0", "61")
-            )
-            # What is guessed, such as the year, must be the same for all of the minute.
-            if first is None or last is None or last - first != 61:
-                return timestamp.read_parts(parts, now, zone)
-            known = self._minute = (minute, now, zone, first)
-        return Instant(known[3] + int(values[-1] or 0))
 
 
 def parse_datepattern(regex: Regex | None) -> tuple[Template, ...]:

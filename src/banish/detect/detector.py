@@ -7,15 +7,20 @@ read the same encoding, and its time is found once for all that look for the
 same formats. Bytes that are no text become U+FFFD, counted, and match as that.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+import operator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import compress, groupby
 
 import msgspec
 
 from banish.detect.datefinder import DateFinder
 from banish.detect.encoding import bytes_of, encoding_named
+from banish.detect.endings import Endings, is_any_begun
 from banish.detect.matcher import Matcher
 from banish.detect.prefilter.block import BlockPrefilter, Found, Wanted
-from banish.detect.stretch import LINES_AT_ONCE, Lines
+from banish.detect.shortcut import Shortcut
+from banish.detect.stretch import KEY, LINES_AT_ONCE, Lines
+from banish.detect.stretch import Found as Said
 from banish.model.failure import Failure
 from banish.model.instant import Instant
 from banish.model.record import Batch
@@ -72,6 +77,8 @@ class Detector:
         self.shortcuts = tuple(matcher.shortcut for matcher in self.matchers)
         """The cheaper way into each matcher, where it has one."""
         self._prefilter = prefilter
+        self.endings = tuple(Endings(matcher) for matcher in self.matchers)
+        """Knows for each matcher which lines need not be looked at."""
         everybody = range(len(self.matchers))
         self._always = tuple(
             Wanted(number, None)
@@ -143,6 +150,9 @@ class _Feeding:
         self._place = 0
         self._last = ("", "")
         """The line that went the long way last, with its end and without."""
+        self._earlier = (-1, "", "")
+        """A line that `_behind` gave: where it begins, the encoding, and its text, which is one
+        for all jails, so that a finder of dates knows it again."""
         self.stopped_at = 0
         """Where the next line begins, if it was told to stop before all lines were taken."""
         self._encoding = ""
@@ -150,9 +160,7 @@ class _Feeding:
     def decode(self) -> None:
         """Decode the block as a whole, if that will do for all encodings."""
         block = self._batch.block
-        # Carriage returns of DOS line ends, and the hole that copytruncate leaves.
-        is_odd = b"\r" in block or b"\0" in block
-        if self._detector.is_plain and not is_odd and block.isascii():
+        if self._detector.is_plain and _is_plain(block):
             self._text = block.decode("ascii")
 
     def learn(self, finders: Sequence[DateFinder]) -> int:
@@ -190,85 +198,150 @@ class _Feeding:
 
     def take(self, lines: Iterable[Found]) -> None:
         """Hand each of *lines* to those who want it."""
-        detector = self._detector
-        encodings, shortcuts = detector.encodings, detector.shortcuts
-        for begin, end, wanted in lines:
-            whole = encoding = ""
-            for index, rules in wanted:
-                if encoding != encodings[index]:
-                    encoding = encodings[index]
-                    whole = self._whole(begin, end, encoding)
-                if rules is None or shortcuts[index] is None:
-                    self._take_long(index, begin, whole, rules)
-                else:
-                    self._take_alike(index, (begin,), (whole,), (rules,))
-            if detector.stops:
-                self.stopped_at = end + 1
+        for line in lines:
+            self._take_stretch((line,))
+            if self._detector.stops:
+                self.stopped_at = line[1] + 1
                 break
 
     def take_found(self, found: Sequence[Found]) -> None:
         """Do the same, for lines that were found to be worth it, as many at once as can be."""
-        detector = self._detector
-        text, last = self._text, len(self._batch.block) - 1
         at = 0
         while at < len(found) and not self.stopped_at:
-            wanted = found[at][2]
-            index, rules = wanted[0]
-            if len(wanted) > 1 or rules is None or detector.shortcuts[index] is None:
-                self.take(found[at : at + 1])
-                at += 1
-                continue
-            lines = found[at : at + LINES_AT_ONCE]
-            if len(detector.matchers) > 1:
-                lines = lines[: _alike(lines, index)]
-            if text and lines[-1][1] <= last:
-                wholes = [text[begin : end + 1] for begin, end, _ in lines]
-            else:
-                encoding = detector.encodings[index]
-                wholes = [self._whole(begin, end, encoding) for begin, end, _ in lines]
-            begins = [begin for begin, _, _ in lines]
-            # Rules are named here, for whom all might match is looked at above.
-            at += self._take_alike(index, begins, wholes, [who[0][1] or () for _, _, who in lines])
-            if detector.stops:
+            at += self._take_stretch(found[at : at + LINES_AT_ONCE])
+            if self._detector.stops:
                 self.stopped_at = found[at - 1][1] + 1
 
-    def _take_alike(
-        self,
-        index: int,
-        begins: Sequence[int],
-        wholes: Sequence[str],
-        rules: Sequence[tuple[int, ...]],
-    ) -> int:
-        """Hand lines to a matcher that has a short way; return how many were handed.
+    def _take_stretch(self, lines: Sequence[Found]) -> int:
+        """Hand *lines* to those who want them; return how many were handed.
 
-        Not all are if others want to be heard, or if the short way has changed.
+        Not all are if others want to be heard, or if a short way has changed.
         """
-        detector, batch, now = self._detector, self._batch, self._now
-        shortcut = detector.shortcuts[index]
-        assert shortcut is not None
-        offsets = [batch.start + begin for begin in begins]
-        lines = Lines(wholes, offsets, rules, self._times_of(begins))
-        founds = shortcut.search(lines, now, batch.live)
-        place = at = 0
-        while place < len(wholes):
-            first = at
-            if len(founds) - at == len(wholes) - place:
-                at, place = len(founds), len(wholes)
-            while at < len(founds) and founds[at][0] == place:
-                at += 1
-                place += 1
-            if first < at:
-                alike = founds[first:at] if at - first < len(founds) else founds
-                taken = shortcut.take(alike, now, batch.live, batch.path, self.failures)
-                place -= len(alike) - taken
-                at = first + taken
-            if place < len(wholes):
-                self._take_long(index, begins[place], wholes[place], rules[place])
-                at += at < len(founds) and founds[at][0] == place
-                place += 1
-                if detector.stops or not shortcut.is_same:
-                    break
-        return place
+        asked = self._asked(lines)
+        if len(asked) == 1:
+            (each,) = asked.values()
+            is_over = self._take_turn(each, len(each.places), asked)
+            return len(lines) if is_over else each.places[each.taken - 1] + 1
+        turns = sorted((place, index) for index, each in asked.items() for place in each.places)
+        for index, turn in groupby(turns, key=operator.itemgetter(1)):
+            each = asked[index]
+            if not self._take_turn(each, len(list(turn)), asked):
+                last = each.places[each.taken - 1]
+                for place, later in turns:
+                    if place == last and later > index:
+                        # What its short way has found may not hold any longer.
+                        asked[later].founds = ()
+                        self._take_turn(asked[later], 1, asked)
+                return last + 1
+        return len(lines)
+
+    def _asked(self, lines: Sequence[Found]) -> "dict[int, _Asked]":
+        """Return what each matcher is to look at, and what its short way finds there."""
+        detector = self._detector
+        asked: dict[int, _Asked] = {}
+        texts: dict[str, list[str]] = {}
+        if len(detector.matchers) == 1:  # as most logs have one jail
+            wholes = self._wholes(lines, detector.encodings[0])
+            begins = [begin for begin, _, _ in lines]
+            rules = [who[0][1] for _, _, who in lines]
+            asked[0] = _Asked([*range(len(lines))], begins, wholes, rules)
+        else:
+            for place, (begin, _, wanted) in enumerate(lines):
+                for index, numbers in wanted:
+                    each = asked.get(index)
+                    encoding = detector.encodings[index]
+                    if each is None:
+                        if encoding not in texts:
+                            texts[encoding] = self._wholes(lines, encoding)
+                        each = asked[index] = _Asked([], [], [], [])
+                    each.places.append(place)
+                    each.begins.append(begin)
+                    each.wholes.append(texts[encoding][place])
+                    each.rules.append(numbers)
+        for index, each in asked.items():
+            each.index = index
+            shortcut = detector.shortcuts[index]
+            if shortcut is not None and any(each.rules):
+                asked[index] = self._searched(each, shortcut, detector.endings[index])
+        return asked
+
+    def _searched(self, each: "_Asked", shortcut: Shortcut, endings: Endings) -> "_Asked":
+        """Return *each* with what its short way finds, without lines that end nothing."""
+        ends = endings.among(each.rules)
+        marks = endings.marks_of_idle([*compress(each.wholes, ends)]) if ends else None
+        if marks is not None:
+            others = each.without(ends)
+            others.founds = self._search(others, shortcut)
+            # Else one may begin a session of which nobody knows yet.
+            if len(others.founds) == len(others.places) and not is_any_begun(
+                marks, [said[KEY] for said in others.founds]
+            ):
+                return others
+        each.founds = self._search(each, shortcut)
+        return each
+
+    def _search(self, each: "_Asked", shortcut: Shortcut) -> Sequence[Said]:
+        if not each.places:
+            return ()
+        start = self._batch.start
+        offsets = [start + begin for begin in each.begins]
+        rules = [numbers or () for numbers in each.rules]
+        lines = Lines(each.wholes, offsets, rules, self._times_of(each.begins))
+        return shortcut.search(lines, self._now)
+
+    def _take_turn(self, each: "_Asked", count: int, asked: "Mapping[int, _Asked]") -> bool:
+        """Have one matcher take the next *count* lines it is asked about; tell whether to go on.
+
+        Not so if it has taken one the long way after which others want to be heard, or a short
+        way of those who are *asked* has changed; then it may have taken fewer.
+        """
+        batch = self._batch
+        shortcut = self._detector.shortcuts[each.index]
+        end = each.taken + count
+        founds = each.founds
+        while each.taken < end:
+            first, place = each.at, each.taken
+            last = first + end - place
+            if shortcut is not None and first < len(founds):
+                if last > len(founds) or founds[last - 1][0] != end - 1:
+                    last = first
+                    while last < len(founds) and founds[last][0] == place + last - first:
+                        last += 1
+                    last = min(last, first + end - place)
+                if first < last:
+                    shortcut.take(
+                        founds[first:last], self._now, batch.live, batch.path, self.failures
+                    )
+                    each.at = last
+                    each.taken += last - first
+            if each.taken < end:
+                place = each.taken
+                self._take_long(
+                    each.index, each.begins[place], each.wholes[place], each.rules[place]
+                )
+                each.taken += 1
+                if not self._may_go_on(asked):
+                    return False
+        return True
+
+    def _may_go_on(self, asked: "Mapping[int, _Asked]") -> bool:
+        """Whether what short ways have found still holds, and nobody else wants to be heard."""
+        shortcuts = self._detector.shortcuts
+        if self._detector.stops:
+            return False
+        ways = [shortcuts[index] for index, each in asked.items() if each.founds]
+        return all(way is None or way.is_same for way in ways)
+
+    def _wholes(self, lines: Sequence[Found], encoding: str) -> list[str]:
+        """Return *lines* with their ends, as regexes search them."""
+        text, block = self._text, self._batch.block
+        if text and lines[-1][1] < len(text):
+            return [text[begin : end + 1] for begin, end, _ in lines]
+        if len(lines) > 1 and self._detector.is_plain:
+            joined = b"".join([block[begin : end + 1] for begin, end, _ in lines])
+            if _is_plain(joined) and joined.endswith(b"\n"):
+                return [f"{line}\n" for line in joined[:-1].decode("ascii").split("\n")]
+        return [self._whole(begin, end, encoding) for begin, end, _ in lines]
 
     def _take_long(self, index: int, begin: int, whole: str, rules: tuple[int, ...] | None) -> None:
         """Hand a line to a matcher, whatever it may say."""
@@ -349,7 +422,11 @@ class _Feeding:
                 break
             end = begin - 1
             begin = self._batch.block.rfind(b"\n", 0, end) + 1
-            yield self._clean(begin, end).decode(self._encoding or "ascii", "replace")
+            encoding = self._encoding or "ascii"
+            if self._earlier[:2] != (begin, encoding):
+                text = self._clean(begin, end).decode(encoding, "replace")
+                self._earlier = (begin, encoding, text)
+            yield self._earlier[2]
 
     def _end(self, begin: int) -> int:
         end = self._batch.block.find(b"\n", begin)
@@ -366,9 +443,44 @@ class _Feeding:
         return self._batch.block[begin:end].lstrip(b"\0").rstrip(b"\r")
 
 
-def _alike(lines: Sequence[Found], index: int) -> int:
-    """Return how many of *lines*, from the first on, that matcher alone wants, by named rules."""
-    for at, (_, _, wanted) in enumerate(lines):
-        if len(wanted) > 1 or wanted[0][0] != index or wanted[0][1] is None:
-            return at
-    return len(lines)
+class _Asked:
+    """What one matcher is to look at of a stretch of lines, and how far it has come."""
+
+    __slots__ = ("at", "begins", "founds", "index", "places", "rules", "taken", "wholes")
+
+    def __init__(
+        self,
+        places: list[int],
+        begins: list[int],
+        wholes: list[str],
+        rules: list[tuple[int, ...] | None],
+    ) -> None:
+        self.index = 0
+        self.places = places
+        """Which lines of the stretch."""
+        self.begins = begins
+        self.wholes = wholes
+        self.rules = rules
+        self.founds: Sequence[Said] = ()
+        """What its short way finds, by the places of lines among those that it is asked about."""
+        self.at = 0
+        """How much of `founds` was taken, as part of so many lines: `taken`."""
+        self.taken = 0
+
+    def without(self, left_out: Sequence[bool]) -> "_Asked":
+        """Return the same for lines that are not *left_out*."""
+        kept = [not is_left_out for is_left_out in left_out]
+        other = _Asked(
+            [*compress(self.places, kept)],
+            [*compress(self.begins, kept)],
+            [*compress(self.wholes, kept)],
+            [*compress(self.rules, kept)],
+        )
+        other.index = self.index
+        return other
+
+
+def _is_plain(raw: bytes) -> bool:
+    """Whether *raw* is read byte by byte, and nothing need be taken off its lines."""
+    # Carriage returns of DOS line ends, and the hole that copytruncate leaves.
+    return raw.isascii() and b"\r" not in raw and b"\0" not in raw

@@ -16,9 +16,9 @@ import warnings
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from banish.detect.datepattern import Template
 from banish.detect.fusible import Clock, date_body, front_and_content, later_body
 from banish.detect.pattern import Pattern, Search
+from banish.detect.template import Template
 
 _FRONT = "_front"
 _NEVER = "_never"
@@ -50,7 +50,7 @@ class Fused:
     date: int
     """The group that holds the date's text; `never` without one."""
     front: int
-    """The group that ends where the failregex begins."""
+    """The group that ends where the failregex begins; 0: that is where the text begins."""
     never: int
     """A group that holds nothing at any time."""
     dates: dict[str, int]
@@ -75,6 +75,8 @@ def fuse(date: Template | Dated | None, prefregex: Pattern | None, rule: Pattern
 def _fuse(
     template: Template | Dated | None, prefregex: Pattern | None, rule: Pattern
 ) -> Fused | None:
+    if template is None and prefregex is None:
+        return _alone(rule)
     parts = [_compiled(pattern) for pattern in (prefregex, rule) if pattern is not None]
     dates: dict[str, int] = {}
     text = "()"
@@ -110,6 +112,19 @@ def _fuse(
     never, front_at = at.pop(_NEVER), at.pop(_FRONT, _DATE)
     groups = {name: group for name, group in at.items() if name not in dates}
     return Fused(fused.match, _DATE, front_at, never, dates, groups)
+
+
+def _alone(rule: Pattern) -> Fused | None:
+    """Return the search for *rule* and nothing else, with a group that holds nothing."""
+    compiled = _compiled(rule)
+    if compiled is None or _NEVER in compiled.groupindex:
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fused = re.compile(f"{compiled.pattern}(?P<{_NEVER}>x){{0}}", compiled.flags)
+    groups = dict(fused.groupindex)
+    never = groups.pop(_NEVER)
+    return Fused(fused.match, never, 0, never, {}, groups)
 
 
 def _dated(width: int, clock: Clock) -> str:

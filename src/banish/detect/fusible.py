@@ -106,6 +106,15 @@ def date_body(regex: str) -> Body | None:
     return body._replace(text=body.text + regex[len(inner) :])
 
 
+@functools.lru_cache(maxsize=64)
+def leads(regex: str) -> bool:
+    """Whether a date's *regex* finds it where the line begins, as `date_body` can tell."""
+    try:
+        return date_body(regex) is not None
+    except (re.error, RecursionError):
+        return False
+
+
 class Clock(NamedTuple):
     """How dates end of which many end with minutes and seconds."""
 
@@ -163,6 +172,7 @@ def _clock_of(regex: str) -> Clock | None:
 
 
 @functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=64)
 def later_body(regex: str) -> Body | None:
     """Return the body of *regex* that takes the same wherever it begins, or None."""
     body = body_of(regex)
@@ -171,6 +181,7 @@ def later_body(regex: str) -> Body | None:
     return body if _sees_no_past(Sequence(body.items), 0) else None
 
 
+@functools.lru_cache(maxsize=64)
 def front_and_content(body: Body) -> tuple[str, str] | None:
     """Return what a prefregex takes before its group ``content``, and what in it.
 

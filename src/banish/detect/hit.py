@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from banish.detect.identity import tags_of
-from banish.detect.pattern import Captured, Search
+from banish.detect.pattern import Captured, Pattern, Search
 from banish.detect.session import FLAGS, Session
 from banish.model.failure import EVIDENCE_LIMIT_CHARACTERS, Evidence, Tags
 from banish.model.instant import Instant
@@ -29,9 +29,11 @@ class Shape(NamedTuple):
     directives: tuple[int, ...]
     """The groups of the parts of the date, in the order of `Template.directives`."""
     front: int
-    """The group that ends where the failregex begins."""
+    """The group that ends where the failregex begins; 0: that is where the text begins."""
     names: tuple[tuple[str, int], ...]
     """All that is captured, and in which group."""
+    alone: Pattern | None = None
+    """The failregex, where nothing else is searched for; None: date or prefregex are, too."""
 
 
 class Hit(msgspec.Struct, gc=False, eq=False):
@@ -39,7 +41,10 @@ class Hit(msgspec.Struct, gc=False, eq=False):
 
     shape: Shape
     text: str
-    r"""The line with its ``\n``. Read again by who asks: a match takes four times the room."""
+    r"""What was searched, with its ``\n``. Searched again by who asks: a match takes four times
+    the room."""
+    line: str
+    """The line as it stands in the log, with its end; mostly that is `text`."""
     path: str
     offset: int
     newest: Instant
@@ -61,7 +66,7 @@ class Hit(msgspec.Struct, gc=False, eq=False):
     @property
     def evidence(self) -> tuple[Evidence, ...]:
         """The line."""
-        text = self.text[:-1][:EVIDENCE_LIMIT_CHARACTERS]
+        text = self.line[:-1][:EVIDENCE_LIMIT_CHARACTERS]
         return (Evidence(text, self.path, self.offset, self.newest),)
 
     @property

@@ -364,10 +364,10 @@ class Matcher:
             covered = self._buffer.covered(found, shift)
         if self._ignores_after and self._is_ignored(searched, covered):
             return None
-        counters = self.counters
-        counters.matched += 1
         if rule in self._closing and not self._is_traced and self._closes_nothing(found, before):
             return None
+        counters = self.counters
+        counters.matched += 1
         counters.undated += self._timing.is_undated
         counters.retimed += self._timing.is_retimed
         self.dates.confirm()

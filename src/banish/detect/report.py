@@ -79,7 +79,8 @@ class Counters:
         self.lines = 0
         """Lines looked at or passed over. What went the short way counts at its batch's end."""
         self.matched = 0
-        """Lines that a failregex matched and no ignoreregex did."""
+        """Lines that a failregex matched and no ignoreregex did. Not counted are lines that
+        would end a session, and none is open: most logins are known not to matter unread."""
         self.ignored = 0
         self.undated = 0
         """Matched lines that gave no time, so that the clock's was taken."""

@@ -20,9 +20,11 @@ from its newest line, where Fail2Ban counts from its first.
 
 import functools
 import ipaddress
+import re
 from collections import Counter
-from collections.abc import KeysView
-from itertools import takewhile
+from collections.abc import KeysView, Sequence
+from collections.abc import Set as AbstractSet
+from itertools import islice, takewhile
 from typing import Protocol
 
 from banish.detect.pattern import Captured
@@ -46,6 +48,12 @@ USERS = 64
 
 KEY_CHARACTERS = 255
 """Longest part of a session's key that tells it from others."""
+
+MARKS_EACH = 4
+"""So many marks are kept for each session that there is room for, at most."""
+
+_marks_of_lines = re.compile(r"^[^\[\]\n]*\[([0-9]+)\][^\[\]\n]*$", re.MULTILINE).findall
+"""Finds the mark of each line that has just one."""
 
 
 class Session:
@@ -118,6 +126,9 @@ class Sessions:
         """The one whose newest line came first is the first."""
         self.evicted = 0
         """How many were dropped to make room before their time was over."""
+        self._fresh = 0
+        """How many, at the end of those open, came since `marks` was asked; or more."""
+        self._marks: set[str] | None = set()
 
     def __len__(self) -> int:
         return len(self._open)
@@ -130,10 +141,29 @@ class Sessions:
         """The keys of open sessions, each cut to `KEY_CHARACTERS`; changes as they do."""
         return self._open.keys()
 
+    def marks(self) -> AbstractSet[str] | None:
+        """Return a set with the mark of each open session's key: a number from within brackets.
+
+        There may be others in it. None: it is not so that each key has one mark.
+        """
+        if self._fresh:
+            room = MARKS_EACH * self._capacity
+            if self._marks is None or self._fresh >= len(self._open) or len(self._marks) > room:
+                self._fresh = len(self._open)
+                self._marks = set()
+            fresh = marks_of([*islice(reversed(self._open), self._fresh)])
+            self._fresh = 0
+            if fresh is None:
+                self._marks = None
+            else:
+                self._marks.update(fresh)
+        return self._marks
+
     def begin(self, key: str, line: Sleeping) -> None:
         """Begin session *key*, which must not be open, with a line that knows the rest itself."""
         if len(self._open) >= self._capacity:
             self._make_room(line.newest)
+        self._fresh += 1
         self._open[key[:KEY_CHARACTERS]] = line
 
     def join(
@@ -170,6 +200,7 @@ class Sessions:
         if not forget:
             if len(self._open) >= self._capacity:
                 self._make_room(at)
+            self._fresh += 1
             self._open[key] = session
             session.owner = owner_of(session.captured)
         if session.is_pending or len(session.users) > 1:
@@ -220,6 +251,14 @@ class Sessions:
         for key in dropped:
             del self._open[key]
         self.evicted += len(dropped)
+
+
+def marks_of(keys: Sequence[str]) -> set[str] | None:
+    """Return the marks of *keys*, or None if it is not so that each has just one."""
+    joined = "\n".join(keys)
+    marks = _marks_of_lines(joined)
+    is_each_one = len(marks) == len(keys) == joined.count("\n") + bool(keys)
+    return set(marks) if is_each_one else None
 
 
 def owner_of(captured: dict[str, Captured]) -> str:

@@ -8,16 +8,16 @@ unread (`Hit`). Whatever is unlike goes the long way: the same failures come out
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final, Literal
 
-from banish.detect.datepattern import Template
 from banish.detect.fused import Dated, fuse
+from banish.detect.fusible import leads
 from banish.detect.hit import Hit, Shape
 from banish.detect.pattern import Captured, Pattern
 from banish.detect.quarantine import OverBudgetError
 from banish.detect.report import Counters
 from banish.detect.session import KEY_CHARACTERS, Sessions
-from banish.detect.stretch import NO_WAY, Found, Lane, Lines, read
+from banish.detect.stretch import NO_WAY, NOTHING, Found, Lane, Lines, read
+from banish.detect.template import Template
 from banish.detect.timing import OFF_SECONDS, Timing
 from banish.model.failure import Evidence, Failure
 from banish.model.instant import Instant, Seconds
@@ -32,10 +32,8 @@ RULES_AT_ONCE = 4
 CHOICES = 256
 """Choices of rules that are fused for one jail."""
 
-_Template = Template | Literal["given"] | None
-
-_GIVEN: Final = "given"
-"""In place of the format of times: the source knows when a line was written."""
+_Date = Template | Dated | None
+"""What rules are fused with; None: it is known when a line was written."""
 
 Conclude = Callable[
     [int, dict[str, Captured], tuple[Evidence, ...], Instant, Instant], Failure | None
@@ -79,16 +77,21 @@ class Shortcut:
         self._findtime = findtime
         self._counters = counters
         self._conclude = conclude
-        self._template: _Template = None
-        """What times the rules are fused with now."""
+        self._template: Template | None = None
+        """The format of times for which everything here was made."""
         self._dated: Dated | None = None
         """How times of it look mostly; these are read before the rules are searched for."""
-        self._fused: dict[tuple[int, bool], Shape | None] = {}
-        self._lanes: tuple[dict[tuple[int, ...], Lane], ...] = ({}, {})
-        """Rules fused, for lines whose times are to be found, and whose times are known."""
+        self._fused: dict[tuple[int, _Date], Shape | None] = {}
+        self._lanes: dict[_Date, dict[tuple[int, ...], Lane]] = {}
         self._waiting: dict[tuple[int, ...], int] = {}
         """How many lines more go the long way, by the rules they want."""
+        self._is_led = True
+        """Whether lines begin with their times; else these are cut out before the search."""
+        self._lines: Sequence[str] = ()
+        """Those searched last, as they stand in the log."""
         self._is_closed = False
+        self._learns = False
+        """Whether the lines searched last tell the format of times something."""
         self._is_searched = False
         """Whether `search` was called after all that `close` was told."""
 
@@ -101,48 +104,52 @@ class Shortcut:
     def _forget(self) -> None:
         self._dated = None
         self._fused.clear()
-        for lanes in self._lanes:
-            lanes.clear()
+        self._lanes.clear()
         self._waiting.clear()
 
-    def search(self, lines: Lines, now: Instant, live: bool | None) -> list[Found]:
+    def search(self, lines: Lines, now: Instant) -> list[Found]:
         """Return what *lines* say, with nothing done about it; those left out are unlike.
 
         It must be taken before lines that come later are looked at any other way.
         """
-        settled = self._timing.dates.settled
-        template: _Template = settled if lines.times is None else _GIVEN
+        template = self._timing.dates.settled
         if template is not self._template:
             self._forget()
             self._template = template
+            self._is_led = template is None or leads(template.regex)
         self._is_searched = True
-        if template is None or self._is_closed:
+        self._learns = lines.times is None
+        self._lines = lines.texts
+        if self._is_closed or (self._learns and template is None):
             return []
         try:
-            return self._search(lines, now, live)
+            return self._search(lines, now)
         except OverBudgetError:
             return []  # the long way finds out who is to blame
 
-    def _search(self, lines: Lines, now: Instant, live: bool | None) -> list[Found]:
-        dates, times = self._timing.dates, lines.times
-        if times is None:
+    def _search(self, lines: Lines, now: Instant) -> list[Found]:
+        dates = self._timing.dates
+        date: _Date = None
+        if self._learns and not self._is_led:
+            texts, times = dates.cut(lines.texts, now)
+            lines = lines._replace(texts=texts, times=times)
+        elif self._learns:
+            date = self._template
             if self._dated is None and (clock := dates.clock) is not None:
                 self._dated = Dated(*clock)
             if self._dated is not None:
-                times = dates.clocks(lines.texts, self._dated.width, now)
-                lines = lines._replace(times=times)
-        is_dated = times is not None
-        known = self._lanes[is_dated]
-        lanes = [known.get(rules) or self._lane(rules, is_dated=is_dated) for rules in lines.rules]
+                lines = lines._replace(times=dates.clocks(lines.texts, self._dated.width, now))
+                date = self._dated if lines.times is not None else date
+        known = self._lanes.setdefault(date, {})
+        lanes = [known.get(rules) or self._lane(rules, date) for rules in lines.rules]
         if lanes.count(NO_WAY) == len(lanes):
             return []
-        return read(lines, lanes, dates, now, spares_ends=live is not False)
+        return read(lines, lanes, dates, now)
 
     @property
     def is_same(self) -> bool:
         """Whether `search` would find now what it has found."""
-        is_given = self._template == _GIVEN
-        return self._is_searched and (is_given or self._template is self._timing.dates.settled)
+        return self._is_searched and self._template is self._timing.dates.settled
 
     def take(
         self,
@@ -151,44 +158,33 @@ class Shortcut:
         live: bool | None,
         path: str,
         failures: list[Failure],
-    ) -> int:
+    ) -> None:
         """Take what lines one after the other say as `Matcher.match` takes them.
 
-        Add the failures to *failures*. Return how many were taken: the first that is left
-        out must go the long way.
+        *founds* are of the last `search`. Add the failures to *failures*.
         """
-        add, jail = failures.append, self._jail
+        add, jail, lines = failures.append, self._jail, self._lines
         counters, sessions = self._counters, self._sessions
         keys = sessions.keys
         earliest, latest = now - OFF_SECONDS, now + OFF_SECONDS
         oldest = now - self._findtime
-        matched = learnt = 0
-        last = ""
-        taken = 0
+        matched = 0
+        whole = ""
         for said in founds:
-            _, text, offset, shape, at, subject, block, dns, key, nofail, gained, forget = said
+            place, text, offset, shape, at, subject, block, dns, key, nofail, gained, forget = said
             is_known = key is not None and key[:KEY_CHARACTERS] in keys
-            if at is None:
-                if is_known:
-                    break
-                taken += 1
-                matched += 1  # a login, as most are
-                continue
-            taken += 1
-            if live:
-                if not earliest < at < latest:
-                    counters.retimed += 1
-                    at = now
-            elif live is False and at < oldest:
+            if live is False and at < oldest:
                 counters.too_old += 1
                 continue
-            matched += 1
-            if gained and forget and not is_known:
+            if shape is NOTHING or (gained and forget and not is_known):
                 continue
-            learnt += 1
-            last = text
+            if live and not earliest < at < latest:
+                counters.retimed += 1
+                at = now
+            matched += 1
+            whole = lines[place]
             is_failure = not (nofail or gained)
-            line = Hit(shape, text, path, offset, at, "", key is not None, is_failure)
+            line = Hit(shape, text, whole, path, offset, at, "", key is not None, is_failure)
             if is_known or (is_failure and subject is None):
                 failure = self._conclude(shape.rule, line.captured(), line.evidence, at, now)
                 if failure is not None:
@@ -203,17 +199,12 @@ class Shortcut:
                 at = at if at < now else now  # noqa: FURB136  a third of the cost of min()
                 add(Failure(jail, subject, at, shape.rule, 1, line))
         counters.matched += matched
-        if learnt and self._template != _GIVEN:
-            self._timing.dates.confirm_short(last, learnt, now)
-        return taken
+        if matched and self._learns:
+            self._timing.dates.confirm_short(whole, matched, now)
 
-    def _lane(self, rules: tuple[int, ...], *, is_dated: bool) -> Lane:
+    def _lane(self, rules: tuple[int, ...], date: _Date) -> Lane:
         """Return *rules* fused, or the first of them; `NO_WAY` if there is none, or not yet."""
-        date: Template | Dated | None = self._dated if is_dated else None
-        if not is_dated and self._template != _GIVEN:
-            date = self._template
-        is_known = date is not None or self._template == _GIVEN
-        if not is_known or self._is_closed or len(self._waiting) >= CHOICES:
+        if len(self._waiting) >= CHOICES:
             return NO_WAY
         left = self._waiting.get(rules, AFTER_LINES) - 1
         self._waiting[rules] = left
@@ -221,18 +212,19 @@ class Shortcut:
             return NO_WAY
         lane: list[Shape] = []
         for number in rules if len(rules) <= RULES_AT_ONCE else ():
-            key = (number, is_dated)
+            key = (number, date)
             if key not in self._fused:
                 self._fused[key] = self._fuse(number, date)
             fused = self._fused[key]
             if fused is None:
                 break
             lane.append(fused)
-        lanes = self._lanes[is_dated]
-        lanes[rules] = lane or NO_WAY
-        return lanes[rules]
+        if date is None and lane and len(lane) == len(rules):
+            lane.append(NOTHING)
+        made = self._lanes[date][rules] = lane or NO_WAY
+        return made
 
-    def _fuse(self, number: int, date: Template | Dated | None) -> Shape | None:
+    def _fuse(self, number: int, date: _Date) -> Shape | None:
         rule = self._rules[number - 1]
         patterns = [rule] if self._prefregex is None else [rule, self._prefregex]
         if not all(pattern.is_plain for pattern in patterns):
@@ -248,7 +240,8 @@ class Shortcut:
             date.compile()
             directives = tuple(fused.dates[name] for name in date.directives)
         names = tuple(fused.groups.items())
-        return Shape(number, fused.match, wanted, directives, fused.front, names)
+        alone = rule if date is None and self._prefregex is None else None
+        return Shape(number, fused.match, wanted, directives, fused.front, names, alone)
 
 
 _WANTED = ("ip4", "ip6", "dns", "mlfid", "nofail", "mlfgained", "mlfforget")

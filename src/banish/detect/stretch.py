@@ -6,12 +6,11 @@ next. What the lines come to is the `shortcut`'s.
 """
 
 import functools
-import operator
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from banish.detect.ambiguity import places_of_two
+from banish.detect.ambiguity import has_two_readings, places_of_two
 from banish.detect.datefinder import DateFinder
 from banish.detect.hit import Shape
 from banish.detect.pattern import TEXT_CHARACTERS
@@ -36,20 +35,25 @@ NO_WAY: Lane = (Shape(0, _nothing, (), (), 0, ()),)
 """For lines that have to go the long way."""
 
 
+NOTHING = Shape(0, re.compile("(x){0}").match, (1,) * 8, (), 0, ())
+"""Ends a lane that finds all that its rules would find: what comes so far matches none of them."""
+
+
 class Lines(NamedTuple):
     """A stretch of lines, by columns."""
 
     texts: Sequence[str]
-    r"""Each with its ``\n``."""
+    r"""What is searched, each with its ``\n``: the line, or what a time was cut out of."""
     offsets: Sequence[int]
     rules: Sequence[tuple[int, ...]]
     """The only failregexes that could match."""
-    times: Sequence[Instant] | None = None
-    """When they were written, if the source knows; else that stands in them."""
+    times: Sequence[Instant | None] | None = None
+    """When they were written, if that is known, None for a line of which it is not; else it
+    is to be found where the texts begin."""
 
 
 _Matched = tuple[int, str, int, Shape, "re.Match[str]"]
-"""A line in which something was found: its place in the stretch, its text, its offset, the
+"""A text in which something was found: its place in the stretch, the text, its offset, the
 rule, and the match.
 
 A plain tuple, as one is made for each line; `Found` likewise."""
@@ -58,23 +62,22 @@ _Groups = tuple[str | None, ...]
 """What the groups `Shape.wanted` hold."""
 
 Found = tuple[
-    int, str, int, Shape, Instant | None, Subject | None,
+    int, str, int, Shape, Instant, Subject | None,
     str | None, str | None, str | None, str | None, str | None, str | None,
 ]  # fmt: skip
-"""What a line says: its place in the stretch, its text, its offset, the rule, when it was,
+"""What a line says: its place in the stretch, the text, its offset, the rule, when it was,
 whose address stands in it, the network of that if it is IPv6; then what the groups ``dns``,
-``mlfid``, ``nofail``, ``mlfgained`` and ``mlfforget`` hold. When and whose may be left unread
-where the last two hold something."""
+``mlfid``, ``nofail``, ``mlfgained`` and ``mlfforget`` hold."""
+
+KEY: Final = 8
+"""Where ``mlfid`` stands in `Found`."""
 
 
-def read(
-    lines: Lines, lanes: Sequence[Lane], dates: DateFinder, now: Instant, *, spares_ends: bool
-) -> list[Found]:
+def read(lines: Lines, lanes: Sequence[Lane], dates: DateFinder, now: Instant) -> list[Found]:
     """Return what *lines* say, in their order, searched by *lanes*, one for each.
 
-    Left out is a line in which nothing is found, whose time or address is none, or that
-    may hold a second address. With *spares_ends*, lines that gain and end a session are
-    read no further than that.
+    Left out is a line of which its lane does not tell what it says, whose time or address
+    is none, or that has two readings.
 
     Raises:
         OverBudgetError: It takes too long.
@@ -95,27 +98,13 @@ def read(
         if found is not None
     ]
     groups = [found.group(*shape.wanted) for _, _, _, shape, found in matched]
-    if not spares_ends or not [1 for each in groups if each[-1] and each[-2]]:
-        return _said(matched, groups, lines.times, dates, now)
-    ends: list[Found] = [
-        (*each[:4], None, None, None, *said[3:])  # type: ignore[misc]
-        for each, said in zip(matched, groups, strict=True)
-        if said[-1] and said[-2]
-    ]
-    matched = [
-        each for each, said in zip(matched, groups, strict=True) if not said[-1] or not said[-2]
-    ]
-    groups = [said for said in groups if not said[-1] or not said[-2]]
-    return sorted(ends + _said(matched, groups, lines.times, dates, now), key=_PLACE)
-
-
-_PLACE = operator.itemgetter(0)
+    return _said(matched, groups, lines.times, dates, now)
 
 
 def _said(
     matched: Sequence[_Matched],
     groups: Sequence[_Groups],
-    times: Sequence[Instant] | None,
+    times: Sequence[Instant | None] | None,
     dates: DateFinder,
     now: Instant,
 ) -> list[Found]:
@@ -134,8 +123,15 @@ def _said(
     if any(ip6):
         pairs = zip(ip4, ip6, strict=True)
         blocks = [block_of(six) if six and not four else None for four, six in pairs]
-    begins = [found.end(shape.front) for found, shape in zip(founds, shapes, strict=True)]
-    odd = set(places_of_two(texts, addresses, begins))
+    begins = [
+        found.end(shape.front) if shape.front else 0
+        for found, shape in zip(founds, shapes, strict=True)
+    ]
+    odd = {
+        at
+        for at in places_of_two(texts, addresses, begins)
+        if (rule := shapes[at].alone) is None or has_two_readings(rule, founds[at])
+    }
     if not all(subjects):
         odd.update(at for at, address in enumerate(addresses) if address and not subjects[at])
     if None in ats:

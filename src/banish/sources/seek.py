@@ -19,8 +19,9 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from banish.detect.datefinder import LEARNING_LINES, DateFinder
-from banish.detect.datepattern import Template, parse_datepattern
+from banish.detect.datepattern import parse_datepattern
 from banish.detect.encoding import encoding_named
+from banish.detect.template import Template
 from banish.detect.zone import zone_named
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import FilterSettings

@@ -15,7 +15,6 @@ at whatever else it holds.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from banish.detect.datepattern import Template
 from banish.detect.prefilter.expression import WORD, nearest, within_line
 from banish.detect.prefilter.outline import (
     ASCII,
@@ -36,6 +35,7 @@ from banish.detect.prefilter.outline import (
     sketch,
     split,
 )
+from banish.detect.template import Template
 
 WORD_BOUND_BEGIN = r"(?=^|\b|\W)"
 WORD_BOUND_END = r"(?=\b|\W|$)"
