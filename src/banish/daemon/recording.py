@@ -17,7 +17,7 @@ import msgspec
 
 from banish.errors import StoreError
 from banish.model.instant import Seconds
-from banish.model.snapshot import Commit, Memory
+from banish.model.snapshot import Commit, Memory, last_positions, merged_changes
 from banish.ports import Clock, Store
 from banish.telemetry.happenings import Emit, TroubleMet, TroubleOver
 
@@ -169,10 +169,9 @@ def without_evidence_past(commits: list[Commit], limit: int) -> list[Commit]:
 
 def _merged(commits: Sequence[Commit]) -> Commit:
     """Return one commit that leaves what *commits* leave in order."""
-    positions = {key: place for commit in commits for key, place in commit.positions.items()}
     return Commit(
         at=commits[-1].at,
         decisions=tuple(decision for commit in commits for decision in commit.decisions),
-        changes=tuple(change for commit in commits for change in commit.changes),
-        positions=positions,
+        changes=merged_changes(commits),
+        positions=last_positions(commits),
     )

@@ -4,7 +4,7 @@ Position and window belong to one snapshot: a line whose position is not saved
 is read again after a crash, and must then meet the window from before it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -57,6 +57,25 @@ class Commit(msgspec.Struct, frozen=True):
     changes: tuple[JailChanges, ...] = ()
     positions: Mapping[str, Position] = {}
     """The new position of each source, by the source's name."""
+
+
+def merged_changes(commits: Iterable[Commit]) -> tuple[JailChanges, ...]:
+    """Return what *commits*, one after the other, change: of each subject only its last state."""
+    tallies: dict[str, dict[Subject, Tally | None]] = {}
+    last: dict[str, JailChanges] = {}
+    for commit in commits:
+        for changes in commit.changes:
+            tallies.setdefault(changes.jail, {}).update(changes.tallies)
+            last[changes.jail] = changes
+    return tuple(
+        JailChanges(jail, tallies[jail], changes.failures_total, changes.bans_total)
+        for jail, changes in last.items()
+    )
+
+
+def last_positions(commits: Iterable[Commit]) -> dict[str, Position]:
+    """Return where each source is after *commits*, one after the other."""
+    return {source: place for commit in commits for source, place in commit.positions.items()}
 
 
 class PastBan(msgspec.Struct, frozen=True):

@@ -79,7 +79,7 @@ class Database:
             with _transaction(connection, "IMMEDIATE"):
                 for commit in commits:
                     ledger.write(connection, commit.at, commit.decisions, self._evidence_limit)
-                    progress.write(connection, commit)
+                progress.write(connection, commits)
 
         self._do(write)
 

@@ -1,12 +1,13 @@
 """How far we are: windows, positions and totals, always of the same commit."""
 
 import sqlite3
+from collections.abc import Sequence
 
 from banish.model.address import Subject
 from banish.model.failure import Evidence
 from banish.model.instant import Instant, Seconds
 from banish.model.record import Position
-from banish.model.snapshot import Commit, JailChanges, Tally
+from banish.model.snapshot import Commit, JailChanges, Tally, last_positions, merged_changes
 from banish.store.columns import BlobReader, from_column, to_blob, to_column, to_subject
 
 FORGOTTEN_AFTER = Seconds(366 * 86_400)
@@ -16,13 +17,16 @@ _tally = BlobReader(Tally)
 _position = BlobReader(Position)
 
 
-def write(connection: sqlite3.Connection, commit: Commit) -> None:
-    """Write the windows, totals and positions of *commit*."""
-    for changes in commit.changes:
+def write(connection: sqlite3.Connection, commits: Sequence[Commit]) -> None:
+    """Write the windows, totals and positions that *commits* lead to, one after the other."""
+    for changes in merged_changes(commits):
         _write_changes(connection, changes)
     connection.executemany(
         "INSERT OR REPLACE INTO positions (source, position) VALUES (?, ?)",
-        [(to_column(source), to_blob(position)) for source, position in commit.positions.items()],
+        [
+            (to_column(source), to_blob(position))
+            for source, position in last_positions(commits).items()
+        ],
     )
 
 
