@@ -160,6 +160,7 @@ def test_what_says_little_is_left_out() -> None:
     assert said(r"abc[a-z]\w*def") == r"abc[^\n]*def"
     assert said(r"\[error\] (?:bad|worse) \S") == r"\x5berror\x5d (?:bad|worse) "
     assert said("fail [a-z]") == "fail "
+    assert said(r'"GET .*=http:.* HTTP/\d') == r"\x3dhttp\x3a"
     assert said("a{3}b+") == "aaab"
     assert said(r"(?:ab+|cd) *x*") in {"(?:ab|cd)", "(?:cd|ab)", "ab|cd"}
     assert strength(sketch(r"\d+ abc").outline) == 4

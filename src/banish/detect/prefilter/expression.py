@@ -61,6 +61,9 @@ LEAST_OF_WORDS = 3
 COMMON_WORDS = frozenset({"for", "from", "user", "with", "not", "and", "the", "method", "client"})
 """Words that say little, for they stand in lines of all kinds."""
 
+IN_EVERY_REQUEST = r"HTTP\x2f"
+"""What stands, as it is written, in each line of a web server's log and tells none from others."""
+
 GAPPED_BRANCHES = 4
 """More alternatives with gaps in them than this make the automaton large and slow."""
 
@@ -218,8 +221,7 @@ def _lean(outline: Outline) -> Outline:
 def _tellings(parts: list[Outline]) -> list[Outline]:
     """Leave out what tells little of all that gaps set apart, where something tells enough."""
     runs = _runs(parts)
-    # Punctuation alone stands in every line.
-    strengths = [strength(seq(run)) if strength(seq(run), WORD) else 0 for run in runs]
+    strengths = [strength(seq(run)) if _tells(run) else 0 for run in runs]
     if len(runs) == 1 or max(strengths) < TELLING:
         return parts
     best = max(range(len(runs)), key=strengths.__getitem__)
@@ -236,6 +238,11 @@ def _tellings(parts: list[Outline]) -> list[Outline]:
     for run in kept:
         told += [*([GAP] if told or run is not kept[0] else []), *run]
     return told
+
+
+def _tells(run: Sequence[Outline]) -> bool:
+    """Whether *run* is more than punctuation, and what stands in every line."""
+    return bool(strength(seq(run), WORD)) and write(seq(run)).strip() != IN_EVERY_REQUEST
 
 
 def _without_common_head(outline: Outline) -> Outline:
