@@ -155,3 +155,12 @@ def test_evidence_is_the_line_as_it_stands() -> None:
     (line,) = failure.evidence
     assert line.text == PROBE[:-1]
     assert failure.at == NOW
+
+
+def test_a_line_that_several_jails_want_teaches_its_format_once() -> None:
+    found = detector((PROBES, AGENTS), short=True)
+    dates = found.matchers[0].dates
+    ((before, _),) = dates.hits()
+    read(found, (PROBE.replace('"-"', '"BadBot/1"') + PROBE + BOT).encode())
+    ((after, _),) = dates.hits()
+    assert after == before + 3

@@ -7,7 +7,7 @@ read the same encoding, and its time is found once for all that look for the
 same formats. Bytes that are no text become U+FFFD, counted, and match as that.
 """
 
-import operator
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import compress, groupby
 
@@ -223,9 +223,12 @@ class _Feeding:
             is_over = self._take_turn(each, len(each.places), asked)
             return len(lines) if is_over else each.places[each.taken - 1] + 1
         turns = sorted((place, index) for index, each in asked.items() for place in each.places)
-        for index, turn in groupby(turns, key=operator.itemgetter(1)):
+        wanted = Counter(place for place, _ in turns)
+        # A line that several want is a turn of its own: its format is learnt from it once.
+        runs = groupby(turns, key=lambda turn: (turn[1], turn[0] if wanted[turn[0]] > 1 else -1))
+        for (index, _), run in runs:
             each = asked[index]
-            if not self._take_turn(each, len(list(turn)), asked):
+            if not self._take_turn(each, len(list(run)), asked):
                 last = each.places[each.taken - 1]
                 for place, later in turns:
                     if place == last and later > index:
