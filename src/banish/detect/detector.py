@@ -7,19 +7,21 @@ read the same encoding, and its time is found once for all that look for the
 same formats. Bytes that are no text become U+FFFD, counted, and match as that.
 """
 
+import functools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import compress, groupby
+from itertools import groupby
 
 import msgspec
 
+from banish.detect.asked import Asked, searched
 from banish.detect.datefinder import DateFinder
 from banish.detect.encoding import bytes_of, encoding_named
-from banish.detect.endings import Endings, is_any_begun
+from banish.detect.endings import Endings
 from banish.detect.matcher import Matcher
 from banish.detect.prefilter.block import BlockPrefilter, Found, Wanted
 from banish.detect.shortcut import Shortcut
-from banish.detect.stretch import KEY, LINES_AT_ONCE, Lines
+from banish.detect.stretch import LINES_AT_ONCE, Lines
 from banish.detect.stretch import Found as Said
 from banish.model.failure import Failure
 from banish.model.instant import Instant
@@ -221,78 +223,59 @@ class _Feeding:
         if len(asked) == 1:
             (each,) = asked.values()
             is_over = self._take_turn(each, len(each.places), asked)
-            return len(lines) if is_over else each.places[each.taken - 1] + 1
+            return len(lines) if is_over else each.last + 1
         turns = sorted((place, index) for index, each in asked.items() for place in each.places)
         wanted = Counter(place for place, _ in turns)
         # A line that several want is a turn of its own: its format is learnt from it once.
         runs = groupby(turns, key=lambda turn: (turn[1], turn[0] if wanted[turn[0]] > 1 else -1))
         for (index, _), run in runs:
-            each = asked[index]
-            if not self._take_turn(each, len(list(run)), asked):
-                last = each.places[each.taken - 1]
-                for place, later in turns:
-                    if place == last and later > index:
-                        # What its short way has found may not hold any longer.
-                        asked[later].founds = ()
-                        self._take_turn(asked[later], 1, asked)
+            if not self._take_turn(asked[index], len(list(run)), asked):
+                last = asked[index].last
+                for later in [later for place, later in turns if place == last and later > index]:
+                    # What its short way has found may not hold any longer.
+                    asked[later].founds = ()
+                    self._take_turn(asked[later], 1, asked)
                 return last + 1
         return len(lines)
 
-    def _asked(self, lines: Sequence[Found]) -> "dict[int, _Asked]":
+    def _asked(self, lines: Sequence[Found]) -> dict[int, Asked]:
         """Return what each matcher is to look at, and what its short way finds there."""
         detector = self._detector
-        asked: dict[int, _Asked] = {}
+        asked: dict[int, Asked] = {}
         texts: dict[str, list[str]] = {}
         if len(detector.matchers) == 1:  # as most logs have one jail
             wholes = self._wholes(lines, detector.encodings[0])
             begins = [begin for begin, _, _ in lines]
             rules = [who[0][1] for _, _, who in lines]
-            asked[0] = _Asked([*range(len(lines))], begins, wholes, rules)
+            asked[0] = Asked(0, [*range(len(lines))], begins, wholes, rules)
         else:
             for place, (begin, _, wanted) in enumerate(lines):
                 for index, numbers in wanted:
-                    each = asked.get(index)
                     encoding = detector.encodings[index]
-                    if each is None:
-                        if encoding not in texts:
-                            texts[encoding] = self._wholes(lines, encoding)
-                        each = asked[index] = _Asked([], [], [], [])
+                    if encoding not in texts:
+                        texts[encoding] = self._wholes(lines, encoding)
+                    if index not in asked:
+                        asked[index] = Asked(index, [], [], [], [])
+                    each = asked[index]
                     each.places.append(place)
                     each.begins.append(begin)
                     each.wholes.append(texts[encoding][place])
                     each.rules.append(numbers)
         for index, each in asked.items():
-            each.index = index
             shortcut = detector.shortcuts[index]
             if shortcut is not None and any(each.rules):
-                asked[index] = self._searched(each, shortcut, detector.endings[index])
+                find = functools.partial(self._find, shortcut)
+                asked[index] = searched(each, find, detector.endings[index])
         return asked
 
-    def _searched(self, each: "_Asked", shortcut: Shortcut, endings: Endings) -> "_Asked":
-        """Return *each* with what its short way finds, without lines that end nothing."""
-        ends = endings.among(each.rules)
-        marks = endings.marks_of_idle([*compress(each.wholes, ends)]) if ends else None
-        if marks is not None:
-            others = each.without(ends)
-            others.founds = self._search(others, shortcut)
-            # Else one may begin a session of which nobody knows yet.
-            if len(others.founds) == len(others.places) and not is_any_begun(
-                marks, [said[KEY] for said in others.founds]
-            ):
-                return others
-        each.founds = self._search(each, shortcut)
-        return each
-
-    def _search(self, each: "_Asked", shortcut: Shortcut) -> Sequence[Said]:
-        if not each.places:
-            return ()
+    def _find(self, shortcut: Shortcut, each: Asked) -> Sequence[Said]:
         start = self._batch.start
         offsets = [start + begin for begin in each.begins]
         rules = [numbers or () for numbers in each.rules]
         lines = Lines(each.wholes, offsets, rules, self._times_of(each.begins))
         return shortcut.search(lines, self._now)
 
-    def _take_turn(self, each: "_Asked", count: int, asked: "Mapping[int, _Asked]") -> bool:
+    def _take_turn(self, each: Asked, count: int, asked: Mapping[int, Asked]) -> bool:
         """Have one matcher take the next *count* lines it is asked about; tell whether to go on.
 
         Not so if it has taken one the long way after which others want to be heard, or a short
@@ -301,33 +284,20 @@ class _Feeding:
         batch = self._batch
         shortcut = self._detector.shortcuts[each.index]
         end = each.taken + count
-        founds = each.founds
         while each.taken < end:
-            first, place = each.at, each.taken
-            last = first + end - place
-            if shortcut is not None and first < len(founds):
-                if last > len(founds) or founds[last - 1][0] != end - 1:
-                    last = first
-                    while last < len(founds) and founds[last][0] == place + last - first:
-                        last += 1
-                    last = min(last, first + end - place)
-                if first < last:
-                    shortcut.take(
-                        founds[first:last], self._now, batch.live, batch.path, self.failures
-                    )
-                    each.at = last
-                    each.taken += last - first
+            founds = each.take_found(end)
+            if founds and shortcut is not None:
+                shortcut.take(founds, self._now, batch.live, batch.path, self.failures)
             if each.taken < end:
                 place = each.taken
-                self._take_long(
-                    each.index, each.begins[place], each.wholes[place], each.rules[place]
-                )
+                begin, whole, rules = each.begins[place], each.wholes[place], each.rules[place]
+                self._take_long(each.index, begin, whole, rules)
                 each.taken += 1
                 if not self._may_go_on(asked):
                     return False
         return True
 
-    def _may_go_on(self, asked: "Mapping[int, _Asked]") -> bool:
+    def _may_go_on(self, asked: Mapping[int, Asked]) -> bool:
         """Whether what short ways have found still holds, and nobody else wants to be heard."""
         shortcuts = self._detector.shortcuts
         if self._detector.stops:
@@ -444,43 +414,6 @@ class _Feeding:
 
     def _clean(self, begin: int, end: int) -> bytes:
         return self._batch.block[begin:end].lstrip(b"\0").rstrip(b"\r")
-
-
-class _Asked:
-    """What one matcher is to look at of a stretch of lines, and how far it has come."""
-
-    __slots__ = ("at", "begins", "founds", "index", "places", "rules", "taken", "wholes")
-
-    def __init__(
-        self,
-        places: list[int],
-        begins: list[int],
-        wholes: list[str],
-        rules: list[tuple[int, ...] | None],
-    ) -> None:
-        self.index = 0
-        self.places = places
-        """Which lines of the stretch."""
-        self.begins = begins
-        self.wholes = wholes
-        self.rules = rules
-        self.founds: Sequence[Said] = ()
-        """What its short way finds, by the places of lines among those that it is asked about."""
-        self.at = 0
-        """How much of `founds` was taken, as part of so many lines: `taken`."""
-        self.taken = 0
-
-    def without(self, left_out: Sequence[bool]) -> "_Asked":
-        """Return the same for lines that are not *left_out*."""
-        kept = [not is_left_out for is_left_out in left_out]
-        other = _Asked(
-            [*compress(self.places, kept)],
-            [*compress(self.begins, kept)],
-            [*compress(self.wholes, kept)],
-            [*compress(self.rules, kept)],
-        )
-        other.index = self.index
-        return other
 
 
 def _is_plain(raw: bytes) -> bool:

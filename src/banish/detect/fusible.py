@@ -172,7 +172,6 @@ def _clock_of(regex: str) -> Clock | None:
 
 
 @functools.lru_cache(maxsize=256)
-@functools.lru_cache(maxsize=64)
 def later_body(regex: str) -> Body | None:
     """Return the body of *regex* that takes the same wherever it begins, or None."""
     body = body_of(regex)
