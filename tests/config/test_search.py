@@ -71,3 +71,9 @@ def test_a_name_that_begins_with_a_slash_is_the_file_itself(write_tree: WriteTre
     root = write_tree({"x/y.conf": ""})
     assert Tree((root,)).find(f"{root}/x/y.conf") == root / "x" / "y.conf"
     assert Tree((root,)).find("/y.conf") is None
+
+
+def test_a_name_with_a_nul_is_that_of_no_file(write_tree: WriteTree) -> None:
+    tree = Tree((write_tree({"filter.d/a.conf": "x"}),))
+    assert tree.match("filter.d/\0.d", ".conf") == []
+    assert tree.find("filter.d\0/a.conf") is None

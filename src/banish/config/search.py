@@ -58,7 +58,7 @@ class Tree:
                     with os.scandir(place) as entries:
                         for entry in entries:
                             known.setdefault(entry.name, Path(entry.path))
-                except OSError:
+                except (OSError, ValueError):  # no such folder, or a name with a NUL
                     continue
             self._names[folder] = known
         return known
