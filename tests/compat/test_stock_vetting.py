@@ -97,8 +97,11 @@ def test_a_user_name_that_was_found_bans_another_with_what_openssh_writes(
 def test_stock_filters_known_to_run_away_are_found(filters: dict[str, FilterSettings]) -> None:
     names = ["dovecot", "domino-smtp", "exim", "sshd"]
     dovecot, domino, exim, sshd = time_filters([filters[name] for name in names])
-    assert 2 in {found.pump.rule for found in dovecot}
-    assert [found.pump.rule for found in domino] == [2]
-    assert [found.pump.rule for found in exim] == [6]
-    assert max(found.characters for found in (*dovecot, *domino, *exim)) <= 512
+    # On a slow machine rules that are slow with the longest lines only are found beside them.
+    quickly = [
+        {found.pump.rule for found in each if found.characters <= 512}
+        for each in (dovecot, domino, exim)
+    ]
+    assert 2 in quickly[0]
+    assert quickly[1:] == [{2}, {6}]
     assert sshd == []
