@@ -22,6 +22,7 @@ from banish.cli.trial import log_or_input, parse_now, tell_slow, trial_jail
 from banish.cli.wording import clock, count, iso, plural
 from banish.daemon.watchdog import Watchdog
 from banish.detect.detector import Detector
+from banish.detect.framing import count_lines
 from banish.detect.matcher import Matcher
 from banish.errors import RequestError
 from banish.model.address import parse_subject
@@ -156,7 +157,7 @@ def _failures(
     for batch in read_log(log_or_input(log)):
         with watchdog.over(detector.matchers):
             found = detector.feed(batch, now)
-        totals.lines += batch.block.count(b"\n")
+        totals.lines += count_lines(batch.block)
         totals.failures += len(found)
         yield from found
     tell_slow(detector.matchers)

@@ -3,7 +3,7 @@
 Steps that bring no decision (a block of harmless lines moved a position) are
 written at most once a second; a crash then reads a second of log again, and
 since window and position are one snapshot, counts nothing twice. For the same
-reason decisions that follow each other fast are written ten times a second: who
+reason decisions that follow each other fast are written four times a second: who
 reads the lines again decides the same. What an operator wanted stands in no log,
 so that is written at once. When the store fails, bans go on and the unwritten
 steps are kept and tried again.
@@ -24,7 +24,7 @@ from banish.telemetry.happenings import Emit, TroubleMet, TroubleOver
 WRITE_PAUSE = Seconds(1)
 """How long a step without decisions may stay unwritten."""
 
-DECISIONS_PAUSE = Seconds(0.1)
+DECISIONS_PAUSE = Seconds(0.25)
 """How long a step with decisions may stay unwritten."""
 
 TALLIES_LIMIT = 5_000

@@ -18,6 +18,7 @@ from banish.detect.asked import Asked, searched
 from banish.detect.datefinder import DateFinder
 from banish.detect.encoding import bytes_of, encoding_named
 from banish.detect.endings import Endings
+from banish.detect.framing import count_lines
 from banish.detect.matcher import Matcher
 from banish.detect.prefilter.block import BlockPrefilter, Found, Wanted
 from banish.detect.shortcut import Shortcut
@@ -371,7 +372,7 @@ class _Feeding:
         block, lines = self._batch.block, self._batch.lines
         if self.stopped_at:
             block, lines = block[: self.stopped_at], None
-        total = lines if lines is not None else block.count(b"\n")
+        total = lines if lines is not None else count_lines(block)
         is_cut = bool(block) and not block.endswith(b"\n")
         total += is_cut
         self._place = len(block) + is_cut

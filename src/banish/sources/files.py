@@ -15,6 +15,7 @@ import glob
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 
+from banish.detect.framing import count_lines
 from banish.model.instant import Instant, Seconds
 from banish.model.record import Batch, FilePosition, Position
 from banish.model.settings import LogPath
@@ -216,7 +217,7 @@ class FileSource:
 
     def _batch(self, piece: Piece) -> Batch:
         chunk = piece.chunk
-        lines = chunk.block.count(b"\n")
+        lines = count_lines(chunk.block)
         if chunk.block:
             self._lines += lines
             self._bytes += chunk.end - chunk.start

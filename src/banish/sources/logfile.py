@@ -15,9 +15,9 @@ from banish.detect.framing import Chunk, LineFramer
 from banish.model.record import FilePosition
 from banish.sources.fingerprint import HEAD_LIMIT_BYTES, continues, fingerprint_of
 
-BLOCK_BYTES = 512 * 1024
+BLOCK_BYTES = 1024 * 1024
 """Most that is read in one go: large enough that the cost of a read vanishes,
-small enough that the event loop waits for well under a millisecond."""
+small enough that others have their turn after some milliseconds."""
 
 GUARD_BYTES = 64
 """How many bytes before our place are compared; log lines carry a time, so they differ."""

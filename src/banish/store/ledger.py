@@ -18,10 +18,11 @@ import msgspec
 
 from banish.model.address import Subject, parse_address
 from banish.model.ban import Ban
-from banish.model.decision import Decision, EndBan, EndReason, ProlongBan, StartBan
+from banish.model.decision import Decision, EndBan
 from banish.model.failure import Evidence
 from banish.model.instant import Instant, Seconds
 from banish.model.snapshot import PastBan
+from banish.store.bulk import execute
 from banish.store.columns import BlobReader, Column, from_column, to_blob, to_column, to_subject
 
 EVIDENCE_BANS = 10_000
@@ -38,27 +39,39 @@ _COLUMNS = (
     " ended_at, end_reason"
 )
 _NAMED = "subject = ? AND kind = ? AND jail = ?"
+_SAME = "bans.subject = new.column1 AND bans.kind = new.column2 AND bans.jail = new.column3"
 
+# Each for many rows, see `banish.store.bulk`.
 _END_OTHERS = (
-    "UPDATE bans SET ended_at = ?, end_reason = 'expired'"
-    f" WHERE {_NAMED} AND ended_at IS NULL AND since <> ?"
+    "UPDATE bans SET ended_at = new.column5, end_reason = 'expired'"
+    f" FROM (VALUES {{rows}}) AS new WHERE {_SAME}"
+    " AND bans.ended_at IS NULL AND bans.since <> new.column4"
 )
 _START = (
-    "INSERT INTO bans (jail, subject, kind, since, until, failures, count, cause, rule, address)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (subject, kind, jail, since) DO UPDATE SET"
+    "INSERT INTO bans (subject, kind, jail, since, until, failures, count, cause, rule, address)"
+    " VALUES {rows} ON CONFLICT (subject, kind, jail, since) DO UPDATE SET"
     " until = excluded.until, failures = excluded.failures, count = excluded.count,"
     " cause = excluded.cause, rule = excluded.rule, address = excluded.address,"
     " ended_at = NULL, end_reason = NULL"
 )
 _EVIDENCE = (
-    f"INSERT INTO evidence (ban, lines, tags) SELECT id, ?, ? FROM bans WHERE {_NAMED}"
-    " AND since = ? ON CONFLICT (ban) DO UPDATE SET"
+    "INSERT INTO evidence (ban, lines, tags) SELECT bans.id, new.column5, new.column6"
+    f" FROM (VALUES {{rows}}) AS new CROSS JOIN bans WHERE {_SAME} AND bans.since = new.column4"
+    " ON CONFLICT (ban) DO UPDATE SET"
     " lines = CASE excluded.lines WHEN X'5B5D' THEN lines ELSE excluded.lines END,"  # X'5B5D': []
     " tags = coalesce(excluded.tags, tags)"
 )
-_END = f"UPDATE bans SET ended_at = ?, end_reason = ? WHERE {_NAMED} AND ended_at IS NULL"
+_OPEN = (
+    "SELECT bans.subject, bans.kind, bans.jail FROM (VALUES {rows}) AS new CROSS JOIN bans"
+    f" WHERE {_SAME} AND bans.ended_at IS NULL"
+)
+_END = (
+    "UPDATE bans SET ended_at = new.column4, end_reason = new.column5"
+    f" FROM (VALUES {{rows}}) AS new WHERE {_SAME} AND bans.ended_at IS NULL"
+)
+# For one.
 _END_UNKNOWN = (
-    "INSERT INTO bans (jail, subject, kind, since, until, failures, count, cause, rule, address,"
+    "INSERT INTO bans (subject, kind, jail, since, until, failures, count, cause, rule, address,"
     " ended_at, end_reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 )
 
@@ -70,12 +83,32 @@ def write(
     connection: sqlite3.Connection, at: Instant, decisions: Sequence[Decision], lines: int
 ) -> None:
     """Write *decisions*, taken at *at*, each with its newest *lines* lines of evidence."""
+    for bans, ends in _runs(decisions):
+        _start(connection, at, bans, lines)
+        _end(connection, at, ends, lines)
+
+
+def _runs(decisions: Sequence[Decision]) -> Iterator[tuple[list[Ban], list[EndBan]]]:
+    """Yield *decisions* in order, as many starts and then ends as are of different bans.
+
+    Left out are ends that are not written.
+    """
+    bans: list[Ban] = []
+    ends: list[EndBan] = []
+    names: set[tuple[Subject, str]] = set()
     for decision in decisions:
-        match decision:
-            case StartBan(ban) | ProlongBan(ban):
-                _start(connection, at, ban, lines)
-            case EndBan(ban, reason):
-                _end(connection, at, ban, reason, lines)
+        if isinstance(decision, EndBan) and decision.reason in ("stopped", "foreign"):
+            continue
+        name = (decision.ban.subject, decision.ban.jail)
+        if name in names:
+            yield bans, ends
+            bans, ends, names = [], [], set()
+        names.add(name)
+        if isinstance(decision, EndBan):
+            ends.append(decision)
+        else:
+            bans.append(decision.ban)
+    yield bans, ends
 
 
 def in_force(connection: sqlite3.Connection, now: Instant) -> list[Ban]:
@@ -180,29 +213,33 @@ def purge(connection: sqlite3.Connection, now: Instant, age: Seconds) -> int:
     ).rowcount
 
 
-def _start(connection: sqlite3.Connection, at: Instant, ban: Ban, lines: int) -> None:
-    name = _name(ban.subject, ban.jail)
-    connection.execute(_END_OTHERS, (at, *name, ban.since))
-    connection.execute(_START, _row(ban))
-    _write_evidence(connection, ban, lines)
+def _start(connection: sqlite3.Connection, at: Instant, bans: Sequence[Ban], lines: int) -> None:
+    execute(
+        connection, _END_OTHERS, [(*_name(ban.subject, ban.jail), ban.since, at) for ban in bans]
+    )
+    execute(connection, _START, [_row(ban) for ban in bans])
+    _write_evidence(connection, bans, lines)
 
 
-def _end(
-    connection: sqlite3.Connection, at: Instant, ban: Ban, reason: EndReason, lines: int
-) -> None:
-    if reason in ("stopped", "foreign"):
-        return
-    ended = connection.execute(_END, (at, reason, *_name(ban.subject, ban.jail))).rowcount
-    if not ended and connection.execute(_END_UNKNOWN, (*_row(ban), at, reason)).rowcount > 0:
-        _write_evidence(connection, ban, lines)
+def _end(connection: sqlite3.Connection, at: Instant, ends: Sequence[EndBan], lines: int) -> None:
+    named = {_name(end.ban.subject, end.ban.jail): end for end in ends}
+    known = execute(connection, _OPEN, [*named])
+    execute(connection, _END, [(*name, at, named[name].reason) for name in known])
+    for name in known:
+        named.pop(name, None)
+    for end in named.values():
+        if connection.execute(_END_UNKNOWN, (*_row(end.ban), at, end.reason)).rowcount > 0:
+            _write_evidence(connection, [end.ban], lines)
 
 
-def _write_evidence(connection: sqlite3.Connection, ban: Ban, lines: int) -> None:
-    kept = ban.evidence[-lines:] if lines > 0 else ()
-    if kept or ban.tags:
-        name = _name(ban.subject, ban.jail)
-        tags = to_blob(ban.tags) if ban.tags else None
-        connection.execute(_EVIDENCE, (to_blob(kept), tags, *name, ban.since))
+def _write_evidence(connection: sqlite3.Connection, bans: Sequence[Ban], lines: int) -> None:
+    rows = []
+    for ban in bans:
+        kept = ban.evidence[-lines:] if lines > 0 else ()
+        if kept or ban.tags:
+            tags = to_blob(ban.tags) if ban.tags else None
+            rows.append((*_name(ban.subject, ban.jail), ban.since, to_blob(kept), tags))
+    execute(connection, _EVIDENCE, rows)
 
 
 def _name(subject: Subject, jail: str) -> tuple[Any, ...]:
@@ -213,7 +250,7 @@ def _row(ban: Ban) -> tuple[Any, ...]:
     subject, kind, jail = _name(ban.subject, ban.jail)
     times = (ban.since, ban.until)
     address = None if ban.address is None else to_column(ban.address.text)
-    return (jail, subject, kind, *times, ban.failures, ban.count, ban.cause, ban.rule, address)
+    return (subject, kind, jail, *times, ban.failures, ban.count, ban.cause, ban.rule, address)
 
 
 def _read(rows: sqlite3.Cursor) -> Iterator[tuple[int, Ban]]:

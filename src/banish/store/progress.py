@@ -8,6 +8,7 @@ from banish.model.failure import Evidence
 from banish.model.instant import Instant, Seconds
 from banish.model.record import Position
 from banish.model.snapshot import Commit, JailChanges, Tally, last_positions, merged_changes
+from banish.store.bulk import execute
 from banish.store.columns import BlobReader, from_column, to_blob, to_column, to_subject
 
 FORGOTTEN_AFTER = Seconds(366 * 86_400)
@@ -21,8 +22,9 @@ def write(connection: sqlite3.Connection, commits: Sequence[Commit]) -> None:
     """Write the windows, totals and positions that *commits* lead to, one after the other."""
     for changes in merged_changes(commits):
         _write_changes(connection, changes)
-    connection.executemany(
-        "INSERT OR REPLACE INTO positions (source, position) VALUES (?, ?)",
+    execute(
+        connection,
+        "INSERT OR REPLACE INTO positions (source, position) VALUES {rows}",
         [
             (to_column(source), to_blob(position))
             for source, position in last_positions(commits).items()
@@ -79,12 +81,12 @@ def _write_changes(connection: sqlite3.Connection, changes: JailChanges) -> None
             gone.append(name)
         else:
             kept.append((*name, newest, to_blob(tally)))
-    connection.executemany(
-        "INSERT OR REPLACE INTO tallies (subject, kind, jail, newest, tally)"
-        " VALUES (?, ?, ?, ?, ?)",
+    execute(
+        connection,
+        "INSERT OR REPLACE INTO tallies (subject, kind, jail, newest, tally) VALUES {rows}",
         kept,
     )
-    connection.executemany("DELETE FROM tallies WHERE subject = ? AND kind = ? AND jail = ?", gone)
+    execute(connection, "DELETE FROM tallies WHERE (subject, kind, jail) IN (VALUES {rows})", gone)
     connection.execute(
         "INSERT OR REPLACE INTO totals (jail, failures, bans) VALUES (?, ?, ?)",
         (jail, changes.failures_total, changes.bans_total),
