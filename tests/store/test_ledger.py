@@ -28,7 +28,7 @@ def ban(subject: str, since: float, jail: str, lines: int) -> Ban:
     evidence = tuple(Evidence(f"line {n}", "/var/log/auth.log", n, at) for n in range(lines))
     tags = (("user", "root"),) if lines > 1 else ()
     until = Instant(since + 600)
-    return Ban(jail, parse_subject(subject), at, until, 3, 1, "rule", evidence, 1, tags=tags)
+    return Ban(jail, parse_subject(subject), at, until, 3, 1, "failures", evidence, 1, tags=tags)
 
 
 bans = st.builds(

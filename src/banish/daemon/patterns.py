@@ -22,7 +22,7 @@ from banish.detect.prefilter.block import BlockPrefilter, PrefilterRefusedError,
 from banish.detect.prefilter.plan import Plan, ingredients, make_plan
 from banish.telemetry.happenings import Emit, WarningGiven
 
-FORMAT = "3"
+FORMAT = "4"
 """Part of every hash; to be raised whenever other expressions are made of the same regexes."""
 
 KEPT_FILES = 256

@@ -422,7 +422,7 @@ def write(outline: Outline) -> str:
 
 def _write_set(one: Set) -> str:
     if not one.beyond and one.ascii.bit_count() == 1:
-        return _write_byte(one.ascii.bit_length() - 1)
+        return write_byte(one.ascii.bit_length() - 1)
     if one == ANY_BYTE:
         return r"[^\n]"
     pieces = []
@@ -432,7 +432,7 @@ def _write_set(one: Set) -> str:
             end = code
             while end < 127 and one.ascii >> (end + 1) & 1:
                 end += 1
-            pieces.append(_write_byte(code) + (f"-{_write_byte(end)}" if end > code else ""))
+            pieces.append(write_byte(code) + (f"-{write_byte(end)}" if end > code else ""))
             code = end
         code += 1
     if one.beyond:
@@ -440,6 +440,8 @@ def _write_set(one: Set) -> str:
     return f"[{''.join(pieces)}]"
 
 
-def _write_byte(code: int) -> str:
+def write_byte(code: int) -> str:
+    """Return an expression for the byte *code*."""
     character = chr(code)
-    return character if character.isalnum() or character in " _" else f"\\x{code:02x}"
+    is_plain = character in " _" or (character.isascii() and character.isalnum())
+    return character if is_plain else f"\\x{code:02x}"

@@ -25,6 +25,7 @@ from banish.detect.prefilter.outline import (
     sketch,
     split,
 )
+from banish.detect.prefilter.pairs import write_pairs
 from banish.model.settings import Regex
 
 CONTENT = "content"
@@ -100,7 +101,7 @@ def make_plan(matchers: Sequence[Matcher]) -> Plan:
     unfit: list[tuple[int, str]] = []
     for number, matcher in enumerate(matchers):
         try:
-            found = _expressions(matcher)
+            found = _expressions(matcher, shared=len(matchers) > 1)
         except _Unfit as why:
             unfit.append((number, str(why)))
             continue
@@ -112,8 +113,11 @@ def make_plan(matchers: Sequence[Matcher]) -> Plan:
     return Plan(tuple(wanted), tuple(tuple(sorted(each)) for each in wanted.values()), tuple(unfit))
 
 
-def _expressions(matcher: Matcher) -> list[tuple[int, str]]:
-    """Return each rule's number and expression; 0 for what concerns all rules."""
+def _expressions(matcher: Matcher, *, shared: bool) -> list[tuple[int, str]]:
+    """Return each rule's number and expression; 0 for what concerns all rules.
+
+    *shared*: several jails want the log, which is worth expressions that take longer to make.
+    """
     settings = matcher.settings
     if matcher.needs_every_line:
         raise _Unfit("its rules span lines (maxlines)")
@@ -121,7 +125,8 @@ def _expressions(matcher: Matcher) -> list[tuple[int, str]]:
     if folding is None:
         raise _Unfit(f"logencoding {settings.logencoding} cannot be scanned before it is decoded")
     cut = _cuts(settings.datepattern.text if settings.datepattern else None)
-    written = [(0, write(guard)) for guard in cut.guards]
+    guards = cut.guards
+    written = [(0, (write_pairs(each) if shared else None) or write(each)) for each in guards]
     before = sketch(matcher.prefregex.expanded) if matcher.prefregex is not None else None
     folds = before is not None and before.folds
     for number, rule in enumerate(matcher.rules, 1):
