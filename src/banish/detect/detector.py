@@ -8,6 +8,7 @@ same formats. Bytes that are no text become U+FFFD, counted, and match as that.
 """
 
 import functools
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
@@ -27,6 +28,9 @@ from banish.detect.stretch import Found as Said
 from banish.model.failure import Failure
 from banish.model.instant import Instant
 from banish.model.record import Batch
+
+STRETCH_LINES = 512
+"""Most lines of a stretch, with those that are likely not searched."""
 
 SPARSE_BYTES = 1_024
 """Of a block in which fewer than one line in so many bytes is wanted, these are decoded alone."""
@@ -209,11 +213,23 @@ class _Feeding:
 
     def take_found(self, found: Sequence[Found]) -> None:
         """Do the same, for lines that were found to be worth it, as many at once as can be."""
+        searched = self._searched_places(found)
         at = 0
         while at < len(found) and not self.stopped_at:
-            at += self._take_stretch(found[at : at + LINES_AT_ONCE])
+            last = bisect_left(searched, at) + LINES_AT_ONCE - 1
+            end = searched[last] + 1 if last < len(searched) else len(found)
+            at += self._take_stretch(found[at : min(end, at + STRETCH_LINES)])
             if self._detector.stops:
                 self.stopped_at = found[at - 1][1] + 1
+
+    def _searched_places(self, found: Sequence[Found]) -> Sequence[int]:
+        """Return which of *found* are to be searched, as far as that is known without their texts.
+
+        The others are lines that only end sessions, and of most of them none is open.
+        """
+        if len(self._detector.matchers) == 1:
+            return self._detector.endings[0].others([who[0][1] for _, _, who in found])
+        return range(len(found))
 
     def _take_stretch(self, lines: Sequence[Found]) -> int:
         """Hand *lines* to those who want them; return how many were handed.

@@ -74,6 +74,13 @@ class Endings:
         ends = [known[each] for each in rules]
         return ends if any(ends) else []
 
+    def others(self, rules: Sequence[tuple[int, ...] | None]) -> Sequence[int]:
+        """Return the places of those lines that do not only end sessions."""
+        ends = self.among(rules)
+        if not ends:
+            return range(len(rules))
+        return [place for place, is_end in enumerate(ends) if not is_end]
+
     def marks_of_idle(self, lines: Sequence[str]) -> set[str] | None:
         """Return the marks of *lines*, which only end sessions; None: one may be open."""
         known = self._sessions.marks()
