@@ -22,6 +22,10 @@ from banish.detect.session import KEY_CHARACTERS, marks_of
 FLAGS = ("mlfgained", "mlfforget")
 """Groups of a rule that, both captured, make a line end its session and be nothing else."""
 
+LEAST_SHARE = 1 / 3
+"""Among so many of a stretch lines that only end sessions are worth being left out: it takes
+as long to look at the keys that the other lines begin as to search half a line."""
+
 CHOICES = 4_096
 """Choices of rules for which it is remembered whether they end sessions only."""
 
@@ -62,7 +66,7 @@ class Endings:
     def among(self, rules: Sequence[tuple[int, ...] | None]) -> list[bool]:
         """Return which of lines only end sessions, by the *rules* that could match each.
 
-        Nothing if none of them does.
+        Nothing if too few of them do.
         """
         if not self._rules:
             return []
@@ -72,7 +76,7 @@ class Endings:
                 return []
             known[each] = self._rules.issuperset(each or ())
         ends = [known[each] for each in rules]
-        return ends if any(ends) else []
+        return ends if sum(ends) >= max(1, LEAST_SHARE * len(ends)) else []
 
     def others(self, rules: Sequence[tuple[int, ...] | None]) -> Sequence[int]:
         """Return the places of those lines that do not only end sessions."""

@@ -242,10 +242,11 @@ class Sessions:
                 level = size
                 break
             freed += size
+        excess = {owner: size - level for owner, size in left.items() if size > level}
         dropped: list[str] = []
         for key, owner in zip(self._open, owners, strict=True):
-            if left[owner] > level:
-                left[owner] -= 1
+            if excess.get(owner):
+                excess[owner] -= 1
                 dropped.append(key)
         del dropped[wanted:]
         for key in dropped:
