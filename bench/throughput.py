@@ -56,6 +56,8 @@ TWENTY = (
 )  # fmt: skip
 COMPARED_LINES = 20_000
 IDLE_SECONDS = 2.0
+IDLE_CPU_SECONDS = 0.04
+"""A server that uses less in this time is idle: with all jails it looks at some hundred files."""
 LIMIT_SECONDS = 900.0
 SHORT_SECONDS = 10.0
 """A run that takes less CPU is measured `ROUNDS` times."""
@@ -172,7 +174,7 @@ def wait_until_idle(process: "subprocess.Popen[bytes]") -> tuple[float, float]:
     used, at, end = -1.0, time.monotonic(), time.monotonic() + LIMIT_SECONDS
     while time.monotonic() < end and process.poll() is None:
         now = cpu_seconds(process.pid)
-        if now > used + 0.015:
+        if now > used + IDLE_CPU_SECONDS:
             used, at = now, time.monotonic()
         elif time.monotonic() - at > IDLE_SECONDS:
             break

@@ -143,11 +143,11 @@ class FileSource:
 
     async def _wait(self, watch: Watch) -> None:
         changes = await watch.wait()
-        if changes.names or changes.all:
+        if changes.names:
             self._scan()
             return
         now = Seconds(time.monotonic())
-        for owner in changes.owners:
+        for owner in list(self._tails) if changes.all else changes.owners:
             if (tail := self._tails.get(owner)) is not None:
                 tail.look(now)
 

@@ -21,7 +21,11 @@ from banish.model.instant import Seconds
 from banish.telemetry.happenings import Emit, WarningGiven
 
 SAFETY_SPAN = Seconds(2.0)
-"""How often everything is looked at although no event came."""
+"""How often open files are looked at although no event came."""
+
+LOOKS_FOR_NAMES = 5
+"""At one in so many of these looks names are looked for, too: that takes ten times as long,
+and a name that nobody tells of is rarer than a line."""
 
 POLL_SPAN = Seconds(0.2)
 """How often everything is looked at where events cannot be had."""
@@ -45,9 +49,9 @@ class Changes(NamedTuple):
     owners: frozenset[str]
     """Owners of files that were written to, renamed or deleted."""
     names: bool
-    """Whether names came or went in a watched folder."""
+    """Whether names came or went in a watched folder, or may have."""
     all: bool
-    """Whether anything may have changed: the slow look, or lost events."""
+    """Whether any file may have changed: the slow look, or lost events."""
 
 
 class Watch:
@@ -67,6 +71,7 @@ class Watch:
         self._owners: dict[int, str] = {}
         self._folders: dict[str, int] = {}
         self._is_whole = not polls
+        self._looks = 0
         self._inotify: INotify | None = None
         if not polls:
             try:
@@ -126,7 +131,11 @@ class Watch:
             timer.cancel()
             if inotify is not None:
                 loop.remove_reader(inotify.fileno())
-        return self._take() if by_event else Changes(frozenset(), names=True, all=True)
+        if by_event:
+            return self._take()
+        self._looks += 1
+        names = not self._is_whole or self._looks % LOOKS_FOR_NAMES == 0
+        return Changes(frozenset(), names=names, all=True)
 
     def close(self) -> None:
         """Let go of inotify and all it watches."""
