@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from banish.detect import detector as detector_module
 from banish.detect import endings
 from banish.detect.detector import Detector
 from banish.detect.endings import Endings, ending_rules
@@ -196,3 +197,34 @@ def test_leaving_idle_ends_out_changes_nothing(
         raw = "".join(f"{line}\n" for line in block).encode()
         assert ways.read(without, raw, live=live) == ways.read(with_all, raw, live=live)
         assert left(without) == left(with_all)
+
+
+@pytest.mark.skipif(engine() is None, reason="hyperscan is not installed")
+@pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize(("searched", "most"), [(1, 2), (3, 5), (2, 50), (128, 512)])
+@pytest.mark.parametrize("share", [2, 5, 40])
+def test_stretches_end_anywhere_among_idle_ends(
+    searched: int, most: int, share: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detector_module, "LINES_AT_ONCE", searched)
+    monkeypatch.setattr(detector_module, "STRETCH_LINES", most)
+    raw = "".join(
+        f"{STAMP} h doord[{number if number % 7 else number - share}]: "
+        + ("Wrong key of ann at 192.0.2.1" if number % share == 0 else "Opened to bob at 192.0.2.2")
+        + "\n"
+        for number in range(1_000, 2_500)
+    ).encode()
+    short = ways.jails((DOOR,), short=True, stamp=STAMP)
+    long = ways.jails((DOOR,), short=False, stamp=STAMP)
+    found = ways.read(long, raw)
+    assert len(found) >= 1_500 // share
+    assert ways.read(short, raw) == found
+    assert [*short.matchers[0].sessions.keys] == [*long.matchers[0].sessions.keys]
+
+
+def test_few_ends_among_many_lines_are_searched_like_them() -> None:
+    it = Endings(matcher(DOOR))
+    assert it.among([(4,), (1,), (1,)]) == [True, False, False]
+    assert it.among([(4,), (1,), (1,), (1,)]) == []
+    assert it.others([(4,), (1,), (1,)]) == [1, 2]
+    assert [*it.others([(4,), (1,), (1,), (1,)])] == [0, 1, 2, 3]
