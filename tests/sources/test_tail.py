@@ -332,3 +332,16 @@ def test_a_replaced_log_whose_rest_was_unread_is_read_to_its_end(tmp_path: Path)
     (tmp_path / "new").rename(log)
     assert drain(tail, 1) == b"two\nother\n"
     tail.close()
+
+
+def test_a_backlog_is_read_in_smaller_blocks_than_what_comes_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logfile, "BLOCK_BYTES", 64)
+    monkeypatch.setattr(logfile, "BACKLOG_BYTES", 32)
+    log = tmp_path / "auth.log"
+    log.write_bytes(b"a line of a log\n" * 100)
+    file = LogFile(str(log))
+    chunks = [file.read(live=live) for live in (False, True)]
+    file.close()
+    assert [chunk and len(chunk.block) for chunk in chunks] == [32, 64]

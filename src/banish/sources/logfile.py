@@ -19,6 +19,10 @@ BLOCK_BYTES = 1024 * 1024
 """Most that is read in one go: large enough that the cost of a read vanishes,
 small enough that others have their turn after some milliseconds."""
 
+BACKLOG_BYTES = 512 * 1024
+"""The same for what was written before we came: nobody waits for it, and others have
+their turn sooner."""
+
 GUARD_BYTES = 64
 """How many bytes before our place are compared; log lines carry a time, so they differ."""
 
@@ -167,10 +171,11 @@ class LogFile:
         fingerprint = fingerprint_of(self._status, self._head)
         return FilePosition(self.shown, fingerprint, self.offset if offset is None else offset)
 
-    def read(self) -> Chunk | None:
+    def read(self, *, live: bool = True) -> Chunk | None:
         """Return the next whole lines; None where at most `BLOCK_BYTES` held none.
 
-        `is_at_end` then tells whether there is more to read just now.
+        *live*: they have just been written. `is_at_end` then tells whether there is
+        more to read just now.
 
         Raises:
             RewrittenError: What was read before no longer stands there.
@@ -186,7 +191,8 @@ class LogFile:
         self._seen = None
         place = self._framer.end
         guarded = len(self._guard)
-        wanted = min(status.st_size - place, BLOCK_BYTES)
+        most = BLOCK_BYTES if live else min(BLOCK_BYTES, BACKLOG_BYTES)
+        wanted = min(status.st_size - place, most)
         if wanted < 0:
             raise RewrittenError(0, "is shorter than what was read of it")
         data = os.pread(self.descriptor, guarded + wanted, place - guarded)

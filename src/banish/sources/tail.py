@@ -132,7 +132,7 @@ class Tail:
             # Asked before the read: what the writer put into the old file came before.
             is_followed = len(self._files) > 1 and (file.is_copy or self._files[1].size > 0)
             try:
-                chunk = file.read()
+                chunk = file.read(live=self._is_live)
             except RewrittenError:
                 self._cope_with_rewrite(file)
                 return None
