@@ -29,7 +29,7 @@ from banish.model.failure import Failure
 from banish.model.instant import Instant
 from banish.model.record import Batch
 
-STRETCH_LINES = 512
+STRETCH_LINES = 1_024
 """Most lines of a stretch, with those that are likely not searched."""
 
 SPARSE_BYTES = 1_024

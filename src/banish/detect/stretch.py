@@ -19,7 +19,7 @@ from banish.detect.session import block_of
 from banish.model.address import Subject, parse_address
 from banish.model.instant import Instant
 
-LINES_AT_ONCE = 128
+LINES_AT_ONCE = 256
 """Most lines of one stretch: as many as make what is done once for all of them cost nothing,
 and few, as they count as one where slow regexes are looked for."""
 
