@@ -1,5 +1,7 @@
 """Lines that end no session are left out, and nothing comes out otherwise than with them."""
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from banish.detect import endings
 from banish.detect.detector import Detector
 from banish.detect.endings import Endings, ending_rules
 from banish.detect.matcher import Matcher
-from banish.detect.prefilter.block import engine
+from banish.detect.prefilter.block import Found, engine
 from banish.detect.session import KEY_CHARACTERS, MARKS_EACH, Sessions
 from banish.model.instant import Seconds
 from banish.model.settings import FilterSettings, Regex
@@ -228,3 +230,31 @@ def test_few_ends_among_many_lines_are_searched_like_them() -> None:
     assert it.among([(4,), (1,), (1,), (1,)]) == []
     assert it.others([(4,), (1,), (1,)]) == [1, 2]
     assert [*it.others([(4,), (1,), (1,), (1,)])] == [0, 1, 2, 3]
+
+
+@pytest.mark.skipif(engine() is None, reason="hyperscan is not installed")
+@pytest.mark.usefixtures("at_once")
+def test_stretches_that_are_left_off_are_gone_on_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = "".join(
+        f"{STAMP} h doord[{number}]: "
+        + ("Wrong key of ann at 192.0.2.1\n" if number % 2 else "Opened to bob at 192.0.2.2\n")
+        for number in range(12)
+    ).encode()
+    whole = ways.read(ways.jails((DOOR,), short=True, stamp=STAMP), raw)
+    turns = ways.jails((DOOR,), short=True, stamp=STAMP)
+    monkeypatch.setattr(detector_module, "LINES_AT_ONCE", 2)
+    take = detector_module._Feeding._take_stretch
+
+    def stop(feeding: detector_module._Feeding, lines: Sequence[Found]) -> int:
+        turns.stops = True
+        return take(feeding, lines)
+
+    monkeypatch.setattr(detector_module._Feeding, "_take_stretch", stop)
+    found = ways.read(turns, raw)
+    count = 1
+    while turns.rest is not None:
+        found += turns.feed(turns.rest, NOW)
+        count += 1
+    assert found == whole
+    assert len(found) == 6
+    assert count >= 3
