@@ -13,7 +13,7 @@ from banish.model.decision import Decision, EndBan, ProlongBan, StartBan
 from banish.model.failure import Evidence
 from banish.model.instant import Instant, Seconds
 from banish.model.snapshot import Commit
-from banish.store import ledger
+from banish.store import ledger, progress
 from banish.store.bulk import ROWS_AT_ONCE, execute
 from banish.store.database import Database
 
@@ -72,15 +72,25 @@ def test_each_of_very_many_bans_is_written() -> None:
     assert all(len(each.evidence) == 2 and each.tags for each in found.values())
 
 
-@pytest.mark.parametrize("name", ["_END_OTHERS", "_EVIDENCE", "_OPEN", "_END"])
-def test_a_ban_is_found_by_its_name_however_many_there_are(name: str) -> None:
-    widths = {"_END_OTHERS": 5, "_EVIDENCE": 6, "_OPEN": 3, "_END": 5}
+@pytest.mark.parametrize(
+    ("statement", "table", "width"),
+    [
+        (ledger._END_OTHERS, "bans", 5),
+        (ledger._EVIDENCE, "bans", 6),
+        (ledger._OPEN, "bans", 3),
+        (ledger._END, "bans", 5),
+        (progress._FORGET, "tallies", 3),
+    ],
+)
+def test_rows_are_found_by_their_names_however_many_there_are(
+    statement: str, table: str, width: int
+) -> None:
     database = Database(":memory:", 2, Seconds(1), lambda: NOW)
     database.open()
     connection = database._connection
     assert isinstance(connection, sqlite3.Connection)
-    statement = f"EXPLAIN QUERY PLAN {getattr(ledger, name)}"
-    plan = [step[3] for step in execute(connection, statement, [(None,) * widths[name]] * 2)]
-    assert [step for step in plan if step.startswith("SEARCH bans USING")]
-    assert not [step for step in plan if step.startswith("SCAN bans")]
+    plan = execute(connection, f"EXPLAIN QUERY PLAN {statement}", [(None,) * width] * 2)
+    steps = [step[3] for step in plan]
+    assert [step for step in steps if step.startswith(f"SEARCH {table} USING")]
+    assert not [step for step in steps if step.startswith(f"SCAN {table}")]
     database.close()
