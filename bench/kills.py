@@ -72,11 +72,8 @@ class World:
         }
 
     def failures(self) -> dict[str, int]:
-        """Return how many failures each jail must have counted: those before each ban."""
-        return {
-            jail: sum(min(count, limit) for count in self._fails.values())
-            for jail, limit in JAILS.items()
-        }
+        """Return how many failures each jail must have counted: all of them."""
+        return dict.fromkeys(JAILS, self._fails.total())
 
 
 def _counted(address: str) -> str:

@@ -169,6 +169,25 @@ def test_what_is_asked_by_hand_is_done_when_the_answer_comes() -> None:
     on(play)
 
 
+@pytest.mark.parametrize("whom", [None, ATTACKER])
+def test_an_unban_of_somebody_not_banned_yet_outlives_a_restart(whom: str | None) -> None:
+    async def play() -> int:
+        first = Stage(text=fails(*[ATTACKER] * 2))
+        await first.open()
+        await first.until(lambda: first.heard(FailureFound) == 2)
+        subjects = None if whom is None else [parse_subject(whom)]
+        await first.enforcing.carry_out(first.jails.unban(subjects, None, first.now))
+        await first.crash()
+        second = Stage(first.store, text=fails(*[ATTACKER] * 2))
+        await second.open()
+        second.source.write(fails(ATTACKER))
+        await second.until(lambda: second.heard(FailureFound) == 1)
+        await second.close()
+        return second.heard(BanStarted)
+
+    assert asyncio.run(play()) == 0
+
+
 def test_an_expired_ban_is_lifted_and_told() -> None:
     async def play(stage: Stage) -> None:
         stage.source.write(fails(*[ATTACKER] * 3))
@@ -213,6 +232,7 @@ def test_a_crash_at_any_step_repeats_work_and_counts_nothing_twice() -> None:
         second = Stage(store, text)
         await second.open()
         await second.until(lambda: second.heard(BanStarted) == 2)
+        await second.until(lambda: second.policy.failures_total >= 8)
         await second.close()
         return await store.load(NOW), second
 
@@ -221,7 +241,7 @@ def test_a_crash_at_any_step_repeats_work_and_counts_nothing_twice() -> None:
         jail = memory.jails["j"]
         assert {ban.subject.text for ban in jail.bans} == {ATTACKER, "192.0.2.1"}
         assert jail.bans_total == 2
-        assert jail.failures_total == 6
+        assert jail.failures_total == 8
 
 
 @pytest.mark.parametrize(("limit", "least"), [("QUEUE_LIMIT", 2), ("TALLIES_LIMIT", 2)])

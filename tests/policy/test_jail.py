@@ -90,11 +90,12 @@ def test_a_ban_that_would_be_over_is_not_started() -> None:
     assert started(policy.judge(failed(ATTACKER, 101), Instant(160))) == (ATTACKER, 101, 161)
 
 
-def test_failures_of_the_banned_are_not_counted() -> None:
+def test_failures_of_the_banned_are_in_the_total_and_counted_beside_it() -> None:
     policy = policy_of(settings(maxretry=1))
     judge(policy, ATTACKER, 100)
     assert judge(policy, ATTACKER, 101) == AlreadyBanned(ATTACKER)
-    assert policy.failures_total == 1
+    policy.count_while_banned(3)
+    assert (policy.failures_total, policy.failures_while_banned) == (5, 4)
 
 
 def test_a_ban_whose_end_was_not_ticked_yet_still_holds() -> None:
@@ -277,6 +278,39 @@ def test_a_pardon_forgets_failures() -> None:
     assert judge(policy, ATTACKER, 102) == Counted(1)
 
 
+def test_a_pardon_of_all_forgets_the_failures_and_the_bans_of_everybody() -> None:
+    policy = policy_of(GROWING_AT_TWO)
+    judge(policy, ATTACKER, 100, 101)
+    policy.tick(Instant(161))
+    judge(policy, ATTACKER, 170, 171)
+    judge(policy, BYSTANDER, 171)
+    policy.changes()
+    assert ended(policy.unban(None, "operator")) == [(ATTACKER, "operator")]
+    changes = policy.changes()
+    assert changes is not None
+    assert changes.tallies == {BYSTANDER: None}
+    assert judge(policy, BYSTANDER, 172) == Counted(1)
+    assert judge(policy, ATTACKER, 173) == Counted(1)
+    assert started(judge(policy, ATTACKER, 174)) == (ATTACKER, 174, 234)
+    assert policy.bans[ATTACKER].count == 1
+
+
+def test_the_end_of_a_server_pardons_nobody() -> None:
+    policy = policy_of()
+    judge(policy, ATTACKER, 100, 101)
+    assert policy.unban(None, "stopped") == []
+    assert isinstance(judge(policy, ATTACKER, 102), StartBan)
+
+
+def test_a_pardon_of_a_network_forgets_the_failures_inside_it() -> None:
+    policy = policy_of()
+    judge(policy, INSIDE, 100, 101)
+    judge(policy, ATTACKER, 100, 101)
+    policy.unban(NETWORK, "operator")
+    assert judge(policy, INSIDE, 102) == Counted(1)
+    assert isinstance(judge(policy, ATTACKER, 102), StartBan)
+
+
 def test_review_ends_bans_that_have_become_exempt() -> None:
     policy = policy_of(ignore=["host.example"])
     for subject in (ATTACKER, NETWORK, BYSTANDER):
@@ -290,6 +324,7 @@ def test_review_ends_bans_that_have_become_exempt() -> None:
 
 # Bans that grow
 
+GROWING_AT_TWO = settings(maxretry=2, escalation=Escalation(increment=True))
 GROWING = settings(maxretry=1, escalation=Escalation(increment=True))
 
 

@@ -359,6 +359,15 @@ def test_a_pardon_of_a_member_does_not_count_against_its_network() -> None:
     assert ban(policy, 103, host(4))[1] == "ban 198.51.100.0/24"
 
 
+def test_a_pardon_of_all_forgets_what_was_counted_of_networks() -> None:
+    policy = policy_of(jail(after=2))
+    ban(policy, 100, host(1))
+    policy.tick(Instant(1_000_000))
+    policy.unban(None, "operator")
+    policy.unban(None, "operator")
+    assert ban(policy, 102, host(2)) == ["ban 198.51.100.2"]
+
+
 # Across a restart
 
 

@@ -81,6 +81,7 @@ def jail_document(jail: JailStatus) -> Document:
         "filter": jail.filter,
         "failing": jail.failing_subjects,
         "failures": jail.failures_total,
+        "failures_while_banned": jail.failures_while_banned,
         "banned": [str(subject) for subject in jail.banned],
         "bans": jail.bans_total,
         "spared": jail.spared_total,

@@ -247,6 +247,7 @@ def show_jail(
     rows: list[tuple[Cell, Cell]] = [
         ("failing now", _number(jail.failing_subjects, "warn")),
         ("failures so far", _number(jail.failures_total)),
+        ("of these, while already banned", _number(jail.failures_while_banned)),
         ("banned now", _number(len(jail.banned), "strong")),
         ("bans so far", _number(jail.bans_total)),
         ("spared (ignoreip, ignorecommand)", _number(jail.spared_total)),

@@ -29,7 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what ``unban`` takes."""
     parser.add_argument("subjects", metavar="SUBJECT", nargs="*")
     parser.add_argument("--jail", metavar="J", help="only in this jail")
-    parser.add_argument("--all", action="store_true", help="end every ban")
+    parser.add_argument(
+        "--all", action="store_true", help="end every ban and forget all failures counted so far"
+    )
     parser.add_argument("--json", action="store_true", help="print the bans that were in force")
 
 

@@ -264,6 +264,7 @@ def _judged(
         is_bare = failure.address is None and not failure.spared
         holder = held.get(failure.subject) if is_bare and failure.at > horizon else None
         if holder is not None:
+            policy.count_while_banned(failure.attempts)
             found_banned(failure, holder)
             continue
         verdict = policy.judge(failure, now)

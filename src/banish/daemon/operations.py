@@ -126,6 +126,7 @@ class ServerOperations:
             filter=settings.filter.name,
             failing_subjects=policy.failing(now),
             failures_total=policy.failures_total,
+            failures_while_banned=policy.failures_while_banned,
             banned=tuple(policy.bans),
             bans_total=policy.bans_total,
             spared_total=policy.spared_total,
@@ -172,7 +173,7 @@ class ServerOperations:
 
         """
         commit = self._jails.unban(subjects, jail, self._clock())
-        if commit.decisions:
+        if commit.decisions or commit.changes:
             await self._enforcing.carry_out(commit)
         return [decision.ban for decision in commit.decisions if isinstance(decision, EndBan)]
 

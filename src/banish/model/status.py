@@ -57,6 +57,7 @@ class JailStatus(msgspec.Struct, frozen=True):
     failing_subjects: int = 0
     """Subjects with a failure inside findtime."""
     failures_total: int = 0
+    """All failures of whoever is not exempt, those of subjects already banned included."""
     banned: tuple[Subject, ...] = ()
     bans_total: int = 0
     spared_total: int = 0
@@ -72,6 +73,8 @@ class JailStatus(msgspec.Struct, frozen=True):
     """The regexes in quarantine, each with what it means, in words."""
     held_total: int = 0
     """Bans that were held back by the ban budget, one for each subject and pause."""
+    failures_while_banned: int = 0
+    """Those of `failures_total` since the server's start that came from subjects already banned."""
     held_until: Instant | None = None
     """Until when no ban starts since the ban budget was exceeded; None: bans start."""
 

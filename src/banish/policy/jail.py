@@ -88,6 +88,9 @@ class JailPolicy:
         self.settings = settings
         self.ignored = ignored
         self.failures_total = 0
+        """All failures of whoever is not exempt, as Fail2Ban's ``Total failed`` counts them."""
+        self.failures_while_banned = 0
+        """Those of them that came from subjects already banned, since this policy was made."""
         self.bans_total = 0
         self.spared_total = 0
         self.budget = BanBudget(settings.budget)
@@ -161,11 +164,12 @@ class JailPolicy:
             if failure.spared:
                 self._widening.shield(failure.subject, now)
             return Spared(spared)
+        self.failures_total += failure.attempts
         holder = self._bans.holder(failure.subject)
         if holder is not None:
+            self.failures_while_banned += failure.attempts
             return AlreadyBanned(holder)
         subject = self._widening.counted_as(failure.subject, now)
-        self.failures_total += failure.attempts
         self._until_purge -= 1
         if self._until_purge < 1:
             self._until_purge = PURGE_EVERY
@@ -202,13 +206,19 @@ class JailPolicy:
 
         `judge` finds these `AlreadyBanned` by any failure within findtime that has no
         address of its own and is not spared. Whoever hears that of another may add it. To be asked
-        for again when anything was decided, or the ignore list may have changed.
+        for again when anything was decided, or the ignore list may have changed. A failure that
+        is not judged for it is counted by `count_while_banned`.
         """
         changes = (self._bans.changes, self.ignored.changes)
         if changes != self._held_since or len(self._held) >= HELD_LIMIT:
             self._held.clear()
             self._held_since = changes
         return self._held
+
+    def count_while_banned(self, attempts: int) -> None:
+        """Count *attempts* failures of a subject that is already banned, without judging them."""
+        self.failures_total += attempts
+        self.failures_while_banned += attempts
 
     def would_count(self, failure: Failure, now: Instant) -> bool:
         """Whether `judge` would count *failure*: recent, of nobody exempt, of nobody banned."""
@@ -324,7 +334,8 @@ class JailPolicy:
         """End the ban of *subject*, of all that is inside it if it is a network, or all (None).
 
         An end by the operator is a pardon: the subject's failures and earlier
-        bans are forgotten too, and those of the network that it counts as. An
+        bans are forgotten too, and those of the network that it counts as. For
+        None those of everybody are, also of subjects that are not banned. An
         address inside a network that is banned otherwise has no ban of its own
         to end.
         """
@@ -343,6 +354,9 @@ class JailPolicy:
     def _pardon(self, subject: Subject | None, ended: list[Subject]) -> None:
         self._widening.pardon(ended)
         if subject is None:
+            self._window.clear()
+            self._widening.clear()
+            self._past.clear()
             return
         names = self._widening.names(subject)
         self._widening.pardon(names)
@@ -350,6 +364,7 @@ class JailPolicy:
             self._window.take(name)
             self._past.forget(name)
         if subject.is_network:
+            self._window.forget_inside(subject)
             self._past.forget_inside(subject)
 
     def review(self, now: Instant) -> list[StartBan | EndBan]:

@@ -35,6 +35,10 @@ class PastBans:
         """Forget *subject*; nothing happens where it is not known."""
         self._bans.pop(subject, None)
 
+    def clear(self) -> None:
+        """Forget all past bans."""
+        self._bans.clear()
+
     def count(self, subject: Subject, now: Instant) -> int:
         """Return the how-manieth the last ban of *subject* was, 0 where none is remembered."""
         ban = self._bans.get(subject)

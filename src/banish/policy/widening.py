@@ -113,6 +113,11 @@ class Widening:
             if network is not None:
                 self._count.forget(network, subject)
 
+    def clear(self) -> None:
+        """Forget all members of all networks."""
+        for network in list(self._count.all()):
+            self._count.take(network)
+
     def put(self, network: Subject, members: tuple[Member, ...]) -> None:
         """Keep *members* of *network*, which were remembered elsewhere, if they still count."""
         counted = [member for member in members if self._around(member.subject) == network]

@@ -25,6 +25,7 @@ from banish.model.address import Subject, SubjectKind
 from banish.model.failure import Evidence
 from banish.model.instant import Instant, Seconds
 from banish.model.snapshot import Tally
+from banish.policy.networks import NetworkTable
 
 CAPACITY = 1_000_000
 """Subjects that are counted at one time.
@@ -133,6 +134,18 @@ class Window:
             return Tally(())
         self._forget(_key(subject))
         return tally
+
+    def clear(self) -> None:
+        """Forget everybody."""
+        for key in list(self._kept):
+            self._forget(key)
+
+    def forget_inside(self, network: Subject) -> None:
+        """Forget every subject that *network* covers; takes time for everybody who is counted."""
+        around: NetworkTable[Subject] = NetworkTable()
+        around.put(network, network)
+        for key in [key for key in self._kept if around.around(_subject(key)) is not None]:
+            self._forget(key)
 
     def tally(self, subject: Subject) -> Tally | None:
         """Return what is counted of *subject*, or None."""
