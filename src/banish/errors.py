@@ -58,6 +58,10 @@ class EnforceError(MachineError):
     """The firewall did not take a batch; nothing of the batch took effect."""
 
 
+class DisturbedError(EnforceError):
+    """Somebody else changed the firewall in the midst of our work; to be tried again at once."""
+
+
 class ActionError(MachineError):
     """A command of an action failed or took too long."""
 

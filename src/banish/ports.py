@@ -71,6 +71,11 @@ class Enforcer(Protocol):
         """What status and logs call it."""
         ...
 
+    @property
+    def changed_by(self) -> str:
+        """Who else changed what is ours last, such as ``nft (pid 7)``; empty: not known."""
+        ...
+
     async def start(self, jails: Sequence[Enforcement], bans: Sequence[Ban], now: Instant) -> None:
         """Make the firewall hold exactly *bans* for exactly *jails*, in one step.
 
@@ -80,6 +85,8 @@ class Enforcer(Protocol):
 
         Raises:
             EnforceError: Nothing changed.
+            DisturbedError: It was changed, and changed by somebody else meanwhile.
+            OperatorError: Another server holds its bans there.
 
         """
         ...

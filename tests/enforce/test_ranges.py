@@ -106,3 +106,36 @@ def test_a_network_is_held_when_all_of_its_addresses_are(
         block for block in wanted if covered.issuperset(addresses(block))
     }
     assert account.covers(ranges) == covered.issubset(longest(wanted))
+
+
+@given(WANTED)
+def test_what_stands_as_planned_lasts_as_long_as_it_is_to(blocks: dict[Block, Until]) -> None:
+    account = BlockAccount(BITS, blocks)
+    ranges = [(piece.first, piece.last, piece.until) for piece in account.pieces()]
+    for block, left in account.times_left(ranges).items():
+        assert left == blocks[block]
+
+
+@given(WANTED, st.data())
+def test_a_range_that_ends_sooner_than_planned_shows_in_a_network_that_it_is_of(
+    blocks: dict[Block, Until], data: st.DataObject
+) -> None:
+    account = BlockAccount(BITS, blocks)
+    ranges = [(piece.first, piece.last, piece.until) for piece in account.pieces()]
+    if not ranges:
+        return
+    index = data.draw(st.integers(0, len(ranges) - 1))
+    first, last, _ = ranges[index]
+    ranges[index] = (first, last, Instant(1))
+    found = account.times_left(ranges)
+    assert any(
+        found.get(block) is not None and found[block] != until
+        for block, until in blocks.items()
+        if block.first <= first and last <= block.first + 2 ** (BITS - block.length) - 1
+    )
+
+
+def test_a_range_without_end_shows_where_one_was_planned() -> None:
+    account = BlockAccount(BITS, {Block(0, 2): Instant(10)})
+    assert account.times_left([(0, 15, None)]) == {Block(0, 2): None}
+    assert account.times_left([(16, 31, None)]) == {}

@@ -14,6 +14,7 @@ from banish.daemon.firewall import READ_BACK_PAUSE, Firewall
 from banish.daemon.recording import WRITE_PAUSE, Recording
 from banish.model.ban import Ban
 from banish.model.decision import Decision
+from banish.model.instant import Seconds
 from banish.model.settings import Enforcement
 from banish.model.snapshot import Commit, Memory
 from banish.model.status import EnforcementTruth
@@ -31,11 +32,17 @@ ledger, and make who floods no faster.
 """
 
 
+LOOK_WAIT = Seconds(2)
+"""How long somebody who asks how the firewall is waits for it to be read."""
+
+
 class Step(msgspec.Struct):
     """One commit on its way, and whom to tell when it is carried out."""
 
     commit: Commit
     done: asyncio.Future[None] | None = None
+    looks: bool = False
+    """Whether the firewall is to be read back then."""
 
 
 class Enforcing:
@@ -68,6 +75,7 @@ class Enforcing:
         self._tallies = 0
         """Changed windows in the queue."""
         self._has_room = asyncio.Event()
+        self._is_running = False
 
     # -- the beginning and the end ------------------------------------------------
 
@@ -107,6 +115,17 @@ class Enforcing:
         """Return what we want the firewall to hold and what it held when read last."""
         return self._firewall.truth()
 
+    async def look(self) -> None:
+        """Have the firewall read back and mended now, so that `truth` says how it is.
+
+        Returns at once where it was read a moment ago, and after `LOOK_WAIT` at the latest.
+        """
+        if not self._is_running or self._firewall.is_fresh:
+            return
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.put_nowait(Step(Commit(at=self._clock()), done, looks=True))
+        await asyncio.wait({done}, timeout=LOOK_WAIT)
+
     async def put(self, commit: Commit) -> None:
         """Queue a step, then wait while the queue is full.
 
@@ -134,6 +153,7 @@ class Enforcing:
 
     async def run(self) -> None:
         """Carry steps out for ever."""
+        self._is_running = True
         while True:
             await self._carry_out(await self._next_steps())
             await self._firewall.look_after()
@@ -144,14 +164,16 @@ class Enforcing:
         """Have the firewall looked at whenever somebody else may have changed it."""
         while True:
             await self._firewall.wait_for_doubt()
-            await self.put(Commit(at=self._clock()))
+            if self._queue.empty():  # else `run` is on its way
+                self._queue.put_nowait(Step(Commit(at=self._clock())))
 
     async def _next_steps(self) -> list[Step]:
         if self._queue.empty():
             is_idle = not self._recording.is_waiting and not self._firewall.trouble
             pause = READ_BACK_PAUSE if is_idle else WRITE_PAUSE
+            pause = min(pause, self._firewall.due_in, Seconds(max(self._recording.due_in, 0)))
             try:
-                async with asyncio.timeout(min(pause, max(self._recording.due_in, 0))):
+                async with asyncio.timeout(pause):
                     first = await self._queue.get()
             except TimeoutError:
                 return []
@@ -174,6 +196,8 @@ class Enforcing:
             [step.commit for step in steps],
             at_once=any(step.done is not None for step in steps),
         )
+        if any(step.looks for step in steps):
+            await self._firewall.look()
         for step in steps:
             if step.done is None or step.done.done():
                 continue

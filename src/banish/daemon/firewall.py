@@ -2,12 +2,18 @@
 
 When the firewall fails, decisions stay wanted: the whole desired state is put
 back as soon as it works again, and `truth` says so until then.
+
+Somebody else may change the firewall at any moment, also while it is read or mended.
+So each sign of a foreign change is counted, and a reading settles only the changes that
+were counted before it began. A repair settles nothing: it is read back. What `truth`
+says of the kernel is what was read there, never what was written.
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
 
-from banish.errors import EnforceError
+from banish.daemon.repairs import Repairs
+from banish.errors import DisturbedError, EnforceError
 from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.decision import Decision, EndBan, ProlongBan, StartBan
@@ -15,7 +21,7 @@ from banish.model.instant import Instant, Seconds
 from banish.model.settings import Enforcement
 from banish.model.status import EnforcementTruth
 from banish.policy.reconcile import reconcile
-from banish.ports import Clock, Enforcer
+from banish.ports import Clock, Enforced, Enforcer
 from banish.telemetry.happenings import (
     BanEnded,
     BanStarted,
@@ -30,6 +36,15 @@ READ_BACK_PAUSE = Seconds(60)
 
 READ_BACK_SHARE = 20
 """The pause is at least this many times what the last reading took: 5 % of the time at most."""
+
+LOOKS_IN_A_ROW = 3
+"""Readings and repairs before waiting decisions have their turn."""
+
+CHEAP_READING = Seconds(0.1)
+"""A reading that took no longer is made for everybody who asks: some 10,000 bans."""
+
+THREAD_ABOVE = 10_000
+"""So many bans are compared in a thread, so that everything else goes on meanwhile."""
 
 TOLD_LIMIT = 1_000
 """Up to so many restored bans are told one by one; of more, only how many they are."""
@@ -58,41 +73,76 @@ class Firewall:
         self._clock = clock
         self._on_done = on_done
         self._jails: tuple[Enforcement, ...] = ()
+        self._names: frozenset[str] = frozenset()
         self._in_force: dict[tuple[str, Subject], Ban] = {}
+        self._wanted_count = 0
         self._untold: list[Decision] = []
-        self._is_doubted = False
+        self._changes = 0
+        """Signs of changes by somebody else."""
+        self._settled = 0
+        """How many of them a reading has shown to be harmless or mended."""
+        self._is_unread = False
+        """Whether something was repaired and not read back yet."""
+        self._is_disturbed = False
+        """Whether the last error was somebody else at work: their next sign ends the wait."""
         self._retry_at = 0.0
         self._retry_pause = FIRST_RETRY
-        self._read_back_at = 0.0
+        self._unsettled_pause = FIRST_RETRY
+        self._read_at = float("-inf")
         self._read_took = 0.0
+        self._read_back_at = 0.0
         self._enforced: int | None = None
+        self._wanted_when_read = 0
         self._checked_at: Instant | None = None
-        self._repairs = 0
+        self._repairs = Repairs(enforcer, emit=emit)
+        self._told_trouble = ""
         self.trouble = ""
         """The last error, empty once it is over."""
 
     def truth(self) -> EnforcementTruth:
         """Return what we want the firewall to hold and what it held when read last."""
+        is_known = self._enforced is not None and not self._is_doubted
         return EnforcementTruth(
             enforcer=self._enforcer.name,
-            wanted=len(self._in_force),
-            enforced=self._enforced,
+            wanted=self._wanted_when_read if is_known else self._wanted_count,
+            enforced=self._enforced if is_known else None,
             checked_at=self._checked_at,
-            repairs=self._repairs,
-            trouble=self.trouble,
+            repairs=self._repairs.count,
+            trouble=self.trouble or self._repairs.trouble,
         )
+
+    @property
+    def _is_doubted(self) -> bool:
+        return self._is_unread or self._settled != self._changes
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether the last reading is so young that another one would cost too much."""
+        if self._is_doubted or self._read_took < CHEAP_READING:
+            return False
+        return self._time() - self._read_at < self._read_took * READ_BACK_SHARE
+
+    @property
+    def due_in(self) -> Seconds:
+        """How long until `look_after` has something to do."""
+        if self.trouble:
+            return Seconds(max(self._retry_at - self._time(), 0))
+        return Seconds(0 if self._is_doubted else max(self._read_back_at - self._time(), 0))
 
     async def begin(self, jails: Sequence[Enforcement], bans: Sequence[Ban]) -> None:
         """Put the bans of an earlier run back, in one step.
 
         Raises:
             EnforceError: The firewall cannot be used.
+            OperatorError: Another server uses it.
 
         """
         self._jails = tuple(jails)
+        self._names = frozenset(jail.jail for jail in jails)
         self._in_force = {(ban.jail, ban.subject): ban for ban in bans}
+        self._wanted_count = sum(map(self._is_ours, self._in_force.values()))
         await self._enforcer.start(self._jails, list(self._in_force.values()), self._clock())
-        self._note_well()
+        self._read_back_at = self._time() + READ_BACK_PAUSE
         if len(bans) <= TOLD_LIMIT:
             for ban in bans:
                 self._emit(BanStarted(jail=ban.jail, subject=ban.subject, restored=True))
@@ -109,117 +159,169 @@ class Firewall:
             await self._enforcer.apply(decisions, self._clock())
         except EnforceError as error:
             self._untold.extend(decisions)
-            self._note_trouble(error)
+            self._note_error(error)
             # The usual cause is a foreign flush: put everything back at once.
-            return None if await self._mend() else error
-        self._enforced = len(self._in_force)
+            if not await self._mend():
+                return error
+            await self.look()
+            return None
         self._tell(decisions)
         return None
 
     async def look_after(self) -> None:
         """Mend or read back, if it is time to."""
-        now = asyncio.get_running_loop().time()
         if self.trouble:
-            if now >= self._retry_at:
-                await self._mend()
-        elif self._is_doubted or now >= self._read_back_at:
-            await self._verify()
+            if self._time() >= self._retry_at and await self._mend():
+                await self.look()
+        elif self._is_doubted or self._time() >= self._read_back_at:
+            await self.look()
+        self._repairs.look(self._time())
 
     async def wait_for_doubt(self) -> None:
         """Return once somebody else may have changed the firewall; `look_after` then looks."""
         await self._enforcer.wait_for_foreign_change()
-        self._is_doubted = True
+        self._changes += 1
+        if self._is_disturbed:
+            self._retry_at = 0.0
 
     async def stop(self, *, keep: bool) -> None:
         """Take away all that is ours, or with *keep* leave the bans in force."""
         await self._enforcer.stop(keep=keep)
 
+    async def look(self) -> None:
+        """Read the firewall and mend what differs, until it reads right; a few times at most."""
+        first = self._changes
+        is_quiet = first == self._settled
+        for _ in range(LOOKS_IN_A_ROW):
+            if self.trouble:
+                return
+            seen = self._changes
+            is_right = await self._look_once()
+            if is_right:
+                self._settled, self._is_unread = seen, False
+                self._unsettled_pause = FIRST_RETRY
+                self._read_back_at = self._time() + max(
+                    READ_BACK_PAUSE, self._read_took * READ_BACK_SHARE
+                )
+            if is_right and seen == self._changes:
+                return
+        self._settled = first
+        if is_quiet and first == self._changes:
+            # Nobody was seen at work, and yet it does not read as it was written.
+            self._is_unread = False
+            self._read_back_at = self._time() + self._unsettled_pause
+            self._unsettled_pause = min(Seconds(self._unsettled_pause * 2), READ_BACK_PAUSE)
+
     def _note(self, decisions: Sequence[Decision]) -> None:
         for decision in decisions:
             key = (decision.ban.jail, decision.ban.subject)
-            match decision:
-                case StartBan(ban) | ProlongBan(ban):
-                    self._in_force[key] = ban
-                case EndBan():
-                    self._in_force.pop(key, None)
+            known = self._in_force.pop(key, None)
+            if known is not None:
+                self._wanted_count -= self._is_ours(known)
+            if not isinstance(decision, EndBan):
+                self._in_force[key] = decision.ban
+                self._wanted_count += self._is_ours(decision.ban)
 
-    def _note_trouble(self, error: EnforceError) -> None:
-        if str(error) != self.trouble:
-            self._emit(TroubleMet(part="firewall", what=str(error)))
+    def _is_ours(self, ban: Ban) -> bool:
+        """Whether the firewall can hold *ban*, and is to."""
+        return ban.jail in self._names and ban.subject.is_enforceable
+
+    def _note_error(self, error: EnforceError) -> None:
         self.trouble = str(error)
         self._enforced = None
-        self._retry_at = asyncio.get_running_loop().time() + self._retry_pause
-
-    def _note_well(self) -> None:
-        if self.trouble:
-            self._emit(TroubleOver(part="firewall"))
-        self.trouble = ""
-        self._is_doubted = False
-        self._retry_pause = FIRST_RETRY
-        self._enforced = len(self._in_force)
-        self._checked_at = self._clock()
-        pause = max(READ_BACK_PAUSE, self._read_took * READ_BACK_SHARE)
-        self._read_back_at = asyncio.get_running_loop().time() + pause
+        self._is_disturbed = isinstance(error, DisturbedError)
+        self._retry_at = self._time() + (FIRST_RETRY if self._is_disturbed else self._retry_pause)
 
     async def _mend(self) -> bool:
-        """Make the firewall hold exactly what is wanted, from nothing; tell whether it does."""
+        """Make the firewall hold exactly what is wanted, from nothing; tell whether it was done.
+
+        It is to be read back then.
+        """
         try:
             await self._enforcer.start(self._jails, list(self._in_force.values()), self._clock())
+        except DisturbedError as error:
+            self._note_error(error)
+            self._repairs.note_vain(self._time())
+            return False
         except EnforceError as error:
             self._retry_pause = min(Seconds(self._retry_pause * 2), LONGEST_RETRY)
-            self._note_trouble(error)
+            self._note_error(error)
+            if self.trouble != self._told_trouble:
+                self._told_trouble = self.trouble
+                self._emit(TroubleMet(part="firewall", what=self.trouble))
             return False
-        self._repairs += 1
-        self._emit(FirewallRepaired(missing=len(self._in_force), foreign=0, rebuilt=True))
-        self._note_well()
+        self._note_repair(FirewallRepaired(self._wanted_count, foreign=0, rebuilt=True))
+        self.trouble = ""
+        self._retry_pause = FIRST_RETRY
+        if self._told_trouble:
+            self._told_trouble = ""
+            self._emit(TroubleOver(part="firewall"))
         untold, self._untold = self._untold, []
         self._tell(untold)
         return True
 
-    async def _verify(self) -> None:
-        """Compare what the firewall holds with what it should, and mend the difference."""
-        self._is_doubted = False
-        began = asyncio.get_running_loop().time()
+    def _note_repair(self, repaired: FirewallRepaired) -> None:
+        self._is_unread = True
+        self._repairs.note(repaired, self._time())
+
+    async def _look_once(self) -> bool:
+        """Read the firewall once and mend the difference; tell whether there was none."""
+        began = self._time()
         try:
             enforced = await self._enforcer.read()
         except EnforceError as error:
-            self._note_trouble(error)
+            self._note_error(error)
             await self._mend()
-            return
-        self._read_took = asyncio.get_running_loop().time() - began
+            return False
         if not enforced.is_whole:
+            self._note_reading(began, 0, None)
             await self._mend()
-            return
-        wanted, now = self._wanted(), self._clock()
-        repairs = reconcile(wanted, enforced.subjects)
-        missing = sum(isinstance(decision, StartBan) for decision in repairs)
-        foreign = len(repairs) - missing
-        mistimed = [ban for ban in wanted if not enforced.keeps(ban, now)]
-        repairs += [StartBan(ban, restored=True) for ban in mistimed]
-        if repairs:
-            try:
-                await self._enforcer.apply(repairs, self._clock())
-            except EnforceError as error:
-                self._note_trouble(error)
-                await self._mend()
-                return
-            self._repairs += 1
-            self._emit(
-                FirewallRepaired(
-                    missing=missing, foreign=foreign, rebuilt=False, mistimed=len(mistimed)
-                )
-            )
-        self._note_well()
+            return False
+        if len(self._in_force) > THREAD_ABOVE:
+            # Nobody changes what is wanted meanwhile: this task does, and it waits.
+            found = await asyncio.to_thread(self._compare, enforced)
+        else:
+            found = self._compare(enforced)
+        wanted, repairs, missing, mistimed = found
+        self._note_reading(began, wanted, wanted - missing)
+        if not repairs:
+            return True
+        foreign = len(repairs) - missing - mistimed
+        try:
+            await self._enforcer.apply(repairs, self._clock())
+        except EnforceError as error:
+            self._note_error(error)
+            await self._mend()
+            return False
+        self._note_repair(FirewallRepaired(missing, foreign, rebuilt=False, mistimed=mistimed))
+        return False
 
-    def _wanted(self) -> list[Ban]:
-        """Return the bans that the kernel should show: those it can hold and has not let go."""
+    def _note_reading(self, began: float, wanted: int, enforced: int | None) -> None:
+        self._read_at = self._time()
+        self._read_took = self._read_at - began
+        self._checked_at = self._clock()
+        self._wanted_when_read, self._enforced = wanted, enforced
+
+    def _compare(self, enforced: Enforced) -> tuple[int, list[Decision], int, int]:
+        """Return how many bans are wanted, what mends them, how many lack and are mistimed."""
         now = self._clock()
-        jails = {jail.jail for jail in self._jails}
-        return [
-            ban
-            for ban in self._in_force.values()
-            if ban.jail in jails and ban.subject.is_enforceable and not ban.is_over(now)
+        wanted = [ban for ban in self._in_force.values() if self._is_ours(ban)]
+        # Whose time is over may stand there still: our own end of it is on its way.
+        lasting = [ban for ban in wanted if not ban.is_over(now)]
+        repairs: list[Decision] = [
+            decision
+            for decision in reconcile(lasting, enforced.subjects)
+            if isinstance(decision, StartBan)
+            or (decision.ban.jail, decision.ban.subject) not in self._in_force
         ]
+        missing = sum(isinstance(decision, StartBan) for decision in repairs)
+        mistimed = [ban for ban in lasting if not enforced.keeps(ban, now)]
+        repairs += [StartBan(ban, restored=True) for ban in mistimed]
+        return len(wanted), repairs, missing, len(mistimed)
+
+    @staticmethod
+    def _time() -> float:
+        return asyncio.get_running_loop().time()
 
     def _tell(self, decisions: Sequence[Decision]) -> None:
         for decision in decisions:

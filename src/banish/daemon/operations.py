@@ -58,7 +58,8 @@ class ServerOperations:
         self._on_stop = on_stop
 
     async def status(self) -> ServerStatus:
-        """Return how the server is doing."""
+        """Return how the server is doing; the firewall is read for it."""
+        await self._enforcing.look()
         now = self._clock()
         return ServerStatus(
             version=__version__,

@@ -2,8 +2,9 @@
 
 The kernel tells every change of a ruleset to whoever joins its group
 (NFNLGRP_NFTABLES), with the table's name and the port of the socket that made
-it. Our own changes are filtered out in the kernel, so that a ban does not wake
-us; changes to other tables are read and dropped here.
+it, and after each transaction the program that made it. Our own changes are filtered
+out in the kernel, so that a ban does not wake us; changes to other tables are read and
+dropped here.
 """
 
 import contextlib
@@ -18,6 +19,7 @@ from banish.enforce.netlink import (
     NFNL_SUBSYS_NFTABLES,
     NFPROTO_INET,
     SOL_NETLINK,
+    Frame,
     attributes,
     frames,
 )
@@ -26,6 +28,7 @@ _NFNLGRP_NFTABLES = 7
 _ADD_MEMBERSHIP, _DROP_MEMBERSHIP = 1, 2
 _SO_ATTACH_FILTER = 26
 _NEWGEN = 15
+_GEN_PROC_PID, _GEN_PROC_NAME = 2, 3
 _GLANCES = 256
 """Most messages read in one go, so that a flood of them does not hold up the rest."""
 
@@ -52,8 +55,12 @@ class ForeignWatch:
         except OSError:
             self._socket.close()
             raise
-        self.has_missed = False
-        """Set when something may have happened unseen; `look` clears it."""
+        self._missed = 0
+        self._missed_seen = 0
+        self._port = -1
+        """Who changed our table last: known by this port until its program is told of."""
+        self.changed_by = ""
+        """The program that changed our table last, such as ``nft (pid 7)``."""
 
     def fileno(self) -> int:
         """Return the descriptor that becomes readable when there is something to look at."""
@@ -62,6 +69,15 @@ class ForeignWatch:
     def close(self) -> None:
         """Stop listening; may be called twice."""
         self._socket.close()
+
+    @property
+    def has_missed(self) -> bool:
+        """Whether something may have happened unseen that `look` has not told of."""
+        return self._missed != self._missed_seen
+
+    def miss(self) -> None:
+        """Take note that something may have happened unseen; for the thread that looks away."""
+        self._missed += 1  # one thread alone adds, another compares: nothing gets lost
 
     def look_away(self) -> None:
         """Hear nothing until `look_again`: spares the kernel work during our big changes."""
@@ -73,7 +89,8 @@ class ForeignWatch:
 
     def look(self) -> bool:
         """Read what has come in, without waiting; tell whether our table was touched."""
-        is_touched, self.has_missed = self.has_missed, False
+        missed = self._missed
+        is_touched, self._missed_seen = missed != self._missed_seen, missed
         for _ in range(_GLANCES):
             try:
                 data = self._socket.recv(65_536)
@@ -84,21 +101,37 @@ class ForeignWatch:
                     raise
                 is_touched = True  # so much came in that some was lost
                 continue
-            is_touched = is_touched or self._concerns_us(data)
+            is_touched = self._concerns_us(data) or is_touched
         return is_touched
 
     def _concerns_us(self, data: bytes) -> bool:
         for frame in frames(data):
             subsystem, kind = divmod(frame.kind, 256)
-            if subsystem != NFNL_SUBSYS_NFTABLES or kind == _NEWGEN:
+            if subsystem != NFNL_SUBSYS_NFTABLES or frame.port == self._own_port:
                 continue
-            if frame.port == self._own_port or frame.body[:1] != bytes((NFPROTO_INET,)):
+            if kind == _NEWGEN:
+                self._note_program(frame)
+                continue
+            if frame.body[:1] != bytes((NFPROTO_INET,)):
                 continue
             # The first attribute of every object names its table.
             for number, payload in attributes(frame.body[4:]):
                 if number == 1 and payload.rstrip(b"\0") == self._table:
+                    self._port = frame.port
                     return True
         return False
+
+    def _note_program(self, frame: Frame) -> None:
+        """Take note of who made the transaction that has ended, if it touched our table."""
+        if frame.port != self._port:
+            return
+        self._port = -1
+        told = dict(attributes(frame.body[4:]))
+        # What a program calls itself is its own choice.
+        name = told.get(_GEN_PROC_NAME, b"").rstrip(b"\0").decode("ascii", "replace")
+        name = "".join(letter if letter.isprintable() else "?" for letter in name)
+        pid = int.from_bytes(told.get(_GEN_PROC_PID, b""), "big")
+        self.changed_by = f"{name or 'a program'} (pid {pid})" if pid else name
 
     def _leave_out_own(self) -> None:
         """Have the kernel drop what our own socket caused (classic BPF, socket(7))."""

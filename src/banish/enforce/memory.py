@@ -38,6 +38,11 @@ class MemoryEnforcer:
         return self._name
 
     @property
+    def changed_by(self) -> str:
+        """Nobody knows who meddled."""
+        return ""
+
+    @property
     def bans(self) -> dict[str, dict[Subject, Instant | None]]:
         """When each ban ends, by jail and subject; a copy."""
         return {jail: dict(bans) for jail, bans in self._bans.items()}

@@ -17,7 +17,7 @@ from banish.enforce.fold import Held
 from banish.enforce.foreign import ForeignWatch
 from banish.enforce.ruleset import TABLE, Ruleset, plan_ruleset
 from banish.enforce.table import KernelTable
-from banish.errors import EnforceError
+from banish.errors import DisturbedError, EnforceError
 from banish.model.ban import Ban
 from banish.model.decision import Decision
 from banish.model.instant import Instant, Seconds
@@ -54,6 +54,12 @@ class NftablesEnforcer:
     def name(self) -> str:
         """What status and logs call it."""
         return f"nftables (table inet {self._table_name})"
+
+    @property
+    def changed_by(self) -> str:
+        """The program that changed our table last, by the kernel's word."""
+        watch = self._table.watch if self._table is not None else None
+        return watch.changed_by if watch is not None else ""
 
     async def start(self, jails: Sequence[Enforcement], bans: Sequence[Ban], now: Instant) -> None:
         """Replace the table by one for exactly *jails* and *bans*."""
@@ -138,6 +144,8 @@ def explain(what: str, error: OSError) -> EnforceError:
     """Return *error* in words that say what to do."""
     said = f"nftables: {what}: {error.strerror or error}"
     match error.errno:
+        case errno.EAGAIN:
+            return DisturbedError(said)
         case errno.EPERM | errno.EACCES:
             cure = "run as root, or with CAP_NET_ADMIN (systemd: AmbientCapabilities=CAP_NET_ADMIN)"
             return EnforceError(said, cure=cure, retry=False)

@@ -82,6 +82,11 @@ def _is_inside(one: tuple[int, int], joined: Sequence[tuple[int, int]]) -> bool:
     return index >= 0 and one[1] <= joined[index][1]
 
 
+def _sooner(one: float | None, other: float | None) -> float | None:
+    """Return the lesser of two times left, None being without end."""
+    return min((time for time in (one, other) if time is not None), default=None)
+
+
 class Exchange(NamedTuple):
     """What a set of ranges must lose and gain."""
 
@@ -123,6 +128,42 @@ class BlockAccount:
             for block in self._order
             if _is_inside((block.first, _last(block, self._bits)), joined)
         ]
+
+    def times_left(
+        self, ranges: Sequence[tuple[int, int, float | None]]
+    ) -> dict[Block, float | None]:
+        """Return how long each wanted network would stay, going by what is left of *ranges*.
+
+        *ranges* are in order and apart, each with the seconds left of it, None for no end.
+        Where the longer ban of a network around it keeps a piece in, what is left counts as
+        if it were to end with the network itself. A network without any such piece is left
+        out, and one that is not wholly in *ranges* is judged by the rest of it.
+        """
+        firsts = [first for first, _, _ in ranges]
+        found: dict[Block, float | None] = {}
+        pieces = self.pieces()
+        starts = [piece.first for piece in pieces]
+        for block in self._order:
+            until = self._until[block]
+            inside = pieces[
+                bisect_left(starts, block.first) : bisect_right(starts, _last(block, self._bits))
+            ]
+            for piece in inside:
+                index = bisect_right(firsts, piece.first) - 1
+                if index < 0 or ranges[index][1] < piece.first:
+                    continue
+                left = ranges[index][2]
+                if piece.until is None or until is None:
+                    if until is None:
+                        found[block] = _sooner(found.get(block), left)
+                elif left is None:
+                    found[block] = None
+                    break
+                else:
+                    extra = piece.until - until
+                    known = found.get(block)
+                    found[block] = left - extra if known is None else min(known, left - extra)
+        return found
 
     def plan(self, starts: Mapping[Block, Instant | None], ends: Iterable[Block]) -> Exchange:
         """Return what changes when *starts* are wanted (anew) and *ends* no more.

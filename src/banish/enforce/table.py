@@ -145,9 +145,13 @@ class KernelTable:
                         subjects.append(subject)
                         times[subject] = None if milliseconds is None else milliseconds / 1000
                 if block_set.name in layout.sets:
-                    ranges = wire.unpack_ranges(self._dump(block_set), family)
+                    timed = wire.unpack_timed_ranges(self._dump(block_set), family)
+                    ranges = [(first, last) for first, last, _ in timed]
                     account = self._networks[block_set.name]
                     subjects += [to_network(b, family) for b in account.blocks_within(ranges)]
+                    in_seconds = [(f, x, None if m is None else m / 1000) for f, x, m in timed]
+                    for block, seconds in account.times_left(in_seconds).items():
+                        times[to_network(block, family)] = seconds
                     is_whole = is_whole and account.covers(ranges)
             held[jail] = frozenset(subjects)
         return Held(held, is_whole, left)
@@ -187,7 +191,7 @@ class KernelTable:
             if quiet and self.watch is not None:
                 self.watch.look_again()
                 if self._generation() - before != done:
-                    self.watch.has_missed = True
+                    self.watch.miss()
 
     def _generation(self) -> int:
         """Return how often the ruleset has changed: each transaction counts one."""

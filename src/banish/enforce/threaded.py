@@ -69,6 +69,11 @@ class ThreadedEnforcer:
         """What status and logs call it."""
         return self._enforcer.name
 
+    @property
+    def changed_by(self) -> str:
+        """Nobody tells who changes chains and sets."""
+        return ""
+
     async def start(self, jails: Sequence[Enforcement], bans: Sequence[Ban], now: Instant) -> None:
         """Hold exactly *bans* for exactly *jails*."""
         await self._in_thread(lambda: self._enforcer.replace(jails, bans, now))

@@ -320,32 +320,40 @@ def unpack_timed(bodies: Iterable[bytes], family: int) -> Iterator[tuple[bytes, 
 
 def unpack_ranges(bodies: Iterable[bytes], family: int) -> list[tuple[int, int]]:
     """Return first and last address of each range in the answers to `list_elements`, in order."""
-    bounds: list[tuple[int, bool]] = []
+    return [(first, last) for first, last, _ in unpack_timed_ranges(bodies, family)]
+
+
+def unpack_timed_ranges(bodies: Iterable[bytes], family: int) -> list[tuple[int, int, int | None]]:
+    """Return each range as `unpack_ranges` does, with its milliseconds left (None: no end)."""
+    bounds: list[tuple[int, bool, int | None]] = []
     for body in bodies:
         for kind, elements in attributes(body):
             if kind == 3:
                 bounds.extend(_bound(element) for _, element in attributes(elements))
     # Where one range ends and the next begins at one address, the end comes first.
     bounds.sort(key=lambda bound: (bound[0], not bound[1]))
-    ranges: list[tuple[int, int]] = []
-    begin: int | None = None
-    for at, is_end in bounds:
+    ranges: list[tuple[int, int, int | None]] = []
+    begin: tuple[int, int | None] | None = None
+    for at, is_end, left in bounds:
         if begin is not None:
-            ranges.append((begin, at - 1))
-        begin = None if is_end else at
+            ranges.append((begin[0], at - 1, begin[1]))
+        begin = None if is_end else (at, left)
     if begin is not None:
-        ranges.append((begin, (1 << _BYTES[family] * 8) - 1))
+        ranges.append((begin[0], (1 << _BYTES[family] * 8) - 1, begin[1]))
     return ranges
 
 
-def _bound(element: bytes) -> tuple[int, bool]:
+def _bound(element: bytes) -> tuple[int, bool, int | None]:
     at, is_end = 0, False
+    left: int | None = None
     for kind, payload in attributes(element):
         if kind == 1:
             at = int.from_bytes(payload[4:], "big")
         elif kind == 3:
             is_end = bool(payload[3] & _INTERVAL_END)
-    return at, is_end
+        elif kind == 5:
+            left = int.from_bytes(payload, "big")
+    return at, is_end, left
 
 
 class Layout(NamedTuple):

@@ -36,17 +36,20 @@ ACTIONS_ALONE = "actions alone"
 
 
 class EnforcementTruth(msgspec.Struct, frozen=True):
-    """What we want the firewall to hold, and what it holds."""
+    """What we want the firewall to hold, and what it held when it was read last."""
 
     enforcer: str
     wanted: int = 0
+    """Bans that the firewall was to hold at `checked_at`, or now where `enforced` is None; those
+    of jails that ban by actions alone are not among them."""
     enforced: int | None = None
-    """None: not read back yet, or the firewall cannot be read."""
+    """How many of them were read in the firewall at `checked_at`; None: not read yet, not
+    readable, or changed by somebody else since then."""
     checked_at: Instant | None = None
     repairs: int = 0
     """How often something was missing or foreign and was mended."""
     trouble: str = ""
-    """The last error, empty once it is over."""
+    """The last error, or who undoes the firewall again and again; empty once it is over."""
 
 
 class JailStatus(msgspec.Struct, frozen=True):

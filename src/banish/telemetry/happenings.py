@@ -427,18 +427,22 @@ class FirewallRepaired(Happening, frozen=True):
     level: ClassVar[int] = logging.WARNING
     origin: ClassVar[str] = "banish.firewall"
     counter: ClassVar[str] = "banish_firewall_repairs_total"
+    amount: ClassVar[str] = "times"
     missing: int
     foreign: int
     rebuilt: bool
     mistimed: int = 0
     """Bans that would have ended at a wrong time."""
+    times: int = 1
+    """How many repairs this is the sum of."""
 
     def text(self) -> str:
         what = "tables or rules were gone or changed; " if self.rebuilt else ""
         what += f"{self.missing} bans put back, {self.foreign} taken out"
         if self.mistimed:
             what += f", {self.mistimed} given their right time"
-        return f"firewall repaired: {what}"
+        times = f" {self.times} times" if self.times > 1 else ""
+        return f"firewall repaired{times}: {what}"
 
 
 class SourceChanged(Happening, frozen=True):

@@ -50,6 +50,10 @@ class CommandedFirewall:
     def name(self) -> str:
         return "commands"
 
+    @property
+    def changed_by(self) -> str:
+        return ""
+
     async def start(self, jails: Sequence[Enforcement], bans: Sequence[Ban], now: Instant) -> None:
         self._now = now
         await self.stop(keep=False)

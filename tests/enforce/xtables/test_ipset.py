@@ -236,3 +236,36 @@ def test_before_the_start_there_is_nothing_to_do_and_nothing_held(firewall: SetF
         assert firewall.namespace.run("ipset", "save") == ""
 
     asyncio.run(script())
+
+
+@pytest.mark.parametrize("subject", [ATTACKER, ATTACKER6, WIDE])
+@pytest.mark.parametrize(("timeout", "is_kept"), [("660", True), ("5", False), ("0", True)])
+def test_a_ban_that_others_let_end_sooner_is_seen_and_gets_its_time_again(
+    firewall: SetFirewall, subject: Subject, timeout: str, is_kept: bool
+) -> None:
+    async def script(_: Firewall) -> None:
+        wanted = ban(subject)
+        await firewall.enforcer.apply([start(subject)], NOW)
+        assert (await firewall.enforcer.read()).keeps(wanted, NOW)
+        (plan,) = (one for one in plan_sets(["sshd"])["sshd"] if one.version == subject.family)
+        firewall.namespace.run(
+            "ipset", "-exist", "add", plan.name, subject.text, "timeout", timeout
+        )
+        assert (await firewall.enforcer.read()).keeps(wanted, NOW) is is_kept
+        await firewall.enforcer.apply([start(subject)], NOW)
+        assert (await firewall.enforcer.read()).keeps(wanted, NOW)
+
+    play(firewall, script)
+
+
+def test_a_ban_without_end_that_others_gave_one_is_seen(firewall: SetFirewall) -> None:
+    async def script(_: Firewall) -> None:
+        wanted = ban(lasts=None)
+        await firewall.enforcer.apply([start(ATTACKER, None)], NOW)
+        assert (await firewall.enforcer.read()).keeps(wanted, NOW)
+        firewall.namespace.run(
+            "ipset", "-exist", "add", "banish-sshd-4", ATTACKER.text, "timeout", "1000"
+        )
+        assert not (await firewall.enforcer.read()).keeps(wanted, NOW)
+
+    play(firewall, script)

@@ -25,6 +25,7 @@ from banish.enforce.xtables.sets import (
     plan_sets,
     removals,
     render_replacement,
+    times_left,
     to_subjects,
 )
 from banish.enforce.xtables.tables import Tables
@@ -156,6 +157,7 @@ class IpsetFirewall:
             return Held()
         found = self._read_sets()
         subjects: dict[str, frozenset[Subject]] = {}
+        left: dict[str, dict[Subject, float | None]] = {}
         is_whole = self._tables.read() == self._frame
         for jail, plans in self._sets.items():
             versions = {plan.version for plan in plans}
@@ -163,11 +165,13 @@ class IpsetFirewall:
             unmet = [held for version, held in self._held[jail].items() if version not in versions]
             subjects[jail] = frozenset(one for held in unmet for one in held)
             for plan in plans:
-                one_set = found.get(plan.name, FoundSet(is_as_planned=False, elements=frozenset()))
+                one_set = found.get(plan.name, FoundSet(is_as_planned=False, elements={}))
                 is_whole = is_whole and one_set.is_as_planned
                 account = self._held[jail][plan.version]
-                subjects[jail] |= to_subjects(one_set.elements, account)
-        return Held(subjects, is_whole)
+                held_now = to_subjects(one_set.elements, account)
+                subjects[jail] |= held_now
+                left.setdefault(jail, {}).update(times_left(one_set.elements, held_now))
+        return Held(subjects, is_whole, left)
 
     def has_foreign_change(self) -> bool:
         """Whether sets or chains are not as they were left; sets are known by their sizes.

@@ -57,7 +57,8 @@ class FoundSet(NamedTuple):
 
     is_as_planned: bool
     """Whether it has the type and the size that ours have."""
-    elements: frozenset[str]
+    elements: Mapping[str, float | None]
+    """Each with the seconds that are left of it; None: no end."""
 
 
 def plan_sets(jails: Iterable[str]) -> dict[str, tuple[SetPlan, SetPlan]]:
@@ -104,6 +105,23 @@ def to_subjects(found: Iterable[str], account: Iterable[Subject]) -> frozenset[S
     return frozenset(subjects)
 
 
+def times_left(
+    found: Mapping[str, float | None], subjects: Iterable[Subject]
+) -> dict[Subject, float | None]:
+    """Return how many seconds each of *subjects*, all of which are in *found*, stays.
+
+    Left out are those without end: so stands, too, whoever is banned for longer than
+    `LONGEST_TIMEOUT`.
+    """
+    left: dict[Subject, float | None] = {}
+    for subject in subjects:
+        for element in elements(subject):
+            time = found.get(element)
+            if time is not None:
+                left[subject] = min(time, left.get(subject) or time)
+    return left
+
+
 def render_replacement(plan: SetPlan, bans: Mapping[Subject, Instant | None], now: Instant) -> str:
     """Return orders that make the set hold exactly *bans*, in one instant."""
     lines = [f"create {SCRATCH} {plan.kind}"]
@@ -137,16 +155,20 @@ def parse_save(text: str) -> dict[str, FoundSet]:
     """Return the sets in the output of ``ipset save``, by name."""
     wanted = {version: set(SetPlan("", version).kind.split()) for version in (4, 6)}
     kinds: dict[str, bool] = {}
-    found: dict[str, set[str]] = {}
+    found: dict[str, dict[str, float | None]] = {}
     for line in text.splitlines():
         order, _, rest = line.partition(" ")
         name, _, what = rest.partition(" ")
         if order == "create":
             kinds[name] = any(kind <= set(what.split()) for kind in wanted.values())
-            found[name] = set()
+            found[name] = {}
         elif order == "add" and name in found:
-            found[name].add(what.partition(" ")[0])
-    return {name: FoundSet(kinds[name], frozenset(held)) for name, held in found.items()}
+            element, *options = what.split(" ")
+            # Where the set has timeouts, 0 stands for one that never comes.
+            found[name][element] = None
+            if options[:1] == ["timeout"] and options[1] != "0":
+                found[name][element] = float(options[1])
+    return {name: FoundSet(kinds[name], held) for name, held in found.items()}
 
 
 def parse_sizes(text: str) -> dict[str, int]:
