@@ -15,7 +15,7 @@ from banish.errors import ConfigError
 from banish.model.address import Subject, SubjectKind
 from banish.model.failure import Failure
 from banish.model.instant import Instant, Seconds
-from banish.model.settings import FilterSettings, Place, Regex
+from banish.model.settings import FilterSettings, Place, Regex, UseDns
 
 NOW = Instant(datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp())
 ATTACKER = Subject("192.0.2.1", SubjectKind.IPV4)
@@ -207,6 +207,15 @@ def test_what_nobody_can_be_banned_by_is_counted_as_unusable(regex: str, line: s
     assert it.trace(stamped(line), NOW).state == "unusable"
     assert it.counters.unusable == 1
     assert it.counters.failures == 0
+
+
+@pytest.mark.parametrize("usedns", ["yes", "warn"])
+@pytest.mark.parametrize("regex", ["^ Remote IP: .*<HOST>$", "^ Remote IP: <DNS>$"])
+@pytest.mark.parametrize("number", ["4", "127.1", "3232235777", "0x7f000001"])
+def test_a_number_is_no_name_to_be_looked_up(number: str, regex: str, usedns: UseDns) -> None:
+    it = matcher(regex, usedns=usedns)
+    report = it.trace(stamped(f"Remote IP: {number}"), NOW)
+    assert (report.state, report.failures) == ("unusable", ())
 
 
 def test_names_are_left_out_without_dns_but_addresses_count() -> None:

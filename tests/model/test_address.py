@@ -1,4 +1,5 @@
 import ipaddress
+import socket
 
 import pytest
 from hypothesis import given
@@ -8,6 +9,7 @@ from banish.model.address import (
     MAX_SUBJECT_CHARACTERS,
     Subject,
     SubjectKind,
+    is_host_name,
     name_subject,
     parse_address,
     parse_subject,
@@ -98,3 +100,35 @@ def test_parsing_the_canonical_text_changes_nothing(
     found = parse_address(str(address))
     assert found is not None
     assert parse_address(found.text) == found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "4", "127.1", "127.0.1", "3232235777", "0x7f000001", "0X7F.1", "0300.0250.1.1", "1.0x",
+        "example.com.5", "127.1.", "..", "", "-", "_", "127.0x1.", "\N{SUPERSCRIPT TWO}",
+        "12\N{FULLWIDTH DIGIT SEVEN}.1", "1\N{IDEOGRAPHIC FULL STOP}2",
+    ],
+)  # fmt: skip
+def test_a_number_is_no_host_name_however_it_is_written(text: str) -> None:
+    assert not is_host_name(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["localhost", "a", "1.2.3.4.example.com", "example.com.", "4.in-addr.arpa", "x-1.a1"]
+)
+def test_a_name_with_a_letter_in_its_last_label_is_a_host_name(text: str) -> None:
+    assert is_host_name(text)
+
+
+@given(
+    st.text(
+        alphabet="0123456789abcfxX.\N{FULLWIDTH DIGIT SEVEN}\N{IDEOGRAPHIC FULL STOP}", max_size=16
+    )
+)
+def test_what_the_c_library_takes_for_an_address_is_no_host_name(text: str) -> None:
+    try:
+        socket.inet_aton(text.encode("idna").decode("ascii"))
+    except (OSError, UnicodeError):
+        return
+    assert not is_host_name(text)

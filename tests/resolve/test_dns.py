@@ -44,6 +44,14 @@ def test_a_name_without_addresses_resolves_to_nothing() -> None:
     assert texts(DnsResolver(zone), "gone.example") == []
 
 
+@pytest.mark.parametrize(
+    "number", ["4", "127.1", "3232235777", "0x7f000001", "12\N{FULLWIDTH DIGIT SEVEN}.1"]
+)
+def test_nobody_is_asked_about_a_number(number: str) -> None:
+    zone = Zone({number: ["0.0.0.4"]})
+    assert (texts(DnsResolver(zone), number), zone.asked) == ([], [])
+
+
 def test_a_zone_with_thousands_of_addresses_is_bounded() -> None:
     zone = Zone({"many.example": [f"192.0.2.{n}" for n in range(250)]})
     assert len(texts(DnsResolver(zone), "many.example")) == ADDRESS_LIMIT

@@ -12,6 +12,7 @@ from banish.model.address import (
     MAX_SUBJECT_CHARACTERS,
     Subject,
     SubjectKind,
+    is_host_name,
     name_subject,
     parse_address,
     parse_subject,
@@ -29,7 +30,8 @@ def identify(
 
     No subject means that nobody can be banned by it: an address that is none
     (``999.0.0.1``), the whole internet (``/0``), a name that must not be
-    resolved; without any text, that the match names nobody.
+    resolved, a number that a resolver would take for an address (``4``,
+    ``127.1``); without any text, that the match names nobody.
     """
     identifier = captured.get("fid")
     for group in ("ip4", "ip6"):
@@ -45,7 +47,8 @@ def identify(
         if usedns == "raw":
             return _identifier(name if identifier is None else identifier, usedns), None, name
         subject = name_subject(name)
-        if subject.kind is SubjectKind.NAME and usedns == "no":
+        is_name = subject.kind is SubjectKind.NAME
+        if is_name and (usedns == "no" or not is_host_name(subject.text)):
             return None, None, name
         return subject, None, name
     if not identifier:

@@ -10,6 +10,7 @@ import enum
 import functools
 import ipaddress
 import re
+import unicodedata
 
 import msgspec
 
@@ -26,6 +27,9 @@ _IS_PLAIN6 = re.compile(f"{_RUN}(?:::(?:{_RUN})?)?").fullmatch
 """Matches what an IPv6 address looks like as RFC 5952 (4) writes it, the number of groups
 aside: no zero group stands at an end, beside the gap, or beside another. The shortest gap (of
 two groups) is the longest run then. What begins with the gap takes the long way: it may be IPv4."""
+
+
+_IS_HEX = re.compile("0[xX][0-9a-fA-F]*").fullmatch
 
 
 class SubjectKind(enum.Enum):
@@ -141,6 +145,19 @@ def _is_whole6(text: str) -> bool:
 def parse_subject(text: str) -> Subject:
     """Return *text* as an address or network if it writes one, else as an identifier."""
     return parse_address(text) or Subject(text[:MAX_SUBJECT_CHARACTERS], SubjectKind.ID)
+
+
+def is_host_name(text: str) -> bool:
+    """Whether *text* can be a DNS name, and is no number that a resolver takes for an address.
+
+    inet_aton(3), which getaddrinfo(3) tries first, takes ``4``, ``127.1``, ``3232235777``,
+    ``0x7f000001`` and ``0300.1`` for addresses. All of them end in a number, decimal or hex, and
+    no name does: a top-level domain has a letter in it (RFC 3696, 2). Digits and dots of other
+    scripts count as ASCII ones, since the IDNA codec makes these of them (RFC 3490, 3.1).
+    """
+    name = unicodedata.normalize("NFKC", text).replace("\N{IDEOGRAPHIC FULL STOP}", ".")
+    last = name.removesuffix(".").rpartition(".")[2]
+    return any(map(str.isalpha, last)) and _IS_HEX(last) is None
 
 
 def name_subject(text: str) -> Subject:

@@ -11,7 +11,7 @@ import re
 
 import msgspec
 
-from banish.model.address import parse_address
+from banish.model.address import is_host_name, parse_address
 from banish.policy.addressset import AddressSet, Range, range_of
 
 MAX_NAME_CHARACTERS = 253
@@ -49,14 +49,14 @@ class Fault(msgspec.Struct, frozen=True):
 
 
 def as_name(entry: str) -> str | None:
-    """Return *entry* as the DNS name it can be, or None; in a name's last label is a letter.
+    """Return *entry* as the DNS name it can be, or None.
 
-    That is RFC 3696, 2: what ends in a number is an address, or meant to be one.
+    What ends in a number is an address, or meant to be one (`is_host_name`).
     """
     name = entry.rstrip(".").lower()
     if len(name) > MAX_NAME_CHARACTERS or _NAME.fullmatch(name) is None:
         return None
-    return None if name.rpartition(".")[2].isdigit() else name
+    return name if is_host_name(name) else None
 
 
 def looks_numeric(entry: str) -> bool:

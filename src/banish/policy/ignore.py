@@ -3,7 +3,8 @@
 A ban may never cover an ignored address, so a *network* is exempt as soon as
 it shares one address with the list. Asking costs a dict probe, one more for
 each prefix length in use, and one bisection for each list in a file, however
-long they are.
+long they are. Addresses that no peer has (`banish.policy.reserved`) are exempt
+whatever the list says.
 
 Fail2Ban walks through its networks one by one (``Filter._inIgnoreIPList`` in
 fail2ban/server/filter.py, 1.1.1) and lets a ban by hand override the list; here
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from banish.model.address import Subject, parse_address
 from banish.policy.addresslist import AddressList, as_name
 from banish.policy.networks import WIDTH, NetworkTable, first_and_length
+from banish.policy.reserved import reserved
 
 OWN = "ignoreself"
 """The reason given for this host's own addresses."""
@@ -156,11 +158,13 @@ class IgnoreList:
                 self._written.around(subject)
                 or self._found.around(subject)
                 or self._in_file(subject)
+                or reserved(subject)
             )
         if subject.is_network:
-            return self.overlap(subject)
+            return self.overlap(subject) or reserved(subject)
         listed = (path for path, members in self._files.items() if subject.text in members.texts)
-        return self._texts.get(subject.text) or next((_reason(path) for path in listed), None)
+        found = self._texts.get(subject.text) or next((_reason(path) for path in listed), None)
+        return found or reserved(subject)
 
     def overlap(self, subject: Subject) -> str | None:
         """Return what of the list shares an address with *subject*, or None.

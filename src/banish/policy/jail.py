@@ -43,6 +43,7 @@ from banish.policy.budget import BanBudget
 from banish.policy.escalation import BanTime, Draw
 from banish.policy.ignore import IgnoreList
 from banish.policy.inforce import BansInForce
+from banish.policy.reserved import reserved
 from banish.policy.widening import TOO_WIDE, Refusal, Widening, is_too_wide
 from banish.policy.window import CAPACITY, Window
 
@@ -299,7 +300,7 @@ class JailPolicy:
         """Refuse what `ban` would refuse, so that of many subjects none is banned before all pass.
 
         Raises:
-            RequestError: The subject is exempt, or is a name, or *lasts* is zero.
+            RequestError: The subject is exempt, is a name or no peer's address, or *lasts* is zero.
 
         """
         where = f"jail {self.name}"
@@ -308,6 +309,13 @@ class JailPolicy:
                 f"{subject} is a name, and only addresses can be banned",
                 where=where,
                 cure="give its addresses",
+            )
+        no_peer = reserved(subject)
+        if no_peer is not None:
+            raise RequestError(
+                f"{subject} cannot be banned: {no_peer}, and no attacker has such an address",
+                where=where,
+                cure="give the address from which the attacker connects",
             )
         exempt = self.ignored.exempts(subject)
         if exempt is not None:

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 
 from banish.errors import ResolveError
-from banish.model.address import Subject, parse_address
+from banish.model.address import Subject, is_host_name, parse_address
 from banish.model.instant import Seconds
 from banish.resolve.workers import Workers
 
@@ -64,10 +64,14 @@ class DnsResolver:
     async def addresses(self, name: str) -> Sequence[Subject]:
         """Return the addresses of *name*, at most `ADDRESS_LIMIT`; none if it has none.
 
+        Nobody is asked about a number, which the C library would take for an address.
+
         Raises:
             ResolveError: The answer did not come in time, or the resolver failed.
 
         """
+        if not is_host_name(name):
+            return ()
         now = asyncio.get_running_loop().time()
         kept = self._cache.get(name)
         if kept is not None and kept[0] > now:
