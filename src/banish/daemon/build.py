@@ -11,6 +11,7 @@ from banish.daemon.making import Making, Planned
 from banish.daemon.patterns import Patterns
 from banish.daemon.pipeline import Watch
 from banish.detect.matcher import Matcher
+from banish.enforce.claim import Claim, ClaimedEnforcer
 from banish.enforce.command import shell
 from banish.enforce.command.action import CommandAction
 from banish.enforce.command.template import Filled
@@ -47,12 +48,20 @@ def enforcer(settings: Settings, *, dry_run: bool, emit: Emit) -> Enforcer:
     """
     if dry_run:
         return MemoryEnforcer()
-    firewall = _firewall(settings.server, emit=emit)
+    firewall = _firewall(settings, emit=emit)
     is_native = any(jail.enforcement is not None for jail in settings.jails)
     return firewall if is_native else UnusedEnforcer(firewall)
 
 
-def _firewall(server: ServerSettings, *, emit: Emit) -> Enforcer:
+def _firewall(settings: Settings, *, emit: Emit) -> Enforcer:
+    """Return the firewall that is configured, which one server of a network may use."""
+    server = settings.server
+    shared = "table inet banish" if server.firewall == "nftables" else "chain banish"
+    claim = Claim(shared, config=settings.root, control=server.socket)
+    return ClaimedEnforcer(_bare_firewall(server, emit=emit), claim, emit=emit)
+
+
+def _bare_firewall(server: ServerSettings, *, emit: Emit) -> Enforcer:
     match server.firewall:
         case "nftables":
             return NftablesEnforcer(emit=emit)

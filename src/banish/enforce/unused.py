@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Sequence
 
 from banish.enforce.memory import MemoryEnforcer
-from banish.errors import EnforceError
+from banish.errors import EnforceError, OperatorError
 from banish.model.ban import Ban
 from banish.model.instant import Instant
 from banish.model.settings import Enforcement
@@ -30,7 +30,8 @@ class UnusedEnforcer(MemoryEnforcer):
         """Take away what an earlier run left in the firewall; once, and not in earnest."""
         if not self._is_clean:
             self._is_clean = True
-            with contextlib.suppress(EnforceError):
+            # What another server holds there is not left over: it is in use.
+            with contextlib.suppress(EnforceError, OperatorError):
                 await self._unused.start((), (), now)
                 await self._unused.stop(keep=False)
         await super().start(jails, bans, now)
