@@ -1,12 +1,16 @@
 """The control socket's server."""
 
 import asyncio
+import fcntl
 import os
+import pickle
+import shutil
 import socket
 import stat
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -15,6 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from banish.control import server as server_module
+from banish.control.listener import AnotherServerError, Peer
+from banish.control.lock import Lock, holder, lock_path
 from banish.control.messages import (
     LINE_LIMIT_BYTES,
     BanRequest,
@@ -28,11 +34,11 @@ from banish.control.messages import (
     decode_reply,
     encode_request,
 )
-from banish.control.server import ControlServer, Peer
+from banish.control.server import ControlServer
 from banish.errors import EnforceError, OperatorError
 from banish.model.ban import Ban
 from banish.model.status import ServerStatus
-from banish.telemetry.happenings import Happening, RequestRefused
+from banish.telemetry.happenings import Happening, RequestRefused, RequestRefusedAgain
 from banish.testing.operations import MemoryOperations
 
 PATIENCE_SECONDS = 20
@@ -179,7 +185,7 @@ def test_a_line_without_end_is_refused_and_costs_bounded_memory(path: Path) -> N
             talk.connect(str(path))
             talk.settimeout(PATIENCE_SECONDS)
             with pytest.raises(ConnectionError):
-                talk.sendall(b"x" * (16 * LINE_LIMIT_BYTES))
+                talk.sendall(b"{" * (16 * LINE_LIMIT_BYTES))
             return decode_reply(talk.recv(4_096))
 
     async def play(server: ControlServer) -> None:
@@ -407,6 +413,132 @@ def test_a_path_too_long_for_a_socket_is_said_with_the_cure(tmp_path: Path) -> N
     with pytest.raises(OperatorError, match="too long") as caught:
         asyncio.run(ControlServer(path, MemoryOperations(), print).start())
     assert "--state DIR" in caught.value.cure
+
+
+def kinds(told: list[Happening]) -> list[type[Happening]]:
+    return [type(happening) for happening in told]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param(
+            pickle.dumps(["status"], pickle.HIGHEST_PROTOCOL) + b"<F2B_END_COMMAND>", id="new"
+        ),
+        pytest.param(pickle.dumps(["a" * 10, "b"], 2) + b"<F2B_END_COMMAND>", id="with newlines"),
+        pytest.param(pickle.dumps(["ping"], 0) + b"<F2B_END_COMMAND>", id="text"),
+        pytest.param(b"GET / HTTP/1.1", id="http"),
+        pytest.param(b"\0\0\0\0", id="binary"),
+        pytest.param(b"  rubbish", id="rubbish"),
+    ],
+)
+def test_what_cannot_become_a_request_is_let_go_at_once_and_told_once(
+    path: Path, sent: bytes
+) -> None:
+    async def play(server: ControlServer) -> None:
+        for _ in range(3):
+            reader, writer = await asyncio.open_unix_connection(str(path))
+            writer.write(sent)  # and no end: a client of Fail2Ban waits for its answer
+            *_, last = (await reader.read()).splitlines(keepends=True)
+            writer.close()
+            reply = decode_reply(last)
+            assert isinstance(reply, ErrorReply)
+            assert reply.fault == "malformed"
+            assert ("Fail2Ban" in reply.what) == (b"F2B" in sent)
+
+    told = serve(path, play)
+    assert kinds(told).count(RequestRefused) <= 2  # the text's lines are refused, too
+    assert kinds(told)[-1] is RequestRefusedAgain
+
+
+def test_a_request_may_come_in_pieces_and_a_last_one_without_its_end(path: Path) -> None:
+    async def play(server: ControlServer) -> None:
+        reader, writer = await asyncio.open_unix_connection(str(path), limit=2**24)
+        for byte in b"\n \t" + encode_request(StatusRequest()):
+            writer.write(bytes([byte]))
+            await writer.drain()
+            await asyncio.sleep(0)
+        writer.write(encode_request(StatusRequest())[:-1])
+        writer.write_eof()
+        replies = [decode_reply(line) async for line in reader]
+        writer.close()
+        assert [type(reply) for reply in replies[-2:]] == [StatusReply, StatusReply]
+
+    serve(path, play)
+
+
+@pytest.mark.parametrize("lost", ["socket", "socket and lock", "folder"])
+def test_a_socket_that_was_removed_is_made_again(path: Path, lost: str) -> None:
+    async def play(server: ControlServer) -> None:
+        reader, writer = await asyncio.open_unix_connection(str(path), limit=2**24)
+        if lost == "folder":
+            shutil.rmtree(path.parent)
+        else:
+            path.unlink()
+        if lost == "socket and lock":
+            lock_path(path).unlink()
+        await server.start()
+        assert len(await say(path, encode_request(StatusRequest()))) == 1
+        assert holder(path) == os.getpid()
+        writer.write(encode_request(StatusRequest()))
+        assert isinstance(decode_reply(await reader.readline()), StatusReply)
+        writer.close()
+        await server.start()
+
+    serve(path, play)
+    assert not path.exists()
+
+
+def test_a_rival_of_a_server_without_socket_learns_that_it_runs(path: Path) -> None:
+    async def play(server: ControlServer) -> None:
+        path.unlink()
+        rival = ControlServer(path, MemoryOperations(), print)
+        with pytest.raises(AnotherServerError) as caught:
+            await rival.start()
+        assert f"another banish is running (pid {os.getpid()})" in caught.value.what
+        assert "missing" in caught.value.what
+
+    serve(path, play)
+
+
+def test_a_server_whose_path_another_took_does_not_take_it_back(path: Path) -> None:
+    async def play(server: ControlServer) -> None:
+        shutil.rmtree(path.parent)
+        rival = ControlServer(path, MemoryOperations(), print)
+        await rival.start()
+        with pytest.raises(AnotherServerError):
+            await server.start()
+        await rival.close()
+        await server.start()
+        assert len(await say(path, encode_request(StatusRequest()))) == 1
+
+    serve(path, play)
+
+
+def test_whoever_asks_for_the_holder_does_not_keep_a_server_from_starting(path: Path) -> None:
+    path.parent.mkdir()
+    assert holder(path) is None
+    lock_path(path).touch()
+    assert holder(path) is None
+    with lock_path(path).open("rb") as asking:
+        fcntl.flock(asking, fcntl.LOCK_SH)
+        timer = threading.Timer(0.07, fcntl.flock, (asking, fcntl.LOCK_UN))
+        timer.start()
+        lock = Lock(path)
+        assert lock.claim()
+        timer.join()
+    assert holder(path) == os.getpid()
+    lock.release()
+    assert holder(path) is None
+
+
+def test_a_lock_whose_pid_cannot_be_read_is_a_lock(path: Path) -> None:
+    path.parent.mkdir()
+    lock = Lock(path)
+    assert lock.claim()
+    lock_path(path).write_text("nonsense")
+    assert holder(path) == 0
+    lock.release()
 
 
 @settings(max_examples=25, deadline=None)

@@ -2,22 +2,18 @@
 
 Who may ask: root and the server's own user, by the kernel's word
 (``SO_PEERCRED``, unix(7)), behind a socket of mode 0600. Every length, count
-and wait is bounded. One server a socket: a lock beside it (flock(2)) dies with
-its process, so a socket left by a crash is known to be stale and is replaced.
+and wait is bounded. Whoever sends what cannot become a request, such as a
+Fail2Ban client (which waits for its own kind of answer for ever), is told so in
+one line and let go at once.
 """
 
 import asyncio
-import contextlib
-import fcntl
 import os
-import socket
-import stat
-import struct
+import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-from banish.control.address import short_name
+from banish.control.listener import Listener, Peer, peer_of
 from banish.control.messages import (
     BANS_IN_A_LINE,
     DEEDS_IN_A_REPLY,
@@ -46,7 +42,7 @@ from banish.errors import MachineError, OperatorError, RequestError
 from banish.model.address import Subject, parse_subject
 from banish.model.ban import Ban
 from banish.ports import Operations
-from banish.telemetry.happenings import Emit, RequestRefused
+from banish.telemetry.happenings import Emit, RequestRefused, RequestRefusedAgain
 
 CONNECTIONS_LIMIT = 64
 """Most operators at once; each costs a file descriptor and up to one request's memory."""
@@ -60,20 +56,25 @@ IDLE_SECONDS = 60.0
 SLOW_SECONDS = 10.0
 """How long an operator may take to accept what was said."""
 
+READ_BYTES = 65_536
+"""What is read of a request at one time."""
 
-class Peer(NamedTuple):
-    """Who is at the other end, by the kernel's word."""
+ACCEPTING_TURNS = 3
+"""Turns of the loop in which whoever waits at a socket that lost its name is accepted."""
 
-    pid: int
-    uid: int
-    gid: int
+TELL_PAUSE_SECONDS = 3_600.0
+"""How long the same refusal of the same user is not told again."""
 
+TOLD_LIMIT = 256
+"""Refusals that are remembered; past it all may be told once more."""
 
-def peer_of(connection: socket.socket) -> Peer:
-    """Return who is at the other end of a connected Unix socket."""
-    form = struct.Struct("3i")  # struct ucred, unix(7)
-    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, form.size)
-    return Peer(*form.unpack(raw))
+_FAIL2BAN_FIRST, _FAIL2BAN_END = b"\x80", b"<F2B_END_COMMAND>"
+"""What a request of Fail2Ban's client begins and ends with (a pickle, and no newline)."""
+
+_FAIL2BAN_WHAT = (
+    "this is a client of Fail2Ban, which speaks another language; "
+    "banish's own is called as: banish fail2ban-client"
+)
 
 
 class ControlServer:
@@ -94,33 +95,32 @@ class ControlServer:
         self._idle_seconds = idle_seconds
         self._slow_seconds = slow_seconds
         self._welcome = {0, os.geteuid()}
-        self._lock: int | None = None
-        self._inode: tuple[int, int] | None = None
+        self._listener = Listener(path)
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._told_until: dict[tuple[str, int], float] = {}
 
     async def start(self) -> None:
-        """Begin to answer.
+        """Begin to answer; called again it makes the socket anew if it is gone.
+
+        Talks that are under way go on, though their socket has lost its name.
 
         Raises:
-            OperatorError: The socket is another server's, or cannot be made.
+            AnotherServerError: Another server has the socket.
+            OperatorError: The socket cannot be made.
 
         """
-        try:
-            listening = self._claim()
-        except OSError as error:
-            self._release()
-            raise OperatorError(
-                f"the control socket cannot be made: {error.strerror or error}",
-                where=str(self.path),
-                cure="choose another place: -s SOCKET, or --state DIR",
-            ) from error
-        except OperatorError:
-            self._release()
-            raise
-        self._server = await asyncio.start_unix_server(
-            self._meet, sock=listening, limit=LINE_LIMIT_BYTES
+        listening = self._listener.listen()
+        if listening is None:
+            return
+        old, self._server = (
+            self._server,
+            await asyncio.start_unix_server(self._meet, sock=listening, limit=READ_BYTES),
         )
+        if old is not None:
+            for _ in range(ACCEPTING_TURNS):
+                await asyncio.sleep(0)
+            old.close()
 
     async def close(self) -> None:
         """Stop answering, end every connection, take the socket away."""
@@ -132,90 +132,7 @@ class ControlServer:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.sleep(0)  # connections end one turn of the loop after their tasks
-        self._release()
-
-    def _claim(self) -> socket.socket:
-        folder = self.path.parent
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if (mode := folder.stat().st_mode) & stat.S_IWOTH and not mode & stat.S_ISVTX:
-            raise OperatorError(
-                "everybody may write in the control socket's directory",
-                where=str(folder),
-                cure=f"chmod o-w {folder}",
-            )
-        lock = folder / f"{self.path.name}.lock"
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        self._lock = os.open(lock, flags, 0o600)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise self._taken() from None
-        if self._server_pid() is not None:
-            raise self._taken()
-        self._remove_stale()
-        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-        try:
-            umask = os.umask(0o177)
-            try:
-                with short_name(self.path) as name:
-                    listening.bind(name)
-            finally:
-                os.umask(umask)
-            listening.listen(CONNECTIONS_LIMIT)
-        except OSError:
-            listening.close()
-            raise
-        made = self.path.lstat()
-        self._inode = (made.st_dev, made.st_ino)
-        return listening
-
-    def _server_pid(self) -> int | None:
-        """Return the process that listens at our path, if one does."""
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as probe:
-            probe.settimeout(1)
-            try:
-                with short_name(self.path) as name:
-                    probe.connect(name)
-                return peer_of(probe).pid
-            except (FileNotFoundError, ConnectionRefusedError):
-                return None
-            except BlockingIOError:  # somebody listens and is too busy to accept
-                return 0
-            except OSError:
-                return None
-
-    def _taken(self) -> OperatorError:
-        pid = self._server_pid()
-        who = f" (pid {pid})" if pid else ""
-        return OperatorError(
-            f"another banish serves this socket{who}",
-            where=str(self.path),
-            cure="stop it, or use another socket: -s SOCKET",
-        )
-
-    def _remove_stale(self) -> None:
-        try:
-            found = self.path.lstat()
-        except FileNotFoundError:
-            return
-        if not stat.S_ISSOCK(found.st_mode):
-            raise OperatorError(
-                "this is not a socket, and will not be overwritten",
-                where=str(self.path),
-                cure="remove it, or choose another socket: -s SOCKET",
-            )
-        self.path.unlink()
-
-    def _release(self) -> None:
-        if self._inode is not None:
-            with contextlib.suppress(FileNotFoundError):
-                found = self.path.lstat()
-                if (found.st_dev, found.st_ino) == self._inode:
-                    self.path.unlink()
-            self._inode = None
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        self._listener.release()
 
     def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = peer_of(writer.get_extra_info("socket"))
@@ -252,13 +169,13 @@ class ControlServer:
     async def _converse(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: Peer
     ) -> None:
+        rest = bytearray()
         for _ in range(REQUESTS_LIMIT):
             try:
                 async with asyncio.timeout(self._idle_seconds):
-                    line = await reader.readline()
-            except ValueError:
-                what = f"a request has at most {LINE_LIMIT_BYTES} bytes"
-                await self._refuse(writer, peer, "malformed", what)
+                    line = await _next_line(reader, rest)
+            except ProtocolError as error:
+                await self._refuse(writer, peer, "malformed", str(error))
                 return
             if not line:
                 return
@@ -274,7 +191,7 @@ class ControlServer:
     async def _refuse(
         self, writer: asyncio.StreamWriter, peer: Peer, fault: str, what: str
     ) -> None:
-        self._emit(RequestRefused(what, uid=peer.uid, pid=peer.pid))
+        self._tell(what, peer)
         match fault:
             case "refused":
                 reply = ErrorReply("refused", what, cure="ask with sudo")
@@ -284,6 +201,17 @@ class ControlServer:
             case _:
                 reply = ErrorReply("malformed", what)
         await self._send(writer, reply)
+
+    def _tell(self, what: str, peer: Peer) -> None:
+        """Tell of a refusal; the same is only counted for a while."""
+        now, name = time.monotonic(), (what, peer.uid)
+        if now < self._told_until.get(name, 0.0):
+            self._emit(RequestRefusedAgain(what, uid=peer.uid, pid=peer.pid))
+            return
+        if len(self._told_until) >= TOLD_LIMIT:
+            self._told_until.clear()
+        self._told_until[name] = now + TELL_PAUSE_SECONDS
+        self._emit(RequestRefused(what, uid=peer.uid, pid=peer.pid))
 
     async def _send(self, writer: asyncio.StreamWriter, reply: Reply) -> None:
         writer.write(encode_reply(reply))
@@ -327,6 +255,35 @@ class ControlServer:
                 return await self._operations.unban(_subjects(subjects or ()), jail)
             case WhyRequest(subject):
                 return await self._operations.why(parse_subject(subject))
+
+
+async def _next_line(reader: asyncio.StreamReader, rest: bytearray) -> bytes:
+    """Return the next line, its end included; *rest* keeps what was read past it.
+
+    At the end of all a last line may lack its end; empty: there is none.
+
+    Raises:
+        ProtocolError: What was read cannot become a request, however it goes on.
+
+    """
+    looked_at = 0
+    while True:
+        if rest.startswith(_FAIL2BAN_FIRST) or _FAIL2BAN_END in rest[: 2 * READ_BYTES]:
+            raise ProtocolError(_FAIL2BAN_WHAT)
+        end = rest.find(b"\n", looked_at) + 1
+        if end > LINE_LIMIT_BYTES or (not end and len(rest) > LINE_LIMIT_BYTES):
+            raise ProtocolError(f"a request has at most {LINE_LIMIT_BYTES} bytes")
+        begin = rest[:READ_BYTES].lstrip()
+        if not end and begin and not begin.startswith(b"{"):
+            raise ProtocolError("this is not a request of banish: a request is a line of JSON")
+        looked_at = len(rest)
+        more = b"" if end else await reader.read(READ_BYTES)
+        if not more:
+            end = end or len(rest)
+            line = bytes(rest[:end])
+            del rest[:end]
+            return line
+        rest += more
 
 
 def _subjects(texts: tuple[str, ...]) -> tuple[Subject, ...]:

@@ -471,6 +471,12 @@ class RequestRefused(Happening, frozen=True):
         return f"request refused (uid {self.uid}, pid {self.pid}): {self.what}"
 
 
+class RequestRefusedAgain(RequestRefused, frozen=True):
+    """The same user was refused for the same reason a short time ago."""
+
+    level: ClassVar[int] = logging.DEBUG
+
+
 class ActionPlanned(Happening, frozen=True):
     """A trial run passed over a command of an action."""
 

@@ -1,0 +1,165 @@
+"""Owns the path of a control socket: its lock, and the socket that stands there.
+
+A socket left by a crash is known to be stale, since the lock beside it (`lock`)
+is free, and is replaced. A socket that somebody removed is made again by the
+next `listen`.
+"""
+
+import contextlib
+import os
+import socket
+import stat
+import struct
+from pathlib import Path
+from typing import NamedTuple
+
+from banish.control.address import short_name
+from banish.control.lock import Lock, holder
+from banish.errors import OperatorError
+
+BACKLOG = 64
+"""Operators that may wait to be answered; of more, some are told to come again."""
+
+
+class AnotherServerError(OperatorError):
+    """Another server has this socket."""
+
+
+class Peer(NamedTuple):
+    """Who is at the other end, by the kernel's word."""
+
+    pid: int
+    uid: int
+    gid: int
+
+
+def peer_of(connection: socket.socket) -> Peer:
+    """Return who is at the other end of a connected Unix socket."""
+    form = struct.Struct("3i")  # struct ucred, unix(7)
+    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, form.size)
+    return Peer(*form.unpack(raw))
+
+
+class Listener:
+    """The lock and the socket at *path*, between the first `listen` and `release`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = Lock(path)
+        self._inode: tuple[int, int] | None = None
+
+    def listen(self) -> socket.socket | None:
+        """Return a new listening socket at our path; None if ours is still there.
+
+        Raises:
+            AnotherServerError: Another server has the path.
+            OperatorError: The socket cannot be made.
+
+        """
+        if self.is_in_place:
+            return None
+        try:
+            return self._listen()
+        except OSError as error:
+            raise OperatorError(
+                f"the control socket cannot be made: {error.strerror or error}",
+                where=str(self.path),
+                cure="choose another place: -s SOCKET, or --state DIR",
+            ) from error
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the socket that we made last is at our path."""
+        if self._inode is None:
+            return False
+        try:
+            found = self.path.lstat()
+        except OSError:
+            return False
+        return (found.st_dev, found.st_ino) == self._inode
+
+    def release(self) -> None:
+        """Take our socket away and free the lock."""
+        if self.is_in_place:
+            with contextlib.suppress(OSError):
+                self.path.unlink()
+        self._inode = None
+        self._lock.release()
+
+    def _listen(self) -> socket.socket:
+        folder = self.path.parent
+        # A server that answers is found first, whatever else is wrong with the folder.
+        if self._server_pid() is not None:
+            raise self._taken()
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if (mode := folder.stat().st_mode) & stat.S_IWOTH and not mode & stat.S_ISVTX:
+            raise OperatorError(
+                "everybody may write in the control socket's directory",
+                where=str(folder),
+                cure=f"chmod o-w {folder}",
+            )
+        if not self._lock.claim():
+            raise self._taken()
+        self._remove_stale()
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        try:
+            umask = os.umask(0o177)
+            try:
+                with short_name(self.path) as name:
+                    listening.bind(name)
+            finally:
+                os.umask(umask)
+            listening.listen(BACKLOG)
+            made = self.path.lstat()
+        except OSError:
+            listening.close()
+            raise
+        self._inode = (made.st_dev, made.st_ino)
+        return listening
+
+    def _server_pid(self) -> int | None:
+        """Return the process that listens at our path, if one does; 0 if it is not known."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as probe:
+            probe.settimeout(1)
+            try:
+                with short_name(self.path) as name:
+                    probe.connect(name)
+                return peer_of(probe).pid
+            except (FileNotFoundError, ConnectionRefusedError):
+                return None
+            except BlockingIOError:  # somebody listens and is too busy to accept
+                return 0
+            except OSError:
+                return None
+
+    def _taken(self) -> AnotherServerError:
+        answering = self._server_pid()
+        pid = answering or holder(self.path)
+        who = f" (pid {pid})" if pid else ""
+        if answering is None:
+            return AnotherServerError(
+                f"another banish is running{who}; its control socket is missing, "
+                "and it makes the socket again within seconds",
+                where=str(self.path),
+                cure="stop it first"
+                + (f": kill {pid}" if pid else "")
+                + "; or use another socket: -s SOCKET",
+            )
+        return AnotherServerError(
+            f"another banish serves this socket{who}",
+            where=str(self.path),
+            cure="stop it, or use another socket: -s SOCKET",
+        )
+
+    def _remove_stale(self) -> None:
+        try:
+            found = self.path.lstat()
+        except FileNotFoundError:
+            return
+        if not stat.S_ISSOCK(found.st_mode):
+            raise OperatorError(
+                "this is not a socket, and will not be overwritten",
+                where=str(self.path),
+                cure="remove it, or choose another socket: -s SOCKET",
+            )
+        self.path.unlink()
