@@ -75,4 +75,13 @@ class ResolveError(MachineError):
 
 
 class ControlError(MachineError):
-    """The server behind the control socket cannot be reached or understood."""
+    """The server behind the control socket cannot be reached or understood.
+
+    ``running``: whether a server is known to run all the same.
+    """
+
+    def __init__(
+        self, what: str, *, cure: str = "", retry: bool = True, running: bool = False
+    ) -> None:
+        self.running = running
+        super().__init__(what, cure=cure, retry=retry)

@@ -474,9 +474,9 @@ def test_a_socket_that_was_removed_is_made_again(path: Path, lost: str) -> None:
         if lost == "folder":
             shutil.rmtree(path.parent)
         else:
-            path.unlink()
+            os.unlink(path)
         if lost == "socket and lock":
-            lock_path(path).unlink()
+            os.unlink(lock_path(path))
         await server.start()
         assert len(await say(path, encode_request(StatusRequest()))) == 1
         assert holder(path) == os.getpid()
@@ -491,7 +491,7 @@ def test_a_socket_that_was_removed_is_made_again(path: Path, lost: str) -> None:
 
 def test_a_rival_of_a_server_without_socket_learns_that_it_runs(path: Path) -> None:
     async def play(server: ControlServer) -> None:
-        path.unlink()
+        os.unlink(path)
         rival = ControlServer(path, MemoryOperations(), print)
         with pytest.raises(AnotherServerError) as caught:
             await rival.start()

@@ -2,7 +2,8 @@
 
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
@@ -160,3 +161,34 @@ def test_libraries_that_log_are_heard(root: logging.Logger) -> None:
     assert target.texts[0] == "slow callback"
     assert target.texts[1].startswith("task | Traceback")
     assert "ValueError: seven" in target.texts[1]
+
+
+def test_lines_that_the_target_does_not_take_go_to_the_fallback() -> None:
+    target, fallback = Kept(), Kept()
+    target.is_broken = True
+    log = Log(target, fallback=fallback)
+    log.write(line("elsewhere"))
+    assert wait_for(lambda: fallback.texts == ["elsewhere"])
+    assert "No space left" in log.trouble
+    target.is_broken = False
+    log.write(line("here"))
+    log.close()
+    assert target.texts == ["here"]
+    assert log.trouble == ""
+    assert log.lost == 0
+
+
+def test_lines_that_nobody_takes_are_lost_and_counted() -> None:
+    target = Kept()
+    target.is_broken = True
+    log = Log(target, fallback=target)
+    log.write(line("lost"))
+    log.close()
+    assert log.lost == 1
+
+
+def wait_for(is_so: Callable[[], bool]) -> bool:
+    end = time.monotonic() + 10
+    while not is_so() and time.monotonic() < end:
+        time.sleep(0.01)
+    return is_so()

@@ -164,7 +164,9 @@ def _server(server: ServerSettings) -> Iterator[Finding]:
     try:
         status = Client(Path(server.socket), answer_seconds=5).status()
     except ControlError as error:
-        if error.retry:
+        if error.running:
+            yield Finding("server", "bad", error.what, error.cure)
+        elif error.retry:
             yield Finding("server", "note", "is not running", "sudo banish run")
         else:
             yield Finding("server", "note", error.what, error.cure)

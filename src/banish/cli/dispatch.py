@@ -186,7 +186,8 @@ def carry_out(argv: Sequence[str] | None) -> int:
             return run_program(*meant)
         options = _parse(words)
         code = options if isinstance(options, int) else _load(VERBS[options.verb][0]).run(options)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # started with it closed
+            sys.stdout.flush()
     except BanishError as error:
         _tell(error)
         return 2 if isinstance(error, OperatorError) else 1

@@ -49,9 +49,19 @@ def of_store(status: ServerStatus) -> Trouble | None:
     return Trouble("database", what, cure.strip())
 
 
+def of_parts(status: ServerStatus) -> list[Trouble]:
+    """Return what is wrong with other parts of the server, such as its pid file."""
+    found = []
+    for trouble in status.troubles:
+        what, _, cure = trouble.what.partition("\n")
+        found.append(Trouble(trouble.part, what, cure.strip()))
+    return found
+
+
 def troubles(status: ServerStatus) -> list[Trouble]:
     """Return everything that needs the operator, the firewall first."""
     found: list[Trouble | None] = [of_firewall(status), of_store(status)]
+    found += of_parts(status)
     found += map(of_jail, status.jails)
     found += map(of_source, status.sources)
     for problem in status.problems:

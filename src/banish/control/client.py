@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from banish.control.address import short_name
+from banish.control.lock import holder
 from banish.control.messages import (
     SUBJECTS_LIMIT,
     BanRequest,
@@ -162,9 +163,20 @@ class Client:
             retry=False,
         )
 
+    def _socketless(self, pid: int) -> ControlError:
+        who = f" (pid {pid})" if pid else ""
+        return ControlError(
+            f"banish is running{who}, but its control socket is missing: {self._path}",
+            cure="ask again: it makes the socket again within seconds, or its log says why not",
+            running=True,
+        )
+
     def _translate(self, error: OSError) -> ControlError:
         match error:
             case FileNotFoundError() | ConnectionRefusedError() | NotADirectoryError():
+                pid = holder(self._path)
+                if pid is not None:
+                    return self._socketless(pid)
                 return ControlError(
                     f"no server answers at {self._path}", cure="start it: banish run"
                 )

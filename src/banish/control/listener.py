@@ -6,6 +6,7 @@ next `listen`.
 """
 
 import contextlib
+import errno
 import os
 import socket
 import stat
@@ -91,7 +92,10 @@ class Listener:
         # A server that answers is found first, whatever else is wrong with the folder.
         if self._server_pid() is not None:
             raise self._taken()
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except FileExistsError:
+            raise NotADirectoryError(errno.ENOTDIR, f"{folder} is not a directory") from None
         if (mode := folder.stat().st_mode) & stat.S_IWOTH and not mode & stat.S_ISVTX:
             raise OperatorError(
                 "everybody may write in the control socket's directory",

@@ -79,7 +79,10 @@ class Lock:
         except OSError as error:
             if error.errno not in _READ_ONLY:
                 raise
-            return os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            try:
+                return os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            except FileNotFoundError:
+                raise error from None
 
     def _is_in_place(self, file: int) -> bool:
         try:

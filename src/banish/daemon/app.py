@@ -5,6 +5,7 @@ import contextlib
 import ctypes
 import functools
 import gc
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ import msgspec
 
 from banish import __version__
 from banish.config.load import builtin_tree, load
+from banish.control.listener import AnotherServerError
 from banish.control.server import ControlServer
 from banish.daemon import build
 from banish.daemon.cutting import Cutting
@@ -20,13 +22,14 @@ from banish.daemon.enforcing import Enforcing
 from banish.daemon.exempt import EXEMPT_KEEP_FAILURE, Exemptions, IgnoreCommands
 from banish.daemon.facts import ServerFacts
 from banish.daemon.guarding import Guarding
-from banish.daemon.host import notify_systemd, on_signals, pid_file
+from banish.daemon.host import notify_systemd, on_signals
 from banish.daemon.jails import Jails
 from banish.daemon.operations import ServerOperations
 from banish.daemon.pipeline import Pipeline
 from banish.daemon.supervisor import Supervisor
+from banish.daemon.upkeep import PidFile, Upkeep
 from banish.daemon.watchdog import Watchdog
-from banish.errors import ConfigError, StoreError
+from banish.errors import ConfigError, OperatorError, StoreError
 from banish.model.decision import Decision
 from banish.model.failure import Failure
 from banish.model.instant import Instant, Seconds
@@ -45,7 +48,7 @@ from banish.telemetry.happenings import (
 )
 from banish.telemetry.lines import parse_level
 from banish.telemetry.logs import Log, bridge_logging
-from banish.telemetry.targets import open_target
+from banish.telemetry.targets import LateTarget, Target, open_target
 
 TICK_LIMIT = Seconds(1)
 """The timer looks at the wall clock at least this often, since it may be set."""
@@ -84,7 +87,8 @@ def run(options: RunOptions) -> int:
     """Run a server until it is told to stop; return the exit code.
 
     Raises:
-        OperatorError: It cannot start: configuration, socket, pid file.
+        ConfigError: No jail can start.
+        AnotherServerError: Another server has the control socket.
         EnforceError: The firewall cannot be used.
 
     """
@@ -96,15 +100,34 @@ def run(options: RunOptions) -> int:
             where=settings.root,
             cure="mend what is named above; 'banish check' shows it again",
         )
-    log = Log(
-        open_target(settings.server.logtarget, syslog_socket=settings.server.syslogsocket),
-        _level(settings.server.loglevel, options.verbosity),
-    )
+    log = _open_log(settings.server, options.verbosity)
     bridge_logging(log)
     try:
         return asyncio.run(_serve(settings, options, log))
     finally:
         log.close()
+
+
+def _open_log(server: ServerSettings, verbosity: int) -> Log:
+    """Open the log; lines that its target does not take go to standard error."""
+
+    def open_it() -> Target:
+        return open_target(server.logtarget, syslog_socket=server.syslogsocket)
+
+    target: Target
+    try:
+        target = open_it()
+    except ConfigError:
+        target = LateTarget(open_it)
+    fallback = None
+    if isinstance(target, LateTarget) or not _is_stream(server.logtarget):
+        with contextlib.suppress(ConfigError):  # standard error may be closed
+            fallback = open_target("STDERR")
+    return Log(target, _level(server.loglevel, verbosity), fallback=fallback)
+
+
+def _is_stream(logtarget: str) -> bool:
+    return logtarget.partition("[")[0].strip().upper() in ("STDOUT", "STDERR", "SYSOUT")
 
 
 def _spare_collector() -> None:
@@ -134,6 +157,11 @@ def _keep_memory() -> None:
 
 def _listed(settings: Settings) -> str:
     return "\n".join(f"    {problem}" for problem in settings.errors)
+
+
+def _say(text: str) -> None:
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # it may be closed
+        sys.stderr.write(text)
 
 
 def _level(name: str, verbosity: int) -> int:
@@ -167,21 +195,18 @@ def _placed(server: ServerSettings, options: RunOptions) -> ServerSettings:
 
 async def _serve(settings: Settings, options: RunOptions, log: Log) -> int:
     server = Server(settings, options, log, clock=wall_clock)
-    control = ControlServer(Path(settings.server.socket), server.operations, server.emit)
-    # The socket first: a second server must end before it touches anything.
-    await control.start()
     try:
-        with pid_file(Path(settings.server.pidfile)):
-            on_signals(server.stopping.set, log.reopen)
-            await server.start()
-            _spare_collector()
-            _keep_memory()
-            notify_systemd("READY=1")
-            await server.stopping.wait()
-            notify_systemd("STOPPING=1")
+        # The socket first: a second server must end before it touches anything.
+        await server.claim()
+        on_signals(server.stopping.set, log.reopen)
+        await server.start()
+        _spare_collector()
+        _keep_memory()
+        notify_systemd("READY=1")
+        await server.stopping.wait()
+        notify_systemd("STOPPING=1")
     finally:
         await server.stop()
-        await control.close()
     return 0
 
 
@@ -201,8 +226,10 @@ class Server:
         self.settings = settings
         self.stopping = asyncio.Event()
         self._clock = clock
+        self._log = log
         self.emit = Emitter(log, clock=clock, program=_program(settings.server))
         self._supervisor = Supervisor(self.emit)
+        self._upkeep = Upkeep(self.emit)
         self._resolver = DnsResolver()
         # A resolver of its own: no attacker's names push the operator's out of its cache.
         names = DnsResolver(keep_failure=EXEMPT_KEEP_FAILURE)
@@ -260,13 +287,53 @@ class Server:
             started_at=clock(),
             dry_run=options.dry_run,
             on_stop=self.stopping.set,
+            troubles=lambda: self._upkeep.troubles,
         )
+        self._control = ControlServer(Path(settings.server.socket), self.operations, self.emit)
+        self._pid_file = PidFile(Path(settings.server.pidfile))
+        self._upkeep.keep("control socket", self._control.start)
+        self._upkeep.keep("pid file", self._pid_file.ensure)
+        self._upkeep.keep("log", self._check_log)
         self._is_up = False
 
     def _on_done(self, decisions: Sequence[Decision]) -> None:
         """Tell those who act once the firewall has."""
         self._acting.act(decisions)
         self._cutting.act(decisions)
+
+    async def claim(self) -> None:
+        """Make control socket and pid file; what cannot be made is tried again later.
+
+        Raises:
+            AnotherServerError: Another server has the socket.
+
+        """
+        try:
+            await self._control.start()
+        except AnotherServerError:
+            raise
+        except OperatorError:
+            pass  # the look says so
+        await self._upkeep.look()
+        if not _is_stream(self.settings.server.logtarget):
+            # Whoever started us by hand does not look into the log.
+            for part, what in self._upkeep.troubles.items():
+                _say(f"banish: {part}: {what}\n")
+        self._supervisor.start("upkeep", self._upkeep.run)
+
+    async def _check_log(self) -> None:
+        """See whether the log can be written.
+
+        Raises:
+            OperatorError: It could not be when it was last.
+
+        """
+        if self._log.trouble:
+            raise OperatorError(
+                f"cannot be written: {self._log.trouble.splitlines()[0]}",
+                cure="make room or its directory, or set another logtarget; "
+                "lines go to standard error until then",
+            )
 
     async def start(self) -> None:
         """Bring everything up: exemptions, memory, firewall, and only then the logs.
@@ -277,8 +344,9 @@ class Server:
         """
         for problem in self.settings.problems:
             self.emit(WarningGiven(part="configuration", what=str(problem)))
-        await self._exempt.start()
-        await self._guarding.refresh(jail.name for jail in self.settings.jails)
+        await self._supervisor.attempt("ignoreip", self._exempt.start)
+        names = [jail.name for jail in self.settings.jails]
+        await self._supervisor.attempt("guard", lambda: self._guarding.refresh(names))
         memory = await self._load()
         bans = self._jails.restore(memory, self._clock())
         await self._enforcing.begin(
@@ -286,7 +354,7 @@ class Server:
             bans,
         )
         self._is_up = True
-        await self._recount(memory)
+        await self._supervisor.attempt("past bans", lambda: self._recount(memory))
         self._acting.restore(bans)
         for worker in self._acting.workers:
             self._supervisor.start(worker.name, worker.run)
@@ -372,6 +440,13 @@ class Server:
     async def stop(self) -> None:
         """Finish in order: no more lines, what is decided is done and written, then the rest."""
         await self._supervisor.stop()
+        try:
+            await self._finish()
+        finally:
+            self._pid_file.remove()
+            await self._control.close()
+
+    async def _finish(self) -> None:
         if not self._is_up:
             return
         await self._enforcing.finish(keep=self.settings.server.keepbans)

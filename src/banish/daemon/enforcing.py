@@ -12,6 +12,7 @@ import msgspec
 
 from banish.daemon.firewall import READ_BACK_PAUSE, Firewall
 from banish.daemon.recording import WRITE_PAUSE, Recording
+from banish.errors import EnforceError
 from banish.model.ban import Ban
 from banish.model.decision import Decision
 from banish.model.instant import Seconds
@@ -87,11 +88,18 @@ class Enforcing:
     async def begin(self, jails: Sequence[Enforcement], bans: Sequence[Ban]) -> None:
         """Put the bans of an earlier run back into the firewall, in one step.
 
+        An error that may pass is trouble, and the firewall is tried again by `run`.
+
         Raises:
             EnforceError: The firewall cannot be used.
 
         """
-        await self._firewall.begin(jails, bans)
+        try:
+            await self._firewall.begin(jails, bans)
+        except EnforceError as error:
+            if not error.retry:
+                raise
+            self._firewall.note_trouble(error)
 
     async def finish(self, *, keep: bool) -> None:
         """Carry out what still waits, write it, and leave the firewall in order."""

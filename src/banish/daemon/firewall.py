@@ -232,6 +232,13 @@ class Firewall:
         self._is_disturbed = isinstance(error, DisturbedError)
         self._retry_at = self._time() + (FIRST_RETRY if self._is_disturbed else self._retry_pause)
 
+    def note_trouble(self, error: EnforceError) -> None:
+        """Have everything put back as soon as the firewall works again; *error* says why not."""
+        self._note_error(error)
+        if self.trouble != self._told_trouble:
+            self._told_trouble = self.trouble
+            self._emit(TroubleMet(part="firewall", what=self.trouble))
+
     async def _mend(self) -> bool:
         """Make the firewall hold exactly what is wanted, from nothing; tell whether it was done.
 
@@ -245,10 +252,7 @@ class Firewall:
             return False
         except EnforceError as error:
             self._retry_pause = min(Seconds(self._retry_pause * 2), LONGEST_RETRY)
-            self._note_error(error)
-            if self.trouble != self._told_trouble:
-                self._told_trouble = self.trouble
-                self._emit(TroubleMet(part="firewall", what=self.trouble))
+            self.note_trouble(error)
             return False
         self._note_repair(FirewallRepaired(self._wanted_count, foreign=0, rebuilt=True))
         self.trouble = ""

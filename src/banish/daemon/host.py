@@ -1,14 +1,11 @@
-"""The process and its host: signals, the pid file, word to systemd."""
+"""The process and its host: signals, word to systemd."""
 
 import asyncio
 import contextlib
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator
-from pathlib import Path
-
-from banish.errors import OperatorError
+from collections.abc import Callable
 
 
 def on_signals(stop: Callable[[], None], reopen_logs: Callable[[], None]) -> None:
@@ -18,31 +15,6 @@ def on_signals(stop: Callable[[], None], reopen_logs: Callable[[], None]) -> Non
         loop.add_signal_handler(number, stop)
     loop.add_signal_handler(signal.SIGUSR1, reopen_logs)
     loop.add_signal_handler(signal.SIGHUP, reopen_logs)
-
-
-@contextlib.contextmanager
-def pid_file(path: Path) -> Iterator[None]:
-    """Keep our process id in *path* while inside.
-
-    Raises:
-        OperatorError: The file cannot be written.
-
-    """
-    try:
-        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        path.write_text(f"{os.getpid()}\n", encoding="ascii")
-    except OSError as error:
-        raise OperatorError(
-            f"cannot write the pid file: {error.strerror}",
-            where=str(path),
-            cure="run as root, or choose another place: --state DIR, or pidfile in banish.conf",
-        ) from error
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            if path.read_text(encoding="ascii").strip() == str(os.getpid()):
-                path.unlink()
 
 
 def notify_systemd(state: str) -> None:

@@ -1,7 +1,7 @@
 """Carries out what an operator asks of the running server."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from banish import __version__
 from banish.daemon.acting import Acting
@@ -15,7 +15,7 @@ from banish.model.decision import EndBan
 from banish.model.deed import Deed
 from banish.model.instant import Instant, Seconds, to_iso
 from banish.model.settings import Settings
-from banish.model.status import JailStatus, ServerStatus, SourceHealth
+from banish.model.status import JailStatus, PartTrouble, ServerStatus, SourceHealth
 from banish.ports import Clock
 
 WHY_LIMIT = 100
@@ -45,7 +45,13 @@ class ServerOperations:
         started_at: Instant,
         dry_run: bool,
         on_stop: Callable[[], None],
+        troubles: Callable[[], Mapping[str, str]] = dict,
+        starting: Callable[[], str] = str,
     ) -> None:
+        """Operate on these parts.
+
+        *troubles* says what else does not work, by part; *starting* what the start is doing.
+        """
         self._settings = settings
         self._jails = jails
         self._pipelines = tuple(pipelines)
@@ -56,6 +62,8 @@ class ServerOperations:
         self._started_at = started_at
         self._dry_run = dry_run
         self._on_stop = on_stop
+        self._troubles = troubles
+        self._starting = starting
 
     async def status(self) -> ServerStatus:
         """Return how the server is doing; the firewall is read for it."""
@@ -74,7 +82,15 @@ class ServerOperations:
             store=self._settings.server.dbfile,
             problems=self._settings.problems,
             store_trouble=self._enforcing.store_trouble,
+            troubles=self._part_troubles(),
+            starting=self._starting(),
         )
+
+    def _part_troubles(self) -> tuple[PartTrouble, ...]:
+        """Return the parts that are down; those that read a log show as their log's trouble."""
+        logs = {pipeline.source.name for pipeline in self._pipelines}
+        found = {**self._troubles(), **self._supervisor.troubles}
+        return tuple(PartTrouble(part, what) for part, what in found.items() if part not in logs)
 
     def _health(self, pipeline: Pipeline) -> SourceHealth:
         health = pipeline.source.health()

@@ -34,6 +34,18 @@ class Supervisor:
         assert name not in self._tasks, name
         self._tasks[name] = asyncio.create_task(self._keep_running(name, part), name=name)
 
+    async def attempt(self, name: str, part: Callable[[], Awaitable[None]]) -> bool:
+        """Run *part* once; tell whether it did not fail. `start` may run it again later."""
+        try:
+            await part()
+        except BanishError as error:
+            self._note_trouble(name, str(error))
+        except Exception as error:  # noqa: BLE001 - what is not the firewall must not end the start
+            self._note_trouble(name, _bug(error))
+        else:
+            return True
+        return False
+
     async def _keep_running(self, name: str, part: Callable[[], Awaitable[None]]) -> None:
         loop = asyncio.get_running_loop()
         pause = self._first_pause
@@ -46,8 +58,7 @@ class Supervisor:
             except BanishError as error:
                 self._note_trouble(name, str(error))
             except Exception as error:  # noqa: BLE001 - a bug stops its own task only
-                place = "".join(traceback.format_exception(error)[-3:]).strip()
-                self._note_trouble(name, f"this is a bug in banish, please report it:\n{place}")
+                self._note_trouble(name, _bug(error))
             else:
                 self._note_healthy(name)
                 return
@@ -73,3 +84,8 @@ class Supervisor:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _bug(error: Exception) -> str:
+    place = "".join(traceback.format_exception(error)[-3:]).strip()
+    return f"this is a bug in banish, please report it:\n{place}"

@@ -82,6 +82,14 @@ class JailStatus(msgspec.Struct, frozen=True):
     """Until when no ban starts since the ban budget was exceeded; None: bans start."""
 
 
+class PartTrouble(msgspec.Struct, frozen=True):
+    """A part of the server that does not work at the moment, and is tried again."""
+
+    part: str
+    what: str
+    """Why; the cure, if one is known, stands on the second line."""
+
+
 class ServerStatus(msgspec.Struct, frozen=True):
     """How the whole server is doing."""
 
@@ -99,6 +107,10 @@ class ServerStatus(msgspec.Struct, frozen=True):
     problems: tuple[Problem, ...] = ()
     store_trouble: str = ""
     """Why the database cannot be used at the moment, and the cure."""
+    troubles: tuple[PartTrouble, ...] = ()
+    """Parts that do not work at the moment, besides logs, firewall and database."""
+    starting: str = ""
+    """What the start is doing at the moment, and how far it is; empty once it is over."""
 
     @property
     def uptime(self) -> Seconds:

@@ -140,6 +140,11 @@ class Database:
             raise translate(error, self.path) from error
         except OSError as error:
             raise StoreError(f"{self.path}: {error.strerror}") from error
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            raise StoreError(
+                f"{self.path}: what it holds is not understood: {error}",
+                cure="move the file away; a new one is made, and bans start anew",
+            ) from error
 
     def _current(self) -> sqlite3.Connection:
         connection = self._connection

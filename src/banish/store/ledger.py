@@ -263,12 +263,16 @@ def _read(rows: sqlite3.Cursor) -> Iterator[tuple[int, Ban]]:
         name = jails.get(jail)
         if name is None:
             name = jails[jail] = from_column(jail)
-        given = None if address is None else parse_address(from_column(address))
+        try:
+            given = None if address is None else parse_address(from_column(address))
+            subject_ = to_subject(subject, kind)
+        except (LookupError, TypeError, ValueError):  # written by no version of ours
+            continue
         yield (
             number,
             Ban(
                 name,
-                to_subject(subject, kind),
+                subject_,
                 since,
                 until,
                 failures,

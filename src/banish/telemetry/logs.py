@@ -4,7 +4,7 @@ Whoever tells something never waits: lines go into a bounded queue, one thread
 writes them in blocks. What does not fit is dropped, counted, and said in the
 log as soon as there is room. A target that fails (disk full, syslog gone) loses
 its lines and is tried again with the next ones; the first loss is told on
-standard error.
+standard error. Where there is a *fallback*, the lines go there meanwhile.
 """
 
 import contextlib
@@ -36,14 +36,22 @@ class Log:
     """Writes lines of at least *level* to *target*. Close it to have all of them written."""
 
     def __init__(
-        self, target: Target, level: int = logging.INFO, *, limit: int = QUEUE_LIMIT_LINES
+        self,
+        target: Target,
+        level: int = logging.INFO,
+        *,
+        fallback: Target | None = None,
+        limit: int = QUEUE_LIMIT_LINES,
     ) -> None:
         self.level = level
         self.dropped = 0
         """Lines that did not fit into the queue."""
         self.lost = 0
-        """Lines that the target failed to write."""
+        """Lines that neither the target nor the fallback wrote."""
+        self.trouble = ""
+        """Why the target cannot be written at the moment."""
         self._target = target
+        self._fallback = fallback
         self._limit = limit
         self._queue: queue.SimpleQueue[_Order] = queue.SimpleQueue()
         self._told = 0
@@ -118,15 +126,25 @@ class Log:
         try:
             self._target.write(runs)
         except OSError as error:
-            self.lost += _lines_of(runs)
             self._complain(error)
+            self._put_elsewhere(runs)
         else:
             self._is_failing = False
+            self.trouble = ""
+
+    def _put_elsewhere(self, runs: list[LogRun]) -> None:
+        try:
+            if self._fallback is None:
+                raise OSError
+            self._fallback.write(runs)
+        except OSError:
+            self.lost += _lines_of(runs)
 
     def _complain(self, error: OSError) -> None:
+        self.trouble = str(error)
         if not self._is_failing:
             self._is_failing = True
-            with contextlib.suppress(OSError, ValueError):  # nobody may be left to tell
+            with contextlib.suppress(OSError, ValueError, AttributeError):  # nobody may be left
                 sys.stderr.write(f"banish: the log cannot be written: {error}\n")
 
 

@@ -10,7 +10,7 @@ import re
 import socket
 import stat
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, TextIO
 
@@ -193,6 +193,36 @@ class SyslogTarget:
             self._socket = None
 
 
+class LateTarget:
+    """Stands in for a target that cannot be opened, and opens it as soon as it can be."""
+
+    def __init__(self, open_it: Callable[[], Target]) -> None:
+        """Call *open_it* for each block of lines until it raises ConfigError no more."""
+        self._open = open_it
+        self._target: Target | None = None
+
+    def write(self, runs: Sequence[LogRun]) -> None:
+        """Write *runs* if the target can be opened by now."""
+        self._opened().write(runs)
+
+    def reopen(self) -> None:
+        """Open the target, or open it anew."""
+        self._opened().reopen()
+
+    def close(self) -> None:
+        """Let go of it if it was ever opened."""
+        if self._target is not None:
+            self._target.close()
+
+    def _opened(self) -> Target:
+        if self._target is None:
+            try:
+                self._target = self._open()
+            except ConfigError as error:
+                raise OSError(str(error)) from error
+        return self._target
+
+
 _WITH_OPTIONS = re.compile(r"\s*([^\[]*?)\s*(?:\[(.*)\])?\s*", re.DOTALL)
 _OPTION = re.compile(r"""\s*(\w+)\s*=\s*("[^"]*"|'[^']*'|[^,\]"']*)\s*(?:,|$)""")
 _KNOWN_OPTIONS = ("facility", "datetime", "padding", "format")
@@ -242,7 +272,11 @@ def open_target(spec: str, *, syslog_socket: str = "auto", pid: int | None = Non
     if "format" in options:
         form = custom_format(options["format"], pid)
     if word in ("STDOUT", "STDERR", "SYSOUT"):
-        stream = sys.stderr if word == "STDERR" else sys.stdout
+        stream: TextIO | None = sys.stderr if word == "STDERR" else sys.stdout
+        if stream is None:  # started with it closed
+            raise ConfigError(
+                f"{word} is closed", where="logtarget", cure="set logtarget = SYSLOG or a file"
+            )
         if word != "SYSOUT" and not options and stream.isatty():
             form = short_format(coloured=not os.environ.get("NO_COLOR"))
         return StreamTarget(stream, form)
