@@ -437,3 +437,15 @@ def changed(count: int) -> Commit:
     """Return a step in which *count* addresses failed."""
     tallies = {parse_subject(f"192.0.2.{n}"): Tally((NOW,)) for n in range(count)}
     return Commit(at=NOW, changes=(JailChanges("j", tallies),))
+
+
+def test_a_firewall_that_fails_for_a_moment_at_the_start_is_tried_again() -> None:
+    async def script(stage: Stage) -> None:
+        stage.enforcer.fail_next(EnforceError("no memory"))
+        await stage.enforcing.begin([Enforcement("j")], [])
+        assert stage.enforcing.truth().trouble == "no memory"
+        stage.enforcer.fail_next(EnforceError("no right", retry=False))
+        with pytest.raises(EnforceError):
+            await stage.enforcing.begin([Enforcement("j")], [])
+
+    asyncio.run(script(Stage()))
