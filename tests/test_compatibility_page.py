@@ -42,6 +42,7 @@ TESTS = {
     "a [budget for bans]": "config/test_budget.py::test_in_a_tree_of_its_own_bans_have_no_budget",
     "a line that keeps a regex": "compat/test_hostile_lines.py::test_hostile_lines_delay_no_other",
     "actions written in Python": "enforce/python/test_python_action.py::test_an_action_that_hangs",
+    "a value that cannot": "config/test_jails.py::test_a_mistake_in_how_long_does_not_end_whether",
     "formulas": "policy/test_formula.py::test_what_is_no_formula_is_refused",
     "files of its own": "config/test_server.py::test_fail2bans_options_count_but_its_own_files",
     "The commands of": "cli/fail2ban/test_client.py::test_a_command_for_the_server_names_the",

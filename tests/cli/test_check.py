@@ -41,11 +41,12 @@ def test_every_problem_is_shown_with_place_option_and_cure_and_is_1(
     assert f'{tree}/jail.local:2: findtime: "10 minuets" is not a duration' in out
     assert f"{tree}/jail.local:5: failregex: " in out
     assert f"{tree}/jail.local:6: failregex: " in out
-    assert "jails that run: none" in out
+    assert "10m counts instead" in out
+    assert "jails that run: app\n" in out
     assert main(["check", "--json", "-c", str(tree)]) == 1
     document = json.loads(capsys.readouterr().out)
     assert document["clean"] is False
-    assert document["jails"] == []
+    assert document["jails"] == ["app"]
     assert document["problems"][0]["file"] == f"{tree}/jail.local"
     assert document["problems"][0]["line"] == 2
     assert document["problems"][0]["option"] == "findtime"

@@ -220,7 +220,7 @@ def test_what_keeps_banish_from_working_is_1_with_its_cure(
 def test_a_configuration_without_jails_or_with_errors_is_told(
     tree: Path, tmp_path: Path, capsys: Captured
 ) -> None:
-    (tree / "jail.local").write_text("[app]\nfindtime = x\n")
+    (tree / "jail.local").write_text("[app]\nprefregex = (\n")
     assert main(["doctor", "-c", str(tree), "--state", str(tmp_path)]) == 1
     out = capsys.readouterr().out
     assert "1 error in" in out

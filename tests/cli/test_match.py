@@ -191,9 +191,9 @@ def test_what_cannot_be_tried_is_wrong_usage(
 def test_a_jail_that_is_wrong_is_told_with_its_place(
     tree: Path, log: str, capsys: Captured
 ) -> None:
-    (tree / "jail.local").write_text("[web]\nmaxretry = many\n")
+    (tree / "jail.local").write_text("[web]\nprefregex = (\n")
     assert main(["match", "-c", str(tree), "--jail", "web", log]) == 2
-    assert f"banish: {tree}/jail.local:2: maxretry: " in capsys.readouterr().err
+    assert f"banish: {tree}/jail.local:2: prefregex: " in capsys.readouterr().err
 
 
 def test_a_jail_without_a_log_of_its_own_can_be_tried(

@@ -193,7 +193,7 @@ def settings_of(root: Path, name: str, given: Mapping[str, str]) -> ActionSettin
         "commands",
         full["actname"].text,
         {option: text.text for option, text in found.items()},
-        commands.time_limit(found),
+        commands.time_limit(found, Problems()),
     )
 
 

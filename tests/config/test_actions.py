@@ -205,8 +205,11 @@ def test_an_action_as_commands_has_its_properties(library: Library) -> None:
 
 
 def test_a_time_limit_that_is_none_is_told(library: Library) -> None:
-    read(library, "tell[timeout=soon]")
-    assert "timeout" in library.problems.all()[0].what
+    (action,) = read(library, "tell[timeout=soon]").settings
+    (problem,) = library.problems.all()
+    assert problem.option == "timeout"
+    assert problem.what.endswith("60s counts instead")
+    assert (action.way, action.timeout) == ("commands", Seconds(60))
 
 
 def test_actions_of_one_jail_have_names_of_their_own(library: Library) -> None:

@@ -48,6 +48,9 @@ def test_a_budget_is_a_number_and_a_time(
     "text", ["1000", "many/1m", "0/1m", "-1/1m", "200000/1m", "5/0", "5/", "5/2d", "5/soon"]
 )
 def test_what_is_no_budget_is_told_with_its_cure(write_tree: WriteTree, text: str) -> None:
-    (problem,) = read(write_tree, f"banbudget = {text}\n").errors
+    settings = read(write_tree, f"banbudget = {text}\n")
+    assert len(settings.jails) == 1
+    (problem,) = settings.problems
     assert problem.option == "banbudget"
+    assert "counts instead" in problem.what
     assert problem.cure

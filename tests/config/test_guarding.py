@@ -46,6 +46,8 @@ def test_one_option_turns_it_off(write_tree: WriteTree, word: str) -> None:
 
 
 def test_a_word_that_is_none_of_them_is_told_with_its_cure(write_tree: WriteTree) -> None:
-    (problem,) = read(write_tree, "guard = login\n").errors
+    settings = read(write_tree, "guard = login\n")
+    (problem,) = settings.problems
     assert problem.option == "guard"
+    assert set(settings.jails[0].guard.spares) == {"gateways", "resolvers", "logins"}
     assert "logins" in problem.cure

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from banish.config import load
+from banish.model.duration import LONGEST
 from banish.model.instant import Seconds
 from banish.model.settings import JailSettings, Settings
 
@@ -181,34 +182,140 @@ def test_places_name_the_line_of_each_option(read: Read) -> None:
             "%(known/failregex)s is not set",
         ),
         ("failregex =", "failregex", "nothing to find"),
-        ("failregex = ^(<HOST>$", "failregex", "not a regular expression"),
-        ("failregex = ^bad$", "failregex", "does not say whom"),
+        ("failregex = ^(<HOST>$", "failregex", "none of the regexes works"),
+        ("failregex = ^bad$", "failregex", "none of the regexes works"),
         ("ignoreregex = [", "ignoreregex", "not a regular expression"),
         ("prefregex = (", "prefregex", "not a regular expression"),
-        ("datepattern = %%Y(", "datepattern", "date pattern"),
-        ("logtimezone = Nowhere/Land", "logtimezone", "time zone"),
-        ("logencoding = klingon", "logencoding", "encoding"),
         ("logpath =", "logpath", "no log to watch"),
-        ("logpath = web.log", "logpath", "does not begin with /"),
-        ("backend = sysetmd", "backend", "no backend"),
-        ("maxretry = many", "maxretry", "not a whole number"),
-        ("maxretry = -1", "maxretry", "out of bounds"),
-        ("maxlines = 0", "maxlines", "out of bounds"),
-        ("findtime = -1", "findtime", "not longer than nothing"),
-        ("bantime = 0", "bantime", "no length"),
-        ("bantime = 5 lightyears", "bantime", "not a unit"),
-        ("bantime.factor = x", "bantime.factor", "x"),
-        ("bantime.formula = import os", "bantime.formula", "not a formula"),
-        ("bantime.multipliers = a", "bantime.multipliers", "not a number"),
         ("action = iptables[", "action", "]"),
         ("action = %(no)s", "action", "not set anywhere"),
         ("journalmatch = 'x", "journalmatch", "no journal match"),
     ],
 )
 def test_a_jail_that_cannot_start_says_why(read: Read, lines: str, option: str, says: str) -> None:
-    told, what, _ = failed(read(lines))
-    assert told == option
-    assert says in what
+    settings = read(lines)
+    assert settings.jails == ()
+    assert [problem for problem in settings.errors if says in problem.what]
+    assert {problem.option for problem in settings.errors} == {option}
+
+
+MINUTE, HOUR, DAY = Seconds(60), Seconds(3_600), Seconds(86_400)
+
+
+@pytest.mark.parametrize(
+    ("lines", "bantime"),
+    [
+        ("bantime = 86400 # one day", DAY),
+        ("bantime = 86400 #one day", DAY),
+        ("bantime = 1d   # was 1h", DAY),
+        ("bantime = 1 d # 60*60*24", DAY),
+        ("bantime = 60*60*24", DAY),
+        ("bantime = 60 * 60 * 24 # a day", DAY),
+        ("bantime = 3_600", HOUR),
+        ("bantime = 60**2", HOUR),
+        ("bantime = 36e2", HOUR),
+        ("bantime = 7200//2", HOUR),
+        ("bantime = '3600'", HOUR),
+        ('bantime = "1h"', HOUR),
+        ("bantime = 1h,", HOUR),
+        ("bantime = 1h;", HOUR),
+        ("bantime = 60m. # x", HOUR),
+        ("bantime = 1h ; an hour", HOUR),
+        ("bantime = 1h\n  # a comment that is indented", HOUR),
+        ("bantime = 99999999999999", None),
+        ("bantime = 9**9**2 # for ever", None),
+        ("bantime = permanent", None),
+        ("bantime = forever # really", None),
+        ("bantime = -1 # for ever", None),
+        ("bantime = 0", 10 * MINUTE),
+        ("bantime = 600x", 10 * MINUTE),
+        ("bantime = 5 lightyears", 10 * MINUTE),
+        ("bantime = ten minutes", 10 * MINUTE),
+        ("bantime = #86400", 10 * MINUTE),
+        ("bantime = %(no)s", 10 * MINUTE),
+        ("bantime = 10:00", 10 * MINUTE),
+        ("bantime = \N{FULLWIDTH DIGIT SIX}00", 10 * MINUTE),
+        ("bantime = 9**9**9", 10 * MINUTE),
+        ("bantime = (-8)**.5", 10 * MINUTE),
+        ("bantime =", 10 * MINUTE),
+    ],
+)
+def test_a_mistake_in_how_long_does_not_end_whether(
+    read: Read, lines: str, bantime: Seconds | None
+) -> None:
+    (jail,) = read(lines).jails
+    assert jail.bantime == bantime
+
+
+@pytest.mark.parametrize(
+    ("lines", "option", "severity", "says"),
+    [
+        ("bantime = 86400 # one day", "bantime", "warning", 'is read as "86400"'),
+        ("bantime = 99999999999999", "bantime", "warning", "-1 (without end) counts instead"),
+        ("bantime = permanent", "bantime", "warning", "-1 (without end) counts instead"),
+        ("bantime = 600x", "bantime", "error", "10m counts instead"),
+        ("bantime = 0", "bantime", "error", "10m counts instead"),
+        ("findtime = 0", "findtime", "error", "10m counts instead"),
+        ("findtime = 9e99", "findtime", "warning", "the longest time counts instead"),
+        ("maxretry = 5 # tries", "maxretry", "warning", 'is read as "5"'),
+        ("maxretry = 5 tries", "maxretry", "warning", "5 counts instead"),
+        ("maxretry = -1", "maxretry", "warning", "1 counts instead"),
+        ("maxretry = 0", "maxretry", "warning", "1 counts instead"),
+        ("maxretry = 99999999999999999999", "maxretry", "warning", "2147483647 counts instead"),
+        ("maxretry = many", "maxretry", "error", "3 counts instead"),
+        ("maxlines = 0", "maxlines", "warning", "1 counts instead"),
+        ("backend = sysetmd", "backend", "error", "auto counts instead"),
+        ("bantime.factor = x", "bantime.factor", "error", "1 counts instead"),
+        ("bantime.formula = import os", "bantime.formula", "error", "counts instead"),
+        ("bantime.multipliers = 1 2 a", "bantime.multipliers", "warning", "1 2 counts instead"),
+        ("bantime.multipliers = 1 2 # x", "bantime.multipliers", "warning", 'is read as "1 2"'),
+        ("datepattern = %%Y(", "datepattern", "error", "date pattern"),
+        ("logtimezone = Nowhere/Land", "logtimezone", "error", "time zone"),
+        ("logencoding = klingon", "logencoding", "error", "encoding"),
+        ("logpath = web.log\n  /var/log/web.log", "logpath", "error", "does not begin with /"),
+        ("failregex = ^(<HOST>$\n  ^fail <HOST>$", "failregex", "error", "not a regular"),
+    ],
+)
+def test_a_jail_runs_without_what_cannot_be_read_and_says_so(
+    read: Read, lines: str, option: str, severity: str, says: str
+) -> None:
+    settings = read(lines)
+    assert len(settings.jails) == 1
+    (problem,) = settings.problems
+    assert (problem.option, problem.severity) == (option, severity)
+    assert says in problem.what
+    assert problem.cure
+
+
+def test_a_mode_that_the_filter_does_not_have_gives_way_to_its_usual_one(
+    write_tree: WriteTree,
+) -> None:
+    root = write_tree(
+        {
+            "jail.conf": "[DEFAULT]\nmode = agressive\nfilter = web[mode=%(mode)s]\n"
+            "[web]\nenabled = true\nlogpath = /var/log/web.log\n",
+            "filter.d/web.conf": "[Definition]\nmdre-normal = ^a <HOST>$\n"
+            "mdre-aggressive = ^b <HOST>$\nfailregex = <mdre-<mode>>\nmode = normal\n",
+        }
+    )
+    settings = load(root, builtin=root)
+    (jail,) = settings.jails
+    assert [regex.text for regex in jail.filter.failregex] == ["^a <HOST>$"]
+    (problem,) = settings.errors
+    assert (str(problem.place), problem.option) == (f"{root}/jail.conf:3", "mode")
+    assert "aggressive" in problem.cure
+
+
+def test_what_counts_instead_is_what_is_said(read: Read) -> None:
+    (jail,) = (
+        read(
+            "maxretry = 7 tries\nfindtime = 1e15\nbantime.multipliers = 1 2 a 9\nmaxlines = 1.0\n"
+            "usedns = no # never"
+        )
+    ).jails
+    assert (jail.maxretry, jail.findtime, jail.filter.maxlines) == (7, LONGEST, 1)
+    assert jail.escalation.multipliers == (1, 2)
+    assert jail.filter.usedns == "no"
 
 
 def test_a_switch_in_error_is_told(write_tree: WriteTree) -> None:
@@ -219,7 +326,6 @@ def test_a_switch_in_error_is_told(write_tree: WriteTree) -> None:
 @pytest.mark.parametrize(
     ("lines", "option"),
     [
-        ("maxretry = 0", "maxretry"),
         ("usedns = wran", "usedns"),
         ("ignoreself = flase", "ignoreself"),
     ],

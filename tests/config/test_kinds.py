@@ -91,7 +91,7 @@ def test_what_keeps_out_is_told_of_every_ban(library: Library) -> None:
         ("tell[to=]", "to is not set", "write to ="),
         ("tell[to=a@b@c]", "not a mail address", "write root"),
         ('tell[to="-oQ/tmp"]', "not a mail address", "write root"),
-        ("tell[lines=many]", "lines: ", "digits"),
+        ("tell[lines=many]", "lines: ", "a number"),
         ("tell[lines=101]", "out of bounds", "0 to 100"),
         ("tell[digest=-5]", "below zero", "write 5m"),
         ("tell[digest=soon]", "not a duration", ""),

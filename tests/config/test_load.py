@@ -167,7 +167,7 @@ def test_one_broken_jail_stops_no_other(write_tree: WriteTree) -> None:
         }
     )
     settings = load(root, builtin=builtin_tree())
-    assert [jail.name for jail in settings.jails] == ["sshd"]
+    assert [jail.name for jail in settings.jails] == ["sshd", "recidive"]
     problems = {(problem.jail, problem.option): problem for problem in settings.errors}
     assert set(problems) == {("nginx", "bantime"), ("nginx", "filter"), ("recidive", "findtime")}
     assert '"minutes"' in problems["nginx", "bantime"].cure
@@ -185,7 +185,8 @@ def test_one_broken_filter_file_stops_no_other_jail(write_tree: WriteTree) -> No
         }
     )
     settings = load(root, builtin=builtin_tree())
-    assert [jail.name for jail in settings.jails] == ["sshd", "recidive"]
+    assert [jail.name for jail in settings.jails] == ["sshd", "recidive", "nginx"]
+    assert [regex.text for regex in settings.jails[-1].filter.failregex] == ["^<ADDR>$"]
     assert [(str(p.place), p.option, p.jail) for p in settings.errors if p.jail] == [
         (f"{root}/filter.d/web.conf:2", "failregex", "nginx"),
         (f"{root}/filter.d/web.conf:3", "failregex", "nginx"),

@@ -65,7 +65,10 @@ def test_a_duration_reads_as_fail2ban_reads_it(text: str, seconds: float) -> Non
         ("__import__('os')", "not understood"),
         ("9" * 13, "longer than 3,000 years"),
         ("1" * 300, "too long"),
-        ("2**3", "number is missing"),
+        ("2***3", "number is missing"),
+        ("9**9**9", "out of bounds"),
+        ("0**-1", "out of bounds"),
+        ("(-8)**.5", "no number"),
     ],
 )
 def test_what_is_no_duration_is_refused_with_a_cure(text: str, says: str) -> None:

@@ -22,6 +22,7 @@ from banish.config.ports import merge_ports, parse_ports, parse_protocols
 from banish.config.problem import FaultError, did_you_mean, shown
 from banish.config.pythonfiles import check_arguments
 from banish.config.text import Text
+from banish.config.tidy import tidied
 from banish.config.values import to_bool, to_duration
 from banish.model.instant import Seconds
 from banish.model.settings import (
@@ -167,7 +168,7 @@ def _outcome(library: Library, action: Action, own: _Ban, *, may_be_native: bool
             "commands",
             None,
             {option: value.text for option, value in found.items()},
-            commands.time_limit(found),
+            commands.time_limit(found, library.problems),
         )
     if not action.is_script and action.is_native:
         return _Outcome("native", _ban_of(library, action, own))
@@ -190,8 +191,14 @@ def _outcome(library: Library, action: Action, own: _Ban, *, may_be_native: bool
 def _bantime(jail: Lookup) -> int:
     """Return the bantime of *jail* in whole seconds; what is wrong with it is told elsewhere."""
     text = jail("bantime")
+    if text is None:
+        return _BANTIME
     try:
-        return int(to_duration(text)) if text is not None else _BANTIME
+        return int(to_duration(text))
+    except FaultError:
+        plain = tidied(text)
+    try:
+        return int(to_duration(plain)) if plain is not None else _BANTIME
     except FaultError:
         return _BANTIME
 

@@ -32,8 +32,11 @@ def _rate(text: Text) -> tuple[int, Seconds]:
     if not slash:
         cure = "write a number and a time, such as 1000/1m; 0 is no bound"
         raise FaultError(f"{shown(words)} is no number of bans in a time", text.place, cure)
-    most = to_number(msgspec.structs.replace(text, text=number), _MOST)
-    length = to_span(msgspec.structs.replace(text, text=span))
+    try:
+        most = to_number(msgspec.structs.replace(text, text=number), _MOST)
+        length = to_span(msgspec.structs.replace(text, text=span))
+    except FaultError as fault:
+        raise FaultError(fault.what, fault.place, fault.cure) from fault  # no half of it counts
     if length > LONGEST_SPAN:
         raise FaultError(f"{shown(span)} is too long", text.place, "write 1d or less")
     return most, length

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 
 from banish.config.definition import Definition
 from banish.config.interpolate import Tags
-from banish.config.problem import FaultError
+from banish.config.problem import Problems
+from banish.config.reading import Reading
 from banish.config.text import Text, single
 from banish.config.values import TRUE_WORDS, to_span
 from banish.model.instant import Seconds
@@ -77,17 +78,10 @@ def properties(definition: Definition) -> Iterator[tuple[str, Text]]:
                 yield option, text
 
 
-def time_limit(found: Mapping[str, Text]) -> Seconds:
+def time_limit(found: Mapping[str, Text], problems: Problems) -> Seconds:
     """Return how long each command of an action with the properties *found* may run.
 
-    Raises:
-        FaultError: Its ``timeout`` is not a length of time.
-
+    A ``timeout`` that is not a length of time is told, and the usual one counts.
     """
-    text = found.get("timeout")
-    if text is None or not text.text.strip():
-        return TIMEOUT
-    try:
-        return to_span(text)
-    except FaultError as fault:
-        raise FaultError(f"timeout: {fault.what}", fault.place, fault.cure) from fault
+    reading = Reading(found.get, problems)
+    return reading.take("timeout", to_span, TIMEOUT)

@@ -25,7 +25,10 @@ def _spares(text: Text) -> tuple[str, ...]:
     for word in words:
         if word not in GUARDED:
             cure = did_you_mean(word, GUARDED) or f"write some of {', '.join(GUARDED)}, or none"
-            raise FaultError(f"{shown(word)} cannot be guarded", text.place, cure)
+            # Rather somebody is spared too many than the administrator locked out.
+            everybody = (tuple(GUARDED), " ".join(GUARDED))
+            what = f"{shown(word)} cannot be guarded"
+            raise FaultError(what, text.place, cure, instead=everybody)
     return words
 
 

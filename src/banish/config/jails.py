@@ -45,6 +45,9 @@ from banish.model.settings import (
 JOURNAL_FOLDERS = (Path("/var/log/journal"), Path("/run/log/journal"))
 """Where systemd-journald keeps its files (systemd-journald.service(8))."""
 
+_ENDLESS = frozenset({"permanent", "forever", "for ever", "infinite", "unlimited", "endless"})
+"""What people write for a ban without end, and Fail2Ban takes for an error."""
+
 BACKENDS = ("auto", "pyinotify", "polling", "systemd", "ledger")
 
 
@@ -123,6 +126,14 @@ class Jail:
             return ""
         name, arguments = parse_spec(text)
         merged = find_filter(self.library, name, text.place)
+        self._define(merged, arguments, from_journal=from_journal)
+        if self._lacks_mode(name, arguments):
+            del arguments["mode"]
+            self._define(merged, arguments, from_journal=from_journal)
+        unknown.check_filter(self.library.problems, merged)
+        return text.text.strip()
+
+    def _define(self, merged: Merged, arguments: dict[str, Text], *, from_journal: bool) -> None:
         self._known = define_filter(
             merged,
             arguments,
@@ -131,8 +142,22 @@ class Jail:
             read_for="known",
         )
         self._definition = define_filter(merged, arguments, self.option, from_journal=from_journal)
-        unknown.check_filter(self.library.problems, merged)
-        return text.text.strip()
+
+    def _lacks_mode(self, name: str, arguments: dict[str, Text]) -> bool:
+        """Tell of a mode that the filter does not have: its regexes are left as a tag then."""
+        mode = arguments.get("mode")
+        definition = self._definition
+        if mode is None or definition is None:
+            return False
+        regexes = definition.get("failregex")
+        tag = re.compile(rf"<[\w/]+-{re.escape(mode.text)}>")
+        if regexes is None or tag.search(regexes.text) is None:
+            return False
+        modes = [each.rpartition("-")[2] for each in definition.names() if each.startswith("mdre-")]
+        what = f"filter {name} has no mode {shown(mode.text)}; its usual mode counts instead"
+        cure = did_you_mean(mode.text, modes) or f"write one of: {', '.join(sorted(modes))}"
+        self.reading.leave_out("mode", FaultError(what, mode.place, cure))
+        return True
 
 
 def read_jail(library: Library, merged: Merged, name: str) -> JailSettings | None:
@@ -163,8 +188,11 @@ def read_jail(library: Library, merged: Merged, name: str) -> JailSettings | Non
         reading.refuse("failregex", FaultError(f"[{name}] has nothing to find", jail.place, cure))
     jail.check_tags(settings.filter)
     if reading.is_whole():
-        check_filter(reading, settings.filter)
-    check_escalation(reading, settings.escalation)
+        settings = msgspec.structs.replace(
+            settings,
+            filter=check_filter(reading, settings.filter),
+            escalation=check_escalation(reading, settings.escalation),
+        )
     return settings if can_watch and can_find and reading.is_whole() else None
 
 
@@ -199,7 +227,7 @@ def _settings(jail: Jail) -> JailSettings:
         logpaths,
         backend,
         uses_journal,
-        reading.take("maxretry", lambda text: _maxretry(text, reading), 3),
+        reading.take("maxretry", lambda text: to_number(text, JAIL_OPTIONS["maxretry"]), 3),
         reading.take("findtime", to_span, Seconds(600)),
         reading.take("bantime", _bantime, ten_minutes),
         reading.take("maxmatches", lambda text: _matches(text, maxmatches), 5),
@@ -277,20 +305,22 @@ def _backend(text: Text) -> str:
     return re.sub(r"^\w+", name.lower(), text.text.strip())
 
 
-def _maxretry(text: Text, reading: Reading) -> int:
-    if text.text.strip() == "0":
-        what = "0 counts as 1: the first failure leads to a ban"
-        reading.problems.warn(what, text.place, option="maxretry", cure="write 1")
-        return 1
-    return to_number(text, JAIL_OPTIONS["maxretry"])
-
-
 def _bantime(text: Text) -> Seconds | None:
-    span = to_duration(text)
+    cure = "write -1 for a ban without end, or a length of time such as 10m"
+    endless = (None, "-1 (without end)")
+    if text.text.strip().lower() in _ENDLESS:
+        raise FaultError(
+            f"{shown(text.text)} is no length of time", text.place, cure, instead=endless
+        )
+    try:
+        span = to_duration(text)
+    except FaultError as fault:
+        if fault.instead is not None:
+            fault.instead = endless
+        raise
     if span > 0:
         return span
     if span >= 0:
-        cure = "write -1 for a ban without end, or a length such as 10m"
         raise FaultError("a ban of no length bans nobody", text.place, cure)
     return None
 

@@ -16,10 +16,23 @@ class FaultError(Exception):
     where somebody asked for one filter only.
     """
 
-    def __init__(self, what: str, place: Place | None = None, cure: str = "") -> None:
+    def __init__(
+        self,
+        what: str,
+        place: Place | None = None,
+        cure: str = "",
+        *,
+        instead: tuple[object, str] | None = None,
+    ) -> None:
+        """Tell *what* is wrong at *place*.
+
+        *instead* is the value that counts in place of the wrong one, and how it is written;
+        None: the option's default.
+        """
         self.what = what
         self.place = place
         self.cure = cure
+        self.instead = instead
         super().__init__(what)
 
     def to_problem(

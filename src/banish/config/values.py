@@ -9,13 +9,22 @@ from banish.config.options import Option
 from banish.config.problem import FaultError, Problems, did_you_mean, shown
 from banish.config.text import Text
 from banish.model.address import parse_address
-from banish.model.duration import DurationError, parse_duration
+from banish.model.duration import LONGEST, DurationError, parse_duration
 from banish.model.instant import Seconds
 from banish.model.settings import LogPath, Place, Regex
 from banish.policy.addresslist import looks_numeric, parse_list
 
 TRUE_WORDS = ("1", "on", "true", "yes")
 FALSE_WORDS = ("0", "off", "false", "no", "")
+
+DIGITS_LIMIT = 15
+"""Most digits of a number that is read as it is."""
+
+_BEYOND = 10**DIGITS_LIMIT
+"""Stands for a number that has more digits."""
+
+_WHOLE_NUMBER = re.compile(r"([-+]?[0-9]+(?:_[0-9]+)*)(?:\.0*(?![0-9]))?", re.ASCII)
+"""A whole number at the beginning of a value, such as of ``5 tries``."""
 
 ADDRESS_FILE_CHECK_BYTES = 1_048_576
 """How much of a list of exempt addresses is looked at for mistakes; the server reads all."""
@@ -38,14 +47,20 @@ def to_bool(text: Text, option: str, problems: Problems) -> bool:
 def to_number(text: Text, option: Option) -> int:
     """Return *text* as a whole number within the bounds of *option*."""
     content = text.text.strip()
-    if not re.fullmatch(r"[-+]?[0-9]{1,15}", content):
-        raise FaultError(
-            f"{shown(content)} is not a whole number", text.place, "write digits alone"
-        )
-    number = int(content)
-    if not option.least <= number <= option.most:
-        bounds = f"write a number from {option.least} to {option.most}"
-        raise FaultError(f"{number} is out of bounds", text.place, bounds)
+    cure = f"write a number from {option.least} to {option.most}"
+    found = _WHOLE_NUMBER.match(content)
+    if found is None:
+        raise FaultError(f"{shown(content)} is not a whole number", text.place, cure)
+    number = (
+        int(found[1]) if len(found[1]) <= DIGITS_LIMIT else _BEYOND * (-1 if "-" in found[1] else 1)
+    )
+    nearest = min(max(number, option.least), option.most)
+    instead = (nearest, str(nearest))
+    if found[0] != content:
+        what = f"{shown(content)} is not a whole number"
+        raise FaultError(what, text.place, cure, instead=instead)
+    if nearest != number:
+        raise FaultError(f"{shown(content)} is out of bounds", text.place, cure, instead=instead)
     return number
 
 
@@ -54,14 +69,16 @@ def to_duration(text: Text) -> Seconds:
     try:
         return parse_duration(text.text)
     except DurationError as error:
-        raise FaultError(error.what, text.place, error.cure) from error
+        longest = (Seconds(LONGEST), "the longest time") if error.is_too_long else None
+        raise FaultError(error.what, text.place, error.cure, instead=longest) from error
 
 
 def to_span(text: Text) -> Seconds:
     """Return *text* as a length of time above zero."""
     span = to_duration(text)
     if span <= 0:
-        raise FaultError(f"{shown(text.text)} is not longer than nothing", text.place, "write 10m")
+        what = f"{shown(text.text)} is no time at all"
+        raise FaultError(what, text.place, "write a length of time, such as 10m")
     return span
 
 
@@ -113,8 +130,10 @@ def to_multipliers(text: Text) -> tuple[float, ...]:
         except ValueError:
             number = -1.0
         if not 0 <= number <= 1e9:
-            cure = "write numbers parted by blanks, such as 1 5 30 60"
-            raise FaultError(f"{shown(word)} is not a number", place, cure)
+            cure = "write numbers separated by blanks, such as 1 5 30 60"
+            kept = " ".join(f"{each:g}" for each in found)
+            instead = (tuple(found), kept) if found else None
+            raise FaultError(f"{shown(word)} is not a number", place, cure, instead=instead)
         found.append(number)
     return tuple(found)
 
@@ -135,8 +154,10 @@ def to_logpaths(text: Text, problems: Problems) -> tuple[LogPath, ...]:
             problems.warn(what, place, option="logpath", cure="write one path a line")
         for one in paths:
             if not one.startswith("/"):
-                what = f"{shown(one)} does not begin with /"
-                raise FaultError(what, place, "write the whole path, such as /var/log/auth.log")
+                what = f"{shown(one)} does not begin with /, so it is not watched"
+                cure = "write the whole path, such as /var/log/auth.log"
+                problems.error(what, place, option="logpath", cure=cure)
+                continue
             found.setdefault(one, LogPath(one, last == "tail", place))
     return tuple(found.values())
 

@@ -4,7 +4,8 @@ The grammar is Fail2Ban's (server/mytime.py, ``str2seconds``): numbers with or
 without a unit, glued (``1d12h``) or apart; a blank between two terms adds;
 ``+ - * /`` and brackets work as in arithmetic. Fail2Ban gets there by handing
 the text to ``eval``; here a small parser does, so text stays data. As there, a
-unit multiplies what stands to its left, so ``1h/2m`` is ``1*3600/2*60``.
+unit multiplies what stands to its left, so ``1h/2m`` is ``1*3600/2*60``, and
+numbers are written as Python writes them: ``1_000``, ``1e3``, ``60**2``, ``7//2``.
 
 A month is a twelfth of a year and a year is 365.25 days.
 """
@@ -43,7 +44,8 @@ _UNITS: dict[str, float] = {
 _SPOKEN = ("seconds", "minutes", "hours", "days", "weeks", "months", "years")
 
 _TOKEN = re.compile(
-    r"\s*(?:(?P<number>[0-9]+(?:\.[0-9]*)?|\.[0-9]+)|(?P<unit>[^\W\d_]+)|(?P<sign>[-+*/()]))"
+    r"\s*(?:(?P<number>(?:[0-9]+(?:_[0-9]+)*(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?)"
+    r"|(?P<unit>[^\W\d_]+)|(?P<sign>\*\*|//|[-+*/()]))"
 )
 
 _CURE = 'write a number and a unit, such as "10 minutes", "10m" or "1d 12h"'
@@ -52,9 +54,11 @@ _CURE = 'write a number and a unit, such as "10 minutes", "10m" or "1d 12h"'
 class DurationError(ValueError):
     """A text is no length of time; *cure* says what to write instead."""
 
-    def __init__(self, what: str, cure: str = _CURE) -> None:
+    def __init__(self, what: str, cure: str = _CURE, *, is_too_long: bool = False) -> None:
         self.what = what
         self.cure = cure
+        self.is_too_long = is_too_long
+        """Whether it is one, but longer than `LONGEST`."""
         super().__init__(f"{what}; {cure}")
 
 
@@ -80,7 +84,7 @@ class _Parser:
     def _peek(self) -> tuple[str, str]:
         return self._tokens[self._at] if self._at < len(self._tokens) else ("end", "")
 
-    def _take_sign(self, signs: str) -> str:
+    def _take_sign(self, *signs: str) -> str:
         kind, token = self._peek()
         if kind == "sign" and token in signs:
             self._at += 1
@@ -100,7 +104,7 @@ class _Parser:
             if kind == "number":
                 value += self._product()
                 continue
-            sign = self._take_sign("+-")
+            sign = self._take_sign("+", "-")
             if sign == "+":
                 value += self._product()
             elif sign == "-":
@@ -112,14 +116,14 @@ class _Parser:
 
     def _product(self) -> float:
         value = self._unit(self._factor())
-        while sign := self._take_sign("*/"):
+        while sign := self._take_sign("*", "/", "//"):
             factor = self._factor()
             if sign == "*":
                 value *= factor
             elif factor == 0:
                 raise self._refuse("it divides by zero")
             else:
-                value /= factor
+                value = value // factor if sign == "//" else value / factor
             value = self._unit(value)
         return value
 
@@ -138,12 +142,12 @@ class _Parser:
 
     def _factor(self) -> float:
         negative = False
-        while sign := self._take_sign("+-"):
+        while sign := self._take_sign("+", "-"):
             negative ^= sign == "-"
         kind, token = self._peek()
         self._at += 1
         if kind == "number":
-            value = float(token)
+            value = float(token)  # underscores between digits included
         elif (kind, token) == ("sign", "("):
             value = self._sum()
             if not self._take_sign(")"):
@@ -152,7 +156,19 @@ class _Parser:
             raise self._refuse("it ends too soon")
         else:
             raise self._refuse(f'a number is missing before "{token}"')
+        value = self._power(value)
         return -value if negative else value
+
+    def _power(self, value: float) -> float:
+        if not self._take_sign("**"):
+            return value
+        try:
+            found = value ** self._factor()
+        except (OverflowError, ZeroDivisionError) as error:
+            raise self._refuse("a power in it is out of bounds") from error
+        if isinstance(found, complex):
+            raise self._refuse("a power in it is no number")
+        return float(found)
 
 
 def parse_duration(text: str) -> Seconds:
@@ -171,7 +187,9 @@ def parse_duration(text: str) -> Seconds:
     value = _Parser(text).parse()
     if not -LONGEST <= value <= LONGEST:
         raise DurationError(
-            f'"{text.strip()}" is longer than 3,000 years', "write -1 for a ban without end"
+            f'"{text.strip()}" is longer than 3,000 years',
+            "write -1 for a ban without end",
+            is_too_long=value > 0,
         )
     return Seconds(value)
 
