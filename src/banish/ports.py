@@ -7,6 +7,7 @@ passes the same suite as the real thing.
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Protocol
 
+from banish.model.actionban import ActionBan
 from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.decision import Decision
@@ -167,6 +168,10 @@ class Action(Protocol):
         """Let a subject in again."""
         ...
 
+    def adopt(self, ban: Ban) -> None:
+        """Count *ban*, which an earlier run carried out, among those that are held."""
+        ...
+
     async def check(self) -> None:
         """See whether all is as it should be, and mend it if not."""
         ...
@@ -220,6 +225,17 @@ class Store(Protocol):
         """Write the commits in order, all or none.
 
         Writing a commit twice leaves what writing it once leaves.
+
+        Raises:
+            StoreError: Nothing was written.
+
+        """
+        ...
+
+    async def write_actions(self, changes: Sequence[ActionBan]) -> None:
+        """Write what actions began or ended, in order, all or none.
+
+        Writing a change twice leaves what writing it once leaves.
 
         Raises:
             StoreError: Nothing was written.

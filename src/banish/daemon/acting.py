@@ -9,20 +9,23 @@ not hear of is told.
 import asyncio
 import functools
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from banish.daemon.actionrecord import ActionRecord
 from banish.daemon.orders import Order
 from banish.daemon.worker import LINE_LIMIT, Worker
+from banish.model.actionban import ActionBan
 from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.decision import Decision, EndBan, ProlongBan, StartBan
 from banish.model.deed import TROUBLE_LIMIT_CHARACTERS, Deed, DeedKind
 from banish.model.instant import Instant, Seconds
-from banish.ports import Action, Clock
+from banish.ports import Action, Clock, Store
 from banish.telemetry.happenings import (
     AlreadyBannedFound,
     Emit,
     Happening,
+    WarningGiven,
 )
 
 GATHERING_LIMIT = 10_000
@@ -33,6 +36,9 @@ FLUSH_BANS = 2
 
 DEEDS_LIMIT = 5_000
 """What actions did last, for whoever asks why; some 2 MB if all of it failed."""
+
+SHOWN_SUBJECTS = 5
+"""Subjects that are named where an action that banned them is gone."""
 
 CHECK_PAUSE = Seconds(3)
 """A subject that fails so long after its ban was not kept out; checks are so far apart."""
@@ -48,10 +54,15 @@ class Acting:
         emit: Emit,
         clock: Clock,
         limit: int = LINE_LIMIT,
+        store: Callable[[], Store | None] = lambda: None,
     ) -> None:
-        """Prepare the actions of each jail, in their order; nothing runs before `workers` do."""
+        """Prepare the actions of each jail, in their order; nothing runs before `workers` do.
+
+        *store* returns the database, if it is open; what actions do is put on record there.
+        """
         self._emit = emit
         self._clock = clock
+        self._record = ActionRecord(store)
         self._jails = {
             jail: [
                 Worker(
@@ -59,6 +70,7 @@ class Acting:
                     emit=emit,
                     limit=_limit(action, limit),
                     on_deed=functools.partial(self._note_deed, jail, action.settings.actname),
+                    record=self._record,
                 )
                 for action in found
             ]
@@ -85,9 +97,33 @@ class Acting:
         """Every worker; each is to be run by a task."""
         return (worker for workers in self._jails.values() for worker in workers)
 
-    def restore(self, bans: Sequence[Ban]) -> None:
-        """Order the bans of an earlier run to be put back."""
+    def restore(self, bans: Sequence[Ban], done: Sequence[ActionBan] = ()) -> None:
+        """Order the bans of an earlier run to be put back, and those that are over to be ended.
+
+        *bans* are in force; *done* is what actions did in earlier runs and have not undone.
+        """
+        self.adopt(done, bans)
         self.act([StartBan(ban, restored=True) for ban in bans])
+
+    def adopt(self, done: Sequence[ActionBan], bans: Iterable[Ban]) -> None:
+        """Take over what actions did in earlier runs; end what of it is not among *bans*."""
+        in_force = {(ban.jail, ban.subject): ban for ban in bans} if done else {}
+        workers = {
+            (jail, worker.action.settings.actname): worker
+            for jail, those in self._jails.items()
+            for worker in those
+        }
+        orphans: dict[tuple[str, str], list[Subject]] = {}
+        for one in done:
+            jail, subject = one.ban.jail, one.ban.subject
+            worker = workers.get((jail, one.action))
+            if worker is None or not worker.action.settings.is_enforcing:
+                orphans.setdefault((jail, one.action), []).append(subject)
+                continue
+            ban = in_force.get((jail, subject))
+            worker.adopt(ban or one.ban, goes_on=ban is not None)
+        for (jail, action), subjects in orphans.items():
+            self._emit(WarningGiven(part=f"action {action} of {jail}", what=_left(subjects)))
 
     def act(self, decisions: Sequence[Decision]) -> None:
         """Order what the firewall has done to be done by the actions, too; never waits."""
@@ -153,6 +189,7 @@ class Acting:
         await asyncio.gather(
             *(self._finish(workers, keep=keep) for workers in self._jails.values())
         )
+        await self._record.flush()
 
     @staticmethod
     async def _finish(workers: Sequence[Worker], *, keep: bool) -> None:
@@ -164,6 +201,16 @@ class Acting:
             await worker.release()
         for worker in reversed(ending):
             await worker.stop()
+
+
+def _left(subjects: Sequence[Subject]) -> str:
+    """Return what to say of *subjects* who are kept out by an action that is gone."""
+    shown = ", ".join(map(str, subjects[:SHOWN_SUBJECTS]))
+    more = f" and {len(subjects) - SHOWN_SUBJECTS} more" if len(subjects) > SHOWN_SUBJECTS else ""
+    return (
+        f"it is not configured any more, and nobody ended its bans of {shown}{more}\n"
+        "    configure the action again and start the server, which ends them; or end them by hand"
+    )
 
 
 def _limit(action: Action, limit: int) -> int:

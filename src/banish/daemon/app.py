@@ -34,7 +34,7 @@ from banish.model.decision import Decision
 from banish.model.failure import Failure
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import ServerSettings, Settings
-from banish.model.snapshot import Memory
+from banish.model.snapshot import Commit, Memory
 from banish.resolve.dns import DnsResolver
 from banish.telemetry.emitter import Emitter
 from banish.telemetry.happenings import (
@@ -248,6 +248,7 @@ class Server:
             emit=self.emit,
             clock=clock,
             dry_run=options.dry_run,
+            store=lambda: self._enforcing.store,
         )
         self._cutting = Cutting(() if options.dry_run else settings.jails, emit=self.emit)
         self.emit.listen(self._acting.hear, AlreadyBannedFound)
@@ -256,7 +257,7 @@ class Server:
             build.store_opener(settings, emit=self.emit, clock=clock),
             emit=self.emit,
             clock=clock,
-            on_memory=lambda memory: self._jails.restore_bans(memory, clock()),
+            on_memory=self._take_back,
             on_done=self._on_done,
         )
         patterns = build.patterns(settings, emit=self.emit)
@@ -295,6 +296,13 @@ class Server:
         self._upkeep.keep("pid file", self._pid_file.ensure)
         self._upkeep.keep("log", self._check_log)
         self._is_up = False
+
+    def _take_back(self, memory: Memory) -> Commit:
+        """Take up what stands in a database that could not be opened at the start."""
+        commit = self._jails.restore_bans(memory, self._clock())
+        bans = (ban for policy in self._jails.policies.values() for ban in policy.bans.values())
+        self._acting.adopt(memory.action_bans, bans)
+        return commit
 
     def _on_done(self, decisions: Sequence[Decision]) -> None:
         """Tell those who act once the firewall has."""
@@ -355,7 +363,7 @@ class Server:
         )
         self._is_up = True
         await self._supervisor.attempt("past bans", lambda: self._recount(memory))
-        self._acting.restore(bans)
+        self._acting.restore(bans, memory.action_bans)
         for worker in self._acting.workers:
             self._supervisor.start(worker.name, worker.run)
         if self._cutting.is_wanted:
@@ -449,8 +457,8 @@ class Server:
     async def _finish(self) -> None:
         if not self._is_up:
             return
-        await self._enforcing.finish(keep=self.settings.server.keepbans)
-        await self._acting.finish(keep=self.settings.server.keepbans)
+        keep = self.settings.server.keepbans
+        await self._enforcing.finish(keep=keep, last=lambda: self._acting.finish(keep=keep))
         for jail in self.settings.jails:
             self.emit(JailStopped(jail=jail.name))
         self.emit(ServerStopped())

@@ -71,8 +71,19 @@ def _bare_firewall(server: ServerSettings, *, emit: Emit) -> Enforcer:
             return ipset_enforcer(emit=emit, has_ipv6=_has_ipv6(server.allowipv6))
 
 
-def acting(settings: Settings, *, facts: Facts, emit: Emit, clock: Clock, dry_run: bool) -> Acting:
-    """Return what has actions carried out; with *dry_run* it only tells of them."""
+def acting(
+    settings: Settings,
+    *,
+    facts: Facts,
+    emit: Emit,
+    clock: Clock,
+    dry_run: bool,
+    store: Callable[[], Store | None] = lambda: None,
+) -> Acting:
+    """Return what has actions carried out; with *dry_run* it only tells of them.
+
+    *store* returns the database, if it is open; what actions do is put on record there.
+    """
     run = shell.gate(shell.run)
     has_ipv6 = _has_ipv6(settings.server.allowipv6)
     shared: dict[str, object] = {}
@@ -102,6 +113,7 @@ def acting(settings: Settings, *, facts: Facts, emit: Emit, clock: Clock, dry_ru
         },
         emit=emit,
         clock=clock,
+        store=(lambda: None) if dry_run else store,
     )
 
 

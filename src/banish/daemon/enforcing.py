@@ -101,11 +101,23 @@ class Enforcing:
                 raise
             self._firewall.note_trouble(error)
 
-    async def finish(self, *, keep: bool) -> None:
-        """Carry out what still waits, write it, and leave the firewall in order."""
+    async def finish(
+        self, *, keep: bool, last: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        """Carry out what still waits, write it, and leave the firewall in order.
+
+        *last* is what else is to be done before the database is let go of.
+        """
         await self._carry_out(self._take_waiting())
-        await self._recording.close()
-        await self._firewall.stop(keep=keep)
+        await self._recording.write()
+        try:
+            await self._firewall.stop(keep=keep)
+        finally:
+            try:
+                if last is not None:
+                    await last()
+            finally:
+                await self._recording.close()
 
     # -- what others ask ----------------------------------------------------------
 

@@ -56,6 +56,9 @@ class Planned:
         """Tell of a ban that gets longer."""
         self._tell(f"prolong the ban of {ban.subject}{' again' if restored else ''}")
 
+    def adopt(self, ban: Ban) -> None:
+        """Hold nobody."""
+
     async def unban(self, ban: Ban) -> None:
         """Tell of the end of a ban."""
         self._tell(f"unban {ban.subject}")

@@ -1,12 +1,14 @@
 """A bounded line of orders for one action.
 
 An action that keeps subjects out never loses an order: past the bound its orders
-are kept by subject, where a ban and its end cancel out, so that there are never
-more than two for each subject. An action that only tells is not given what comes
-past the bound; that is counted.
+are kept by subject, where a new ban and its end cancel out, so that there are never
+more than two for each subject. Of a ban that the action may have carried out before,
+such as a restored one, the end stays. An action that only tells is not given what
+comes past the bound; that is counted.
 """
 
 from collections import deque
+from collections.abc import Callable
 from typing import Literal
 
 import msgspec
@@ -24,13 +26,22 @@ class Order(msgspec.Struct, frozen=True):
     kind: Kind
     ban: Ban
     restored: bool = False
+    """Whether an earlier run of the server has carried the ban out."""
 
 
 class Line:
     """Orders that wait for one action."""
 
-    def __init__(self, *, keeps_all: bool, limit: int) -> None:
+    def __init__(
+        self,
+        *,
+        keeps_all: bool,
+        limit: int,
+        has_begun: Callable[[Subject], bool] = lambda _subject: False,
+    ) -> None:
+        """Begin empty; *has_begun* tells whether the action may keep a subject out now."""
         self._keeps_all = keeps_all
+        self._has_begun = has_begun
         self._limit = limit
         self._orders: deque[Order] = deque()
         self._late: dict[Subject, list[Order]] = {}
@@ -53,8 +64,12 @@ class Line:
         subject = order.ban.subject
         waiting = self._late.pop(subject, [])
         if order.kind == "unban" and any(other.kind == "ban" for other in waiting):
+            bans = [other for other in waiting if other.kind == "ban"]
+            is_restored = any(other.restored for other in bans)
             # Whatever came before that ban is to be done still.
             waiting = [other for other in waiting if other.kind == "unban"]
+            if not waiting and (is_restored or self._has_begun(subject)):
+                waiting = [msgspec.structs.replace(order, restored=is_restored)]
         else:
             waiting = [other for other in waiting if other.kind != order.kind] + [order]
         if waiting:

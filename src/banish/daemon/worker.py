@@ -1,12 +1,14 @@
 """Works through the orders of one action, one by one, so that whatever hangs delays nobody else.
 
 A ban that an action failed at which keeps subjects out is tried again until its end.
+What such an action does is put on record (`banish.daemon.actionrecord`).
 """
 
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Collection
 
+from banish.daemon.actionrecord import ActionRecord, Book
 from banish.daemon.orders import Line, Order
 from banish.errors import ActionError
 from banish.model.address import Subject
@@ -56,6 +58,7 @@ class Worker:
         limit: int = LINE_LIMIT,
         retry_pause: Seconds = RETRY_PAUSE,
         on_deed: OnDeed = lambda _kind, _subject, _trouble: None,
+        record: ActionRecord | None = None,
     ) -> None:
         self.action = action
         self.name = f"action {action.settings.actname} of {action.jail}"
@@ -65,7 +68,19 @@ class Worker:
         """What the operator can do about it, where that is known."""
         self._emit = emit
         self._on_deed = on_deed
-        self._line = Line(keeps_all=action.settings.is_enforcing, limit=limit)
+        self._book = Book(
+            record or ActionRecord(lambda: None),
+            action.jail,
+            action.settings.actname,
+            is_kept=action.settings.is_enforcing,
+        )
+        self._line = Line(
+            keeps_all=action.settings.is_enforcing,
+            limit=limit,
+            has_begun=self._book.__contains__,
+        )
+        self._stuck = 0
+        """Bans of an earlier run that could not be ended, and were not told of yet."""
         self._retry_pause = retry_pause
         self._retry_at = 0.0
         self._missed: dict[Subject, Order] = {}
@@ -90,10 +105,24 @@ class Worker:
 
     def put(self, order: Order) -> None:
         """Give an order; never waits."""
-        if order.restored and self.action.settings.flag("norestored"):
+        is_end = order.kind == "unban"
+        if order.restored and not is_end and self.action.settings.flag("norestored"):
             return
         self._line.put(order)
         self._has_news.set()
+
+    def adopt(self, ban: Ban, *, goes_on: bool) -> None:
+        """Take over *ban*, which the action carried out in an earlier run of the server.
+
+        Unless it *goes_on* it is ended. What this run knows better is passed over.
+        """
+        if not self.action.settings.is_enforcing or ban.subject in self._book:
+            return
+        self._book.adopt(ban)
+        if goes_on:
+            self.action.adopt(ban)
+        else:
+            self.put(Order("unban", ban, restored=True))
 
     async def run(self) -> None:
         """Start the action and carry orders out for ever.
@@ -135,7 +164,8 @@ class Worker:
         order = self._line.take()
         if order is None:
             self._tell_dropped()
-            return False
+            await self._book.flush()
+            return len(self._line) > 0
         await self._go_on(self._do(order))
         return True
 
@@ -161,14 +191,19 @@ class Worker:
             self._missed.pop(ban.subject, None)
         match order.kind:
             case "ban":
+                await self._book.begin(ban)
                 is_done = await self._try(lambda: action.ban(ban, restored=order.restored))
                 self._tell_deed("ban", ban, is_done=is_done)
                 if not is_done and action.settings.is_enforcing:
                     self._missed[ban.subject] = order
                     self._retry_at = self._time() + self._retry_pause
+            case "unban" if order.restored:
+                await self._end_earlier(ban)
             case "unban":
                 is_done = await self._try(lambda: action.unban(ban))
                 self._tell_deed("unban", ban, is_done=is_done)
+                if is_done:  # else the next start tries once more
+                    await self._book.end(ban)
             case "prolong":
                 is_done = await self._try(lambda: action.prolong(ban, restored=order.restored))
                 self._tell_deed("prolong", ban, is_done=is_done)
@@ -185,6 +220,24 @@ class Worker:
             for held in list(action.held.values()):
                 if held.subject != ban.subject or order.kind == "check":
                     await self._try(lambda held=held: action.reban(held))  # type: ignore[misc]
+
+    async def _end_earlier(self, ban: Ban) -> None:
+        """End a ban that an earlier run carried out, or was about to carry out.
+
+        It is tried once: since a restart of the host there may be nothing left to end.
+        """
+        self.action.adopt(ban)
+        trouble = ""
+        try:
+            await self.action.unban(ban)
+        except ActionError as error:
+            trouble = str(error)
+            self._stuck += 1
+            if self._stuck == 1:
+                what = f"a ban of an earlier run could not be ended: {error.what}"
+                self._emit(WarningGiven(part=self.name, what=what))
+        self._on_deed("unban", ban.subject, trouble)
+        await self._book.end(ban)
 
     def _tell_deed(self, kind: DeedKind, ban: Ban, *, is_done: bool) -> None:
         self._on_deed(kind, ban.subject, "" if is_done else self.trouble)
@@ -211,6 +264,10 @@ class Worker:
         return True
 
     def _tell_dropped(self) -> None:
+        if self._stuck > 1:
+            what = f"{self._stuck - 1} more bans of an earlier run could not be ended"
+            self._emit(WarningGiven(part=self.name, what=what))
+        self._stuck = 0
         count = self._line.dropped - self._told_dropped
         if count:
             self._told_dropped = self._line.dropped
@@ -256,9 +313,12 @@ class Worker:
 
         if not await self._try(flush):
             await self._try(self.action.check)
-        if not flushed:
-            for ban in list(self.action.held.values()):
-                await self._try(lambda ban=ban: self.action.unban(ban))  # type: ignore[misc]
+        if flushed:
+            await self._book.end_all()
+            return
+        for ban in list(self.action.held.values()):
+            if await self._try(lambda ban=ban: self.action.unban(ban)):  # type: ignore[misc]
+                await self._book.end(ban)
 
     async def stop(self, span: Seconds = STOP_SPAN) -> None:
         """Undo what the action's start did."""

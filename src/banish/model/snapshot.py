@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from banish.model.actionban import ActionBan
 from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.decision import Decision
@@ -106,3 +107,5 @@ class Memory(msgspec.Struct, frozen=True):
 
     jails: Mapping[str, JailMemory] = {}
     positions: Mapping[str, Position] = {}
+    action_bans: tuple[ActionBan, ...] = ()
+    """What actions did and have not undone, of jails and actions that may be gone."""

@@ -57,6 +57,9 @@ class CloudflareAction:
         if ban.subject in self.held:
             self.held[ban.subject] = msgspec.structs.replace(ban, evidence=(), tags=())
 
+    def adopt(self, ban: Ban) -> None:
+        """Do nothing: what stands at Cloudflare with our mark is read there."""
+
     async def unban(self, ban: Ban) -> None:
         """Want a subject let in; `tick` does it."""
         self.held.pop(ban.subject, None)

@@ -117,6 +117,9 @@ class Notifier:
         """Tell of a ban that ends later."""
         self._put("prolong", ban, restored=restored)
 
+    def adopt(self, ban: Ban) -> None:
+        """Have nobody kept out."""
+
     async def unban(self, ban: Ban) -> None:
         """Tell of the end of a ban."""
         self._put("unban", ban)

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from banish.errors import StoreError
+from banish.model.actionban import ActionBan
 from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.decision import Decision, EndBan, StartBan
 from banish.model.instant import Instant, Seconds
 from banish.model.snapshot import Commit, JailMemory, Memory
 from banish.ports import Clock
-from banish.store import ledger, legacy, progress
+from banish.store import actionbans, ledger, legacy, progress
 from banish.store.connection import MEMORY, connect, damage, is_damaged, translate
 from banish.store.migrations import migrate
 from banish.store.salvage import COMPANIONS, copy_file, move_aside, name_aside
@@ -80,6 +81,15 @@ class Database:
                 for commit in commits:
                     ledger.write(connection, commit.at, commit.decisions, self._evidence_limit)
                 progress.write(connection, commits)
+
+        self._do(write)
+
+    def write_actions(self, changes: Sequence[ActionBan]) -> None:
+        """Write what actions did in one transaction."""
+
+        def write(connection: sqlite3.Connection) -> None:
+            with _transaction(connection, "IMMEDIATE"):
+                actionbans.write(connection, changes)
 
         self._do(write)
 
@@ -245,6 +255,7 @@ def _load(connection: sqlite3.Connection, now: Instant) -> Memory:
         totals = progress.totals(connection)
         past = ledger.past(connection, now)
         positions = progress.positions(connection)
+        by_actions = actionbans.read(connection)
     jails: dict[str, JailMemory] = {}
     for jail in sorted({*in_force, *tallies, *totals, *past}):
         bans = tuple(in_force.get(jail, ()))
@@ -253,7 +264,7 @@ def _load(connection: sqlite3.Connection, now: Instant) -> Memory:
             for ban in bans:
                 over.pop(ban.subject, None)
         jails[jail] = JailMemory(bans, tallies.get(jail, {}), *totals.get(jail, (0, 0)), over)
-    return Memory(jails, positions)
+    return Memory(jails, positions, by_actions)
 
 
 @contextmanager

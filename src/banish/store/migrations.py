@@ -6,7 +6,8 @@ migrated. A step that was released is never edited; a change is a new step.
 
 ``bans`` is the ledger: one row for each ban ever started, in force while
 ``ended_at`` is NULL. Evidence and captured tags stand beside it, so that reading a million bans
-back need not pass over their log lines. Windows, positions and totals are the
+back need not pass over their log lines. ``action_bans`` says what actions did and have not
+undone. Windows, positions and totals are the
 state of the newest commit, nothing more.
 """
 
@@ -64,7 +65,18 @@ ALTER TABLE bans ADD COLUMN address TEXT;
 ALTER TABLE evidence ADD COLUMN tags BLOB
 """
 
-STEPS: tuple[str, ...] = (_FIRST, _CAPTURES)
+_ACTION_BANS = """
+CREATE TABLE action_bans (
+    subject TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    jail TEXT NOT NULL,
+    action TEXT NOT NULL,
+    ban BLOB NOT NULL,
+    PRIMARY KEY (subject, kind, jail, action)
+) WITHOUT ROWID
+"""
+
+STEPS: tuple[str, ...] = (_FIRST, _CAPTURES, _ACTION_BANS)
 """Each step's statements, separated by semicolons; no statement holds one itself."""
 
 

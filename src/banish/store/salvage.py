@@ -15,7 +15,9 @@ from banish.model.instant import Instant
 
 COMPANIONS = ("-wal", "-shm", "-journal")
 
-_TABLES = ("totals", "bans", "evidence", "tallies", "positions")
+_TABLES = ("totals", "bans", "evidence", "action_bans", "tallies", "positions")
+_NEWER_TABLES = frozenset({"action_bans"})
+"""Tables that files of older versions lack."""
 
 
 def name_aside(path: str, what: str, now: Instant) -> str:
@@ -97,6 +99,8 @@ def _copy_table(
     known = [row[1] for row in target.execute(f"PRAGMA table_info({table})")]
     try:
         there = {row[1] for row in source.execute(f"PRAGMA table_info({table})")}
+        if not there and table in _NEWER_TABLES:
+            return 0, True
         # An older version's file lacks the newest columns.
         columns = [column for column in known if column in there]
         names, marks = ", ".join(columns), ", ".join("?" * len(columns))

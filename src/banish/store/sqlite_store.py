@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from banish.errors import StoreError
+from banish.model.actionban import ActionBan
 from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.instant import Instant, Seconds
@@ -89,6 +90,11 @@ class SqliteStore:
         """Write the commits in order, all or none."""
         taken = tuple(commits)
         await self._run(lambda: self._database.commit(taken))
+
+    async def write_actions(self, changes: Sequence[ActionBan]) -> None:
+        """Write what actions began or ended, in order, all or none."""
+        taken = tuple(changes)
+        await self._run(lambda: self._database.write_actions(taken))
 
     async def count_bans(self, jail: str, subject: Subject) -> int:
         """Return how often *jail* has banned *subject* so far; 0 once the operator lifted it."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from banish.errors import StoreError
+from banish.model.actionban import ActionBan
 from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.decision import Decision, EndBan, EndReason, ProlongBan, StartBan
@@ -32,6 +33,7 @@ class MemoryStore:
         self.trouble: StoreError | None = None
         self.commits: list[Commit] = []
         self.is_closed = False
+        self.action_bans: dict[tuple[str, str, Subject], ActionBan] = {}
         self._bans: dict[_Name, dict[Instant, _Entry]] = {}
         self._tallies: dict[str, dict[Subject, Tally]] = {}
         self._totals: dict[str, tuple[int, int]] = {}
@@ -60,7 +62,17 @@ class MemoryStore:
             )
             for jail in sorted({*in_force, *past, *self._tallies, *self._totals})
         }
-        return Memory(jails, dict(self._positions))
+        return Memory(jails, dict(self._positions), tuple(self.action_bans.values()))
+
+    async def write_actions(self, changes: Sequence[ActionBan]) -> None:
+        """Take what actions began or ended."""
+        self._check()
+        for change in changes:
+            name = (change.ban.jail, change.action, change.ban.subject)
+            self.action_bans.pop(name, None)
+            if not change.is_ended:
+                ban = msgspec.structs.replace(change.ban, evidence=())
+                self.action_bans[name] = ActionBan(change.action, ban)
 
     async def commit(self, commits: Sequence[Commit]) -> None:
         """Take the commits in order."""

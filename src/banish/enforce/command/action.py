@@ -43,6 +43,8 @@ class _State(msgspec.Struct):
 
     is_started: bool = False
     has_bans: bool = False
+    was_started: bool = False
+    """Whether an earlier run of the server started it, and nobody knows how it stands."""
 
 
 class CommandAction:
@@ -148,6 +150,12 @@ class CommandAction:
             raise
         self.held.pop(ban.subject, None)
 
+    def adopt(self, ban: Ban) -> None:
+        """Hold *ban*, which an earlier run of the server carried out."""
+        state = self._state(_family(ban))
+        state.has_bans = state.was_started = True
+        self._hold(ban)
+
     async def flush(self) -> bool:
         """Let everybody in at once; tell whether there is a command for it and it worked.
 
@@ -174,7 +182,9 @@ class CommandAction:
             ActionError: As `start`.
 
         """
-        families = [name for name, state in self._states.items() if state.is_started]
+        families = [
+            name for name, state in self._states.items() if state.is_started or state.was_started
+        ]
         self._states.clear()
         self.held.clear()
         await self._stop(families)

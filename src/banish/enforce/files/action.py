@@ -140,6 +140,9 @@ class FileAction:
         if ban.subject in self.held:
             self.held[ban.subject] = ban
 
+    def adopt(self, ban: Ban) -> None:
+        """Do nothing: the file says what an earlier run wrote."""
+
     async def unban(self, ban: Ban) -> None:
         """Take the line of a subject out.
 

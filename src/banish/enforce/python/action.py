@@ -144,6 +144,11 @@ class PythonAction:
         finally:
             self.held.pop(ban.subject, None)
 
+    def adopt(self, ban: Ban) -> None:
+        """Hold *ban*, which an earlier run of the server carried out."""
+        if self.settings.keeps_out:
+            self._hold(ban)
+
     async def check(self) -> None:
         """Have the action look whether all is as it should be, if it knows how.
 
