@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from banish.errors import StoreError
+from banish.model.actionban import ActionBan
 from banish.model.address import Subject, parse_subject
 from banish.model.ban import Ban
 from banish.model.decision import Decision, EndBan, EndReason, ProlongBan, StartBan
@@ -101,6 +102,44 @@ class StoreContract:
             assert set(jails["sshd"].bans) == set(bans[:3])
             assert jails["ö \udcfe"] == JailMemory(bans[3:])
             assert await store.history(limit=9, subject=ODD) == [bans[3]]
+
+        self.play(open_store, script)
+
+    def test_what_actions_did_is_remembered_until_they_ended_it(
+        self, open_store: OpenStore
+    ) -> None:
+        bans = [
+            ban_of(evidence=()),
+            ban_of(ODD, jail="ö \udcfe", until=None, evidence=()),
+            msgspec.structs.replace(
+                ban_of(NETWORK, evidence=()), tags=(("user", "\udcff'"),), address=NEIGHBOUR
+            ),
+        ]
+        begun = [ActionBan(action, ban) for ban in bans for action in ("own", "\udcff ü';--")]
+
+        async def script(store: Store) -> None:
+            for _ in range(2):
+                await store.write_actions(begun)
+                assert set((await store.load(Instant(9_999))).action_bans) == set(begun)
+            ended_one = msgspec.structs.replace(begun[0], is_ended=True)
+            for _ in range(2):
+                await store.write_actions([ended_one])
+                assert set((await store.load(Instant(1))).action_bans) == set(begun[1:])
+            # The last word of a batch counts, in either order.
+            later = ActionBan("own", ban_of(since=2000, until=None, evidence=()))
+            await store.write_actions([begun[0], ended_one, later])
+            assert set((await store.load(Instant(1))).action_bans) == {later, *begun[1:]}
+            await store.write_actions([later, ended_one])
+            assert set((await store.load(Instant(1))).action_bans) == set(begun[1:])
+            await store.write_actions([])
+
+        self.play(open_store, script)
+
+    def test_lines_are_left_to_the_ledger(self, open_store: OpenStore) -> None:
+        async def script(store: Store) -> None:
+            await store.write_actions([ActionBan("own", ban_of(evidence=LINES))])
+            (one,) = (await store.load(Instant(1))).action_bans
+            assert one == ActionBan("own", ban_of(evidence=()))
 
         self.play(open_store, script)
 

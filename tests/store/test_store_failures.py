@@ -15,6 +15,7 @@ import msgspec
 import pytest
 
 from banish.errors import StoreError
+from banish.model.actionban import ActionBan
 from banish.model.address import parse_subject
 from banish.model.decision import EndBan, StartBan
 from banish.model.failure import Evidence
@@ -633,3 +634,19 @@ def test_the_cures_name_the_file_once(rig: Rig) -> None:
     rig.path.parent.write_text("")
     assert len(re.findall(re.escape(str(rig.path)), str(rig.refuses()))) == 1
     assert ATTACKER.is_address
+
+
+def test_what_actions_did_is_saved_out_of_a_damaged_file(rig: Rig) -> None:
+    done = ActionBan("own", ban_of(evidence=()))
+
+    async def script(store: SqliteStore) -> None:
+        await store.write_actions([done])
+
+    rig.play(script)
+    target = sqlite3.connect(":memory:", isolation_level=None)
+    migrate(target, ":memory:")
+    assert copy_file(str(rig.path), target) == (0, True)
+    assert actionbans.read(target) == (done,)
+    target.execute("UPDATE action_bans SET ban = X'7B'")
+    assert actionbans.read(target) == ()  # what no version of ours wrote
+    target.close()
