@@ -442,9 +442,9 @@ class TestLine:
         line = Line(keeps_all=True, limit=0, has_begun=lambda _: begun)
         for order in orders:
             line.put(order)
-        found = []
-        while (order := line.take()) is not None:
-            found.append((order.kind, order.restored))
+        found: list[tuple[str, bool]] = []
+        while (taken := line.take()) is not None:
+            found.append((taken.kind, taken.restored))
         return found
 
     def test_a_new_ban_and_its_end_cancel_out(self) -> None:

@@ -22,7 +22,7 @@ from banish.model.failure import Evidence
 from banish.model.instant import Instant, Seconds
 from banish.model.record import JournalPosition
 from banish.model.snapshot import Commit, Memory, Tally
-from banish.store import database, ledger
+from banish.store import actionbans, database, ledger
 from banish.store.columns import to_blob
 from banish.store.connection import translate
 from banish.store.migrations import STEPS, migrate

@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from banish.daemon.repairs import Repairs
-from banish.errors import DisturbedError, EnforceError
+from banish.errors import BanishError, DisturbedError, EnforceError, OperatorError
 from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.decision import Decision, EndBan, ProlongBan, StartBan
@@ -226,13 +226,13 @@ class Firewall:
         """Whether the firewall can hold *ban*, and is to."""
         return ban.jail in self._names and ban.subject.is_enforceable
 
-    def _note_error(self, error: EnforceError) -> None:
+    def _note_error(self, error: BanishError) -> None:
         self.trouble = str(error)
         self._enforced = None
         self._is_disturbed = isinstance(error, DisturbedError)
         self._retry_at = self._time() + (FIRST_RETRY if self._is_disturbed else self._retry_pause)
 
-    def note_trouble(self, error: EnforceError) -> None:
+    def note_trouble(self, error: BanishError) -> None:
         """Have everything put back as soon as the firewall works again; *error* says why not."""
         self._note_error(error)
         if self.trouble != self._told_trouble:
@@ -250,7 +250,7 @@ class Firewall:
             self._note_error(error)
             self._repairs.note_vain(self._time())
             return False
-        except EnforceError as error:
+        except (EnforceError, OperatorError) as error:
             self._retry_pause = min(Seconds(self._retry_pause * 2), LONGEST_RETRY)
             self.note_trouble(error)
             return False
