@@ -9,7 +9,7 @@ BENCHMARKS = {
     "restore": "100,000 bans put back, given up, decided in a burst",
     "catchup": "a gigabyte of backlog, and who waits meanwhile",
     "standing": "start and memory with every stock jail, and a million attackers",
-    "kills": "SIGKILL at 200 random moments: no ban lost, nothing counted twice",
+    "kills": "SIGKILL at 200 random moments: no ban lost, nothing counted twice or left by actions",
     "latency": "from the write of the deciding line to the element in the kernel's set",
 }
 

@@ -28,6 +28,7 @@ import msgspec
 
 from banish.enforce import wire
 from banish.enforce.netlink import KernelError, Message, NetlinkSocket
+from bench import actionkills
 from bench.latency import line
 from bench.results import write_section
 
@@ -254,6 +255,10 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="./dev bench kills", description=__doc__)
     parser.add_argument("--kills", type=int, default=200, help="how often (200)")
     parser.add_argument("--seed", type=int, default=1, help="what the moments are drawn from (1)")
+    parser.add_argument(
+        "--what", choices=["all", "kernel", "actions"], default="all",
+        help="which proof: of bans in the kernel, of actions, or both (all)",
+    )  # fmt: skip
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     chosen = parser.parse_args(arguments)
     if os.geteuid() != 0:
@@ -263,10 +268,23 @@ def main(arguments: Sequence[str]) -> int:
         again = [sys.executable, "-m", "bench", "kills", "--inside", *arguments]
         return subprocess.run(["unshare", "--net", *again], check=False).returncode
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    with tempfile.TemporaryDirectory(prefix="banish-bench-") as name:
-        count = trial(Path(name), chosen.kills, chosen.seed)
-    header = ["kills", "while starting", "lines unread", "kernel ahead", "bans at the end", "wrong"]
-    row = [count.kills, count.in_start, count.unfinished, count.ahead, count.bans, 0]
     note = f"seed {chosen.seed}; Python {platform.python_version()}, Linux {platform.release()}"
-    write_section("Kills", __doc__ or "", header, [list(map(str, row))], note)
+    if chosen.what != "actions":
+        with tempfile.TemporaryDirectory(prefix="banish-bench-") as name:
+            count = trial(Path(name), chosen.kills, chosen.seed)
+        header = [
+            "kills", "while starting", "lines unread", "kernel ahead", "bans at the end", "wrong",
+        ]  # fmt: skip
+        row = [count.kills, count.in_start, count.unfinished, count.ahead, count.bans, 0]
+        write_section("Kills", __doc__ or "", header, [list(map(str, row))], note)
+    if chosen.what != "kernel":
+        with tempfile.TemporaryDirectory(prefix="banish-bench-") as name:
+            done = actionkills.trial(Path(name), chosen.kills, chosen.seed)
+        header = [
+            "kills", "in a row", "stops in order", "waits", "run out while down", "bans told",
+            "wrong",
+        ]  # fmt: skip
+        row = [done.kills, done.in_start, done.stops, done.waits, done.left, done.bans, 0]
+        about = actionkills.__doc__ or ""
+        write_section("Kills with actions", about, header, [list(map(str, row))], note)
     return 0

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from banish.testing.netns import NetworkNamespace
-from bench import kills
+from bench import actionkills, kills
 
 pytestmark = [
     pytest.mark.system,
@@ -15,6 +15,7 @@ pytestmark = [
 ]
 
 KILLS = 8
+ACTION_KILLS = 4
 
 
 def test_kernel_ledger_and_counters_are_right_after_each_kill(tmp_path: Path) -> None:
@@ -37,3 +38,11 @@ def test_what_is_due_is_worked_out_from_the_lines_alone(tmp_path: Path) -> None:
         begin = subject.split("/")[0].rstrip(":").removesuffix(":0:0")
         shown = sum(f" from {begin}" in line for line in lines)
         assert shown >= kills.JAILS[jail]
+
+
+def test_every_action_keeps_out_exactly_who_is_banned_after_each_kill(tmp_path: Path) -> None:
+    """68 of 265 bans that ran out while the server was down stayed for ever."""
+    with NetworkNamespace() as namespace, namespace.inside():
+        count = actionkills.trial(tmp_path, ACTION_KILLS, seed=3)
+    assert count.kills >= ACTION_KILLS
+    assert count.left > 0
