@@ -37,6 +37,10 @@ class RequestError(OperatorError):
     """A request to the server, or a command line, asks for what cannot be."""
 
 
+class AnotherServerError(OperatorError):
+    """Another server has what this one needs for itself: the control socket, the firewall."""
+
+
 class MachineError(BanishError):
     """A part of the machine failed; trying again later may help if ``retry``."""
 

@@ -87,7 +87,7 @@ class Enforcer(Protocol):
         Raises:
             EnforceError: Nothing changed.
             DisturbedError: It was changed, and changed by somebody else meanwhile.
-            OperatorError: Another server holds its bans there.
+            AnotherServerError: Another server holds its bans there.
 
         """
         ...

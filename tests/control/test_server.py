@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from banish.control import server as server_module
-from banish.control.listener import AnotherServerError, Peer
+from banish.control.listener import Peer
 from banish.control.lock import Lock, holder, lock_path
 from banish.control.messages import (
     LINE_LIMIT_BYTES,
@@ -35,7 +35,7 @@ from banish.control.messages import (
     encode_request,
 )
 from banish.control.server import ControlServer
-from banish.errors import EnforceError, OperatorError
+from banish.errors import AnotherServerError, EnforceError, OperatorError
 from banish.model.ban import Ban
 from banish.model.status import ServerStatus
 from banish.telemetry.happenings import Happening, RequestRefused, RequestRefusedAgain

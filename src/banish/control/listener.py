@@ -16,14 +16,10 @@ from typing import NamedTuple
 
 from banish.control.address import short_name
 from banish.control.lock import Lock, holder
-from banish.errors import OperatorError
+from banish.errors import AnotherServerError, OperatorError
 
 BACKLOG = 64
 """Operators that may wait to be answered; of more, some are told to come again."""
-
-
-class AnotherServerError(OperatorError):
-    """Another server has this socket."""
 
 
 class Peer(NamedTuple):

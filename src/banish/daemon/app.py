@@ -14,7 +14,6 @@ import msgspec
 
 from banish import __version__
 from banish.config.load import builtin_tree, load
-from banish.control.listener import AnotherServerError
 from banish.control.server import ControlServer
 from banish.daemon import build
 from banish.daemon.cutting import Cutting
@@ -29,7 +28,7 @@ from banish.daemon.pipeline import Pipeline
 from banish.daemon.supervisor import Supervisor
 from banish.daemon.upkeep import PidFile, Upkeep
 from banish.daemon.watchdog import Watchdog
-from banish.errors import ConfigError, OperatorError, StoreError
+from banish.errors import AnotherServerError, ConfigError, OperatorError, StoreError
 from banish.model.decision import Decision
 from banish.model.failure import Failure
 from banish.model.instant import Instant, Seconds

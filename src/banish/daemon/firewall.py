@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from banish.daemon.repairs import Repairs
-from banish.errors import BanishError, DisturbedError, EnforceError, OperatorError
+from banish.errors import AnotherServerError, BanishError, DisturbedError, EnforceError
 from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.decision import Decision, EndBan, ProlongBan, StartBan
@@ -134,7 +134,7 @@ class Firewall:
 
         Raises:
             EnforceError: The firewall cannot be used.
-            OperatorError: Another server uses it.
+            AnotherServerError: Another server uses it.
 
         """
         self._jails = tuple(jails)
@@ -250,7 +250,7 @@ class Firewall:
             self._note_error(error)
             self._repairs.note_vain(self._time())
             return False
-        except (EnforceError, OperatorError) as error:
+        except (EnforceError, AnotherServerError) as error:
             self._retry_pause = min(Seconds(self._retry_pause * 2), LONGEST_RETRY)
             self.note_trouble(error)
             return False

@@ -92,12 +92,14 @@ class Repairs:
     def _find_trouble(self, now: float) -> None:
         """Say who undoes the firewall; the log hears of it once."""
         is_new = not self.trouble
-        by = self._enforcer.changed_by
-        whom = f": {by}" if by else ""
+        name, by = self._enforcer.name, self._enforcer.changed_by
+        cure = "stop that program" if by else "find the program that does so, and stop it: "
+        if not by:
+            is_nft = name.startswith("nftables")
+            cure += "'nft monitor'" if is_nft else "whatever runs iptables or ipset by itself"
         self.trouble = (
-            f"somebody else undoes {self._enforcer.name} again and again{whom}; "
-            "each time it is repaired at once\n"
-            "    stop the program that does so: 'nft monitor' shows what it changes"
+            f"{by or 'another program'} undoes {name} again and again; "
+            f"each time it is repaired at once\n    {cure}"
         )
         if is_new:
             self._told_at = now

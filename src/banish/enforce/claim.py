@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from banish.errors import OperatorError
+from banish.errors import AnotherServerError
 from banish.model.ban import Ban
 from banish.model.decision import Decision
 from banish.model.instant import Instant, Seconds
@@ -155,7 +155,7 @@ class ClaimedEnforcer:
 
         Raises:
             EnforceError: Nothing changed.
-            OperatorError: Another server holds the claim; nothing was touched.
+            AnotherServerError: Another server holds the claim; nothing was touched.
 
         """
         if self._claim.is_held:
@@ -203,10 +203,10 @@ class ClaimedEnforcer:
             return
         self._claim.answer()
 
-    def _taken(self, holder: Holder) -> OperatorError:
+    def _taken(self, holder: Holder) -> AnotherServerError:
         who = f"pid {holder.pid}" if holder.pid else "a process of another container"
         who += f", {holder.told}" if holder.told else ""
-        return OperatorError(
+        return AnotherServerError(
             f"another banish server bans here already ({who})",
             where=self.name,
             cure="stop that server, or give this one a network namespace of its own; "

@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Sequence
 
 from banish.enforce.memory import MemoryEnforcer
-from banish.errors import EnforceError, OperatorError
+from banish.errors import AnotherServerError, EnforceError
 from banish.model.ban import Ban
 from banish.model.instant import Instant
 from banish.model.settings import Enforcement
@@ -31,7 +31,7 @@ class UnusedEnforcer(MemoryEnforcer):
         if not self._is_clean:
             self._is_clean = True
             # What another server holds there is not left over: it is in use.
-            with contextlib.suppress(EnforceError, OperatorError):
+            with contextlib.suppress(EnforceError, AnotherServerError):
                 await self._unused.start((), (), now)
                 await self._unused.stop(keep=False)
         await super().start(jails, bans, now)
