@@ -22,13 +22,13 @@ from banish.config.search import Tree
 from banish.config.text import Text, single
 from banish.enforce.command.action import CommandAction
 from banish.enforce.command.shell import Outcome
-from banish.enforce.command.template import Filled
 from banish.errors import ActionError
 from banish.model.address import Subject, parse_subject
 from banish.model.ban import Ban
 from banish.model.failure import Evidence
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import ActionSettings, Place
+from banish.shell.script import Filled
 
 NOW = 1_790_000_000
 HOST = "gate.example"
@@ -52,8 +52,16 @@ class Matched(NamedTuple):
     user: str
 
 
-Scripts = list[list[list[str]]]
-"""For each step the scripts, each a list of the text and ``$0 $1 ...``."""
+class Ran(NamedTuple):
+    """A script that would be run, its ``$0 $1 ...``, and what its environment gives it."""
+
+    text: str
+    words: tuple[str, ...] = ()
+    values: Mapping[str, str] = {}
+
+
+Scripts = list[list[Ran]]
+"""For each step the scripts."""
 
 _ORIGINAL = """
 import json, logging, sys
@@ -171,8 +179,10 @@ def original(
     if "ImportError" in done.stderr or "ModuleNotFoundError" in done.stderr:
         pytest.skip(f"Fail2Ban does not run here: {done.stderr[-300:]}")
     assert done.returncode == 0, done.stderr[-1_000:]
-    answer: list[Scripts] = json.loads(done.stdout)
-    return answer
+    answer: list[list[list[list[str]]]] = json.loads(done.stdout)
+    return [
+        [[Ran(text, tuple(words)) for text, *words in step] for step in steps] for steps in answer
+    ]
 
 
 def settings_of(root: Path, name: str, given: Mapping[str, str]) -> ActionSettings:
@@ -247,7 +257,7 @@ async def _ours(
     fails: tuple[int, ...] = ()
 
     async def run(filled: Filled, _limit: Seconds) -> Outcome:
-        done[-1].append([filled.script, "sh", *filled.arguments])
+        done[-1].append(Ran(filled.text, (), filled.environment))
         return Outcome(int(len(done[-1]) - 1 in fails))
 
     action = CommandAction(

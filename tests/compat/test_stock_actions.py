@@ -36,7 +36,7 @@ PLAIN = Matched(("Failed password for bob from 192.0.2.7", "Failed again"), "bob
 HOSTILE = Matched(
     (
         "Failed password for $(touch canary) from 192.0.2.7",
-        "x'; touch canary; ' \"; touch canary; \" `touch canary` | touch canary & * \\\\ %s",
+        "x'; touch canary; ' \"; touch canary; \" `touch canary` | touch canary & * %s",
     ),
     "bob'$(touch canary)`touch canary`\";touch canary;",
 )
@@ -67,8 +67,8 @@ def played(sandbox: Sandbox, scripts: Scripts) -> Played:
     calls: list[list[Call]] = []
     before = 0
     for step in scripts:
-        for script, *arguments in step:
-            sandbox.run(script, arguments)
+        for ran in step:
+            sandbox.run(ran.text, ran.words, ran.values)
         calls.append(sandbox.calls()[before:])
         before += len(calls[-1])
     return calls, sandbox.files()
@@ -165,6 +165,18 @@ def test_with_hostile_lines_every_stock_action_does_the_same(
     assert found.steps >= 4 * len(STEPS[:4])
 
 
+def test_a_backslash_in_a_line_is_one_in_the_mail_about_it(
+    stock_tree: Path, sandbox: Sandbox
+) -> None:
+    # Fail2Ban's commands make a line end of it (printf %b), and some programs run "~!" lines.
+    line = r"Failed password for \n~!touch canary\n from 192.0.2.7"
+    settings = settings_of(stock_tree, "sendmail-whois-matches", {})
+    scripts = ours(settings, (Step("ban", "192.0.2.7"),), Matched((line,), "bob"))
+    calls, _ = played(sandbox, scripts)
+    mails = [call.stdin for call in calls[0] if call.words[0] == "sendmail"]
+    assert any(line in mail for mail in mails)
+
+
 @pytest.mark.parametrize("text", ATTACKS)
 def test_no_text_of_an_attacker_is_run_by_any_stock_action(
     stock_tree: Path, sandbox: Sandbox, text: str
@@ -174,8 +186,8 @@ def test_no_text_of_an_attacker_is_run_by_any_stock_action(
     steps = (Step("ban", text), Step("unban", text))
     for name in action_names(stock_tree):
         for scripts in ours(settings_of(stock_tree, name, {}), steps, matched, host=text):
-            for script, *arguments in scripts:
-                assert "canary" not in script
-                sandbox.run(script, arguments)
+            for ran in scripts:
+                assert "canary" not in ran.text
+                sandbox.run(ran.text, ran.words, ran.values)
         assert not list(sandbox.folder.rglob("canary*")), name
     assert any("canary" in word for call in sandbox.calls() for word in call.words)

@@ -8,12 +8,12 @@ from banish.daemon.orders import Order
 from banish.daemon.worker import Worker
 from banish.enforce.command.action import CommandAction
 from banish.enforce.command.shell import Outcome
-from banish.enforce.command.template import Filled
 from banish.model.address import parse_subject
 from banish.model.ban import Ban
 from banish.model.decision import EndBan, ProlongBan, StartBan
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import ActionSettings
+from banish.shell.script import Filled
 from banish.telemetry.happenings import (
     AlreadyBannedFound,
     Happening,
@@ -84,9 +84,9 @@ class Stage:
         return sum(isinstance(happening, kind) for happening in self.told)
 
     async def run(self, filled: Filled, _limit: Seconds) -> Outcome:
-        text = filled.script.partition("\n")[2] if filled.arguments else filled.script
-        for value in filled.arguments:
-            text = text.replace('"${f2bV_ip}"', value)
+        text = filled.script
+        for name, value in filled.values:
+            text = text.replace(f'"${{{name}}}"', value)
         self.said.append(text)
         self._news.set()
         if text in self.hangs:

@@ -13,6 +13,7 @@ from banish.model.instant import Instant, Seconds
 from banish.model.settings import FilterSettings, JailSettings
 from banish.resolve.ignorecommand import OUTPUT_LIMIT_BYTES, IgnoreCommand, reversed_address
 from banish.resolve.reverse import ReverseResolver
+from banish.shell.fitting import VALUE_LIMIT_BYTES
 from banish.telemetry.happenings import Happening, WarningGiven
 
 T = TypeVar("T")
@@ -76,15 +77,51 @@ def test_exit_code_0_exempts_and_1_does_not() -> None:
         ),
         ("/nonexistent/program <ip>", "exit code 127"),
         ("kill -9 $$", "ended by signal 9"),
-        ("grep '<F-USER>' /dev/null", "not run: <F-USER> is not of letters"),
+        ("grep '<F-USER>' /dev/null", "not run, so nobody is exempt by it: the value of <F-USER>"),
         ("if", "exit code 2"),
     ],
 )
 def test_anything_else_is_trouble_that_is_told_and_exempts_nobody(command: str, told: str) -> None:
     asking = Asking(command)
-    assert asking.ask(failed(user="a b"), failed(user="a b")) == [False, False]
+    assert asking.ask(failed(user="a;b"), failed(user="a;b")) == [False, False]
     (what,) = asking.warnings()
     assert told in what
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        'printf "%s" <F-USER> | sh',
+        'u=<F-USER>; printf "%s" "$u" | sh',
+        'echo "<F-USER>" | sudo sh',
+        "sh -c '<F-USER>'",
+        'sort "<F-USER>"',
+        "<F-USER>",
+    ],
+)
+def test_a_user_name_that_would_be_run_is_not_and_exempts_nobody(
+    command: str, tmp_path: Path
+) -> None:
+    asking = Asking(f"cd {tmp_path}; {command}")
+    users = ("--output=canary", "touch canary", "$(touch canary)", "touch\tcanary\ntrue")
+    assert asking.ask(*(failed(user=user) for user in users)) == [False] * len(users)
+    assert not list(tmp_path.iterdir())
+    assert "not run, so nobody is exempt by it: the value of <F-USER>" in asking.warnings()[0]
+
+
+def test_a_name_that_is_none_or_a_pattern_exempts_nobody(tmp_path: Path) -> None:
+    (tmp_path / "list").write_text("alice\n")
+    asking = Asking(f'grep -q "^<F-USER>$" {tmp_path}/list')
+    users = ("alice", ".*", "", "a.*", "^", "bob")
+    assert asking.ask(*(failed(user=user) for user in users)) == [True] + [False] * 5
+    asking = Asking(f"[ <ip> = 192.0.2.1 ] && grep -qF -- <F-USER> {tmp_path}/list")
+    assert asking.ask(failed(user="alice"), failed(user="")) == [True, False]
+
+
+def test_no_value_is_seen_in_the_process_list(tmp_path: Path) -> None:
+    asking = Asking(f"tr '\\0' ' ' </proc/$$/cmdline >{tmp_path}/seen; [ <F-USER> = hunter''2 ]")
+    assert asking.ask(failed(user="hunter2")) == [True]
+    assert "hunter2" not in (tmp_path / "seen").read_text()
 
 
 def test_a_shell_that_cannot_be_started_is_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,7 +225,7 @@ def values_of(command: str, tmp_path: Path, failure: Failure, **jail: Seconds | 
     out = tmp_path / "out"
     asking = Asking(f"printf '%s|' {command} >{out}", **jail)  # type: ignore[arg-type]
     assert asking.ask(failure) == [True], asking.warnings()
-    return out.read_text()
+    return out.read_text("utf-8", "surrogateescape")
 
 
 def test_a_command_gets_what_is_known_of_the_failure(tmp_path: Path) -> None:
@@ -206,7 +243,7 @@ def test_a_command_gets_what_is_known_of_the_failure(tmp_path: Path) -> None:
     )
     assert values_of(tags, tmp_path, failure) == (
         "192.0.2.1|web-7|inet4|1.2.0.192.|host-of-192.0.2.1.example|3|1001|-1|0|0|j"
-        "|one\N{REPLACEMENT CHARACTER}\ntwo|it's $(me)|a b|c|||"
+        "|one\ntwo|it's $(me)|a b|c|||"
     )
     told = values_of("<bantime> <family> <ip-host>", tmp_path, failed("bob"), bantime=Seconds(60))
     assert told == "60|||"
@@ -215,8 +252,8 @@ def test_a_command_gets_what_is_known_of_the_failure(tmp_path: Path) -> None:
 
 def test_values_of_any_length_and_character_pass(tmp_path: Path) -> None:
     told = values_of("<F-USER>", tmp_path, failed(user="\N{SNOWMAN}\udcff" * 100_000))
-    assert told.startswith("\N{SNOWMAN}?\N{SNOWMAN}")
-    assert len(told) == 16_384 + 1
+    assert told.endswith("\N{SNOWMAN}\udcff\N{SNOWMAN}\udcff|")
+    assert len(told.encode("utf-8", "surrogateescape")) <= VALUE_LIMIT_BYTES + 1
 
 
 def test_trouble_is_told_again_after_a_while_with_how_often(

@@ -16,7 +16,10 @@ EXAMPLE = """examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what ``run`` takes."""
     parser.add_argument(
-        "--dry-run", action="store_true", help="do everything but touch the firewall"
+        "--dry-run",
+        action="store_true",
+        help="ban nobody and run no action, but show what would be done; ignorecommand is run,"
+        " since it decides who is counted",
     )
 
 

@@ -21,6 +21,7 @@ from banish.config.merge import Library
 from banish.config.ports import merge_ports, parse_ports, parse_protocols
 from banish.config.problem import FaultError, did_you_mean, shown
 from banish.config.pythonfiles import check_arguments
+from banish.config.scripts import check_action
 from banish.config.text import Text
 from banish.config.tidy import tidied
 from banish.config.values import to_bool, to_duration
@@ -164,6 +165,7 @@ def _outcome(library: Library, action: Action, own: _Ban, *, may_be_native: bool
         return _Outcome("built-in", None, {}, told.timeout, told.kind, told.options, told.keeps_out)
     if action.definition is not None and not (may_be_native and action.is_native):
         found = dict(commands.properties(action.definition))
+        check_action(found, library.problems)
         return _Outcome(
             "commands",
             None,

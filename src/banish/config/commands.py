@@ -4,7 +4,7 @@ A property is an option of the action that has its say at run time: the commands
 tags put in as far as they are known before a ban, and the parameters they were
 made of, tags left as written (Fail2Ban: ``ActionReader`` in
 client/actionreader.py, 1.0.2). The rest of the tags is put in by
-`banish.enforce.command.template`.
+`banish.shell.script`.
 """
 
 import re

@@ -1,30 +1,30 @@
 """Checks ``ignorecommand`` and ``ignorecache``, as they are used at run time."""
 
 from banish.config.problem import FaultError, Problems
+from banish.config.scripts import check_script
 from banish.config.text import Text
 from banish.policy.ignorecache import parse_ignorecache
-from banish.policy.ignorescript import UNKNOWN_TAGS, IgnoreScript
+from banish.shell.script import ignore_script
 
-TYPED = frozenset({"ip", "family", "failures", "time", "bantime", "bancount", "restored"})
-"""Tags whose values are harmless in every shell, mostly or always."""
+UNKNOWN_TAGS = frozenset(
+    {
+        "ipmatches", "ipjailmatches", "ipfailures", "ipjailfailures", "raw-ticket", "jail.banned",
+        "jail.banned_total", "jail.found", "jail.found_total",
+    }
+)  # fmt: skip
+"""Tags that Fail2Ban has a value for and we have none before a ban: they are empty."""
 
 
 def to_ignorecommand(text: Text, problems: Problems) -> str:
     """Return the command; what will work otherwise than it looks is told."""
     command = text.text.strip()
-    script = IgnoreScript(command)
-    for tag in script.tags:
+    script = ignore_script(command)
+    for tag in dict.fromkeys(slot.tag for slot in script.slots):
         if tag in UNKNOWN_TAGS:
             what = f"<{tag}> has no value here and is empty"
             problems.warn(what, text.place, option="ignorecommand", cure="use <ip> or <F-NAME>")
-    for tag in script.restricted:
-        if tag not in TYPED and tag not in UNKNOWN_TAGS:
-            what = (
-                f"<{tag}> stands where a shell or another program parses it again, so the command"
-                " is not run, and exempts nobody, for any value but letters, digits and _.:/@-"
-            )
-            cure = f'hand it over as an argument, in double quotes: /path/to/check "<{tag}>"'
-            problems.warn(what, text.place, option="ignorecommand", cure=cure)
+    effect = "; for such a value the command is not run, and nobody is exempt by it"
+    check_script("ignorecommand", text, script, problems, effect=effect)
     return command
 
 

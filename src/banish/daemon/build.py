@@ -14,7 +14,6 @@ from banish.detect.matcher import Matcher
 from banish.enforce.claim import Claim, ClaimedEnforcer
 from banish.enforce.command import shell
 from banish.enforce.command.action import CommandAction
-from banish.enforce.command.template import Filled
 from banish.enforce.memory import MemoryEnforcer
 from banish.enforce.nftables import NftablesEnforcer
 from banish.enforce.unused import UnusedEnforcer
@@ -34,6 +33,7 @@ from banish.model.settings import (
 from banish.policy.ignore import IgnoreList
 from banish.policy.jail import JailPolicy
 from banish.ports import Action, Clock, Enforcer, Facts, Source, Store
+from banish.shell.script import Filled
 from banish.sources.files import FileSource
 from banish.sources.journal import JournalSource
 from banish.sources.seek import Reach, Seeker
@@ -122,8 +122,8 @@ def _planned(jail: str, action: str, emit: Emit) -> shell.Run:
 
     async def tell(filled: Filled, _limit: Seconds) -> shell.Outcome:
         what = filled.script
-        if filled.arguments:
-            what += f" with {', '.join(map(repr, filled.arguments))}"
+        if filled.values:
+            what += " with " + ", ".join(f"{name}={value!r}" for name, value in filled.values)
         emit(ActionPlanned(jail=jail, action=action, what=what))
         return shell.Outcome(0)
 

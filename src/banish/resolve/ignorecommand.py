@@ -1,8 +1,9 @@
 """Asks the operator's ``ignorecommand`` whether a subject is exempt.
 
 The exit code answers: 0 is yes, 1 is no; anything else is trouble and exempts
-nobody. Values travel as arguments of the shell, never in its script (see
-`banish.policy.ignorescript`).
+nobody. Values get into it as into the commands of actions (`banish.shell`), with one
+difference: where a value may not stand as it is, the command is not run, since its
+answer would be about somebody else.
 
 A command gets `TIME_LIMIT`, as in Fail2Ban. One that overran gets `SHORT_LIMIT`
 until it is in time again: a hanging command may delay a log by so much, not
@@ -14,15 +15,15 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import Mapping
 
 from banish.model.address import Subject
 from banish.model.failure import Failure
 from banish.model.instant import Seconds
 from banish.model.settings import JailSettings
 from banish.policy.ignorecache import IgnoreCache, Key, parse_ignorecache
-from banish.policy.ignorescript import IgnoreScript
 from banish.resolve.reverse import ReverseResolver
+from banish.shell.fitting import Value, bounded
+from banish.shell.script import Filled, Values, ignore_script
 from banish.telemetry.happenings import Emit, WarningGiven
 
 TIME_LIMIT = Seconds(60)
@@ -33,13 +34,13 @@ AT_ONCE = 8
 OUTPUT_LIMIT_BYTES = 1_024
 """How much of a command's output is kept to be told; the rest is read and dropped."""
 
-VALUE_LIMIT_CHARACTERS = 16_384
-"""Longest value: four bytes each are half of what execve(2) takes in one argument."""
-
 TELL_PAUSE = Seconds(60)
 """How long the same trouble is kept quiet about."""
 
 REASON = "ignorecommand"
+
+_NUMBERS = frozenset({"family", "ip-rev", "failures", "time", "bantime", "bancount", "restored"})
+"""Tags whose values are of our own making."""
 
 
 class IgnoreCommand:
@@ -62,9 +63,10 @@ class IgnoreCommand:
 
         """
         self._jail = jail
-        self._script = IgnoreScript(jail.ignorecommand)
+        self._script = ignore_script(jail.ignorecommand)
         rule = parse_ignorecache(jail.ignorecache)
-        self._key_tags = IgnoreScript(rule.key).tags if rule is not None else self._script.tags
+        key = ignore_script(rule.key) if rule is not None else self._script
+        self._key_tags = tuple(dict.fromkeys(slot.tag for slot in key.slots))
         self._cache = IgnoreCache(rule.most, rule.span) if rule is not None else None
         self._names = names
         self._gate = gate
@@ -83,7 +85,7 @@ class IgnoreCommand:
         one run of it.
         """
         values = await self._values(failure)
-        key = tuple(values.get(tag, "") for tag in self._key_tags)
+        key = tuple(values[tag].text for tag in self._key_tags)
         if self._cache is not None:
             kept = self._cache.get(key, self._now())
             if kept is not None:
@@ -95,17 +97,18 @@ class IgnoreCommand:
         # Whoever stops waiting leaves it to the others; the end of the loop ends it.
         return await asyncio.shield(task)
 
-    async def _ask(self, key: Key, values: Mapping[str, str]) -> bool:
-        try:
-            arguments = self._script.arguments(values)
-        except ValueError as error:
+    async def _ask(self, key: Key, values: Values) -> bool:
+        filled = self._script.fill(values)
+        if filled.changed:
+            tags = ", ".join(f"<{tag}>" for tag in filled.changed)
             self._tell(
-                f"not run: {error}; write the tag in double quotes, as an argument of the command"
+                f"not run, so nobody is exempt by it: the value of {tags} could act as a program"
+                " or an option there; `banish check` shows the place and the cure"
             )
             return False
         async with self._gate:
             try:
-                code, output = await self._run(arguments)
+                code, output = await self._run(filled)
             except TimeoutError:
                 self._overran = True
                 self._tell("no answer in time; it was killed, and nobody is exempt by it")
@@ -123,7 +126,7 @@ class IgnoreCommand:
             self._cache.put(key, code == 0, self._now())
         return code == 0
 
-    async def _run(self, arguments: list[str]) -> tuple[int, str]:
+    async def _run(self, filled: Filled) -> tuple[int, str]:
         """Return the command's exit code and the beginning of what it wrote.
 
         Raises:
@@ -135,9 +138,13 @@ class IgnoreCommand:
         output = _Output(reader)
         try:
             os.set_blocking(writer, True)
-            words = [argument.encode("utf-8", "replace") for argument in arguments]
+            # By the environment: words of a process are seen by every user of the host.
+            values = {
+                os.fsencode(name): text.encode("utf-8", "surrogateescape")
+                for name, text in filled.environment.items()
+            }
             process = await asyncio.create_subprocess_exec(
-                "/bin/sh", "-c", self._script.text, "ignorecommand", *words,
+                "/bin/sh", "-c", filled.text, "ignorecommand", env={**os.environb, **values},
                 stdin=asyncio.subprocess.DEVNULL, stdout=writer, stderr=writer,
                 start_new_session=True, cwd="/",
             )  # fmt: skip
@@ -157,9 +164,9 @@ class IgnoreCommand:
             output.close()
         return code, output.text()
 
-    async def _values(self, failure: Failure) -> dict[str, str]:
+    async def _values(self, failure: Failure) -> dict[str, Value]:
         """Return the value of every tag that is asked for."""
-        wanted = {*self._script.tags, *self._key_tags}
+        wanted = self._script.tags | set(self._key_tags)
         address = failure.address or failure.subject
         bantime = self._jail.bantime
         values = {
@@ -184,7 +191,10 @@ class IgnoreCommand:
             values["ip-host"] = await self._names.name(address)
         if "fq-hostname" in wanted:
             values["fq-hostname"] = await self._names.own_name()
-        return {tag: values.get(tag, "")[:VALUE_LIMIT_CHARACTERS] for tag in wanted}
+        ours = _NUMBERS | ({"ip"} if address.is_enforceable else frozenset())
+        if failure.subject.is_enforceable:
+            ours |= {"fid"}
+        return {tag: Value(bounded(values.get(tag, "")), is_ours=tag in ours) for tag in wanted}
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

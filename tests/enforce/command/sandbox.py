@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -81,13 +81,15 @@ class Sandbox:
         (self.root / "etc/hosts.deny").touch()
         (self.root / "run/nginx.pid").touch()
 
-    def run(self, script: str, arguments: Sequence[str]) -> int:
-        """Run a script with its ``$0 $1 ...`` and return its exit code."""
+    def run(
+        self, script: str, arguments: Sequence[str] = (), values: Mapping[str, str] | None = None
+    ) -> int:
+        """Run a script with its ``$0 $1 ...``, or values by name, and return its exit code."""
         script = _PROGRAM_PATH.sub("", script)
         script = _HOST_PATH.sub(rf"{self.root}/\1/", script)
         done = subprocess.run(
             ["/bin/sh", "-c", script, *(os.fsencode(word) for word in arguments)],
-            env=self.environment,
+            env={**self.environment, **(values or {})},
             cwd=self.root,
             stdin=subprocess.DEVNULL,
             capture_output=True,

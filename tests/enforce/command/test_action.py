@@ -7,13 +7,13 @@ import pytest
 
 from banish.enforce.command.action import EVIDENCE_BANS, CommandAction
 from banish.enforce.command.shell import Outcome
-from banish.enforce.command.template import Filled
 from banish.errors import ActionError
 from banish.model.address import Subject, SubjectKind, parse_subject
 from banish.model.ban import Ban
 from banish.model.failure import Evidence
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import ActionSettings
+from banish.shell.script import Filled
 from tests.compat.stock_actions import Nothing
 
 NOW = Instant(1_790_000_000)
@@ -55,10 +55,9 @@ class Player:
     async def run(self, filled: Filled, limit: Seconds) -> Outcome:
         """Write the script down as it would read with its values."""
         assert limit == Seconds(9)
-        head, _, body = filled.script.partition("\n") if filled.arguments else ("", "", "")
-        text = body or filled.script
-        for setting, value in zip(head.split(), filled.arguments, strict=True):
-            text = text.replace(f'"${{{setting.partition("=")[0]}}}"', value)
+        text = filled.script
+        for name, value in filled.values:
+            text = text.replace(f'"${{{name}}}"', value)
         self.said.append(text)
         left = self.fails.get(text, 0)
         self.fails[text] = left - 1

@@ -15,11 +15,11 @@ import pytest
 from banish.config.load import builtin_tree, load
 from banish.enforce.command.action import CommandAction
 from banish.enforce.command.shell import Outcome
-from banish.enforce.command.template import Filled
 from banish.model.address import Subject, parse_subject
 from banish.model.instant import Seconds
 from banish.model.settings import ActionSettings, Enforcement
 from banish.ports import Enforcer
+from banish.shell.script import Filled
 from banish.testing.netns import NetworkNamespace
 from tests.enforce.command.commanded import CommandedFirewall, NoFacts
 from tests.enforce.contract import (
@@ -298,7 +298,8 @@ class Scripts:
         self.text = "set -eu\n"
 
     async def take(self, filled: Filled, _limit: Seconds) -> Outcome:
-        words = ["sh", "-c", filled.script, "sh", *filled.arguments]
+        given = [f"{name}={value}" for name, value in filled.environment.items()]
+        words = ["env", *given, "sh", "-c", filled.text]
         self.text += f"{shlex.join(words)} </dev/null\n"
         return Outcome(0)
 

@@ -9,23 +9,30 @@ from pathlib import Path
 import pytest
 
 from banish.enforce.command import shell
-from banish.enforce.command.template import Filled
 from banish.errors import ActionError
 from banish.model.instant import Seconds
+from banish.shell.script import Filled
 
 LONG = Seconds(20)
 
 
-def run(script: str, *arguments: str, limit: Seconds = LONG) -> shell.Outcome:
-    return asyncio.run(shell.run(Filled(script, arguments), limit))
+def run(script: str, *, limit: Seconds = LONG, **values: str) -> shell.Outcome:
+    return asyncio.run(shell.run(Filled(script, tuple(values.items())), limit))
 
 
 def test_a_script_tells_its_exit_code_and_what_it_wrote() -> None:
-    outcome = run('echo "$1"; echo no >&2; exit 3', "é\udc80 $(id)")
+    outcome = run('echo "$x"; echo no >&2; exit 3', x="é\udc80 $(id)")
     assert outcome == shell.Outcome(3, "é\ufffd $(id)\nno\n")
     assert not outcome.is_good
     assert run("cat").is_good
     assert run("kill -KILL $$").code == -signal.SIGKILL
+
+
+def test_no_value_is_seen_in_the_process_list_or_inherited() -> None:
+    outcome = run("tr '\\0' ' ' < /proc/$$/cmdline; env; printf '%s' \"$x\" | wc -c", x="hunter2")
+    assert "/bin/sh -c" in outcome.output
+    assert "hunter2" not in outcome.output
+    assert outcome.output.endswith("7\n")
 
 
 def test_only_the_beginning_of_much_output_is_kept() -> None:

@@ -5,11 +5,11 @@ import asyncio
 import pytest
 
 from banish.enforce.command.tags import reverse, values
-from banish.enforce.command.template import Value
 from banish.model.address import Subject, SubjectKind, parse_subject
 from banish.model.ban import Ban
 from banish.model.failure import Evidence
 from banish.model.instant import Instant
+from banish.shell.fitting import Value
 
 NOW = Instant(1_790_000_000.5)
 

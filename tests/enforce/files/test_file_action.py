@@ -13,7 +13,6 @@ import pytest
 
 from banish.enforce.command import shell
 from banish.enforce.command.shell import Outcome
-from banish.enforce.command.template import Filled
 from banish.enforce.files.action import GATHER_PAUSE, LEFTOVER_SPAN, FileAction, FileOptions
 from banish.enforce.files.blocks import HostsDeny, NginxDeny
 from banish.enforce.files.denyfile import DenyFile
@@ -23,6 +22,7 @@ from banish.model.ban import Ban
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import ActionSettings
 from banish.ports import Action
+from banish.shell.script import Filled
 from banish.testing.netns import NetworkNamespace
 
 ATTACKER = parse_subject("192.0.2.1")

@@ -16,13 +16,14 @@ import msgspec
 
 from banish.enforce.command.shell import Run
 from banish.enforce.command.tags import FAMILIES, values
-from banish.enforce.command.template import Script, Template
 from banish.errors import ActionError
 from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.instant import Instant
 from banish.model.settings import ActionSettings
 from banish.ports import Clock, Facts
+from banish.shell.script import Script
+from banish.shell.template import Template
 
 EVIDENCE_BANS = 1_000
 """Held bans that keep their lines and captures, for the commands that end them."""

@@ -9,14 +9,14 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Self
 
 import msgspec
 
-from banish.enforce.command.template import Filled
 from banish.errors import ActionError
 from banish.model.instant import Seconds
+from banish.shell.script import Filled
 
 SHELL = "/bin/sh"
 
@@ -74,14 +74,16 @@ async def run(filled: Filled, limit: Seconds) -> Outcome:
         ActionError: No process can be started.
 
     """
-    words: Sequence[bytes] = [
-        word.replace("\0", "").encode("utf-8", "surrogateescape")
-        for word in (SHELL, "-c", filled.script, "sh", *filled.arguments)
-    ]
+    # Not as words of the shell: those are seen by every user of the host.
+    values = {name: _encoded(value) for name, value in filled.environment.items()}
     with _Output() as output:
         try:
             process = await asyncio.create_subprocess_exec(
-                *words,
+                SHELL,
+                "-c",
+                _encoded(filled.text),
+                "sh",
+                env={**os.environb, **{os.fsencode(name): value for name, value in values.items()}},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output.end,
                 stderr=output.end,
@@ -99,6 +101,10 @@ async def run(filled: Filled, limit: Seconds) -> Outcome:
             if process.returncode is None:
                 await _kill(process)
         return Outcome(code, output.text())
+
+
+def _encoded(text: str) -> bytes:
+    return text.replace("\0", "").encode("utf-8", "surrogateescape")
 
 
 class _Output:

@@ -8,11 +8,12 @@ name is empty rather than ``None``.
 import ipaddress
 from collections.abc import Iterable
 
-from banish.enforce.command.template import Value, Values
 from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.instant import Instant
 from banish.ports import Facts
+from banish.shell.fitting import Value
+from banish.shell.script import Values
 
 FAMILIES = {4: "inet4", 6: "inet6", 0: ""}
 """How actions call the families of addresses."""

@@ -10,13 +10,13 @@ from collections.abc import Callable
 import msgspec
 
 from banish.enforce.command.shell import Run
-from banish.enforce.command.template import Filled
 from banish.enforce.files.denyfile import EVERY_SERVICE, DenyFile
 from banish.errors import ActionError, EnforceError
 from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.instant import Seconds
 from banish.model.settings import ActionSettings
+from banish.shell.script import Filled
 
 GATHER_PAUSE = Seconds(0.2)
 """Edits are at least so far apart; bans in between are written together."""
@@ -224,7 +224,7 @@ class FileAction:
         self._due = self._leftover_until if self._leftover else None
 
     async def _reload(self) -> None:
-        outcome = await self._run(Filled(self._options.reload, ()), self.settings.timeout)
+        outcome = await self._run(Filled(self._options.reload), self.settings.timeout)
         if not outcome.is_good:
             said = " ".join(outcome.output.split())[:300]
             how = "took too long" if outcome.code is None else f"failed with {outcome.code}"

@@ -14,7 +14,6 @@ import logging
 import msgspec
 
 from banish.enforce.command.tags import FAMILIES, values
-from banish.enforce.command.template import Values
 from banish.enforce.python.mapping import ASKED_TAGS
 from banish.enforce.python.messages import Call, Done, Load, Said, Scalar, Verb, clean
 from banish.enforce.python.process import Process, ProcessEndedError
@@ -24,6 +23,7 @@ from banish.model.ban import Ban
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import ActionSettings
 from banish.ports import Clock, Facts
+from banish.shell.script import Values
 from banish.telemetry.happenings import ActionComplained, ActionSaid, Emit
 
 FIRST_PAUSE = Seconds(1)

@@ -8,8 +8,9 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from banish.enforce.command.template import Template, Value
 from banish.enforce.python.running import SHELL, Utils
+from banish.shell.fitting import Value
+from banish.shell.template import Template
 
 REQUIRED = ("start", "stop", "ban", "reban", "unban")
 """What every action can be told to do."""
@@ -48,8 +49,8 @@ class ActionBase:
 class CommandAction(ActionBase):
     """An action made of commands, for actions in Python that add to it.
 
-    The tags of a ban reach the shell as arguments, as in banish's own
-    `banish.enforce.command.template`.
+    The tags of a ban reach the shell by its environment, as in banish's own
+    `banish.shell.script`.
     """
 
     actionstart = actionstop = actionban = actionreban = actionunban = ""
@@ -68,9 +69,12 @@ class CommandAction(ActionBase):
             return
         values = {tag: Value(str(found.get(tag, ""))) for tag in script.tags}
         filled = script.fill(values)
-        words = [SHELL, "-c", filled.script, "sh", *filled.arguments]
         is_good, _, wrote, code = Utils.executeCmd(
-            words, timeout=self.timeout, shell=False, output=True
+            [SHELL, "-c", filled.text, "sh"],
+            timeout=self.timeout,
+            shell=False,
+            output=True,
+            varsDict=filled.environment,
         )
         if not is_good:
             shown = wrote.decode("utf-8", "replace").strip()[:600]

@@ -2,15 +2,10 @@
 
 import pytest
 
-from banish.enforce.command.template import (
-    SCRIPT_LIMIT_CHARACTERS,
-    VALUE_LIMIT_BYTES,
-    Filled,
-    Script,
-    Template,
-    Value,
-)
 from banish.errors import ActionError
+from banish.shell.fitting import VALUE_LIMIT_BYTES, Value
+from banish.shell.script import Filled, Script
+from banish.shell.template import SCRIPT_LIMIT_CHARACTERS, Template
 
 
 def text(properties: dict[str, str], family: str = "") -> str:
@@ -71,10 +66,15 @@ def test_a_value_is_an_argument_and_never_text() -> None:
         {"ip": Value("192.0.2.1", is_ours=True), "F-USER": Value("o'x; id")}
     )
     assert filled == Filled(
-        "f2bV_ip=${1} f2bV_F_USER=${2} f2bV_F_USER_plain=${3}\n"
-        'ban "${f2bV_ip}" for "${f2bV_F_USER}" \'\'"${f2bV_F_USER_plain}"\'\'',
-        ("192.0.2.1", "o'x; id", "o_x_ id"),
+        'ban "${f2bV_ip}" for "${f2bV_F_USER}" \'\'"${f2bV_F_USER_2}"\'\'',
+        (("f2bV_ip", "192.0.2.1"), ("f2bV_F_USER", "o'x; id"), ("f2bV_F_USER_2", "o_x_ id")),
+        ("F-USER",),
     )
+    assert filled.text == (
+        "f2bV_ip=${f2bV_ip_} f2bV_F_USER=${f2bV_F_USER_} f2bV_F_USER_2=${f2bV_F_USER_2_}; "
+        f"unset f2bV_ip_ f2bV_F_USER_ f2bV_F_USER_2_\n{filled.script}"
+    )
+    assert filled.environment["f2bV_F_USER_"] == "o'x; id"
 
 
 def test_a_tag_without_a_value_is_empty() -> None:
@@ -82,22 +82,25 @@ def test_a_tag_without_a_value_is_empty() -> None:
 
 
 def test_a_script_knows_which_values_it_needs() -> None:
-    assert Script("<ip> <F-A-B> <name> <F-lower> <matches>").tags == {"ip", "F-A-B", "matches"}
+    assert Script("<ip> <F-A-B> <name> <f-lower> <matches>").tags == {"ip", "F-A-B", "matches"}
     assert Script(" \n").is_blank
 
 
 def test_a_long_value_keeps_its_end_and_no_value_holds_a_zero_byte() -> None:
     long = "a\n" + "é" * VALUE_LIMIT_BYTES + "\udc80 end\0"
-    (argument,) = Script("echo <matches>").fill({"matches": Value(long)}).arguments
-    assert len(argument.encode("utf-8", "surrogateescape")) <= VALUE_LIMIT_BYTES
-    assert argument.endswith("é\udc80 end")
+    ((_, value),) = Script("echo <matches>").fill({"matches": Value(long)}).values
+    assert len(value.encode("utf-8", "surrogateescape")) <= VALUE_LIMIT_BYTES
+    assert value.endswith("é\udc80 end")
 
 
 def test_a_number_is_one_in_arithmetic() -> None:
     script = Script("echo $((<failures> + <F-X>))")
     filled = script.fill({"failures": Value("3", is_ours=True), "F-X": Value("a[$(id)]")})
-    assert filled.arguments == ("3", "0")
+    assert [value for _, value in filled.values] == ["3", "0"]
+    assert filled.changed == ("F-X",)
 
 
 def test_half_a_character_that_no_file_can_hold_becomes_a_question_mark() -> None:
-    assert Script("echo <matches>").fill({"matches": Value("a\ud800")}).arguments == ("a?",)
+    assert Script("echo <matches>").fill({"matches": Value("a\ud800")}).environment == {
+        "f2bV_matches_": "a?"
+    }

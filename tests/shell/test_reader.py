@@ -7,8 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from banish.enforce.command.quoting import Context, Slot, cut
-from banish.enforce.command.template import Script, Value
+from banish.shell.fitting import Value
+from banish.shell.judge import judge
+from banish.shell.reader import Cut, cut
+from banish.shell.script import Filled, Script
+from banish.shell.slot import Context, Piece, Rule, Slot
 
 EVIL = "a b'$(touch canary)`touch canary`\"; touch canary; \\ * | touch canary\ntouch canary\n#"
 
@@ -16,10 +19,35 @@ EVIL = "a b'$(touch canary)`touch canary`\"; touch canary; \\ * | touch canary\n
 def contexts(script: str) -> list[str]:
     """Return what is around each <x> of *script*; ``!`` behind it where it is in a program."""
     return [
-        piece.context.value + ("!" if piece.is_program else "")
-        for piece in cut(script, "x".__eq__)
+        piece.context.value + ("!" if Rule.PROGRAM in piece.rules else "")
+        for piece in judged(script).pieces
         if isinstance(piece, Slot)
     ]
+
+
+def judged(script: str) -> Cut:
+    found = cut(script, "x".__eq__)
+    judge(found)
+    return found
+
+
+def shown(piece: Piece) -> object:
+    return (piece.tag, piece.context, piece.is_literal) if isinstance(piece, Slot) else piece
+
+
+def ran(
+    folder: Path, filled: Filled, shell: str = "/bin/sh"
+) -> "subprocess.CompletedProcess[bytes]":
+    """Run what a script was filled to, as actions are run."""
+    return subprocess.run(
+        [shell, "-c", filled.text, "sh"],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=10,
+        check=False,
+        env={"PATH": "/usr/bin:/bin", **filled.environment},
+    )
 
 
 @pytest.mark.parametrize(
@@ -72,32 +100,25 @@ def test_the_surroundings_of_a_tag_are_known(script: str, expected: str) -> None
     ["echo a", "cat <<'a b'\n$x\na b\n", "case x in (a) b;; esac", "echo ')' ) `", "", "\\"],
 )
 def test_a_script_without_tags_stays_as_it_is(script: str) -> None:
-    assert "".join(str(piece) for piece in cut(script, "x".__eq__)) == script
+    assert "".join(str(piece) for piece in judged(script).pieces) == script
 
 
 def test_a_quoted_here_document_says_the_same_with_its_quotes_off() -> None:
     script = "cat <<'E'\n$HOME `id` \\n \\\\ <x>\nE\n"
-    assert cut(script, "x".__eq__) == (
+    assert [shown(piece) for piece in judged(script).pieces] == [
         "cat <<E\n\\$HOME \\`id\\` \\\\n \\\\\\\\ ",
-        Slot("x", Context.QUOTED, is_literal=True),
+        ("x", Context.QUOTED, True),
         "\nE\n",
-    )
+    ]
 
 
 def said(folder: Path, script: str, **values: str) -> str:
     """Run *script* with <F-X> and its like filled in, and return what it writes."""
     filled = Script(script).fill({f"F-{tag.upper()}": Value(text) for tag, text in values.items()})
     assert not any("canary" in filled.script for text in values.values() if "canary" in text)
-    done = subprocess.run(
-        ["/bin/sh", "-c", filled.script, "sh", *filled.arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=10,
-        check=False,
-    )
+    done = ran(folder, filled)
     assert not (folder / "canary").exists()
-    return done.stdout
+    return done.stdout.decode()
 
 
 @pytest.mark.parametrize(
@@ -125,7 +146,7 @@ def test_where_the_author_wants_it_literal_a_value_loses_what_might_mean_somethi
     assert (
         said(tmp_path, """printf %s '{"user": "<F-X>"}'""", x=text) == '{"user": "bob_s_ _x_ 1.2"}'
     )
-    assert said(tmp_path, "awk 'BEGIN {print \"<F-X>\"}'", x=text) == "bob_s___x__1_2\n"
+    assert said(tmp_path, "awk 'BEGIN {print \"<F-X>\"}'", x=text) == "bob_s___x__1.2\n"
     assert said(tmp_path, "cat <<'E'\n$x <F-X>\nE", x=text) == "$x bob_s_ _x_ 1.2\n"
     assert said(tmp_path, "echo $((<F-X> + 1)) $((<F-Y> + 1))", x=text, y="41") == "1 42\n"
 
@@ -168,13 +189,5 @@ def test_whatever_the_script_looks_like_no_value_is_run(
     script = "".join(pieces)
     filled = Script(f"set -f; {script}").fill({"F-X": Value(evil)})
     assert "canary" not in filled.script
-    subprocess.run(
-        ["/bin/sh", "-c", filled.script, "sh", *filled.arguments],
-        cwd=tmp_path,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=10,
-        check=False,
-        env={"PATH": "/usr/bin:/bin"},
-    )
+    ran(tmp_path, filled)
     assert not (tmp_path / "canary").exists(), filled.script

@@ -1,0 +1,94 @@
+"""Makes a value what it may be in the place of a tag (`banish.shell.slot.Rule`)."""
+
+import re
+
+import msgspec
+
+from banish.shell.slot import Context, Rule, Slot
+
+VALUE_LIMIT_BYTES = 65_536
+"""Longest value, cut at its beginning since the newest lines stand at the end."""
+
+_NUMBER = re.compile(r"-?\d{1,18}", re.ASCII)
+_NO_BYTES = re.compile(r"[\ud800-\udc7f\udd00-\udfff]")
+"""Halves of surrogate pairs that stand for no byte (PEP 383)."""
+
+_NOT_IN_LITERAL = re.compile(r"[^\w .,:@/+=-]")
+_NOT_IN_PROGRAM = re.compile(r"[^\w.@-]|(?<=-)-|^-")
+_NOT_IN_LINES = re.compile(r"[^\w .,:@/+=\[\]%\n-]")
+_NOT_IN_PATTERN = re.compile(r"[^\w .,:@/=-]")
+_SPLITS = re.compile(r"[\s*?\[]")
+_OPTION = re.compile(r"[-+@=<|!~(]")
+_OPTION_IN_WORDS = re.compile(r"(?<=[\s,:;])(?=[-+@=<|!~(])")
+_GLOBS = re.compile(r"[*?\[]")
+_LINE_BEGINS = re.compile(r"(?<=\n)(?=[^\n])")
+_TILDE = re.compile(r"^~", re.MULTILINE)
+
+
+class Value(msgspec.Struct, frozen=True):
+    """What goes in place of a tag."""
+
+    text: str
+    is_ours: bool = False
+    """Whether the text is of our own making, such as an address or a number."""
+
+
+def fitted(slot: Slot, value: Value) -> tuple[str, bool]:
+    """Return *value* as it may stand in *slot*, and whether it means something else now."""
+    text = bounded(value.text)
+    if slot.context is Context.ARITHMETIC:
+        # Bash runs commands in what it takes for a number, as in a[$(id)].
+        number = text if _NUMBER.fullmatch(text) else "0"
+        return number, number != text
+    if value.is_ours:
+        return text, False
+    kept = _kept(slot, text)
+    return _escaped(slot, kept), kept != text
+
+
+def _kept(slot: Slot, text: str) -> str:
+    """Return what is left of *text*."""
+    rules = slot.rules
+    if Rule.PROGRAM in rules:
+        text = _NOT_IN_PROGRAM.sub("_", text)
+    elif slot.is_literal:
+        text = _NOT_IN_LITERAL.sub("_", text)
+    if Rule.PATTERN in rules:
+        text = _NOT_IN_PATTERN.sub("_", text)
+    if Rule.FIXED in rules:
+        text = text.replace("\n", "_") or "_"
+    if Rule.LINES in rules:
+        text = _LINE_BEGINS.sub("_", _NOT_IN_LINES.sub("_", text))
+    if Rule.ONE_LINE in rules:
+        text = text.replace("\n", "_")
+    if Rule.WORDS in rules:
+        text = _OPTION_IN_WORDS.sub("_", _GLOBS.sub("_", text))
+    if Rule.ONE_WORD in rules:
+        text = _SPLITS.sub("_", text)
+    if Rule.PATH in rules:
+        text = re.sub(r"^\.", "_", text.replace("/", "_"))
+    if Rule.TILDE in rules:
+        text = _TILDE.sub("_~", text)
+    is_line = Rule.LINES in rules and slot.starts
+    is_option = Rule.OPTION in rules and _OPTION.match(text)
+    return f"_{text}" if text and (Rule.COMMAND in rules or is_line or is_option) else text
+
+
+def _escaped(slot: Slot, text: str) -> str:
+    """Return what the reader of *text* takes for it."""
+    if Rule.ESCAPES in slot.rules:
+        text = text.replace("\\", "\\\\")
+    if Rule.FORMAT in slot.rules:
+        text = text.replace("%", "%%")
+    if Rule.PATTERN in slot.rules:
+        text = text.replace(".", "[.]")
+    return text
+
+
+def bounded(text: str) -> str:
+    """Return *text* as it can be handed to a program, the newest part of a long one."""
+    text = _NO_BYTES.sub("?", text.replace("\0", ""))
+    if len(text) * 4 <= VALUE_LIMIT_BYTES:
+        return text
+    kept = text.encode("utf-8", "surrogateescape")[-VALUE_LIMIT_BYTES:]
+    return kept.decode("utf-8", "surrogateescape")

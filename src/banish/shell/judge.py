@@ -1,0 +1,282 @@
+"""Decides what a value from a log may hold in each place of a script.
+
+One principle: whoever reads a value may take it as text, and as nothing else.
+
+- A word of a program is text, but does not begin as an option does.
+- What a program reads as a language (``sh -c``, ``awk``, SQL, a pipe into a shell) is a
+  single harmless word there, and never the name of a command.
+- The input of a program on no list (`banish.shell.programs`) holds no line that a
+  shell would run.
+- Variables, files, functions and scripts within scripts hand on what they are given,
+  so a tag obeys the rules of every place that its value may get to.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from banish.shell import programs
+from banish.shell.reader import Cut
+from banish.shell.slot import OPAQUE, Command, Context, Rule, Slot, Word
+
+_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)\+?=", re.ASCII)
+_PATTERN_OPTIONS = re.compile(r"-\w*e|--regexp=?")
+_RUNS_VALUE = re.compile(r"(--?[\w-]+)=")
+_ARGUMENTS = ("@", "*", *"123456789")
+_STRICT = (Rule.PROGRAM, Rule.COMMAND)
+
+Given = list[tuple[Slot, bool]]
+"""What a variable is given, and whether ``sed`` has escaped it on the way."""
+
+
+def judge(script: Cut) -> None:
+    """Give every tag of *script* its rules."""
+    judging = _Judging(script.functions)
+    for command in script.commands:
+        judging.command(command)
+    judging.hand_on(slot for command in script.commands for slot in command.flow())
+
+
+def _bind(slots: Iterable[Slot], *rules: Rule, reader: str = "") -> None:
+    for slot in slots:
+        slot.rules.update(rules)
+        if reader and (Rule.PROGRAM in rules or Rule.LINES in rules):
+            slot.reader = slot.reader or reader
+
+
+class _Judging:
+    def __init__(self, functions: set[str]) -> None:
+        self._functions = functions
+        self._given: dict[str, Given] = {}
+
+    # -- what is handed on --------------------------------------------------------
+
+    def _give(self, name: str, slots: Iterable[Slot], raw: str = "") -> None:
+        is_escaped = "sed" in raw and "\\&" in raw
+        self._given.setdefault(name, []).extend((slot, is_escaped) for slot in slots)
+
+    def hand_on(self, slots: Iterable[Slot]) -> None:
+        """Give what variables hold the rules of where they are used."""
+        uses = list({id(slot): slot for slot in slots if slot.name in self._given}.values())
+        is_done = False
+        while not is_done:
+            is_done = True
+            for use in uses:
+                is_pattern = programs.is_filter(use.reader)
+                for slot, is_escaped in self._given[use.name]:
+                    rules = use.rules
+                    if is_escaped and is_pattern:
+                        rules = {Rule.ONE_LINE}
+                    if not rules <= slot.rules:
+                        slot.rules |= rules
+                        slot.reader = slot.reader or use.reader
+                        slot.program = slot.program or use.program
+                        is_done = False
+
+    # -- commands -----------------------------------------------------------------
+
+    def command(self, command: Command) -> None:
+        """Give the tags in one command their rules."""
+        for slot in command.slots:
+            if slot.context is Context.ARITHMETIC and slot.name:
+                _bind([slot], *_STRICT, reader="$((...))")
+            elif slot.name and not slot.name.startswith("file:"):
+                self._use(command, slot)
+        for target in command.targets:
+            _bind([slot for slot in target.slots if not slot.name], Rule.PATH, Rule.OPTION)
+            self._give(f"file:{target.file}", command.flow())
+        words = list(command.words)
+        if command.kind == "case":
+            return
+        if command.kind == "for":
+            if words:
+                self._give(words[0].text, (slot for word in words[1:] for slot in word.slots))
+            return
+        while words and (found := _ASSIGNMENT.match(words[0].text)):
+            self._give(found[1], words[0].slots, words[0].raw)
+            words.pop(0)
+        if words:
+            self._call(command, words)
+
+    def _use(self, command: Command, slot: Slot) -> None:
+        """Note that a variable outside of quotes falls apart into words."""
+        if slot.context is not Context.BARE or command.kind in ("case", "for"):
+            return
+        for word in command.words:
+            if slot in word.slots and not _ASSIGNMENT.match(word.text):
+                _bind([slot], Rule.ONE_WORD)
+
+    def _call(self, command: Command, words: Sequence[Word]) -> None:
+        """Give the tags in the words of a command, and on its input, their rules."""
+        at: int | None = 0
+        start = 0
+        while at is not None and at < len(words):
+            start = at
+            wrapper = programs.wrapper(programs.called(words[at].text))
+            if wrapper is None:
+                break
+            at = _unwrapped(wrapper, words, at + 1)
+            for word in words[start + 1 : at]:
+                if at is None or not _ASSIGNMENT.match(word.text):
+                    rules = _STRICT if at is None else (Rule.PROGRAM,)
+                    _bind(_tags(word), *rules, reader=words[start].text)
+        if at is None:
+            # Whichever of the words is the command: if one is a shell, that is.
+            names = [programs.called(word.text) for word in words[start + 1 :]]
+            self._input(command, next(filter(programs.is_language, names), "another"), [])
+            return
+        name = programs.called(words[start].text)
+        _bind(words[start].slots, *_STRICT, reader="the shell, as the name of a command")
+        for slot in (slot for word in words for slot in word.slots):
+            slot.program = slot.program or name.replace(OPAQUE, "")
+        arguments = list(words[start + 1 :])
+        if programs.wrapper(name) is None:
+            self._arguments(command, name, arguments)
+        self._input(command, name, arguments)
+
+    def _arguments(self, command: Command, name: str, words: Sequence[Word]) -> None:
+        if name in self._functions:
+            for number in _ARGUMENTS:
+                self._give(number, (slot for word in words for slot in word.slots))
+        elif programs.is_language(name):
+            _language(name, words)
+        elif programs.takes_pattern(name):
+            _pattern(name, words)
+        elif name == "set":
+            for number in _ARGUMENTS:
+                self._give(number, (slot for word in words for slot in word.slots))
+        elif name in programs.DECLARERS:
+            self._declare(command, name, words)
+        elif name == "printf":
+            self._printf(words)
+        elif name == "echo":
+            _bind((slot for word in words for slot in word.slots), Rule.ESCAPES)
+        elif name == "tee":
+            for word in words:
+                _bind((slot for slot in word.slots if not slot.name), Rule.PATH)
+                self._give(f"file:{word.file}", command.reads())
+        elif not programs.takes_text(name):
+            _unknown(name, words)
+        _options(name, words)
+
+    def _declare(self, command: Command, name: str, words: Sequence[Word]) -> None:
+        for word in words:
+            found = _ASSIGNMENT.match(word.text)
+            if found:
+                self._give(found[1], word.slots, word.raw)
+            else:
+                _bind(_tags(word), *_STRICT, reader=name)
+                if name in ("read", "mapfile"):
+                    self._give(word.text, command.reads())
+
+    def _printf(self, words: Sequence[Word]) -> None:
+        rest = [word for word in words if word.text != "--"]
+        if rest and rest[0].text == "-v":
+            _bind((slot for word in rest[1:2] for slot in word.slots), *_STRICT, reader="printf")
+            self._give(rest[1].text, (slot for word in rest[2:] for slot in word.slots))
+            rest = rest[2:]
+        if not rest:
+            return
+        _bind(rest[0].slots, Rule.ESCAPES, Rule.FORMAT)
+        if OPAQUE in rest[0].text or "%b" in rest[0].text:
+            _bind((slot for word in rest[1:] for slot in word.slots), Rule.ESCAPES)
+
+    def _input(self, command: Command, name: str, words: Sequence[Word]) -> None:
+        """Give what a command reads the rules for it."""
+        if not name or name == OPAQUE or OPAQUE in name:
+            name = "an unknown program"
+        feed = command.reads()
+        if not feed or name in ("read", "set"):
+            return
+        fed = [slot for slot in feed if slot not in command.documents]
+        if name in self._functions or programs.reads_program(name, [word.text for word in words]):
+            _bind(fed, *_STRICT, reader=name)
+            _bind(command.documents, Rule.PROGRAM, reader=name)
+            if programs.is_shell(name):
+                _bind((slot for slot in command.documents if slot.starts), Rule.COMMAND)
+        elif programs.is_mailer(name):
+            _bind(feed, Rule.TILDE)
+        elif not programs.takes_text(name) and not programs.is_filter(name):
+            _bind(feed, Rule.LINES, reader=name)
+
+
+def _tags(word: Word) -> list[Slot]:
+    return [slot for slot in word.slots if not slot.name.startswith("file:")]
+
+
+def _unwrapped(wrapper: programs.Wrapper, words: Sequence[Word], at: int) -> int | None:
+    """Return where the command begins that a wrapper runs, or None if that cannot be told."""
+    with_value, without, positions = wrapper
+    while at < len(words):
+        text = words[at].text
+        if text in with_value:
+            at += 2
+        elif text in without or text.partition("=")[0] in with_value or text == "--":
+            at += 1
+        elif text.startswith("-"):
+            return None
+        elif positions:
+            positions -= 1
+            at += 1
+        elif _ASSIGNMENT.match(text):
+            at += 1
+        else:
+            return at
+    return at
+
+
+def _language(name: str, words: Sequence[Word]) -> None:
+    is_shell = programs.is_shell(name)
+    before = "-"
+    for word in words:
+        slots = word.slots if is_shell else _tags(word)
+        _bind(slots, Rule.PROGRAM, reader=name)
+        if is_shell:
+            is_first = programs.runs_after(name, before)
+            _bind((slot for slot in slots if slot.starts or slot.name), Rule.COMMAND)
+            _bind((slot for slot in slots if slot.opens and is_first), Rule.COMMAND)
+        before = word.text
+
+
+def _pattern(name: str, words: Sequence[Word]) -> None:
+    """Let values be looked for as they are."""
+    is_fixed = name.startswith(("f", "zf")) or any(
+        re.fullmatch(r"-\w*F\w*|--fixed-strings", word.text) for word in words
+    )
+    after_option = [
+        word
+        for before, word in zip([None, *words], words, strict=False)
+        if (before is not None and _PATTERN_OPTIONS.fullmatch(before.text))
+        or re.match(r"--regexp=|-\w*e.", word.text)
+    ]
+    others = [word for word in words if not word.text.startswith("-")]
+    for word in after_option or others[:1]:
+        _bind(word.slots, Rule.FIXED, *(() if is_fixed else (Rule.PATTERN,)))
+
+
+def _unknown(name: str, words: Sequence[Word]) -> None:
+    """Be careful with what options of a program on no list may run."""
+    before = ""
+    for word in words:
+        given = _RUNS_VALUE.match(word.text)
+        if before in programs.RUNS_NEXT or (given and given[1] in programs.RUNS_NEXT):
+            _bind(_tags(word), Rule.PROGRAM, reader=f"{name} {before or (given and given[1])}")
+            begins = [slot for slot in _tags(word) if slot.starts or slot.opens]
+            _bind(begins, Rule.COMMAND)
+        before = word.text
+    for at, word in enumerate(words):
+        if programs.is_interpreter(programs.called(word.text)):
+            _language(programs.called(word.text), words[at + 1 :])
+            break
+
+
+def _options(name: str, words: Sequence[Word]) -> None:
+    """Let no value begin as an option does, unless ``--`` ends them."""
+    are_over = False
+    for word in words:
+        if word.text == "--" and name not in programs.DASHES_END_NO_OPTIONS:
+            are_over = True
+        elif not are_over:
+            _bind((slot for slot in _tags(word) if slot.begins), Rule.OPTION)
+        for slot in _tags(word):
+            if re.match(r"(?:\.{0,2}|~|\0)/", word.text):
+                slot.rules.add(Rule.PATH)

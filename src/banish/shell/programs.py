@@ -1,0 +1,214 @@
+"""Knows programs by what they do with their words and their input.
+
+Programs that read a language are listed, as are those that take any text as text.
+What is on no list may have words of any text, since that is what words are for, but
+on its input only lines that no shell would run.
+"""
+
+import re
+
+Wrapper = tuple[frozenset[str], frozenset[str], int]
+"""Options with a value, options without, and words before the command that it runs."""
+
+_PLAIN_SHELLS = re.compile(
+    r"(?:r?ba|da|a|z|t?c|pd?k|mk?|k|lk|ya|fi|xon|pow)?sh(?:-static)?|pwsh|nu|elvish|oil|osh"
+)
+_SHELLS = re.compile(
+    r"eval|source|\.|ssh|rsh|rexec|mosh|pdsh|clush|dsh|pssh|parallel-ssh|ansible|salt|su|runuser"
+    r"|trap|alias|expect|(?:tcl|wi)sh[\d.]*|at|batch|crontab|script|watch|parallel|xargs|tmux"
+    r"|screen|make|gmake|gdb|lldb|ed|ex|vim?|nvim|view|emacs|entr|hyperfine|find|fd|fdfind"
+    r"|lftp|ftp|sftp|telnet|socat|supervisorctl|incron(?:tab)?|start-stop-daemon"
+)
+"""Programs that run other programs, named in their words or on their input."""
+
+_LANGUAGES = re.compile(
+    r"[gmn]?awk|original-awk|g?sed|perl[\d.]*|ruby[\d.]*|php[\d.]*|lua(?:jit)?[\d.]*|node(?:js)?"
+    r"|deno|bun|(?:python|pypy)[\d.]*|julia|R|Rscript|octave|groovy|guile|racket|sbcl|ghc|runghc"
+    r"|scala|erl|elixir|swift|osascript|m4|gnuplot|mysql|mariadb|psql|sqlite3?|redis-cli|valkey-cli"
+    r"|mongo(?:sh)?|clickhouse(?:-client)?|influx|cqlsh|isql|sqlcmd|sqlplus|duckdb|ldap\w+|nsupdate"
+    r"|bc|dc|let|\[\[|\(\(|jq|yq|xmlstarlet|xsltproc|nft|(?:ip6?|eb|arp)tables-restore|dd"
+    r"|certtool|rrdtool"
+)
+"""Programs that read a language of another kind."""
+
+_SCRIPTED = re.compile(
+    r"perl[\d.]*|ruby[\d.]*|php[\d.]*|lua(?:jit)?[\d.]*|node(?:js)?|deno|bun|(?:python|pypy)[\d.]*"
+)
+"""Those of them that read data on their input if their program is a word or a file."""
+
+_FILTERS = re.compile(r"[gmn]?awk|original-awk|g?sed|jq|yq")
+"""Those of them whose input is data, unless ``-f -`` says otherwise."""
+
+_FROM_INPUT = re.compile(
+    r"(?:^|\s)(?:-\w*[fK]|--(?:file|config|from-file))[ =]?"
+    r"(?:-|/dev/stdin|/dev/fd/0|/proc/self/fd/0)(?:\s|$)"
+)
+"""The option of a filter that has it read its program from its input."""
+
+_LEAVES_INPUT = re.compile(r"-|/dev/stdin|-[A-Zabdf-moqs-z]+|--[\w-]+")
+"""Words with which a program of `_SCRIPTED` still reads its program from its input."""
+
+_BATCH = frozenset({"restore", "-batch", "-b", "-f", "--restore"})
+
+_PATTERNS = re.compile(r"[ef]?grep|z[ef]?grep|[bx]zgrep|rg|ag|ack|pgrep|pkill|look")
+
+_MAILERS = re.compile(r"mailx?|(?:s-)?nail|(?:heirloom|bsd|gnu)-mailx?|Mail|mutt|neomutt")
+"""Mail programs; of some, a line of the text that begins with ``~!`` runs a command."""
+
+_TEXTS = re.compile(
+    r"echo|printf|test|\[|true|false|:|cat|tac|tee|head|tail|tr|sort|uniq|cut|paste|wc|fold|fmt|nl"
+    r"|rev|column|expand|iconv|recode|od|xxd|hexdump|base(?:32|64)|(?:md5|sha\d*|b2)sum|cksum|sum"
+    r"|gzip|bzip2|xz|zstd|openssl|gpg2?|logger|systemd-cat|wall|write|curl|nc|ncat|netcat|ts|read"
+    r"|cmp|diff|comm|join|split|shuf|strings|pv|less|more|dos2unix|unix2dos|html2text|uuencode"
+    r"|mimencode|sendmail|exim4?|msmtp|ssmtp|swaks|send_nsca|zabbix_sender|apprise|notify-send|lpr?"
+    r"|date|sleep|mkdir|touch|dirname|basename|expr"
+)
+"""Programs that take what they read on their input as text, whatever it is."""
+
+BUILT_IN_TEXTS = frozenset({"echo", "printf", "test", "[", "true", "false", ":"})
+"""Commands of the shell itself that no option can lead to do anything else."""
+
+DECLARERS = frozenset(
+    {"export", "local", "readonly", "declare", "typeset", "unset", "read", "getopts", "mapfile"}
+)
+"""Commands of the shell whose words are names of variables."""
+
+DASHES_END_NO_OPTIONS = frozenset({"find", "echo", "printf", "test", "[", "expr"})
+"""Commands for which a word after ``--`` is looked at as any other."""
+
+RUNS_NEXT = frozenset(
+    {
+        "-c", "-e", "-E", "-x", "-ex", "-exec", "-execdir", "-ok", "--exec", "--eval", "--execute",
+        "--command", "--expression", "--run", "--program", "--rsh", "--script", "--shell-command",
+        "--use-compress-program", "--checkpoint-action", "--to-command", "--rsync-path", "-I",
+        "eval", "exec", "--code", "--print",
+    }
+)  # fmt: skip
+"""Words of programs on no list whose next word may be a program."""
+
+_NONE: frozenset[str] = frozenset()
+
+
+def _wrapper(with_value: str = "", without: str = "", words: int = 0) -> Wrapper:
+    return frozenset(with_value.split()), frozenset(without.split()), words
+
+
+_WRAPPERS: dict[str, Wrapper] = {
+    "sudo": _wrapper(
+        "-u -g -h -p -C -T -U -r -t -D -R --user --group",
+        "-n -E -H -S -b -k -P -i -s --non-interactive",
+    ),
+    "doas": _wrapper("-u -C -a", "-n -L -s"),
+    "env": _wrapper("-u -C --unset --chdir", "-i - -0 -v --ignore-environment"),
+    "nice": _wrapper("-n --adjustment"),
+    "ionice": _wrapper("-c -n -p -P -u", "-t"),
+    "timeout": _wrapper("-k -s --kill-after --signal", "-v --foreground --preserve-status", 1),
+    "chroot": _wrapper("", "", 1),
+    "flock": _wrapper("-w -E --timeout", "-n -x -s -e -u -o --nonblock", 1),
+    "taskset": _wrapper("", "-c -a", 1),
+    "chrt": _wrapper("", "-b -f -i -o -r", 1),
+    "stdbuf": _wrapper("-i -o -e"),
+    "nsenter": _wrapper("-t --target", "-a -m -u -i -n -p -U -C --all --mount --net --pid"),
+    "unshare": _wrapper("", "-m -n -p -i -u -U -f -r --mount --net --pid --fork"),
+    "strace": _wrapper("-o -e -p -s", "-f -q"),
+    "busybox": _wrapper(),
+    "toybox": _wrapper(),
+    "exec": _wrapper("-a", "-c -l"),
+    "command": _wrapper("", "-p"),
+    "builtin": _wrapper(),
+    "time": _wrapper("", "-p"),
+    "nohup": _wrapper(),
+    "setsid": _wrapper("", "-c -f -w"),
+    "setpriv": _wrapper("", ""),
+    "systemd-run": _wrapper("-u -p --unit", "-q -G -d --quiet --collect --wait --no-block"),
+    "systemd-inhibit": _wrapper(),
+    "fakeroot": _wrapper(),
+    "dbus-run-session": _wrapper(),
+    "torsocks": _wrapper(),
+    "proxychains": _wrapper("-f", "-q"),
+    "caffeinate": _wrapper(),
+    "firejail": _wrapper(),
+    "bwrap": _wrapper(),
+    "docker": _wrapper("", "exec run -i -t -it", 1),
+    "podman": _wrapper("", "exec run -i -t -it", 1),
+    "kubectl": _wrapper("-n -c", "exec -i -t -it --", 1),
+    "lxc-attach": _wrapper("-n", "--"),
+    "setarch": _wrapper("", "", 1),
+    "cgexec": _wrapper("-g"),
+    "numactl": _wrapper(),
+    "linux32": _wrapper(),
+    "sem": _wrapper(),
+    "chpst": _wrapper("-u -U -e"),
+    "setuidgid": _wrapper("", "", 1),
+    "gosu": _wrapper("", "", 1),
+    "su-exec": _wrapper("", "", 1),
+}
+
+
+def called(word: str) -> str:
+    """Return the name of the program that *word* calls, without its folder."""
+    return word if word in (".", "((") else word.rpartition("/")[2]
+
+
+def wrapper(name: str) -> Wrapper | None:
+    """Return how the program *name* runs another one named in its words, if it does."""
+    return _WRAPPERS.get(name)
+
+
+def is_shell(name: str) -> bool:
+    """Whether the program *name* runs programs named in its words or on its input."""
+    return any(form.fullmatch(name) for form in (_PLAIN_SHELLS, _SHELLS))
+
+
+def is_interpreter(name: str) -> bool:
+    """Whether *name*, among the words of another program, is a program that it runs."""
+    return any(form.fullmatch(name) for form in (_PLAIN_SHELLS, _SCRIPTED, _FILTERS)) or name in (
+        "eval", "ssh", "su", "xargs",
+    )  # fmt: skip
+
+
+def runs_after(name: str, before: str) -> bool:
+    """Whether the shell *name* may run the word after the word *before* by its name."""
+    if name in ("find", "fd", "fdfind"):
+        return before in RUNS_NEXT
+    return before.startswith("-") or _PLAIN_SHELLS.fullmatch(name) is None
+
+
+def is_language(name: str) -> bool:
+    """Whether the program *name* reads some language in its words or on its input.
+
+    ``[[`` and ``let`` are among them: bash runs commands in what they take for
+    numbers.
+    """
+    return is_shell(name) or _LANGUAGES.fullmatch(name) is not None
+
+
+def is_filter(name: str) -> bool:
+    """Whether *name* reads a language in its words, and data on its input."""
+    return _FILTERS.fullmatch(name) is not None
+
+
+def takes_pattern(name: str) -> bool:
+    """Whether a word of the program *name* is a pattern to look for."""
+    return _PATTERNS.fullmatch(name) is not None
+
+
+def is_mailer(name: str) -> bool:
+    """Whether a line of the input of *name* may be a command for it."""
+    return _MAILERS.fullmatch(name) is not None
+
+
+def takes_text(name: str) -> bool:
+    """Whether *name* takes any input as text."""
+    return any(form.fullmatch(name) for form in (_TEXTS, _PATTERNS, _MAILERS))
+
+
+def reads_program(name: str, words: list[str]) -> bool:
+    """Whether the program *name*, called with *words*, takes its input for a program."""
+    if is_filter(name) or name == "curl":
+        return _FROM_INPUT.search(" ".join(words)) is not None
+    if _SCRIPTED.fullmatch(name):
+        return all(_LEAVES_INPUT.fullmatch(word) is not None for word in words)
+    if name in ("ipset", "ip", "tc", "bridge", "conntrack"):
+        return not _BATCH.isdisjoint(words)
+    return is_language(name)

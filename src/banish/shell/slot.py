@@ -1,0 +1,127 @@
+"""A tag in a shell script, and the commands that get what stands in its place."""
+
+import enum
+
+import msgspec
+
+
+class Context(enum.Enum):
+    """What is around a tag."""
+
+    BARE = "bare"
+    QUOTED = "quoted"
+    """In double quotes, or in a here-document."""
+    SINGLE = "single"
+    ARITHMETIC = "arithmetic"
+
+
+class Rule(enum.Enum):
+    """What a value must not do where it stands."""
+
+    PROGRAM = "program"
+    """Say anything in a language: letters, digits and ``_.@-`` stay."""
+    COMMAND = "command"
+    """Name a program: ``_`` goes before it."""
+    LINES = "lines"
+    """Be a line that a shell would run: nothing that means something to one, and ``_`` first."""
+    PATTERN = "pattern"
+    """Match anything but itself."""
+    FIXED = "fixed"
+    """Be found in everything, as nothing is."""
+    ONE_LINE = "one line"
+    """Hold the end of a line."""
+    OPTION = "option"
+    """Begin as an option or another special word does: ``_`` goes before it."""
+    ONE_WORD = "one word"
+    """Fall apart into words, or become names of files."""
+    WORDS = "words"
+    """Fall apart into words that begin as options do, or become names of files."""
+    PATH = "path"
+    """Lead to another folder."""
+    ESCAPES = "escapes"
+    """Mean something by a backslash: each is doubled, and undone by the program that reads it."""
+    FORMAT = "format"
+    """Mean something by a percent sign: each is doubled."""
+    TILDE = "tilde"
+    """Begin a line with a tilde."""
+
+
+class Slot(msgspec.Struct, eq=False):
+    """A tag in a script, or the use of a variable or file that may hold one's value."""
+
+    tag: str
+    context: Context
+    is_literal: bool = False
+    """Whether the author wrote it where a shell puts nothing in."""
+    begins: bool = False
+    """Whether it stands where a program looks for an option, or for the name of a file."""
+    opens: bool = False
+    """Whether it begins a word."""
+    starts: bool = False
+    """Whether a command of a program within the script may begin there."""
+    name: str = ""
+    """The variable, or the file behind ``file:``; empty for a tag."""
+    rules: set[Rule] = msgspec.field(default_factory=set)
+    program: str = ""
+    """The program whose word it is part of."""
+    reader: str = ""
+    """The program that reads it as a language."""
+    line: int = 0
+    """Which line of the script it stands on, the first being 0."""
+
+
+Piece = str | Slot
+
+
+class Word(msgspec.Struct, eq=False):
+    """A word of a command."""
+
+    text: str = ""
+    """The word without quotes; `OPAQUE` for each tag and whatever a shell puts in."""
+    raw: str = ""
+    """The word as written."""
+    slots: list[Slot] = []
+    is_quoted: bool = False
+    is_there: bool = False
+
+    @property
+    def file(self) -> str:
+        """The name by which a file is known again, wherever it is and however it is quoted."""
+        name = self.text.rpartition("/")[2]
+        return self.raw.replace('"', "") if OPAQUE in name else name
+
+
+OPAQUE = "\0"
+
+
+class Command(msgspec.Struct, eq=False):
+    """A command, or several in ``( )``, ``{ }`` or a loop."""
+
+    kind: str = "simple"
+    """``simple``, ``group``, ``for`` or ``case`` (what stands before the ``)`` of each case)."""
+    feed: "Command | None" = None
+    """The command whose output it reads."""
+    group: "Command | None" = None
+    """What it is part of."""
+    words: list[Word] = []
+    targets: list[Word] = []
+    """Files that it writes."""
+    sources: list[Word] = []
+    """Files that it reads."""
+    slots: list[Slot] = []
+    """All in its words, and in the commands within it."""
+    documents: list[Slot] = []
+    """Those in its here-documents."""
+
+    def reads(self) -> list[Slot]:
+        """Return what its input may hold."""
+        found = [*self.documents, *(slot for word in self.sources for slot in word.slots)]
+        if self.feed is not None:
+            found += self.feed.flow()
+        elif self.group is not None:
+            found += self.group.reads()
+        return found
+
+    def flow(self) -> list[Slot]:
+        """Return what its output may hold."""
+        return [*self.slots, *self.reads()]
