@@ -11,7 +11,6 @@ from banish.daemon.actionrecord import ActionRecord, Book
 from banish.daemon.orders import Line, Order
 from banish.enforce.command.action import CommandAction
 from banish.enforce.command.shell import Outcome
-from banish.enforce.command.template import Filled
 from banish.errors import StoreError
 from banish.model.actionban import ActionBan
 from banish.model.address import parse_subject
@@ -19,6 +18,7 @@ from banish.model.ban import Ban
 from banish.model.decision import Decision, EndBan, StartBan
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import ActionSettings
+from banish.shell.script import Filled
 from banish.telemetry.happenings import Happening, TroubleMet, WarningGiven
 from banish.testing.memory_store import MemoryStore
 from tests.compat.stock_actions import Nothing
@@ -95,9 +95,9 @@ class Server:
 
     async def run(self, filled: Filled, _limit: Seconds) -> Outcome:
         await self.moment()
-        text = filled.script.partition("\n")[2] if filled.arguments else filled.script
-        for value in filled.arguments:
-            text = text.replace('"${f2bV_ip}"', value)
+        text = filled.script
+        for name, value in filled.values:
+            text = text.replace(f'"${{{name}}}"', value)
         self.said.append(text)
         word, _, address = text.partition(" ")
         if word == "ban":
