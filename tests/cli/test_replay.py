@@ -72,7 +72,7 @@ def test_decisions_and_summary_have_the_promised_shape(
         },
     ]
     assert summary.pop("seconds") >= 0
-    assert summary == {"lines": 4, "failures": 4, "bans": 1, "held_back": 0}
+    assert summary == {"lines": 4, "failures": 4, "bans": 1, "held_back": 0, "ambiguous": 0}
 
 
 @pytest.mark.parametrize("words", [["--jail", "app", "--json", "LOG"], ["LOG", "--jail", "app"]])

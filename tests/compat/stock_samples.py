@@ -18,11 +18,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from banish.config.load import filter_settings
 from banish.detect.matcher import Matcher
 from banish.detect.report import LineReport
 from banish.model.address import SubjectKind, parse_address
 from banish.model.instant import Instant, Seconds
+from banish.model.settings import OnAmbiguous
 
 ZONE = "CET-01CEST-02,M3.5.0,M10.5.0"
 NOW = Instant(1_124_013_600)
@@ -121,12 +124,15 @@ def read_samples(logs: Path, name: str) -> Iterator[Sample]:
 class Judge:
     """Holds one matcher for each filter and set of options, and compares."""
 
-    def __init__(self, root: Path, builtin: Path) -> None:
+    def __init__(self, root: Path, builtin: Path, ambiguous: OnAmbiguous = "report") -> None:
         self._root = root
+        self._ambiguous: OnAmbiguous = ambiguous
         self._builtin = builtin
         self._matchers: dict[tuple[str, str], Matcher] = {}
         self.checks = 0
         self.disagreements: list[str] = []
+        self.odd: set[str] = set()
+        """The samples that disagree: the filter, the file and the line."""
 
     def matcher(self, name: str, options: Options) -> Matcher:
         """Return the matcher of *name* under *options*, the same one each time."""
@@ -136,6 +142,7 @@ class Judge:
             arguments = ", ".join(f'{option}="{value}"' for option, value in real.items())
             spec = f"{name}[{arguments}]" if arguments else name
             settings = filter_settings(spec, self._root, self._builtin)
+            settings = msgspec.structs.replace(settings, ambiguous=self._ambiguous)
             self._matchers[key] = Matcher(name, settings, Seconds(600))
         return self._matchers[key]
 
@@ -152,6 +159,7 @@ class Judge:
                 report = matcher.trace(sample.line, NOW)
             self.checks += 1
             for what in disagreements(sample.expected, report):
+                self.odd.add(f"{name} {sample.file}:{sample.number}")
                 self.disagreements.append(
                     f"{sample.file}:{sample.number} as {name} {dict(options)}: {what}\n"
                     f"    {sample.line}\n"

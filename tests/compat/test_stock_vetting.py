@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from banish.config import builtin_tree, filter_settings
@@ -72,7 +73,8 @@ def test_every_proof_names_the_wrong_address(
 ) -> None:
     for name, each in vetted.items():
         for finding in each.findings:
-            matcher = Matcher("test", filters[name], Seconds(600))
+            as_stock = msgspec.structs.replace(filters[name], ambiguous="report")
+            matcher = Matcher("test", as_stock, Seconds(600))
             report = matcher.trace(finding.line, NOW, NOW)
             assert FORGED in report.host, finding
             assert finding.true in finding.line
@@ -87,11 +89,14 @@ def test_a_user_name_that_was_found_bans_another_with_what_openssh_writes(
     line = client.failed("password")
     assert line.startswith("Nov 22 21:00:00 gate sshd[4711]: Failed password for invalid user x")
     assert line.endswith(f" from {PEER} port 40022 ssh2")
-    failure = Matcher("test", filters["sshd"], Seconds(600)).match(
-        line.removeprefix("Nov 22 21:00:00"), NOW, at=NOW
-    )
+    line = line.removeprefix("Nov 22 21:00:00")
+    as_stock = msgspec.structs.replace(filters["sshd"], ambiguous="report")
+    failure = Matcher("test", as_stock, Seconds(600)).match(line, NOW, at=NOW)
     assert failure is not None
     assert failure.subject.text == FORGED
+    safe = Matcher("test", filters["sshd"], Seconds(600)).match(line, NOW, at=NOW)
+    assert safe is not None
+    assert safe.subject.text == PEER
 
 
 def test_stock_filters_known_to_run_away_are_found(filters: dict[str, FilterSettings]) -> None:

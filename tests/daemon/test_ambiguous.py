@@ -10,7 +10,10 @@ from banish.telemetry.happenings import AmbiguousMatchFound, FailureFound
 from tests.daemon.stage import Stage
 
 LAZY = FilterSettings(
-    "app", (Regex(r"^fail of .*? from <ADDR>(?: .*)?$"),), datepattern=Regex("{NONE}")
+    "app",
+    (Regex(r"^fail of .*? from <ADDR>(?: .*)?$"),),
+    datepattern=Regex("{NONE}"),
+    ambiguous="report",
 )
 
 
@@ -38,4 +41,12 @@ def test_a_line_that_names_two_is_told_of_once() -> None:
     assert told.text() == (
         "[j] failregex 1 took 203.0.113.66 where it could have taken 192.0.2.1: "
         r'"fail of \x1b[31mx from 203.0.113.66 from 192.0.2.1"'
+    )
+
+
+def test_it_is_said_whom_such_a_line_counts_against() -> None:
+    said = AmbiguousMatchFound("j", 1, "203.0.113.66", "192.0.2.1", "x", "192.0.2.1").text()
+    assert said == (
+        "[j] failregex 1 took 203.0.113.66 where it could have taken 192.0.2.1, and the line "
+        'counts against 192.0.2.1: "x"'
     )

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from banish.detect.ambiguity import _ADDRESS, Ambiguities, holds_one_address
+from banish.detect.ambiguity import Ambiguities, holds_one_address
 from banish.detect.matcher import Matcher
 from banish.detect.pattern import Pattern, compile_pattern
 from banish.detect.quarantine import Offence, OverBudgetError
+from banish.detect.readings import _ADDRESS
 from banish.model.address import parse_address
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import FilterSettings, OnAmbiguous, Regex

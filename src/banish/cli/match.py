@@ -176,6 +176,7 @@ def _document(verdict: Verdict) -> dict[str, Any]:
         "time": iso(report.at),
         "ignored": report.ignored,
         "tags": tags,
+        "ambiguous": list(report.readings),
     }
 
 
@@ -218,11 +219,12 @@ def _show(page: Page, verdicts: Iterator[Verdict], trials: Sequence[Trial], verb
     """Show each line and what came of it, and at the end what came of all."""
     states: Counter[LineState] = Counter()
     hits: Counter[tuple[str, int]] = Counter()
-    undated = 0
+    undated = ambiguous = 0
     for verdict in verdicts:
         _, report = verdict.first
         states[report.state] += 1
         undated += report.undated
+        ambiguous += bool(report.readings)
         fired = [(trial, each) for trial, each in verdict.reports if each.matched]
         hits.update((trial.name, each.rule) for trial, each in fired)
         if verbosity < 0:
@@ -241,6 +243,9 @@ def _show(page: Page, verdicts: Iterator[Verdict], trials: Sequence[Trial], verb
     page.line(strong(plural(total, "line")), ": ", ", ".join(parts))
     if undated:
         page.line(f"{plural(undated, 'line')} without a time that could be read", indent=2)
+    if ambiguous:
+        could = plural(ambiguous, "line")
+        page.line(f"{could} could name two addresses; see `ambiguous` in jail.conf(5)", indent=2)
     if hits:
         _show_hits(page, trials, hits)
 
@@ -256,6 +261,10 @@ def _details(trial: Trial, report: LineReport, verbosity: int) -> list[Cell]:
         parts.append(
             dim(f", at {clock(report.at)}" + (f" ({report.template})" if verbosity else ""))
         )
+    if report.readings:
+        parts.append(", could name " + " or ".join(report.readings))
+        if report.state == "unusable":
+            parts.append(": counts against nobody")
     if report.ignore_rule:
         parts.append(f", ignoreregex {report.ignore_rule}")
     if verbosity > 0:

@@ -77,6 +77,8 @@ class Totals:
         self.failures = 0
         self.bans = 0
         self.held = 0
+        self.ambiguous = 0
+        """Lines that could name two addresses."""
 
 
 def run(options: argparse.Namespace) -> int:
@@ -160,6 +162,7 @@ def _failures(
         totals.lines += count_lines(batch.block)
         totals.failures += len(found)
         yield from found
+    totals.ambiguous += sum(matcher.ambiguities.total for matcher in detector.matchers)
     tell_slow(detector.matchers)
 
 
@@ -247,6 +250,7 @@ class JsonTeller:
                     "failures": totals.failures,
                     "bans": totals.bans,
                     "held_back": totals.held,
+                    "ambiguous": totals.ambiguous,
                     "seconds": round(seconds, 3),
                 }
             }
@@ -289,6 +293,9 @@ class PageTeller:
         if totals.held:
             held = plural(totals.held, "ban")
             self._page.line(warn(f"{held} held back by the ban budget (banbudget)"))
+        if totals.ambiguous:
+            could = plural(totals.ambiguous, "line")
+            self._page.line(warn(f"{could} could name two addresses (ambiguous)"))
         rate = totals.lines / seconds if seconds else 0.0
         self._page.line(
             strong(plural(totals.lines, "line")),

@@ -81,7 +81,7 @@ def read_filter(
         reading.take("usedns", lambda text: _use_dns(text, reading), "warn"),
         logtimezone,
         logencoding,
-        reading.take("ambiguous", _on_ambiguous, "report"),
+        reading.take("ambiguous", _on_ambiguous, "safe"),
     )
 
 
@@ -100,7 +100,7 @@ def check_tags(reading: Reading, definition: Definition, settings: FilterSetting
                 reading.refuse("failregex", FaultError(what, regex.place, cure))
 
 
-_ON_AMBIGUOUS: tuple[OnAmbiguous, ...] = ("report", "last", "none")
+_ON_AMBIGUOUS: tuple[OnAmbiguous, ...] = ("safe", "report", "last", "none")
 
 
 def _on_ambiguous(text: Text) -> OnAmbiguous:

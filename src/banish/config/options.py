@@ -215,10 +215,11 @@ _FILTER = (
         least=1, most=1_000,
     ),
     Option(
-        "ambiguous", "choice", "report",
-        "Whom a line counts against that a regex can read in two ways: report takes the address "
-        "that the regex finds, last the one further right, none nobody. All of them tell of it.",
-        "filter", choices=("report", "last", "none"),
+        "ambiguous", "choice", "safe",
+        "Whom a line counts against that a regex can read in two ways: safe takes the address that "
+        "only the service can have written, or nobody; report takes the address that the regex "
+        "finds, last the one further right, none nobody. All of them report it.",
+        "filter", choices=("safe", "report", "last", "none"),
     ),
     Option(
         "datepattern", "text", "",

@@ -177,9 +177,16 @@ class Pipeline:
     def _tell_ambiguities(self) -> None:
         for watch in self.watches:
             for reading in watch.matcher.ambiguities.take():
-                _, line, captured, other, _ = reading
+                is_safe = watch.matcher.settings.ambiguous == "safe"
                 self._emit(
-                    AmbiguousMatchFound(watch.matcher.jail, reading.rule, captured, other, line)
+                    AmbiguousMatchFound(
+                        watch.matcher.jail,
+                        reading.rule,
+                        reading.captured,
+                        reading.other,
+                        reading.line,
+                        (reading.trusted or "nobody") if is_safe else "",
+                    )
                 )
 
     async def _detector(self, path: str) -> Detector:

@@ -21,6 +21,7 @@ from banish.detect.ambiguity import Ambiguities, Reading
 from banish.detect.datefinder import DateFinder
 from banish.detect.datepattern import parse_datepattern
 from banish.detect.identity import identify, tags_of
+from banish.detect.mended import mended
 from banish.detect.multiline import LineBuffer
 from banish.detect.pattern import Captured, Pattern, Search, compile_pattern, groups_of
 from banish.detect.quarantine import OverBudgetError, Quarantine, interruptible
@@ -80,6 +81,9 @@ class Matcher:
         self.counters = Counters()
         many = settings.maxlines > 1
         usedns = settings.usedns
+        searched = settings.failregex
+        if settings.ambiguous == "safe" and not many:
+            searched = tuple(map(mended, searched))
         self._usedns = usedns
         self._check_all = check_all
         self._prefregex: Pattern | None = None
@@ -92,8 +96,14 @@ class Matcher:
             compile_pattern(
                 regex, usedns=usedns, multiline=many, elsewhere=groups_of(self._prefregex)
             )
-            for regex in settings.failregex
+            for regex in searched
         )
+        self._mended = frozenset(
+            number
+            for number, (own, regex) in enumerate(zip(settings.failregex, searched, strict=True), 1)
+            if own is not regex
+        )
+        """Rules that are known to take the right address, whatever else the line holds."""
         self.ignores: tuple[Pattern, ...] = tuple(
             compile_pattern(regex, option="ignoreregex", usedns=usedns, multiline=many)
             for regex in settings.ignoreregex
@@ -138,6 +148,8 @@ class Matcher:
         self._is_traced = False
         """Whether ``_outcome`` is to be filled in."""
         self._outcome = _Outcome("missed")
+        self._reading: Reading | None = None
+        """The second reading of the newest line that had one."""
 
     def _note_searches(self) -> None:
         self._searches = tuple(enumerate((rule.search for rule in self.rules), 1))
@@ -264,6 +276,7 @@ class Matcher:
             rules: tuple[int, ...] = (),
             prefregex: bool | None = None,
             failure: Failure | None = None,
+            reading: tuple[str, ...] = (),
         ) -> LineReport:
             return LineReport(
                 line=line,
@@ -281,6 +294,7 @@ class Matcher:
                 tags=outcome.tags,
                 host=outcome.host,
                 attempts=outcome.lines,
+                readings=reading,
             )
 
         if text is not None and self._buffer is not None:
@@ -300,9 +314,14 @@ class Matcher:
         if self._check_all:
             others = self._also_matching(hit[3], hit[0])
         self._is_traced = True
+        self._reading = None
         failure = self._account(hit, line, "", 0, now)
         self._is_traced = False
-        return report(self._outcome, (hit[0], *others), prefregex, failure)
+        return report(self._outcome, (hit[0], *others), prefregex, failure, self._newest_readings())
+
+    def _newest_readings(self) -> tuple[str, ...]:
+        reading = self._reading
+        return (reading.captured, reading.other) if reading is not None else ()
 
     @interruptible("ignoreregex")
     def _ignored_by(self, text: str) -> int:
@@ -371,12 +390,13 @@ class Matcher:
         counters.undated += self._timing.is_undated
         counters.retimed += self._timing.is_retimed
         self.dates.confirm()
-        pattern = self.rules[rule - 1]
-        captured = pattern.groups(found)
-        if not self._is_settled(rule, found, captured, line):
-            return None
+        captured = self.rules[rule - 1].groups(found)
         if self._prefregex is not None and before is not None:
             self._prefregex.lend(before, captured)
+        if not self._is_settled(rule, found, before, captured, line):
+            if self._buffer is not None:
+                self._buffer.take(covered)
+            return None
         if self._buffer is None:
             evidence: tuple[Evidence, ...] = (self._evidence(line, path, offset, now),)
         else:
@@ -456,28 +476,59 @@ class Matcher:
         return True
 
     def _is_settled(
-        self, rule: int, found: re.Match[str], captured: dict[str, Captured], line: str
+        self,
+        rule: int,
+        found: re.Match[str],
+        before: re.Match[str] | None,
+        captured: dict[str, Captured],
+        line: str,
     ) -> bool:
-        """Let *captured* name whom the jail takes of two readings; tell whether it takes any."""
+        """Let *captured* name whom the jail takes of two readings; tell whether it takes any.
+
+        Where nobody can be trusted and the line belongs to a session, *captured* names nobody:
+        the other lines of the session say who it was.
+        """
+        if rule in self._mended:
+            return True
         reading: Reading | None = None
+        pattern = self.rules[rule - 1]
+        if not pattern.host_groups and self._prefregex is not None and before is not None:
+            pattern, found = self._prefregex, before
         try:
-            reading = self.ambiguities.look(rule, self.rules[rule - 1], found)
+            reading = self.ambiguities.look(rule, pattern, found)
         except OverBudgetError as error:
             # The line has matched, and counts where that does not depend on a second reading.
             self.quarantine.offend(error, line)
             return self.settings.ambiguous == "report"
         if reading is None:
             return True
-        if self.settings.ambiguous == "none":
-            self.counters.unusable += 1
-            self._outcome = _Outcome("unusable", host=reading.captured)
-            return False
-        if self.settings.ambiguous == "last" and reading.is_last:
-            captured.pop("ip4", None)
-            captured.pop("ip6", None)
-            captured["ip6" if ":" in reading.other else "ip4"] = reading.other
-        return True
+        self._reading = reading
+        match self.settings.ambiguous:
+            case "report":
+                return True
+            case "last":
+                if reading.is_last:
+                    _rename(captured, reading.other, is_six=":" in reading.other)
+                return True
+            case "safe" if reading.trusted:
+                if reading.trusted != reading.captured:
+                    _rename(captured, reading.trusted, is_six=reading.is_six)
+                return True
+            case "safe" if "mlfid" in captured:
+                _rename(captured, "", is_six=False)
+                return True
+        self.counters.unusable += 1
+        self._outcome = _Outcome("unusable", host=reading.captured)
+        return False
 
     def _evidence(self, line: str, path: str, offset: int, now: Instant) -> Evidence:
         at = now if self._timing.at is None else self._timing.at
         return Evidence(line[:EVIDENCE_LIMIT_CHARACTERS], path, offset, at)
+
+
+def _rename(captured: dict[str, Captured], address: str, *, is_six: bool) -> None:
+    """Let *captured* name *address*, or nobody, for what it has named."""
+    for group in ("ip4", "ip6", "dns", "cidr"):
+        captured.pop(group, None)
+    if address:
+        captured["ip6" if is_six else "ip4"] = address

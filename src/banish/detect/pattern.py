@@ -97,6 +97,8 @@ class Pattern:
         "_tuples",
         "address_groups",
         "expanded",
+        "flags",
+        "host_groups",
         "is_plain",
         "names",
         "search",
@@ -106,10 +108,14 @@ class Pattern:
     def __init__(self, source: Regex, expanded: str, compiled: re.Pattern[str], *, anchored: bool):
         self.source = source
         self.expanded = expanded
+        self.flags = compiled.flags & re.MULTILINE
+        """With which `expanded` is compiled, beside those that it names itself."""
         self.search: Search = compiled.match if anchored else compiled.search
         self.names = frozenset(compiled.groupindex)
         self.address_groups = tuple(name for name in ("ip4", "ip6") if name in self.names)
         """Its groups that hold an address as it stands in the line."""
+        self.host_groups = tuple(name for name in ("ip4", "ip6", "dns") if name in self.names)
+        """The same, and the one that holds a host name."""
         compound = sorted(
             (found[1], name, tags.group_name(found[2]))
             for name in compiled.groupindex

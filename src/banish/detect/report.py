@@ -47,6 +47,9 @@ class LineReport(msgspec.Struct, frozen=True):
     attempts: int = 0
     """How many lines speak for the failure: more than one for a session or ``maxlines``."""
 
+    readings: tuple[str, ...] = ()
+    """The addresses that the rule could have taken, the one it took first; empty for just one."""
+
     stopped: str = ""
     """The regex that took too long on the line, so that nothing is known of it; empty: none."""
 

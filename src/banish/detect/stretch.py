@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from banish.detect.ambiguity import has_two_readings, places_of_two
+from banish.detect.ambiguity import has_two_readings, holds_one_address, places_of_two
 from banish.detect.datefinder import DateFinder
 from banish.detect.hit import Shape
 from banish.detect.pattern import TEXT_CHARACTERS
@@ -132,6 +132,12 @@ def _said(
         for at in places_of_two(texts, addresses, begins)
         if (rule := shapes[at].alone) is None or has_two_readings(rule, founds[at])
     }
+    if any(dns):
+        odd.update(
+            at
+            for at, name in enumerate(dns)
+            if name and not addresses[at] and not holds_one_address(texts[at], name, begins[at])
+        )
     if not all(subjects):
         odd.update(at for at, address in enumerate(addresses) if address and not subjects[at])
     if None in ats:

@@ -12,9 +12,16 @@ name in lower case. Meanings as in fail2ban/server/failregex.py, 1.1.1.
 import re
 
 _HEX = "[0-9a-fA-F]{1,4}"
-_IP4 = r"(?:::[fF]{4,6}:)?(?P<ip4>\d{1,3}(?:\.\d{1,3}){3})"
-_IP6 = rf"(?P<ip6>(?:{_HEX}::?|::){{1,7}}(?:{_HEX}|(?<=[0-9a-fA-F]::)))"
-_DNS = r"(?P<dns>[\w\-.^_]*\w)"
+ADDRESS_GROUPS = {
+    "ip4": r"(?P<ip4>\d{1,3}(?:\.\d{1,3}){3})",
+    "ip6": rf"(?P<ip6>(?:{_HEX}::?|::){{1,7}}(?:{_HEX}|(?<=[0-9a-fA-F]::)))",
+    "dns": r"(?P<dns>[\w\-.^_]*\w)",
+}
+"""The groups that hold an address or a host name, as they stand in an expanded regex."""
+
+_IP4 = rf"(?:::[fF]{{4,6}}:)?{ADDRESS_GROUPS['ip4']}"
+_IP6 = ADDRESS_GROUPS["ip6"]
+_DNS = ADDRESS_GROUPS["dns"]
 _CIDR = r"(?P<cidr>\d+)"
 _ADDRESS = rf"\[?(?:{_IP4}|{_IP6})\]?"
 _HOST = rf"(?:{_ADDRESS}|{_DNS})"

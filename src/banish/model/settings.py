@@ -53,7 +53,7 @@ class Regex(msgspec.Struct, frozen=True):
 UseDns = Literal["yes", "warn", "no", "raw"]
 
 
-OnAmbiguous = Literal["report", "last", "none"]
+OnAmbiguous = Literal["safe", "report", "last", "none"]
 
 
 class FilterSettings(msgspec.Struct, frozen=True):
@@ -74,8 +74,9 @@ class FilterSettings(msgspec.Struct, frozen=True):
     logtimezone: str = ""
     """Zone of timestamps that name none; empty: the local zone."""
     logencoding: str = "auto"
-    ambiguous: OnAmbiguous = "report"
-    """Whom a line counts against that could name two: whom the regex takes, the last, nobody."""
+    ambiguous: OnAmbiguous = "safe"
+    """Whom a line counts against that could name two: the one that only the service can have
+    written, whom the regex takes, the last, nobody."""
 
 
 class LogPath(msgspec.Struct, frozen=True):

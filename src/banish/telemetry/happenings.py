@@ -147,12 +147,15 @@ class AmbiguousMatchFound(Happening, frozen=True):
     captured: str
     other: str
     line: str
+    counts: str = ""
+    """The address that such a line counts against, or nobody; empty: what the jail says."""
 
     def text(self) -> str:
         shown = self.line.strip()[:200].encode("unicode_escape").decode("ascii")
+        counts = f", and the line counts against {self.counts}" if self.counts else ""
         return (
             f"[{self.jail}] failregex {self.rule} took {self.captured} where it could have taken "
-            f'{self.other}: "{shown}"'
+            f'{self.other}{counts}: "{shown}"'
         )
 
 

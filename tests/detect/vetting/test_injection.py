@@ -1,5 +1,6 @@
 """A filter that an attacker can turn is found out, with a line that turns it."""
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 
@@ -22,7 +23,8 @@ def only(filters: FilterSettings) -> InjectionFinding:
 
 
 def named(filters: FilterSettings, line: str) -> str:
-    """Return whom *line* counts against."""
+    """Return whom *line* counts against where the jail takes what the regex takes."""
+    filters = msgspec.structs.replace(filters, ambiguous="report")
     failure = Matcher("test", filters, Seconds(600)).match(line, NOW, at=NOW)
     return failure.subject.text if failure else ""
 

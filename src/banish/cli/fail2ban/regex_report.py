@@ -40,6 +40,7 @@ def report_lines(trial: Trial, verbosity: int, *, shows_patterns: bool) -> Itera
     settings = matcher.settings
     yield from _regexes("Failregex", settings.failregex, trial.hits, trial.found, verbosity)
     yield from _regexes("Ignoreregex", settings.ignoreregex, trial.ignore_hits, {}, verbosity)
+    yield from _ambiguities(trial)
     yield from ("", "Date template hits:")
     yield from _listed(_templates(trial, verbosity, shows_patterns), "[# of hits] date format")
     yield ""
@@ -77,6 +78,19 @@ def _regexes(
         lines += [f"    {_when(each)}" for each in found.get(number, ())]
     yield from ("", f"{title}: {hits.total()} total")
     yield from _listed(lines, " #) [# of hits] regular expression")
+
+
+def _ambiguities(trial: Trial) -> Iterator[str]:
+    """Yield what lines with two addresses count for; nothing where there are none."""
+    if not trial.ambiguous:
+        return
+    yield from ("", f"Ambiguous: {trial.ambiguous} lines could name two addresses")
+    lines: list[str] = []
+    for report in trial.ambiguities:
+        taken = report.failures[0].subject.text if report.failures else "nobody"
+        could = " or ".join(report.readings)
+        lines += [f"{could}, counts against {taken}:", f"    {report.line.rstrip()}"]
+    yield from _listed(lines)
 
 
 def _when(found: Found) -> str:

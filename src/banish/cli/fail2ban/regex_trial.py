@@ -27,6 +27,9 @@ from banish.resolve.dns import DnsResolver
 
 Kept = list[str]
 
+AMBIGUITIES_LIMIT = 10
+"""Most lines with two addresses that are shown."""
+
 
 class Found(msgspec.Struct, frozen=True):
     """One failure that a line came to."""
@@ -81,6 +84,10 @@ class Trial:
         self._ignores_first = 0 < len(settings.ignoreregex) < len(settings.failregex) - 2
         self.tested = self.matched = self.ignored = self.missed = 0
         self.prefregex_hits = 0
+        self.ambiguous = 0
+        """Lines that could name two addresses."""
+        self.ambiguities: list[LineReport] = []
+        """The first of these."""
         self.prefregex_groups: list[str] = []
         """What the prefregex captured; kept only if verbose."""
         self.hits: Counter[int] = Counter()
@@ -118,6 +125,8 @@ class Trial:
             return report, [Found(each.text, _time(report, now), report) for each in subjects]
         if report.state == "pending" or (report.state == "informing" and not report.host):
             return report, [Found(None, _time(report, now), report)]
+        if report.state == "unusable" and report.readings:
+            return report, [Found(None, _time(report, now), report)]
         if report.state == "unusable" and report.tags.get("dns") != report.host:
             # Fail2Ban counts such text (256.0.2.1) although no firewall can ban it.
             return report, [Found(report.host, _time(report, now), report)]
@@ -138,6 +147,10 @@ class Trial:
 
     def _count(self, report: LineReport, found: list[Found]) -> None:
         self.tested += 1
+        if report.readings:
+            self.ambiguous += 1
+            if len(self.ambiguities) < AMBIGUITIES_LIMIT:
+                self.ambiguities.append(report)
         self.prefregex_hits += report.prefregex is True
         if self._verbose and report.prefregex and len(self.prefregex_groups) <= self.limits.lines:
             self._keep_groups(report)

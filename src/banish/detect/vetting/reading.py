@@ -3,6 +3,8 @@
 import re
 from collections.abc import Sequence
 
+import msgspec
+
 from banish.detect.matcher import Matcher
 from banish.detect.pattern import Pattern, compile_pattern
 from banish.detect.report import LineReport
@@ -23,6 +25,8 @@ class Reader:
     """
 
     def __init__(self, settings: FilterSettings) -> None:
+        # What the regexes themselves take is vetted, not what becomes of it (`readings`).
+        settings = msgspec.structs.replace(settings, ambiguous="report")
         self.settings = settings
         self.is_multiline = settings.maxlines > 1
         self._matcher = Matcher("vetting", settings, _FINDTIME)

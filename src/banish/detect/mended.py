@@ -1,0 +1,73 @@
+r"""Rules of Fail2Ban's own filters that a client's name gets round, and what reads them rightly.
+
+Nothing in a line tells which reading is true where a name stands without quotes beside an
+address, or why a rule does not match since a name has a blank. For rules that are widely used
+it is known what the service writes, though. They are known here by their digest, and a rule of
+our own is searched in their place, as long as ``ambiguous`` is ``safe``. Each was checked with
+what the service really writes; docs/compatibility.md lists them.
+
+What all have in common: a name may be any text; the address is the last one if the name stands
+before it, the first one if it stands behind; and OpenSSH cuts its messages to 500 characters,
+so that messages of 300 and more say nothing where the address is known by the end.
+"""
+
+import hashlib
+from typing import Final
+
+from banish.model.settings import Regex
+
+_PREFIX_END: Final = r"(?:\[ID \d+ \S+\]\s+)?"
+"""Ends what syslog writes before a message, as ``common.conf`` has it; the digest is of the
+rest, since the front depends on ``logtype`` and on the daemon's name."""
+
+DIGEST_CHARACTERS: Final = 16
+
+_UNCUT = "(?!.{300})"
+_PORT = r"(?: port \d+)?(?: on \S+)?"
+_END = r"(?: \[preauth\])?\s*$"
+_KEY = r"(?:: \S+ \S+)?"
+"""The key behind ``ssh2``; a certificate has more words, and text of the client's."""
+_GUESS = (
+    r" for (?:(?P<cond_inv>invalid user )|(?!invalid user ))"
+    r"<F-USER>(?(cond_inv).*|[^:]+?)</F-USER> from <HOST>" + _PORT + r"(?: ssh\d*)?"
+    r"(?(cond_inv)" + _KEY + r"\s*$|(?::? |\s*$))"
+)
+_ENDED = r"(?:Connection (?:closed|reset)|Disconnected)"
+_NAMED = r" (?:by|from)(?: (?:invalid|authenticating) user <F-USER>.*</F-USER>)? <ADDR>"
+
+MENDED: Final = {
+    # What sshd says of a key that it refuses: the name, "from", the address, the key.
+    "d7bf7589289303fc": f"^{_UNCUT}Failed publickey for invalid user <F-USER>.*</F-USER>"
+    rf" from <HOST>{_PORT}(?: ssh\d*)?{_KEY}\s*$",
+    # sshd: "Failed password for invalid user NAME from A port N ssh2", in three modes of publickey
+    "9da102805391e188": rf"^Failed (?:<F-NOFAIL>publickey</F-NOFAIL>|\S+){_GUESS}",
+    "5de02d32b4ea586c": rf"^Failed \S+{_GUESS}",
+    "202c3876ed99670d": rf"^Failed (?!publickey)\S+{_GUESS}",
+    # sshd: "Connection closed by invalid user NAME A port N [preauth]", in the modes that count
+    # it and in those that learn from it
+    "b4add7f6ed6e3e46": f"^{_UNCUT}<F-NOFAIL><F-MLFFORGET>{_ENDED}</F-MLFFORGET></F-NOFAIL>"
+    f"{_NAMED}{_PORT}{_END}",
+    "805f643283ae5c3e": rf"^{_UNCUT}<F-MLFFORGET>{_ENDED}</F-MLFFORGET>{_NAMED}{_PORT}"
+    r" \[preauth\]\s*$",
+    "b7678f91bf889548": f"^{_UNCUT}<F-NOFAIL><F-MLFFORGET>{_ENDED}</F-MLFFORGET></F-NOFAIL>"
+    rf"{_NAMED}{_PORT}\s*$",
+    "5116c0396f3ac897": f"^{_UNCUT}<F-MLFFORGET>Disconnected</F-MLFFORGET>(?: from)?"
+    r" (?:invalid|authenticating) user <F-USER>.*</F-USER> <ADDR>"
+    rf"{_PORT} \[preauth\]\s*$",
+    # What sshd says of a banner that is none, with the banner in it.
+    "5269a08d25f6b200": f"^{_UNCUT}Bad protocol version identification '.*' from <HOST>"
+    f"{_PORT}{_END}",
+}
+"""A digest of a rule's text, and the rule that is searched in its place."""
+
+
+def mended(regex: Regex) -> Regex:
+    """Return what is searched for *regex*: itself, unless it is known to be wrong."""
+    front, separator, rest = regex.text.rpartition(_PREFIX_END)
+    text = MENDED.get(digest(rest))
+    return regex if text is None else Regex(front + separator + text, regex.place)
+
+
+def digest(text: str) -> str:
+    """Return what *text* is known by in `MENDED`."""
+    return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_CHARACTERS]

@@ -1,0 +1,297 @@
+r"""Finds every address that a regex could take out of a line, and the one to be trusted.
+
+A client that writes an address into its name makes a line with two addresses, and a regex may
+take the wrong one. Here such a line is read in all ways that its rule allows: each address of
+the line in turn becomes one character that nothing but the place of ``<HOST>`` takes. Where
+the rule matches then, that address is a *reading*.
+
+Of two readings one is to be trusted if only it can be the service's own. A service writes its
+address between text of its own; all other addresses must then stand where a client writes: in
+a *gap* that takes blanks. So the others are replaced by words: a reading that still matches is
+plausible, and one that needs another address in a place for a single word is not:
+``(?:by|from) user .*? <HOST>(?: on \S+)?$`` takes ``1.1.1.1`` of ``by user x 1.1.1.1 on
+6.6.6.1``, but then a client would have written the word behind ``on``. A gap at the front of
+the line, before a longer text of the service, is the service's: its readings come second.
+
+A rule may refuse to read the true address at all (``(?! from )``). So an address behind the
+same fixed text as the one that was taken is a reading, too, if the rule matches with all that
+stands between the two left out, and if a client's text can stand there.
+
+Where two readings are plausible nobody can say which is true, and none is trusted.
+"""
+
+import re
+from typing import Final, NamedTuple
+
+from banish.detect import tags
+from banish.detect.pattern import Pattern
+from banish.model.address import parse_address
+
+ADDRESSES_LIMIT: Final = 16
+"""So many addresses at the begin of a line are looked at, and as many at its end. With more
+between them no reading is trusted."""
+
+_ADDRESS = re.compile(
+    r"(?<!\d)(?<!\d\.)\d{1,3}(?:\.\d{1,3}){3}(?!\.?\d)"
+    r"|(?<![\w:.])(?:[0-9a-fA-F]{1,4}:|:){2,8}[0-9a-fA-F.]{0,15}(?<!\.)(?![\w:])"
+)
+_IN_SIX = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}$")
+_FIXED_CHARACTERS = 24
+"""Longest fixed text before an address that is told from what is free."""
+_FREE = ("q", "7", "-")
+"""A character is free if one of these can stand for it."""
+_DRESS = re.compile(r"\[?(?:::[fF]{4,6}:)?$")
+"""What may stand right before an address and belongs to it."""
+_WORD_END = re.compile(r"(?<=\w)(?!\w)")
+_NAMED = re.compile(
+    r"\b(?:user(?:name)?|login|account|name|for|of|as)\b\W{0,3}\S+$|[(<\"'`=]\S+$",
+    re.IGNORECASE,
+)
+"""The front of a line in which one word is somebody's name: ``failed for x``, ``pam(x``."""
+
+_GROUPS = ("ip4", "ip6", "dns")
+_SIGNS = {"ip4": "\ua4d0", "ip6": "\ua4d1", "dns": "\ua4d2"}
+"""Letters, as an address begins and ends with letters or digits for ``\\b``; hardly ever logged."""
+_SIGN = re.compile("[\ua4d0-\ua4d2]")
+_WORDS = "zq zq"
+"""What a client would write: words, and no sign of any kind."""
+_INSERTS_LIMIT = 12
+_HEADER_WORDS = 3
+"""A gap in front of the line is the service's if so many words of the service follow."""
+
+
+class Candidate(NamedTuple):
+    """An address in a text."""
+
+    begin: int
+    end: int
+    group: str
+    """``ip4``, ``ip6`` or ``dns``."""
+
+
+class Readings(NamedTuple):
+    """What a rule could take out of one line."""
+
+    taken: Candidate
+    """What it takes."""
+    others: tuple[Candidate, ...]
+    """Further readings with other addresses, in the order of the line."""
+    trusted: Candidate | None
+    """The reading that is to be trusted, or None if nobody can say which."""
+
+
+class Settled:
+    """A rule that takes signs in the place of addresses."""
+
+    def __init__(self, pattern: Pattern) -> None:
+        self._search = _with_signs(pattern)
+
+    def readings(self, found: re.Match[str]) -> Readings | None:
+        """Return the readings of what the rule has found, or None if there is just one."""
+        taken = _taken(found)
+        if taken is None or self._search is None:
+            return None
+        text = found.string
+        if "\n" in text[:-1]:
+            return self._readings_of_lines(found)
+        return self._read(found, text, taken)
+
+    def _readings_of_lines(self, found: re.Match[str]) -> Readings | None:
+        """Return the same where *found* may span lines, of which others are left out."""
+        text = found.string
+        begin = text.rfind("\n", 0, found.start()) + 1
+        end = text.find("\n", max(found.end() - 1, found.start()))
+        taken = _taken(found)
+        assert taken is not None
+        lines = text[begin : end + 1 if end >= 0 else len(text)]
+        moved = taken._replace(begin=taken.begin - begin, end=taken.end - begin)
+        readings = self._read(found, lines, moved)
+        if readings is None:
+            return None
+
+        def back(each: Candidate) -> Candidate:
+            return each._replace(begin=each.begin + begin, end=each.end + begin)
+
+        trusted = back(readings.trusted) if readings.trusted is not None else None
+        return Readings(taken, tuple(map(back, readings.others)), trusted)
+
+    def _read(self, found: re.Match[str], text: str, taken: Candidate) -> Readings | None:
+        assert self._search is not None
+        candidates, is_whole = _candidates(text, taken)
+        address = _address(text, taken)
+        if all(_address(text, each) == address for each in candidates):
+            return None
+        line = _Line(self._search, text)
+        read = [each for each in candidates if each == taken or line.reads(each)]
+        left = [each for each in candidates if each not in read]
+        cut = line.cut_readings(found, taken, left) if left else []
+        others = tuple(each for each in sorted(read + cut) if _address(text, each) != address)
+        if not others:
+            return None
+        return Readings(taken, others, line.trusted(read, cut) if is_whole else None)
+
+
+class _Line:
+    """One text under one rule."""
+
+    def __init__(self, search: "re.Pattern[str]", text: str) -> None:
+        self._search = search
+        self._text = _SIGN.sub("~", text)
+
+    def reads(self, each: Candidate, words: "tuple[Candidate, ...]" = ()) -> bool:
+        """Whether *each* is a reading, with *words* in the place of other candidates."""
+        text = self._text
+        pieces, at = [], 0
+        for one in sorted((each, *words)):
+            pieces += [text[at : one.begin], _SIGNS[one.group] if one == each else _WORDS]
+            at = one.end
+        return self._takes("".join(pieces) + text[at:])
+
+    def cut_readings(
+        self, found: re.Match[str], taken: Candidate, left: list[Candidate]
+    ) -> list[Candidate]:
+        """Return which of *left* are readings with all left out between them and *taken*."""
+        fixed = self._fixed_before(taken)
+        readings = []
+        for each in left:
+            if self._front(each).endswith(fixed):
+                before, after = self._cut(taken, each)
+                if self._takes(before + _SIGNS[each.group] + after) and self._is_clients(
+                    found, taken, each
+                ):
+                    readings.append(each)
+        return readings
+
+    def _fixed_before(self, taken: Candidate) -> str:
+        """Return the text right before *taken* of which the rule takes no character else."""
+        front = self._front(taken)
+        rest = self._text[len(front) : taken.begin] + _SIGNS[taken.group]
+        rest += self._text[taken.end :]
+        at = len(front)
+        while at and len(front) - at < _FIXED_CHARACTERS:
+            before, after = front[: at - 1], front[at:]
+            if any(self._takes(before + one + after + rest) for one in _FREE):
+                break
+            at -= 1
+        return front[at:]
+
+    def _front(self, each: Candidate) -> str:
+        """Return what stands before *each*, without what belongs to it."""
+        return _DRESS.sub("", self._text[: each.begin])
+
+    def trusted(self, read: list[Candidate], cut: list[Candidate]) -> Candidate | None:
+        """Return the one reading of the best kind; None if there are two of it."""
+        best = [each for each in read if self._is_plausible(each, read, cut)]
+        own = [each for each in best if not self._is_behind_header(each, read)] or best
+        addresses = {_address(self._text, each) for each in own + cut}
+        return (own + cut)[0] if len(addresses) == 1 else None
+
+    def _is_plausible(self, each: Candidate, read: list[Candidate], cut: list[Candidate]) -> bool:
+        address = _address(self._text, each)
+        return self.reads(
+            each, tuple(one for one in read + cut if _address(self._text, one) != address)
+        )
+
+    def _is_behind_header(self, each: Candidate, read: list[Candidate]) -> bool:
+        """Whether the readings before *each* stand in a gap that begins with the line."""
+        text = self._text
+        before = max((one.end for one in read if one.begin < each.begin), default=0)
+        if not before:
+            return False
+        rest = _SIGNS[each.group] + text[each.end :]
+        ends = [at for at in _word_ends(text, before, each.begin) if at > before]
+        needed = ""
+        for at in [before, *ends]:
+            if not self._takes(f"{_WORDS}{text[at : each.begin]}{rest}"):
+                break
+            needed = text[at : each.begin]
+        return len(needed.split()) >= _HEADER_WORDS
+
+    def _is_clients(self, found: "re.Match[str]", taken: Candidate, each: Candidate) -> bool:
+        """Whether what stands between *taken* and *each* can be a client's, *each* the service's.
+
+        Before an address a client's text stands in a gap, or in what holds a name.
+        """
+        before, after = self._cut(taken, each)
+        sign = _SIGNS[each.group]
+        if each < taken:
+            ends = [*_word_ends(after, 0, len(after))[:_INSERTS_LIMIT], len(after.rstrip("\n"))]
+            return any(
+                self._takes(f"{before}{sign}{after[:at]} {_WORDS}{after[at:]}") for at in ends
+            )
+        names = [name for name in found.re.groupindex if name.startswith(("user", "alt_user"))]
+        if any(0 <= found.start(name) < found.start(taken.group) for name in names):
+            return True
+        ends = _word_ends(before, 0, len(before))[-_INSERTS_LIMIT:]
+        front = self._front(taken)
+        free = front[: len(front) - len(self._fixed_before(taken))]
+        return _NAMED.search(free) is not None or any(
+            self._takes(f"{before[:at]} {_WORDS}{before[at:]}{sign}{after}") for at in ends
+        )
+
+    def _cut(self, taken: Candidate, each: Candidate) -> tuple[str, str]:
+        """Return what stands on the sides of *each*, with all between it and *taken* left out."""
+        text = self._text
+        if each > taken:
+            return text[: taken.begin], text[each.end :]
+        return text[: each.begin], text[taken.end :]
+
+    def _takes(self, text: str) -> bool:
+        found = self._search.search(text)
+        return found is not None and _taken(found) is not None
+
+
+def _with_signs(pattern: Pattern) -> "re.Pattern[str] | None":
+    """Return *pattern* with a sign for each kind of address, or None if it has none."""
+    expanded = pattern.expanded
+    for group, body in tags.ADDRESS_GROUPS.items():
+        expanded = expanded.replace(body, f"(?P<{group}>{_SIGNS[group]})")
+    if expanded == pattern.expanded:
+        return None
+    return re.compile(expanded, pattern.flags)
+
+
+def _taken(found: "re.Match[str]") -> Candidate | None:
+    groups = found.groupdict()
+    for group in _GROUPS:
+        if groups.get(group):
+            return Candidate(*found.span(group), group)
+    return None
+
+
+def _candidates(text: str, taken: Candidate) -> tuple[list[Candidate], bool]:
+    """Return *taken* and the other addresses of its line in *text*, and whether these are all."""
+    begin = text.rfind("\n", 0, taken.begin) + 1
+    end = text.find("\n", taken.end)
+    found = [
+        made
+        for each in _ADDRESS.finditer(text, begin, end if end >= 0 else len(text))
+        if (each.end() <= taken.begin or each.start() >= taken.end)
+        and (made := _candidate(each)) is not None
+    ]
+    is_whole = len(found) <= 2 * ADDRESSES_LIMIT
+    if not is_whole:
+        found = found[:ADDRESSES_LIMIT] + found[-ADDRESSES_LIMIT:]
+    return sorted([taken, *found]), is_whole
+
+
+def _candidate(found: "re.Match[str]") -> Candidate | None:
+    if parse_address(found[0]) is None:
+        return None
+    if ":" not in found[0]:
+        return Candidate(*found.span(), "ip4")
+    four = _IN_SIX.search(found[0])
+    if four is not None:
+        return Candidate(found.start() + four.start(), found.end(), "ip4")
+    return Candidate(*found.span(), "ip6")
+
+
+def _address(text: str, each: Candidate) -> str:
+    """Return the address in one form, so that two that are the same are one."""
+    written = text[each.begin : each.end]
+    subject = parse_address(written) if each.group != "dns" else None
+    return subject.text if subject is not None else written
+
+
+def _word_ends(text: str, begin: int, end: int) -> list[int]:
+    return [each.start() for each in _WORD_END.finditer(text, begin, end)]

@@ -1,0 +1,134 @@
+"""Whatever a client calls itself, Fail2Ban's sshd filter counts who it is and bans nobody else.
+
+The lines are those that OpenSSH writes for a name (`tests.filters.sshd_writes`), whole sessions
+of them, in all four modes of the stock filter.
+"""
+
+import dataclasses
+import functools
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from banish.config import builtin_tree, filter_settings
+from banish.detect.matcher import Matcher
+from banish.detect.mended import MENDED, digest
+from banish.detect.session import Sessions
+from banish.model.instant import Instant, Seconds
+from tests.filters.sshd_writes import Connection
+from tests.filters.test_sshd_names import CUT, FORGED, VICTIMS, names
+
+NOW = Instant(1_800_000_000)
+MODES = ("normal", "ddos", "extra", "aggressive")
+PEERS = ("198.51.100.7", "2001:db8:bad:7:1111:2222:3333:4444")
+ENDINGS = ("Connection closed by", "Connection reset by", "Disconnected from")
+
+law = settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+
+TAIL_WORDS = ("on", "port", "via", "from", "port 22 on", "port 22", "[preauth]", "ssh2", "user")
+hostile = st.one_of(
+    names,
+    st.builds(
+        lambda start, victim, end: f"{start}{victim} {end}".encode(),
+        st.sampled_from(["x ", "x from ", "from ", " ", "invalid user ", "x from ::ffff:"]),
+        st.sampled_from(VICTIMS),
+        st.sampled_from(TAIL_WORDS),
+    ),
+    st.builds(
+        lambda forged, again: f"x{forged} ssh2: y{again}".encode(),
+        st.sampled_from(FORGED),
+        st.sampled_from(FORGED),
+    ),
+)
+clients = st.builds(
+    Connection, st.sampled_from(PEERS), st.just(40_022), hostile, program=st.just("sshd")
+)
+
+
+@functools.cache
+def _filter(tree: Path, mode: str, publickey: str) -> Matcher:
+    spec = f"sshd[mode={mode}, publickey={publickey}]"
+    return Matcher("j", filter_settings(spec, tree, builtin_tree()), Seconds(600))
+
+
+def matchers(tree: Path) -> list[Matcher]:
+    made = [_filter(tree, mode, "nofail") for mode in MODES] + [_filter(tree, "normal", "any")]
+    for matcher in made:
+        matcher.sessions = Sessions()
+    return made
+
+
+def session(client: Connection, ending: str) -> list[str]:
+    """Return what sshd writes of a client that guesses twice and goes."""
+    named = client.name[:40].decode("latin-1")
+    changed = f": Change of username or service not allowed: ({named},x) -> (y,x)"
+    end = client.ended(ending) if ending in ENDINGS else client.ended(ending, after=changed)
+    return [
+        client.invalid_user(),
+        client.failed("none"),
+        client.failed(),
+        client.failed("publickey", info=": ED25519 SHA256:M+F7rVD7kLPdL7lZR+ftQB6tUVrfKsPj89"),
+        client.failed("keyboard-interactive/pam"),
+        client.ran_out(),
+        end,
+    ]
+
+
+def counted(matcher: Matcher, lines: list[str]) -> list[str]:
+    found = [matcher.match(line.removeprefix("Nov 22 21:00:00"), NOW, at=NOW) for line in lines]
+    return [failure.subject.text for failure in found if failure]
+
+
+@given(client=clients, ending=st.sampled_from([*ENDINGS, "Disconnecting"]))
+@example(client=Connection(PEERS[0], 5000, b"x 203.0.113.9 on", program="sshd"), ending=ENDINGS[2])
+@example(client=dataclasses.replace(CUT, program="sshd"), ending=ENDINGS[0])
+@law
+def test_no_name_bans_somebody_else_and_none_lets_its_client_off(
+    stock_tree: Path, client: Connection, ending: str
+) -> None:
+    plain = Connection(client.address, client.port, b"oracle", client.pid, client.program)
+    for matcher in matchers(stock_tree):
+        wanted = counted(matcher, session(plain, ending))
+        found = counted(matcher, session(client, ending))
+        assert set(found) == {client.address}
+        assert len(found) >= min(3, len(wanted))
+
+
+@given(client=clients)
+@law
+def test_no_single_line_with_a_name_bans_somebody_else(
+    stock_tree: Path, client: Connection
+) -> None:
+    for ending in (*ENDINGS, "Disconnecting"):
+        for line in session(client, ending):
+            for matcher in matchers(stock_tree):
+                assert set(counted(matcher, [line])) <= {client.address}, line
+
+
+def test_every_mended_rule_is_one_of_the_stock_filters(stock_tree: Path) -> None:
+    known = set()
+    for mode in MODES:
+        for publickey in ("nofail", "any", "invalid", "ignore"):
+            spec = f"sshd[mode={mode}, publickey={publickey}]"
+            made = filter_settings(spec, stock_tree, builtin_tree())
+            known |= {digest(regex.text) for regex in made.failregex}
+    assert known >= MENDED.keys()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_five_connections_of_one_name_count_against_who_made_them(
+    stock_tree: Path, mode: str
+) -> None:
+    matcher = _filter(stock_tree, mode, "nofail")
+    found = []
+    for pid in range(5):
+        client = Connection("6.6.6.1", 5000, b"x 1.1.1.1 on", 900 + pid, "sshd")
+        found += counted(matcher, [client.invalid_user(), client.ended("Disconnected from")])
+    assert set(found) == {"6.6.6.1"}
+    assert len(found) >= 5
