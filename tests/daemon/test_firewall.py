@@ -314,6 +314,15 @@ class TestRepairs:
         assert one.trouble == ""
         assert "firewall repaired 61 times: 122 bans put back" in repaired[5].text()
 
+    def test_what_was_not_told_yet_is_told_when_the_server_stops(self) -> None:
+        one, told = self.repairs()
+        for second in range(20):
+            one.note(FirewallRepaired(2, 0, rebuilt=False), second / 100)
+        one.finish()
+        one.finish()
+        repaired = [each for each in told if isinstance(each, FirewallRepaired)]
+        assert sum(each.times for each in repaired) == one.count == 20
+
     def test_repairs_now_and_then_are_told_one_by_one_and_are_no_trouble(self) -> None:
         one, told = self.repairs()
         for second in range(0, 3_600, 20):

@@ -186,6 +186,7 @@ class Firewall:
 
     async def stop(self, *, keep: bool) -> None:
         """Take away all that is ours, or with *keep* leave the bans in force."""
+        self._repairs.finish()
         await self._enforcer.stop(keep=keep)
 
     async def look(self) -> None:

@@ -86,6 +86,10 @@ class Repairs:
             self._told_at = now
             self._pause = min(Seconds(self._pause * 2), LONGEST_PAUSE)
 
+    def finish(self) -> None:
+        """Tell what was not told yet, as the server stops."""
+        self._tell_sum()
+
     def _is_often(self, now: float) -> bool:
         return len(self._times) > FREE_REPAIRS and now - self._times[0] <= SPAN
 
