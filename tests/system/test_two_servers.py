@@ -135,3 +135,19 @@ def test_a_trial_run_and_a_server_of_actions_alone_run_beside_it(servers: Server
 
 def without_times(text: str) -> list[str]:
     return [line.partition(" expires")[0] for line in text.splitlines()]
+
+
+@pytest.mark.skipif(shutil.which("iptables") is None, reason="needs iptables")
+def test_rules_of_a_killed_server_go_when_the_next_one_bans_by_another_firewall(
+    servers: Servers,
+) -> None:
+    servers.configure("one", server="firewall = iptables\nallowipv6 = no\n")
+    first = servers.up("one")
+    servers.ask("one", "ban", "sshd", "192.0.2.1")
+    first.kill()
+    first.wait()
+    assert "banish" in servers.namespace.run("iptables-save")
+    (servers.folder / "one" / "etc" / "banish.local").write_text("[Definition]\n")
+    servers.up("one")
+    assert "192.0.2.1" in servers.table()
+    assert "banish" not in servers.namespace.run("iptables-save")

@@ -16,6 +16,7 @@ from banish.enforce.command import shell
 from banish.enforce.command.action import CommandAction
 from banish.enforce.memory import MemoryEnforcer
 from banish.enforce.nftables import NftablesEnforcer
+from banish.enforce.succession import SucceedingEnforcer
 from banish.enforce.unused import UnusedEnforcer
 from banish.enforce.xtables.ipset import ipset_enforcer
 from banish.enforce.xtables.iptables import iptables_enforcer
@@ -24,6 +25,7 @@ from banish.model.address import Subject
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import (
     ActionSettings,
+    FirewallKind,
     JailSettings,
     JournalPlace,
     LogPath,
@@ -39,6 +41,9 @@ from banish.sources.journal import JournalSource
 from banish.sources.seek import Reach, Seeker
 from banish.store.sqlite_store import SqliteStore
 from banish.telemetry.happenings import ActionPlanned, BansTakenOver, Emit, WarningGiven
+
+FIREWALL_FILE = "firewall"
+"""Beside the database: the kinds of firewall that may have left bans."""
 
 
 def enforcer(settings: Settings, *, dry_run: bool, emit: Emit) -> Enforcer:
@@ -56,13 +61,23 @@ def enforcer(settings: Settings, *, dry_run: bool, emit: Emit) -> Enforcer:
 def _firewall(settings: Settings, *, emit: Emit) -> Enforcer:
     """Return the firewall that is configured, which one server of a network may use."""
     server = settings.server
-    shared = "table inet banish" if server.firewall == "nftables" else "chain banish"
-    claim = Claim(shared, config=settings.root, control=server.socket)
-    return ClaimedEnforcer(_bare_firewall(server, emit=emit), claim, emit=emit)
+    database = Path(server.dbfile)
+
+    def make(kind: FirewallKind) -> Enforcer:
+        shared = "table inet banish" if kind == "nftables" else "chain banish"
+        claim = Claim(shared, config=settings.root, control=server.socket)
+        return ClaimedEnforcer(_bare_firewall(kind, server, emit=emit), claim, emit=emit)
+
+    return SucceedingEnforcer(
+        server.firewall,
+        make,
+        path=database.with_name(FIREWALL_FILE) if database.is_absolute() else None,
+        emit=emit,
+    )
 
 
-def _bare_firewall(server: ServerSettings, *, emit: Emit) -> Enforcer:
-    match server.firewall:
+def _bare_firewall(kind: FirewallKind, server: ServerSettings, *, emit: Emit) -> Enforcer:
+    match kind:
         case "nftables":
             return NftablesEnforcer(emit=emit)
         case "iptables":

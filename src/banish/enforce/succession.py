@@ -1,0 +1,119 @@
+"""Clears away what another kind of firewall of ours left, when ``firewall`` was changed.
+
+A server that was killed, or stopped with ``keepbans``, leaves its bans. The next one takes
+them over where it bans by the same means. Where it does not, rules of iptables would stand
+for ever. So a small file beside the database names the kinds that may have left something.
+"""
+
+import contextlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import get_args
+
+from banish.errors import AnotherServerError, EnforceError
+from banish.model.ban import Ban
+from banish.model.decision import Decision
+from banish.model.instant import Instant
+from banish.model.settings import Enforcement, FirewallKind
+from banish.ports import Enforced, Enforcer
+from banish.telemetry.happenings import Emit, WarningGiven
+
+_KINDS = frozenset(get_args(FirewallKind))
+_LIMIT_BYTES = 1_000
+
+
+class SucceedingEnforcer:
+    """An enforcer that clears away what other kinds have left (`banish.ports.Enforcer`)."""
+
+    def __init__(
+        self,
+        kind: FirewallKind,
+        make: Callable[[FirewallKind], Enforcer],
+        *,
+        path: Path | None,
+        emit: Emit,
+    ) -> None:
+        """Prepare the enforcer of *kind*; nothing is touched before `start`.
+
+        *make* makes the enforcer of a kind. *path* is the file; None: none is kept.
+        """
+        self._kind = kind
+        self._make = make
+        self._path = path
+        self._emit = emit
+        self._enforcer = make(kind)
+        self._is_first = True
+
+    @property
+    def name(self) -> str:
+        """What status and logs call it."""
+        return self._enforcer.name
+
+    @property
+    def changed_by(self) -> str:
+        """Who else changed what is ours last."""
+        return self._enforcer.changed_by
+
+    async def start(self, jails: Sequence[Enforcement], bans: Sequence[Ban], now: Instant) -> None:
+        """Hold exactly *bans* for exactly *jails*; then clear away what other kinds left."""
+        others = self._read() - {self._kind} if self._is_first else frozenset()
+        if self._is_first:
+            self._write(others | {self._kind})
+        await self._enforcer.start(jails, bans, now)
+        self._is_first = False
+        if others:
+            left = [kind for kind in sorted(others) if not await self._clear(kind, now)]
+            self._write({self._kind, *left})
+
+    async def apply(self, batch: Sequence[Decision], now: Instant) -> None:
+        """Carry out *batch*."""
+        await self._enforcer.apply(batch, now)
+
+    async def read(self) -> Enforced:
+        """Return what is really held."""
+        return await self._enforcer.read()
+
+    async def wait_for_foreign_change(self) -> None:
+        """Return once somebody else may have changed what is ours."""
+        await self._enforcer.wait_for_foreign_change()
+
+    async def stop(self, *, keep: bool) -> None:
+        """Take away all that is ours, or with *keep* leave the bans in force."""
+        await self._enforcer.stop(keep=keep)
+        if not keep:
+            self._write(self._read() - {self._kind})
+
+    async def _clear(self, kind: str, now: Instant) -> bool:
+        """Take away what *kind* left; tell whether nothing of it can be there any more."""
+        other = self._make(kind)  # type: ignore[arg-type]
+        try:
+            await other.start((), (), now)
+            await other.stop(keep=False)
+        except AnotherServerError:
+            return False  # it is in use
+        except EnforceError as error:
+            what = f"bans that 'firewall = {kind}' left may still stand: {error}"
+            self._emit(WarningGiven(part="firewall", what=what))
+            return False
+        return True
+
+    def _read(self) -> frozenset[str]:
+        if self._path is None:
+            return frozenset()
+        try:
+            with self._path.open("rb") as file:
+                words = file.read(_LIMIT_BYTES).decode("ascii", "replace").split()
+        except OSError:
+            return frozenset()
+        return frozenset(words) & _KINDS
+
+    def _write(self, kinds: "frozenset[str] | set[str]") -> None:
+        if self._path is None:
+            return
+        # Without the file protection is the same; only what is left is not known.
+        with contextlib.suppress(OSError):
+            if kinds:
+                self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._path.write_text("".join(f"{kind}\n" for kind in sorted(kinds)), "ascii")
+            else:
+                self._path.unlink()
