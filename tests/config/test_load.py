@@ -218,10 +218,12 @@ def test_an_unknown_option_is_a_warning_with_the_nearest_known_one(write_tree: W
 
 def test_a_mistyped_mode_is_told_with_the_nearest_one(write_tree: WriteTree) -> None:
     root = write_tree({**STOCK, "jail.local": "[sshd]\nenabled = 1\nmode = agressive\n"})
-    (problem,) = load(root, builtin=builtin_tree()).errors
-    assert problem.option == "failregex"
-    assert "<mdre-agressive>" in problem.what
-    assert "<mdre-aggressive>" in problem.cure
+    settings = load(root, builtin=builtin_tree())
+    assert [jail.name for jail in settings.jails] == ["sshd"]
+    (problem,) = settings.errors
+    assert problem.option == "mode"
+    assert '"agressive"' in problem.what
+    assert '"aggressive"' in problem.cure
 
 
 def test_a_mistyped_option_of_a_filter_is_told(write_tree: WriteTree) -> None:
