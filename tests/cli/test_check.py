@@ -10,6 +10,20 @@ from banish.cli import main
 Captured = pytest.CaptureFixture[str]
 
 
+@pytest.fixture(autouse=True)
+def log(tmp_path: Path) -> Path:
+    """The log of the jail ``app``."""
+    path = tmp_path / "app.log"
+    path.touch()
+    return path
+
+
+def test_a_jail_without_its_log_is_an_error(tree: Path, log: Path, capsys: Captured) -> None:
+    log.unlink()
+    assert main(["check", "-c", str(tree)]) == 1
+    assert f"[app] watches nothing: none of its logs is there ({log}: " in capsys.readouterr().out
+
+
 def test_a_clean_configuration_is_0(tree: Path, capsys: Captured) -> None:
     assert main(["check", "-c", str(tree)]) == 0
     out = capsys.readouterr().out

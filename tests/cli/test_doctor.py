@@ -47,9 +47,13 @@ def test_logs_that_can_be_read_are_good(tmp_path: Path) -> None:
     assert found == Finding("jail sshd", "good", f"reads {tmp_path}/a.log")
 
 
-def test_logs_that_are_not_there_are_noted_with_a_cure(tmp_path: Path) -> None:
+def test_a_jail_without_its_logs_is_bad_and_has_a_cure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(diagnosis, "has_journal", lambda: False)
     [found] = jail_logs(jail(logpaths=(LogPath(f"{tmp_path}/*.log"),)))
-    assert found.state == "note"
+    assert found.state == "bad"
+    assert "watches nothing" in found.what
     assert "apt install rsyslog" in found.cure
 
 
@@ -199,6 +203,7 @@ def test_what_keeps_banish_from_working_is_1_with_its_cure(
     from banish.enforce import nftables
 
     monkeypatch.setattr(nftables, "probe", lambda: "no nf_tables\n    modprobe nf_tables")
+    (tmp_path / "app.log").touch()
     words = ["doctor", "-c", str(tree), "--state", str(tmp_path)]
     assert main(words) == 1
     out = capsys.readouterr().out

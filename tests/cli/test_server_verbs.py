@@ -385,7 +385,6 @@ def test_waiting_dry_runs_and_warnings_are_told_but_are_not_wrong(
 ) -> None:
     operations.answer = change(
         dry_run=True,
-        jails=(),
         sources=(SourceHealth("/y", "waiting", detail="is not there yet"),),
         enforcement=EnforcementTruth("memory", 3, 3, repairs=2),
         problems=(Problem("warning", "odd"),),
@@ -394,13 +393,23 @@ def test_waiting_dry_runs_and_warnings_are_told_but_are_not_wrong(
     assert code == 0
     for words in (
         "dry run: nothing is banned",
-        "none is running",
         "waiting for /y: is not there yet",
         "memory: 3 wanted, none in the kernel: a dry run",
         "repaired 2 times",
         "1 warning: see",
     ):
         assert words in text
+
+
+def test_a_server_without_any_jail_is_not_well(
+    state: str, operations: MemoryOperations, capsys: Captured
+) -> None:
+    operations.answer = change(jails=(), sources=())
+    code, text = ask(capsys, "status", "--state", state)
+    assert code == 1
+    assert "none is running" in text
+    assert "no jail runs, so nothing is watched" in text
+    assert "All is well" not in text
 
 
 def test_a_jail_whose_log_is_not_there_yet_waits(

@@ -21,7 +21,7 @@ SAFE = r"^login of \S+ from <ADDR>$"
 
 def jail(*regexes: str, prefregex: str = "") -> str:
     lines = "\n    ".join(regexes)
-    return f"[web]\nenabled=true\nlogpath=/x.log\nprefregex={prefregex}\nfailregex={lines}\n"
+    return f"[web]\nenabled=true\nlogpath=/dev/null\nprefregex={prefregex}\nfailregex={lines}\n"
 
 
 def vetted(write_tree: WriteTree, text: str) -> tuple[Problem, ...]:

@@ -15,7 +15,9 @@ from typing import Literal, NamedTuple
 
 from banish.cli import health
 from banish.cli.wording import plural
+from banish.config.absent import check_logs
 from banish.config.jails import has_journal
+from banish.config.problem import Problems
 from banish.control.client import Client
 from banish.errors import ControlError
 from banish.model.instant import to_iso
@@ -116,13 +118,13 @@ def jail_logs(jail: JailSettings) -> Iterator[Finding]:
     if jail.uses_ledger:
         yield Finding(area, "good", "counts the bans of the other jails")
         return
+    problems = Problems()
+    if not check_logs(problems, jail, has_journal=has_journal):
+        (problem,) = problems.all()
+        yield Finding(area, "bad", problem.what, problem.cure)
+        return
     patterns = [entry.pattern for entry in jail.logpaths]
     found = [path for pattern in patterns for path in sorted(glob.glob(pattern))]  # noqa: PTH207
-    if not found:
-        what = f"none of its logs is there: {', '.join(patterns)}"
-        cure = "install what writes them (sudo apt install rsyslog), or set backend = systemd"
-        yield Finding(area, "note", what, cure)
-        return
     denied = [path for path in found if not os.access(path, os.R_OK)]
     for path in denied:
         yield Finding(area, "bad", f"{path} cannot be read", "run banish as root")

@@ -61,6 +61,9 @@ def of_parts(status: ServerStatus) -> list[Trouble]:
 def troubles(status: ServerStatus) -> list[Trouble]:
     """Return everything that needs the operator, the firewall first."""
     found: list[Trouble | None] = [of_firewall(status), of_store(status)]
+    if not status.jails:
+        what, cure = "no jail runs, so nothing is watched and nobody is banned", "banish check"
+        found.append(Trouble("jails", what, cure))
     found += of_parts(status)
     found += map(of_jail, status.jails)
     found += map(of_source, status.sources)

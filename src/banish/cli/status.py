@@ -171,10 +171,10 @@ def _sources_of(jail: JailStatus, sources: Sequence[SourceHealth]) -> list[Sourc
 def _jail_state(jail: JailStatus, sources: Sequence[SourceHealth]) -> Styled:
     if jail.held_until is not None:
         return bad("holding bans back")
+    if sources and all(source.state == "waiting" for source in sources):
+        return bad("waiting for its log")
     if jail.trouble:
         return bad("in trouble")
-    if sources and all(source.state == "waiting" for source in sources):
-        return warn("waiting for its log")
     return good("watching") if jail.enforced else warn("watching, no firewall")
 
 
@@ -256,8 +256,16 @@ def show_jail(
         rows.append(("bans held back by the ban budget", warn(count(jail.held_total))))
     if jail.stopped_total:
         rows.append(("lines skipped, too slow to read", warn(count(jail.stopped_total))))
-    if jail.undated_total:
-        rows.append(("lines without a usable time", warn(count(jail.undated_total))))
+    for what, total in (
+        ("lines without a usable time", jail.undated_total),
+        ("lines with a time far off, counted as now", jail.retimed_total),
+        ("lines of a backlog that were too old", jail.too_old_total),
+        ("lines that name nobody who can be banned", jail.unusable_total),
+        ("lines not valid in the log's encoding", jail.undecodable_total),
+        ("lines that an ignoreregex takes out", jail.ignored_total),
+    ):
+        if total:
+            rows.append((what, warn(count(total))))
     page.table((Column(""), Column("", is_number=True)), rows)
     _show_sources(page, sources, now)
     for source in sources:

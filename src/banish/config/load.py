@@ -1,16 +1,25 @@
 """Loads a whole configuration directory; every problem is told, none stops the rest."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 import banish
+from banish.config.absent import check_logs
 from banish.config.actions import read_actions
 from banish.config.arguments import parse_spec
 from banish.config.checks import check_filter
+from banish.config.effect import (
+    check_backend,
+    check_bans,
+    check_exempt,
+    check_folder,
+    check_jail_files,
+)
 from banish.config.filters import check_tags, define_filter, find_filter, read_filter
 from banish.config.interpolate import Merged
-from banish.config.jails import Jail, read_jail
+from banish.config.jails import Jail, has_journal, read_jail
 from banish.config.merge import Library, constants
 from banish.config.options import JAIL_OPTIONS, SERVER_OPTIONS, VARIABLES
 from banish.config.problem import FaultError, Problems, nearest
@@ -48,7 +57,8 @@ def load(root: Path | None, *, builtin: Path, vet: bool = False) -> Settings:
 
     Everything that is wrong inside files becomes a `Problem` of the result. With *vet*
     the filters of all jails are vetted too (`banish.detect.vetting`), which takes as
-    long as everything else together, some times over.
+    long as everything else together, some times over, and it is an error if no jail runs, or
+    if one has no log to read on this host at the moment.
 
     Raises:
         ConfigError: *root* does not exist or cannot be read.
@@ -61,13 +71,19 @@ def load(root: Path | None, *, builtin: Path, vet: bool = False) -> Settings:
     jails: list[JailSettings] = []
     if merged is not None:
         check_jails(library.problems, merged)
+        check_jail_files(library.problems, merged)
         for name in merged.sections:
             if name in NOT_JAILS:
                 continue
             jail = read_jail(library, merged, name)
             if jail is not None:
                 jails.append(jail)
+    check_exempt(library.problems, jails)
+    for jail in jails:
+        check_backend(library.problems, jail)
+        check_bans(library.problems, jail)
     if vet:
+        _check_host(library, merged, jails)
         vet_filters(library.problems, [jail.filter for jail in jails])
     return Settings(
         str(root) if root else "built-in",
@@ -76,6 +92,17 @@ def load(root: Path | None, *, builtin: Path, vet: bool = False) -> Settings:
         library.problems.all(),
         library.paths,
     )
+
+
+def _check_host(library: Library, merged: Merged | None, jails: Sequence[JailSettings]) -> None:
+    """Tell what keeps the jails from protecting this host as it is now."""
+    check_folder(library.problems, library.tree)
+    for jail in jails:
+        check_logs(library.problems, jail, has_journal=has_journal)
+    if not jails and merged is not None:
+        what = "no jail runs, so nothing is watched and nobody is banned"
+        cure = f"write enabled = true into a section of {library.tree.top / 'jail.local'}"
+        library.problems.error(what, None, cure=cure)
 
 
 def _read_jails(library: Library) -> Merged | None:

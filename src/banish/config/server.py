@@ -10,6 +10,7 @@ tell then which start is the first.
 
 from collections.abc import Mapping
 
+from banish.config.effect import check_server_files
 from banish.config.interpolate import Scope
 from banish.config.merge import Library
 from banish.config.options import SERVER_OPTIONS
@@ -42,6 +43,7 @@ class Server:
             merged = library.read(name)
             if merged is not None:
                 check_server(library.problems, merged)
+                check_server_files(library.problems, merged)
                 self._scopes.append((name, Scope(merged, "Definition")))
 
     def get(self, option: str) -> Text | None:

@@ -48,8 +48,8 @@ def check_filter(problems: Problems, merged: Merged) -> None:
 
 
 def check_server(problems: Problems, merged: Merged) -> None:
-    """Warn of options of the server that nobody reads."""
-    used = {*SERVER_OPTIONS, *_references(merged)}
+    """Warn of options of the server that nobody reads; `effect` tells of those of jails."""
+    used = {*SERVER_OPTIONS, *JAIL_OPTIONS, *_references(merged)}
     for option in _unknown(merged.sections.get("Definition", {}), used):
         _warn(problems, merged, "Definition", option, nearest(option, SERVER_OPTIONS))
 

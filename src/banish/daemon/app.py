@@ -25,6 +25,7 @@ from banish.daemon.host import notify_systemd, on_signals
 from banish.daemon.jails import Jails
 from banish.daemon.operations import ServerOperations
 from banish.daemon.pipeline import Pipeline
+from banish.daemon.silence import Silence
 from banish.daemon.supervisor import Supervisor
 from banish.daemon.upkeep import PidFile, Upkeep
 from banish.daemon.watchdog import Watchdog
@@ -375,6 +376,8 @@ class Server:
         if self._guarding.is_wanted:
             self._supervisor.start("guard", self._guarding.run)
         self._supervisor.start("housekeeping", self._keep_house)
+        silence = Silence(self._pipelines, emit=self.emit, clock=self._clock)
+        self._supervisor.start("silent jails", silence.run)
         for pipeline in self._pipelines:
             pipeline.resume(memory.positions)
             self._supervisor.start(pipeline.source.name, functools.partial(self._read, pipeline))

@@ -8,6 +8,7 @@ from banish.daemon.acting import Acting
 from banish.daemon.enforcing import Enforcing
 from banish.daemon.jails import Jails
 from banish.daemon.pipeline import Pipeline
+from banish.daemon.silence import waits_for
 from banish.daemon.supervisor import Supervisor
 from banish.model.address import Subject
 from banish.model.ban import Ban
@@ -123,6 +124,9 @@ class ServerOperations:
             for health in (self._health(pipeline) for pipeline, _ in watching)
             if health.state == "failing"
         ]
+        waits = waits_for([self._health(pipeline) for pipeline, _ in watching])
+        if waits:
+            troubles.append(waits)
         if of_actions := self._acting.trouble(name):
             troubles.append(of_actions)
         budget = policy.budget
@@ -138,6 +142,7 @@ class ServerOperations:
         quarantined = tuple(rule.told for each in quarantines for rule in each.in_force)
         if quarantined:
             troubles.append("; ".join(quarantined) + QUARANTINE_CURE)
+        counters = [watch.matcher.counters for _, watch in watching]
         return JailStatus(
             name=name,
             filter=settings.filter.name,
@@ -147,7 +152,12 @@ class ServerOperations:
             banned=tuple(policy.bans),
             bans_total=policy.bans_total,
             spared_total=policy.spared_total,
-            undated_total=sum(watch.matcher.counters.undated for _, watch in watching),
+            undated_total=sum(each.undated for each in counters),
+            retimed_total=sum(each.retimed for each in counters),
+            too_old_total=sum(each.too_old for each in counters),
+            unusable_total=sum(each.unusable for each in counters),
+            ignored_total=sum(each.ignored for each in counters),
+            undecodable_total=sum(pipeline.undecodable() for pipeline, _ in watching),
             sources=tuple(pipeline.source.name for pipeline, _ in watching),
             enforced=not self._dry_run
             and (settings.enforcement is not None or self._acting.enforces(name)),

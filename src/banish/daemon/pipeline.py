@@ -127,6 +127,10 @@ class Pipeline:
                 await self._finish(batch)
                 self._in_hand = self._failed_on = None
 
+    def undecodable(self) -> int:
+        """Return how many lines so far were not valid in the log's character set."""
+        return sum(detector.undecodable for detector in self._detectors.values())
+
     async def _prepare(self) -> None:
         """Compile what logs that are here need, so that their first line need not wait for it."""
         for path in self._present_paths():

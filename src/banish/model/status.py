@@ -10,6 +10,9 @@ from banish.model.settings import Problem
 
 SourceState = Literal["reading", "waiting", "failing"]
 
+NOT_STARTED = "not started yet"
+"""The detail of a source that waits since nobody has begun to read it."""
+
 
 class SourceHealth(msgspec.Struct, frozen=True):
     """How one log is doing."""
@@ -66,6 +69,16 @@ class JailStatus(msgspec.Struct, frozen=True):
     spared_total: int = 0
     undated_total: int = 0
     """Matched lines whose time was taken from the clock since they gave none."""
+    retimed_total: int = 0
+    """Matched live lines whose time was so far off that they count as now."""
+    too_old_total: int = 0
+    """Lines of a backlog that were older than findtime."""
+    unusable_total: int = 0
+    """Matched lines that name nobody who can be banned."""
+    ignored_total: int = 0
+    """Matched lines that an ignoreregex takes out."""
+    undecodable_total: int = 0
+    """Lines of its logs that are not valid in the log's character set."""
     sources: tuple[str, ...] = ()
     enforced: bool = True
     """False where no firewall carries this jail's bans out."""

@@ -19,7 +19,7 @@ from banish.detect.framing import count_lines
 from banish.model.instant import Instant, Seconds
 from banish.model.record import Batch, FilePosition, Position
 from banish.model.settings import LogPath
-from banish.model.status import SourceHealth, SourceState
+from banish.model.status import NOT_STARTED, SourceHealth, SourceState
 from banish.ports import Clock
 from banish.sources.fingerprint import names_before_rotation
 from banish.sources.globs import matching_files, watched_folders
@@ -35,7 +35,7 @@ PATHS_LIMIT = 1000
 FOLDER_DEPTH_LIMIT = 16
 """How often the patterns are expanded again because a folder was new."""
 
-JOURNAL_CURE = "if the log is in the systemd journal, set backend = systemd"
+JOURNAL_CURE = "correct logpath, or set backend = systemd if the log is in the journal"
 
 
 class FileSource:
@@ -137,9 +137,9 @@ class FileSource:
             away = f"waiting for {missing[0]} to appear again" if missing else ""
             return "reading", away
         if self._watch is None:
-            return "waiting", "not started yet"
+            return "waiting", NOT_STARTED
         patterns = ", ".join(entry.pattern for entry in self._patterns)
-        return "waiting", f"no file matches {patterns} yet; waiting for it; {JOURNAL_CURE}"
+        return "waiting", f"no file matches {patterns}; {JOURNAL_CURE}"
 
     async def _wait(self, watch: Watch) -> None:
         changes = await watch.wait()

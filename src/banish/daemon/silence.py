@@ -1,0 +1,103 @@
+"""Says when a jail has nothing to read, or reads what it does not understand.
+
+A jail that waits for a log that never comes protects nobody, and looks like one whose service
+is quiet. So it is told in the log a moment after the start, and once a day as long as it lasts,
+and `banish status` counts it as trouble. Once a day, too, the log names the jails whose matched
+lines have no time that can be read, and the logs that are written in another character set.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from banish.daemon.pipeline import Pipeline
+from banish.model.instant import Instant, Seconds
+from banish.model.status import NOT_STARTED, SourceHealth
+from banish.ports import Clock
+from banish.telemetry.happenings import Emit, WarningGiven
+
+FIRST_LOOK = Seconds(3)
+"""How long after the start is looked first: logs that are there are open by then."""
+
+PAUSE = Seconds(60)
+DAY = Seconds(86_400)
+
+
+def waits_for(sources: Sequence[SourceHealth]) -> str:
+    """Return why a jail with these *sources* reads nothing, and the cure; empty if it reads."""
+    if not sources or any(each.state != "waiting" for each in sources):
+        return ""
+    if any(each.detail == NOT_STARTED for each in sources):
+        return ""
+    whats = [each.detail.partition("; ")[0] for each in sources]
+    cure = sources[0].detail.partition("; ")[2]
+    return f"watches nothing: {'; '.join(whats)}\n    {cure}"
+
+
+class Silence:
+    """Looks for jails that read nothing, or do not understand what they read."""
+
+    def __init__(self, pipelines: Sequence[Pipeline], *, emit: Emit, clock: Clock) -> None:
+        self._pipelines = tuple(pipelines)
+        self._emit = emit
+        self._clock = clock
+        self._told: dict[tuple[str, str], Instant] = {}
+        """When each thing was told last, by jail or log and by what it is."""
+        self._counted: dict[tuple[str, str], int] = {}
+        """How much of each thing had been counted then."""
+
+    async def run(self) -> None:
+        """Look for ever."""
+        await asyncio.sleep(FIRST_LOOK)
+        while True:
+            self.look()
+            await asyncio.sleep(PAUSE)
+
+    def look(self) -> None:
+        """Tell what is new, and what was told a day ago."""
+        for jail, sources in self._sources().items():
+            self._look_at_jail(jail, sources)
+        for pipeline in self._pipelines:
+            name = pipeline.source.name
+            cure = "set logencoding to the character set of this log, such as latin-1"
+            what = "{} lines are not valid in its character set; {}"
+            self._count("undecodable", name, pipeline.undecodable(), what, cure)
+            for watch in pipeline.watches:
+                jail, counters = watch.matcher.jail, watch.matcher.counters
+                cure = "set a datepattern; 'banish match --jail' shows the lines"
+                what = "{} matched lines have no time that can be read, and count as now; {}"
+                self._count("undated", f"jail {jail}", counters.undated, what, cure)
+                cure = "correct the failregex; 'banish match --jail' shows the lines"
+                what = "{} matched lines name nobody who can be banned; {}"
+                self._count("unusable", f"jail {jail}", counters.unusable, what, cure)
+
+    def _sources(self) -> Mapping[str, list[SourceHealth]]:
+        found: dict[str, list[SourceHealth]] = {}
+        for pipeline in self._pipelines:
+            for watch in pipeline.watches:
+                found.setdefault(watch.matcher.jail, []).append(pipeline.source.health())
+        return found
+
+    def _look_at_jail(self, jail: str, sources: Sequence[SourceHealth]) -> None:
+        waits = waits_for(sources)
+        key = (f"jail {jail}", "waits")
+        if not waits:
+            self._told.pop(key, None)
+        elif self._is_due(key):
+            what, _, cure = waits.partition("\n")
+            self._emit(WarningGiven(part=key[0], what=f"{what}; {cure.strip()}"))
+
+    def _count(self, kind: str, part: str, total: int, what: str, cure: str) -> None:
+        key = (part, kind)
+        new = total - self._counted.get(key, 0)
+        if new > 0 and self._is_due(key):
+            self._counted[key] = total
+            self._emit(WarningGiven(part=part, what=what.format(f"{new:,}", cure)))
+
+    def _is_due(self, key: tuple[str, str]) -> bool:
+        """Whether *key* was not told within a day; it is told now if so."""
+        now = self._clock()
+        told = self._told.get(key)
+        if told is not None and 0 <= now - told < DAY:
+            return False
+        self._told[key] = now
+        return True
