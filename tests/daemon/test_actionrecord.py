@@ -9,6 +9,7 @@ from banish.daemon import actionrecord
 from banish.daemon.acting import Acting
 from banish.daemon.actionrecord import ActionRecord, Book
 from banish.daemon.orders import Line, Order
+from banish.daemon.worker import END_TRIES
 from banish.enforce.command.action import CommandAction
 from banish.enforce.command.shell import Outcome
 from banish.errors import StoreError
@@ -44,6 +45,7 @@ class Server:
         *,
         properties: dict[str, str] | None = None,
         killed_at: int = -1,
+        now: float = NOW,
         limit: int = 1_000,
         names: Sequence[str] = ("own",),
     ) -> None:
@@ -80,7 +82,7 @@ class Server:
                 ]
             },
             emit=self.told.append,
-            clock=lambda: NOW,
+            clock=lambda: Instant(now),
             limit=limit,
             store=lambda: store,
         )
@@ -306,14 +308,49 @@ def test_what_cannot_be_ended_is_told_in_two_lines_and_is_no_trouble() -> None:
         await second.start(())
         await second.settle()
         assert second.acting.trouble("web") == ""
+        worker = second.acting._jails["web"][0]
+        for _ in range(5):  # each time that the pause is over
+            worker._put_missed()
+            worker._has_news.set()
+            await second.settle()
+        assert len(second.said) == 2 * 50 * END_TRIES  # a command that fails runs once more
         await second.stop()
-        assert store.action_bans == {}
+        # The next start tries again, and a week later nobody does.
+        third = Server(store, host)
+        third.fails = second.fails
+        await third.start(())
+        await third.settle()
+        assert len(third.said) == 2 * 50
+        await third.kill()
+        fourth = Server(store, host, now=NOW + 600 + 8 * 86_400)
+        await fourth.start(())
+        await fourth.settle()
+        await fourth.stop()
+        assert (fourth.said, fourth.told, store.action_bans) == ([], [], {})
         return second
 
     first, second = asyncio.run(play()).told
     assert isinstance(first, WarningGiven)
     assert "a ban of an earlier run could not be ended" in first.text()
     assert "49 more bans of an earlier run could not be ended" in second.text()
+
+
+def test_a_ban_that_begins_anew_takes_the_place_of_an_end_that_failed() -> None:
+    async def play() -> None:
+        store, host = MemoryStore(), set[str]()
+        await store.write_actions([ActionBan("own", ONE)])
+        server = Server(store, host)
+        server.fails = {"unban 192.0.2.1"}
+        await server.start(())
+        await server.settle()
+        server.acting.act([StartBan(ban("192.0.2.1", NOW + 5))])
+        await server.settle()
+        server.acting._jails["web"][0]._put_missed()
+        await server.settle()
+        assert host == texts(ONE)
+        await server.kill()
+
+    asyncio.run(play())
 
 
 def test_a_failed_end_is_trouble_and_is_tried_once_more_at_the_next_start() -> None:

@@ -114,6 +114,7 @@ class Acting:
             for worker in those
         }
         orphans: dict[tuple[str, str], list[Subject]] = {}
+        now = self._clock()
         for one in done:
             jail, subject = one.ban.jail, one.ban.subject
             worker = workers.get((jail, one.action))
@@ -121,7 +122,7 @@ class Acting:
                 orphans.setdefault((jail, one.action), []).append(subject)
                 continue
             ban = in_force.get((jail, subject))
-            worker.adopt(ban or one.ban, goes_on=ban is not None)
+            worker.adopt(ban or one.ban, now, goes_on=ban is not None)
         for (jail, action), subjects in orphans.items():
             self._emit(WarningGiven(part=f"action {action} of {jail}", what=_left(subjects)))
 

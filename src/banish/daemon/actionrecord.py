@@ -126,12 +126,16 @@ class Book:
         self._record.note(ActionBan(self._action, ban))
         await self._record.settle(self._jail, self._action, ban.subject)
 
-    async def end(self, ban: Ban) -> None:
-        """Take *ban* off the record, soon."""
+    def forget(self, ban: Ban) -> None:
+        """Take *ban* off the record; that is written with what comes next."""
         if self._begun.pop(ban.subject, None) is not None:
             self._record.note(ActionBan(self._action, ban, is_ended=True))
-            if self._record.is_long:
-                await self._record.flush()
+
+    async def end(self, ban: Ban) -> None:
+        """Take *ban* off the record, soon."""
+        self.forget(ban)
+        if self._record.is_long:
+            await self._record.flush()
 
     async def end_all(self) -> None:
         """Take everybody off the record."""

@@ -14,7 +14,7 @@ from banish.errors import ActionError
 from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.deed import DeedKind
-from banish.model.instant import Seconds
+from banish.model.instant import Instant, Seconds
 from banish.ports import Action
 from banish.telemetry.happenings import (
     Emit,
@@ -32,6 +32,12 @@ ORDERS_LIMIT = 1_000
 
 RETRY_PAUSE = Seconds(30)
 """How long after a failure the missed bans are tried again."""
+
+END_TRIES = 3
+"""How often one run tries to end a ban of an earlier one."""
+
+FORGOTTEN_AFTER = Seconds(7 * 86_400)
+"""So long after its time a ban of an earlier run that nobody could end is given up."""
 
 DRAIN_SPAN = Seconds(5)
 """How long waiting orders are still worked through when the server stops."""
@@ -81,6 +87,8 @@ class Worker:
         )
         self._stuck = 0
         """Bans of an earlier run that could not be ended, and were not told of yet."""
+        self._tries: dict[Subject, int] = {}
+        """How often the end of such bans was tried."""
         self._retry_pause = retry_pause
         self._retry_at = 0.0
         self._missed: dict[Subject, Order] = {}
@@ -111,16 +119,19 @@ class Worker:
         self._line.put(order)
         self._has_news.set()
 
-    def adopt(self, ban: Ban, *, goes_on: bool) -> None:
+    def adopt(self, ban: Ban, now: Instant, *, goes_on: bool) -> None:
         """Take over *ban*, which the action carried out in an earlier run of the server.
 
-        Unless it *goes_on* it is ended. What this run knows better is passed over.
+        Unless it *goes_on* it is ended, or forgotten `FORGOTTEN_AFTER` its time.
+        What this run knows better is passed over.
         """
         if not self.action.settings.is_enforcing or ban.subject in self._book:
             return
         self._book.adopt(ban)
         if goes_on:
             self.action.adopt(ban)
+        elif ban.until is not None and now - ban.until > FORGOTTEN_AFTER:
+            self._book.forget(ban)
         else:
             self.put(Order("unban", ban, restored=True))
 
@@ -198,7 +209,7 @@ class Worker:
                     self._missed[ban.subject] = order
                     self._retry_at = self._time() + self._retry_pause
             case "unban" if order.restored:
-                await self._end_earlier(ban)
+                await self._end_earlier(order)
             case "unban":
                 is_done = await self._try(lambda: action.unban(ban))
                 self._tell_deed("unban", ban, is_done=is_done)
@@ -221,23 +232,37 @@ class Worker:
                 if held.subject != ban.subject or order.kind == "check":
                     await self._try(lambda held=held: action.reban(held))  # type: ignore[misc]
 
-    async def _end_earlier(self, ban: Ban) -> None:
+    async def _end_earlier(self, order: Order) -> None:
         """End a ban that an earlier run carried out, or was about to carry out.
 
-        It is tried once: since a restart of the host there may be nothing left to end.
+        A failure is no trouble of the action: after a restart of the host there may be
+        nothing left to end. It is tried some times more, and again at the next starts.
         """
+        ban = order.ban
         self.action.adopt(ban)
-        trouble = ""
         try:
             await self.action.unban(ban)
         except ActionError as error:
-            trouble = str(error)
-            self._stuck += 1
-            if self._stuck == 1:
-                what = f"a ban of an earlier run could not be ended: {error.what}"
-                self._emit(WarningGiven(part=self.name, what=what))
-        self._on_deed("unban", ban.subject, trouble)
+            self._on_deed("unban", ban.subject, str(error))
+            tries = self._tries.get(ban.subject, 0) + 1
+            if tries == 1:
+                self._note_stuck(error)
+            if tries < END_TRIES:
+                self._tries[ban.subject] = tries
+                self._missed[ban.subject] = order
+                self._retry_at = self._time() + self._retry_pause
+            else:
+                self._tries.pop(ban.subject, None)
+            return
+        self._tries.pop(ban.subject, None)
+        self._on_deed("unban", ban.subject, "")
         await self._book.end(ban)
+
+    def _note_stuck(self, error: ActionError) -> None:
+        self._stuck += 1
+        if self._stuck == 1:
+            what = f"a ban of an earlier run could not be ended, and is tried again: {error.what}"
+            self._emit(WarningGiven(part=self.name, what=what))
 
     def _tell_deed(self, kind: DeedKind, ban: Ban, *, is_done: bool) -> None:
         self._on_deed(kind, ban.subject, "" if is_done else self.trouble)
@@ -265,7 +290,10 @@ class Worker:
 
     def _tell_dropped(self) -> None:
         if self._stuck > 1:
-            what = f"{self._stuck - 1} more bans of an earlier run could not be ended"
+            what = (
+                f"{self._stuck - 1} more bans of an earlier run could not be ended, "
+                "and are tried again"
+            )
             self._emit(WarningGiven(part=self.name, what=what))
         self._stuck = 0
         count = self._line.dropped - self._told_dropped
