@@ -65,6 +65,8 @@ CASES = [
     (r"^login of .* from <ADDR>", "login of x from {A} said x from {V}", NOBODY),
     (r"^.* from <HOST>", "login of x from {V} from {A}", NOBODY),
     (r"^user \S+ from <HOST>", "user x from {V} from {A}", NOBODY),
+    (r"^user <F-USER>[^\s:]+</F-USER> at <HOST>", "user x at {A}: x at {V}", TRUE),
+    (r"^user <F-USER>\S+</F-USER> at <HOST>", "user x at {V} at {A}", NOBODY),
     (r"^user <F-USER>\w+</F-USER> at <HOST>", "user x at {V} at {A}", NOBODY),
     (
         r"^failed for \S+ from <HOST> p",

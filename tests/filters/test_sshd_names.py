@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.filters.judge import Judge
-from tests.filters.sshd_writes import Connection, vis
+from tests.filters.sshd_writes import SYSLOG_CHARACTERS, Connection, vis
 
 VICTIMS = ("203.0.113.9", "2001:db8:9::9")
 PEERS = (
@@ -239,6 +239,18 @@ def test_a_line_cut_where_a_name_names_a_victim_counts_against_nobody() -> None:
     )
     for judge in (Judge("sshd", mode=mode) for mode in MODES):
         assert judge.hosts([waiting, line]) == []
+
+
+def test_a_certificate_whose_line_is_cut_where_it_names_a_victim_counts_against_nobody() -> None:
+    """The id of a certificate is the client's text, and as long as the client likes."""
+    client = Connection(PEERS[0], 40_000, b"x")
+    forged = " from 203.0.113.9 port 22 ssh2: RSA SHA256:x"
+    info = ": RSA-CERT SHA256:x ID z"
+    room = SYSLOG_CHARACTERS - len(client.failed("publickey", info=info).partition("]: ")[2])
+    line = client.failed("publickey", info=f"{info}{'z' * (room - len(forged))}{forged} (serial 0)")
+    assert line.endswith(forged)
+    for publickey in ("any", "invalid"):
+        assert Judge("sshd", publickey=publickey).hosts([line]) == []
 
 
 def test_a_banner_cut_where_it_names_a_victim_counts_against_nobody() -> None:

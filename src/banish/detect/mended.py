@@ -54,6 +54,13 @@ MENDED: Final = {
     "5116c0396f3ac897": f"^{_UNCUT}<F-MLFFORGET>Disconnected</F-MLFFORGET>(?: from)?"
     r" (?:invalid|authenticating) user <F-USER>.*</F-USER> <ADDR>"
     rf"{_PORT} \[preauth\]\s*$",
+    # What PAM and the limit of attempts say of a name: an address at the end may be cut.
+    "50a5db939b55cb4d": f"^{_UNCUT}[aA]uthentication (?:failure|error|failed) for"
+    rf" <F-USER>.*</F-USER> from <HOST>( via \S+)?{_PORT}{_END}",
+    "bb664fd558a53872": f"^{_UNCUT}User not known to the underlying authentication module for"
+    f" <F-USER>.*</F-USER> from <HOST>{_PORT}{_END}",
+    "f4ee4f413b6c61b0": f"^{_UNCUT}maximum authentication attempts exceeded for"
+    rf" <F-USER>.*</F-USER> from <HOST>{_PORT}(?: ssh\d*)?{_END}",
     # What sshd says of a banner that is none, with the banner in it.
     "5269a08d25f6b200": f"^{_UNCUT}Bad protocol version identification '.*' from <HOST>"
     f"{_PORT}{_END}",

@@ -55,6 +55,7 @@ _SIGNS = {"ip4": "\ua4d0", "ip6": "\ua4d1", "dns": "\ua4d2"}
 _SIGN = re.compile("[\ua4d0-\ua4d2]")
 _WORDS = "zq zq"
 """What a client would write: words, and no sign of any kind."""
+_MARKS = "!#$%&()*+,;:<=>?[]{}|~'\"/\\@"
 _INSERTS_LIMIT = 12
 _HEADER_WORDS = 3
 """A gap in front of the line is the service's if so many words of the service follow."""
@@ -219,15 +220,26 @@ class _Line:
             return any(
                 self._takes(f"{before}{sign}{after[:at]} {_WORDS}{after[at:]}") for at in ends
             )
+        shift = found.start(taken.group) - taken.begin
         names = [name for name in found.re.groupindex if name.startswith(("user", "alt_user"))]
-        if any(0 <= found.start(name) < found.start(taken.group) for name in names):
+        spans = [(found.start(name) - shift, found.end(name) - shift) for name in names]
+        own = [end for begin, end in spans if 0 <= begin <= end <= len(before)]
+        if not all(self._leaves_out(before, end, sign + after) for end in own):
             return True
         ends = _word_ends(before, 0, len(before))[-_INSERTS_LIMIT:]
         front = self._front(taken)
         free = front[: len(front) - len(self._fixed_before(taken))]
-        return _NAMED.search(free) is not None or any(
+        return (not own and _NAMED.search(free) is not None) or any(
             self._takes(f"{before[:at]} {_WORDS}{before[at:]}{sign}{after}") for at in ends
         )
+
+    def _leaves_out(self, before: str, end: int, rest: str) -> bool:
+        r"""Whether the rule says which signs the name that ends at *end* cannot have.
+
+        It is believed, as by vetting: ``[^\s:]+`` takes no blank, ``\S+`` may be any text.
+        """
+        takes = sum(self._takes(f"{before[:end]}{one}{before[end:]}{rest}") for one in _MARKS)
+        return len(_MARKS) <= 2 * takes < 2 * len(_MARKS)
 
     def _cut(self, taken: Candidate, each: Candidate) -> tuple[str, str]:
         """Return what stands on the sides of *each*, with all between it and *taken* left out."""
