@@ -53,6 +53,7 @@ def test_json_has_the_promised_shape_for_each_line_in_order(
         "ignored": False,
         "tags": {"user": "root"},
         "ambiguous": [],
+        "failures": 1,
     }
     assert [each["line"] for each in found] == [1, 2, 3, 4, 5, 6]
     assert [each["text"] for each in found] == list(LINES)

@@ -64,7 +64,10 @@ PEERS = (
     "192.0.2.1", "192.0.2.2", "198.51.100.7", "2001:db8::1", "2001:DB8:0:0::1", "::ffff:192.0.2.9",
     "[2001:db8::2]", "999.0.0.1", "gate.example.org", "192.0.2.1:80",
 )  # fmt: skip
-USERS = ("root", "ann", "x at 203.0.113.5", "a b", "v2.3.4.5.6", "::1 at", "", "u" * 1_100)
+USERS = (
+    "root", "ann", "message repeated 9 times: [ x]", "x at 203.0.113.5", "a b", "v2.3.4.5.6",
+    "::1 at", "", "u" * 1_100,
+)  # fmt: skip
 TEXTS = (
     "Wrong key of {user} at {peer}",
     "Wrong key of {user} at {peer} port 22",
@@ -76,6 +79,11 @@ TEXTS = (
     "Too many keys of {user}",
     "Broken but mended at {peer}",
     "nothing to see",
+    "message repeated 3 times: [ Wrong key of {user} at {peer}]",
+    "message repeated 7 times: [ error: Wrong key of {user} at {peer} port 22] ",
+    "message repeated 2 times: [ Opened to {user} at {peer}]",
+    "message repeated 5 times: [ Nobody called {user} at {peer} port 22",
+    "message repeated 2 times: [ nothing to see]",
 )
 STAMPS = (
     STAMP, "Nov 22 12:00:09", "Nov 22 11:59:59", "Nov 22 11:30:00", "Nov 21 09:00:00",

@@ -177,6 +177,7 @@ def _document(verdict: Verdict) -> dict[str, Any]:
         "ignored": report.ignored,
         "tags": tags,
         "ambiguous": list(report.readings),
+        "failures": failure.attempts if failure else 0,
     }
 
 
@@ -257,6 +258,8 @@ def _details(trial: Trial, report: LineReport, verbosity: int) -> list[Cell]:
     parts.append(f"by {trial.name}, failregex {report.rule}")
     if user := report.tags.get("user"):
         parts.append(f", user {user}")
+    if report.failures and report.repeated > 1:
+        parts.append(f", counts {count(report.repeated)} times")
     if report.at is not None:
         parts.append(
             dim(f", at {clock(report.at)}" + (f" ({report.template})" if verbosity else ""))

@@ -160,7 +160,7 @@ def _failures(
         with watchdog.over(detector.matchers):
             found = detector.feed(batch, now)
         totals.lines += count_lines(batch.block)
-        totals.failures += len(found)
+        totals.failures += sum(failure.attempts for failure in found)
         yield from found
     totals.ambiguous += sum(matcher.ambiguities.total for matcher in detector.matchers)
     tell_slow(detector.matchers)

@@ -16,7 +16,7 @@ from banish.config.options import FILTER_OPTIONS
 from banish.config.problem import FaultError, did_you_mean, nearest, shown
 from banish.config.reading import Reading
 from banish.config.text import Text, single
-from banish.config.values import to_matches, to_number, to_regex, to_regexes
+from banish.config.values import to_bool, to_matches, to_number, to_regex, to_regexes
 from banish.model.settings import FilterSettings, OnAmbiguous, Place, UseDns
 
 _OPTION_TAG = re.compile(r"(?<!\?P)<([a-z_][a-z0-9_-]{0,60})>")
@@ -82,6 +82,9 @@ def read_filter(
         logtimezone,
         logencoding,
         reading.take("ambiguous", _on_ambiguous, "safe"),
+        countrepeated=reading.take(
+            "countrepeated", lambda text: to_bool(text, "countrepeated", reading.problems), True
+        ),
     )
 
 

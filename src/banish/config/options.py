@@ -222,6 +222,12 @@ _FILTER = (
         "filter", choices=("safe", "report", "last", "none"),
     ),
     Option(
+        "countrepeated", "boolean", "true",
+        "Read a line of syslog such as message repeated 5 times: [...] as the message in it, and "
+        "count it so often.",
+        "filter",
+    ),
+    Option(
         "datepattern", "text", "",
         "How the log writes its timestamps, one pattern a line; empty tries all the usual ways.",
         "filter",

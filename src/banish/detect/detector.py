@@ -22,6 +22,7 @@ from banish.detect.endings import Endings
 from banish.detect.framing import count_lines
 from banish.detect.matcher import Matcher
 from banish.detect.prefilter.block import BlockPrefilter, Found, Wanted
+from banish.detect.repeated import repeated_lines
 from banish.detect.shortcut import Shortcut
 from banish.detect.stretch import LINES_AT_ONCE, Lines
 from banish.detect.stretch import Found as Said
@@ -86,12 +87,11 @@ class Detector:
         self._prefilter = prefilter
         self.endings = tuple(Endings(matcher) for matcher in self.matchers)
         """Knows for each matcher which lines need not be looked at."""
-        everybody = range(len(self.matchers))
+        everybody = tuple(Wanted(number, None) for number in range(len(self.matchers)))
         self._always = tuple(
-            Wanted(number, None)
-            for number in everybody
-            if prefilter is None or number in prefilter.every_line
+            each for each in everybody if prefilter is None or each.matcher in prefilter.every_line
         )
+        self._others = tuple(each for each in everybody if each not in self._always)
 
     def feed(self, batch: Batch, now: Instant) -> list[Failure]:
         """Take the lines of *batch*; return the failures they make, in their order.
@@ -110,7 +110,8 @@ class Detector:
                 begin = feeding.learn(self._finders)
             found: Sequence[Found] | None = ()
             if not feeding.stopped_at:
-                found = self._prefilter.scan(block[begin:] if begin else block)
+                unread = block[begin:] if begin else block
+                found = self._with_repeated(self._prefilter.scan(unread), unread, batch)
             if found is None or len(found) * SPARSE_BYTES > len(block):
                 feeding.decode()
             if found is None or (self._always and not feeding.stopped_at):
@@ -124,6 +125,21 @@ class Detector:
             finder.whole = None
         self.rest = feeding.rest()
         return feeding.failures
+
+    def _with_repeated(
+        self, found: Sequence[Found] | None, block: bytes, batch: Batch
+    ) -> Sequence[Found] | None:
+        """Return *found*, with all that say of a message in them that it was repeated.
+
+        The prefilter has looked for the message where it does not stand: everybody looks.
+        """
+        if found is None or batch.times is not None:
+            return found
+        repeated = dict(repeated_lines(block))
+        if not repeated:
+            return found
+        lines = [line for line in found if line[0] not in repeated]
+        return sorted(lines + [(begin, end, self._others) for begin, end in repeated.items()])
 
     def decode(self, raw: bytes, encoding: str) -> str:
         """Return *raw* as text, counting what is none."""

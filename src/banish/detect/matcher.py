@@ -9,13 +9,16 @@ named. What becomes of a time that is missing or off is said at `Timing.take`.
 Where we differ: ``<F-NOFAIL>`` means no failure without a session too, as its
 documentation has it; an address that is none (``999.0.0.1``) or that is the
 whole internet (``/0``) is counted as unusable instead of banned; a line whose
-time no calendar has (30 February) is searched without it, like any other.
+time no calendar has (30 February) is searched without it, like any other;
+``message repeated 5 times: [...]`` is searched as the message, and counts 5.
 """
 
 import re
 from collections.abc import Sequence
 from types import MappingProxyType
 from typing import NamedTuple
+
+import msgspec
 
 from banish.detect.ambiguity import Ambiguities, Reading
 from banish.detect.datefinder import DateFinder
@@ -25,6 +28,7 @@ from banish.detect.mended import mended
 from banish.detect.multiline import LineBuffer
 from banish.detect.pattern import Captured, Pattern, Search, compile_pattern, groups_of
 from banish.detect.quarantine import OverBudgetError, Quarantine, interruptible
+from banish.detect.repeated import MARK, unpack
 from banish.detect.report import Counters, LineReport, LineState
 from banish.detect.session import Sessions, wait
 from banish.detect.shortcut import Shortcut
@@ -209,21 +213,59 @@ class Matcher:
         text = timing.take(line, now, at, live=live, skipped=skipped, behind=behind)
         if text is None:
             return None
-        if self._buffer is not None:
-            text = self._buffer.add(text, self._evidence(line, path, offset, now))
-        if timing.at is None:
-            return None
         try:
-            if self._ignores_first and self._ignored_by(text):
-                self.counters.ignored += 1
-                return None
-            hit = self._find(text, rules)
-            if hit is None:
-                return None
-            return self._account(hit, line, path, offset, now)
+            if MARK in text and (repeat := self._unpacked(text, at)) is not None:
+                return self._take_repeat(text, *repeat, line, path, offset, now)
+            return self._take(text, line, path, offset, now, rules)
         except OverBudgetError as error:
             self.quarantine.offend(error, line)
             return None
+
+    def _take(
+        self,
+        text: str,
+        line: str,
+        path: str,
+        offset: int,
+        now: Instant,
+        rules: tuple[int, ...] | None,
+    ) -> Failure | None:
+        """Do what `match` does, from where the time has been cut out of *line*."""
+        if self._buffer is not None:
+            text = self._buffer.add(text, self._evidence(line, path, offset, now))
+        if self._timing.at is None:
+            return None
+        if self._ignores_first and self._ignored_by(text):
+            self.counters.ignored += 1
+            return None
+        hit = self._find(text, rules)
+        if hit is None:
+            return None
+        return self._account(hit, line, path, offset, now)
+
+    def _unpacked(self, text: str, at: Instant | None) -> tuple[str, int] | None:
+        """Return the message that *text* says was repeated, and how often; None: it says none.
+
+        *at* is the line's time where the source knows it: a journal sums up nothing.
+        """
+        return unpack(text) if self.settings.countrepeated and at is None else None
+
+    def _take_repeat(
+        self, text: str, message: str, times: int, line: str, path: str, offset: int, now: Instant
+    ) -> Failure | None:
+        """Take *message* for *times* failures; if no regex knows it, take *text* as it stands."""
+        counters = self.counters
+        before = counters.matched + counters.ignored
+        failure = self._take(message, line, path, offset, now, None)
+        if failure is not None:
+            return self._times(failure, times)
+        if self._buffer is not None or counters.matched + counters.ignored > before:
+            return None
+        return self._take(text, line, path, offset, now, None)
+
+    def _times(self, failure: Failure, times: int) -> Failure:
+        self.counters.failures += times - 1
+        return msgspec.structs.replace(failure, attempts=times)
 
     def pass_over(
         self,
@@ -293,10 +335,15 @@ class Matcher:
                 undated=undated,
                 tags=outcome.tags,
                 host=outcome.host,
-                attempts=outcome.lines,
+                attempts=outcome.lines + times - 1 if outcome.lines else 0,
+                repeated=times,
                 readings=reading,
             )
 
+        times = 1
+        packed = None
+        if text is not None and (repeat := self._unpacked(text, at)) is not None:
+            packed, (text, times) = text, repeat
         if text is not None and self._buffer is not None:
             text = self._buffer.add(text, self._evidence(line, "", 0, now))
         if text is None or timing.at is None:
@@ -305,6 +352,12 @@ class Matcher:
             self.counters.ignored += 1
             return report(_Outcome("ignored", ignore_rule=ignored_by))
         hit = self._find(text, None)
+        if hit is None and packed is not None and self._buffer is None:
+            text, times = packed, 1
+            if self._ignores_first and (ignored_by := self._ignored_by(text)):
+                self.counters.ignored += 1
+                return report(_Outcome("ignored", ignore_rule=ignored_by))
+            hit = self._find(text, None)
         prefregex = None
         if self._prefregex is not None:
             prefregex = hit is not None or self._is_let_through(text)
@@ -317,6 +370,8 @@ class Matcher:
         self._reading = None
         failure = self._account(hit, line, "", 0, now)
         self._is_traced = False
+        if failure is not None and times > 1:
+            failure = self._times(failure, times)
         return report(self._outcome, (hit[0], *others), prefregex, failure, self._newest_readings())
 
     def _newest_readings(self) -> tuple[str, ...]:

@@ -45,7 +45,10 @@ class LineReport(msgspec.Struct, frozen=True):
     host: str = ""
     """Whom it counts against, as the line writes it."""
     attempts: int = 0
-    """How many lines speak for the failure: more than one for a session or ``maxlines``."""
+    """How many lines speak for the failure: more than one for a session or ``maxlines``, and
+    one for each time that a repeated message counts."""
+    repeated: int = 1
+    """How many failures the line counts, as it says that its message was repeated so often."""
 
     readings: tuple[str, ...] = ()
     """The addresses that the rule could have taken, the one it took first; empty for just one."""

@@ -77,6 +77,8 @@ class FilterSettings(msgspec.Struct, frozen=True):
     ambiguous: OnAmbiguous = "safe"
     """Whom a line counts against that could name two: the one that only the service can have
     written, whom the regex takes, the last, nobody."""
+    countrepeated: bool = True
+    """Whether ``message repeated 5 times: [...]`` is the message, five times."""
 
 
 class LogPath(msgspec.Struct, frozen=True):
