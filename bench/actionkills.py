@@ -1,8 +1,7 @@
 """The proof by kills, for actions: what a command or a Python action did is undone.
 
-Two jails watch one log; each has an action of commands and one in Python, which write down
-what they do. Bans of one jail last a day, of the other two seconds, so that they run out
-while the server is down. It is killed in bursts and while it starts, also twice in a row,
+Three jails watch one log; each has an action of commands and one in Python, which write down
+what they do. Bans last a day, 20 seconds or two, so that many run out while the server is down. It is killed in bursts and while it starts, also twice in a row,
 or stopped in order with ``keepbans``, or without. After each start every action must keep
 out exactly who is banned then, as the log and the ledger say; after a stop without
 ``keepbans``, nobody.
@@ -21,7 +20,7 @@ import msgspec
 
 from bench.latency import line
 
-JAILS = {"long": "1d", "short": "2s"}
+JAILS = {"long": "1d", "middle": "20s", "short": "2s"}
 ACTIONS = ("command", "python")
 MAXRETRY = 3
 LIMIT_SECONDS = 60.0
