@@ -430,6 +430,8 @@ def test_a_firewall_not_read_back_yet_is_not_wrong(
     code, text = ask(capsys, "status", "--state", state)
     assert code == 0
     assert "3 wanted, not read back yet" in text
+    assert "All is well" not in text
+    assert "the firewall is not read back yet" in text
 
 
 def test_status_as_json_has_the_promised_shape(

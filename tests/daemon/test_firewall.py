@@ -147,6 +147,7 @@ def test_what_was_written_is_not_said_to_stand_in_the_kernel_before_it_is_read()
             await asyncio.sleep(0)
         truth = stage.firewall.truth()
         assert (truth.wanted, truth.enforced) == (201, None)
+        assert truth.trouble == "another program changed memory, and it is not read back yet"
         await stage.firewall.look_after()
         truth = stage.firewall.truth()
         assert (truth.wanted, truth.enforced, truth.repairs) == (201, 201, 1)

@@ -107,8 +107,14 @@ def show(page: Page, status: ServerStatus, *, quiet: bool = False) -> None:
     page.line()
     if warnings:
         page.line(dim(f"{plural(len(warnings), 'warning')}: see them with 'banish check'"))
-    if not troubles:
+    if not troubles and status.enforcement.enforced is None and not _needs_no_firewall(status):
+        page.line(warn("Nothing is known to be wrong, but the firewall is not read back yet."))
+    elif not troubles:
         page.line(good("All is well."))
+
+
+def _needs_no_firewall(status: ServerStatus) -> bool:
+    return status.dry_run or status.enforcement.enforcer == ACTIONS_ALONE
 
 
 def _show_head(page: Page, status: ServerStatus) -> None:

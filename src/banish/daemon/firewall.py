@@ -108,8 +108,17 @@ class Firewall:
             enforced=self._enforced if is_known else None,
             checked_at=self._checked_at,
             repairs=self._repairs.count,
-            trouble=self.trouble or self._repairs.trouble,
+            trouble=self.trouble or self._repairs.trouble or self._doubt(),
         )
+
+    def _doubt(self) -> str:
+        """Say what is not known of the firewall; empty where it was read since."""
+        if self._is_unread:
+            return "the firewall was repaired, and is not read back yet"
+        if self._is_doubted:
+            by = self._enforcer.changed_by or "another program"
+            return f"{by} changed {self._enforcer.name}, and it is not read back yet"
+        return ""
 
     @property
     def _is_doubted(self) -> bool:
