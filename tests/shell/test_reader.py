@@ -27,7 +27,7 @@ def contexts(script: str) -> list[str]:
 
 def judged(script: str) -> Cut:
     found = cut(script, "x".__eq__)
-    judge(found)
+    judge([found])
     return found
 
 
@@ -146,7 +146,7 @@ def test_where_the_author_wants_it_literal_a_value_loses_what_might_mean_somethi
     assert (
         said(tmp_path, """printf %s '{"user": "<F-X>"}'""", x=text) == '{"user": "bob_s_ _x_ 1.2"}'
     )
-    assert said(tmp_path, "awk 'BEGIN {print \"<F-X>\"}'", x=text) == "bob_s___x__1.2\n"
+    assert said(tmp_path, "awk 'BEGIN {print \"<F-X>\"}'", x=text) == "bob_s___x__1_2\n"
     assert said(tmp_path, "cat <<'E'\n$x <F-X>\nE", x=text) == "$x bob_s_ _x_ 1.2\n"
     assert said(tmp_path, "echo $((<F-X> + 1)) $((<F-Y> + 1))", x=text, y="41") == "1 42\n"
 

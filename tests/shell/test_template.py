@@ -104,3 +104,34 @@ def test_half_a_character_that_no_file_can_hold_becomes_a_question_mark() -> Non
     assert Script("echo <matches>").fill({"matches": Value("a\ud800")}).environment == {
         "f2bV_matches_": "a?"
     }
+
+
+def test_what_one_command_of_an_action_writes_and_another_runs_is_a_harmless_word() -> None:
+    template = Template(
+        {
+            "actionban": 'echo "<F-USER>" >> /var/lib/banish/list; echo <F-USER> >/tmp/seen',
+            "actionunban": "sh /var/lib/banish/list; cat /tmp/seen",
+            "actionstop": "x<actionstop>",
+        }
+    )
+    filled = template.script("actionban").fill({"F-USER": Value("touch canary")})
+    assert [value for _, value in filled.values] == ["_touch_canary", "touch canary"]
+    with pytest.raises(ActionError):
+        template.script("actionstop")
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("/var/log/bans.log", "a b: 'c'; (d)"),
+        ('"$(mktemp)"', "a b: 'c'; (d)"),
+        ("/etc/nginx/blocked.map", "a b: _c__ _d_"),
+        ("/etc/hosts.deny", "_a_b___c____d_"),
+        ("/etc/cron.d/bans", "_a_b___c____d_"),
+    ],
+)
+def test_a_file_that_is_no_text_holds_nothing_that_means_something(
+    target: str, expected: str
+) -> None:
+    filled = Script(f'echo "ALL <F-USER>" >> {target}').fill({"F-USER": Value("a b: 'c'; (d)")})
+    assert [value for _, value in filled.values] == [expected]

@@ -10,13 +10,15 @@ from banish.config import commands
 from banish.config.problem import Problems
 from banish.config.text import Text
 from banish.errors import ActionError
-from banish.shell.findings import findings
+from banish.shell.findings import findings, has_log_tag
 from banish.shell.script import Script
 from banish.shell.template import Template
 
 
 def check_action(found: Mapping[str, Text], problems: Problems) -> None:
     """Warn of the commands among the properties *found* of an action."""
+    if not any(has_log_tag(text.text) for text in found.values()):
+        return
     template = Template({option: text.text for option, text in found.items()})
     families = ("inet4", "inet6") if template.is_conditional else ("",)
     for option in commands.COMMANDS:

@@ -23,6 +23,11 @@ class Finding(msgspec.Struct, frozen=True):
     """Which line of the script it stands on, the first being 0."""
 
 
+def has_log_tag(text: str) -> bool:
+    """Whether *text* may hold a tag whose value others write."""
+    return "<F-" in text or any(f"<{tag}>" in text for tag in FROM_LOGS)
+
+
 def findings(script: Script) -> Iterator[Finding]:
     """Yield what an operator should know of *script*, in the order of its tags."""
     for slot in script.slots:
@@ -37,12 +42,19 @@ def _of(slot: Slot) -> tuple[str, str] | None:
     tag = f"<{slot.tag}>"
     program = slot.program or "/path/to/program"
     cure = f'hand it over as a word of its own, in double quotes: {program} -- "{tag}"'
+    if slot.reader.startswith("whoever heeds"):
+        what = f"{tag} is given to {slot.reader.removeprefix('whoever heeds ')}, which may say what"
+        return f'{what} is run: all but letters, digits and "_.@-" becomes "_"', cure
     if Rule.PROGRAM in slot.rules or slot.context is Context.ARITHMETIC:
         if slot.reader in ("", "$((...))"):
             return f"{tag} is read as a number or a script: any other value loses its meaning", cure
         also = ', and "_" goes before it' if Rule.COMMAND in slot.rules else ""
         what = f'{tag} is read as a program by {slot.reader}: all but letters, digits and "_.@-"'
         return f'{what} becomes "_"{also}', _without(cure, slot)
+    if slot.reader.startswith("whoever"):
+        what = f"{tag} is read by {slot.reader}, and may mean something there"
+        what += ': all that means something to a shell becomes "_"'
+        return what, "capture letters and digits only, or write to a file under /var/log"
     if Rule.LINES in slot.rules:
         what = f"{tag} is read by {slot.reader}, which may run what it reads"
         return f'{what}: all that means something to a shell becomes "_"', _without(cure, slot)

@@ -4,6 +4,7 @@ import re
 
 import msgspec
 
+from banish.shell.programs import is_filter
 from banish.shell.slot import Context, Rule, Slot
 
 VALUE_LIMIT_BYTES = 65_536
@@ -51,12 +52,14 @@ def _kept(slot: Slot, text: str) -> str:
     rules = slot.rules
     if Rule.PROGRAM in rules:
         text = _NOT_IN_PROGRAM.sub("_", text)
+        if is_filter(slot.reader):
+            text = text.replace(".", "_")  # it matches any character
     elif slot.is_literal:
         text = _NOT_IN_LITERAL.sub("_", text)
     if Rule.PATTERN in rules:
         text = _NOT_IN_PATTERN.sub("_", text)
-    if Rule.FIXED in rules:
-        text = text.replace("\n", "_") or "_"
+    if Rule.NOT_EMPTY in rules:
+        text = text or "_"
     if Rule.LINES in rules:
         text = _LINE_BEGINS.sub("_", _NOT_IN_LINES.sub("_", text))
     if Rule.ONE_LINE in rules:

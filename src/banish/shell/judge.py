@@ -15,25 +15,29 @@ import re
 from collections.abc import Iterable, Sequence
 
 from banish.shell import programs
-from banish.shell.reader import Cut
+from banish.shell.reader import Cut, cut
 from banish.shell.slot import OPAQUE, Command, Context, Rule, Slot, Word
 
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)\+?=", re.ASCII)
+_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _PATTERN_OPTIONS = re.compile(r"-\w*e|--regexp=?")
 _RUNS_VALUE = re.compile(r"(--?[\w-]+)=")
-_ARGUMENTS = ("@", "*", *"123456789")
+_ARGUMENTS = ("@", "*", *"0123456789")
 _STRICT = (Rule.PROGRAM, Rule.COMMAND)
 
 Given = list[tuple[Slot, bool]]
 """What a variable is given, and whether ``sed`` has escaped it on the way."""
 
 
-def judge(script: Cut) -> None:
-    """Give every tag of *script* its rules."""
-    judging = _Judging(script.functions)
-    for command in script.commands:
-        judging.command(command)
-    judging.hand_on(slot for command in script.commands for slot in command.flow())
+def judge(scripts: Iterable[Cut]) -> None:
+    """Give every tag of *scripts* its rules; one may read the files that another writes."""
+    files: dict[str, Given] = {}
+    judgings = [_Judging(each, files) for each in scripts]
+    for judging in judgings:
+        judging.read()
+    is_new = True
+    while is_new:
+        is_new = sum(judging.hand_on() for judging in judgings) > 0
 
 
 def _bind(slots: Iterable[Slot], *rules: Rule, reader: str = "") -> None:
@@ -44,33 +48,41 @@ def _bind(slots: Iterable[Slot], *rules: Rule, reader: str = "") -> None:
 
 
 class _Judging:
-    def __init__(self, functions: set[str]) -> None:
-        self._functions = functions
+    def __init__(self, script: Cut, files: dict[str, Given]) -> None:
+        self._functions = set(script.functions)
+        self._commands = list(script.commands)
+        self._files = files
         self._given: dict[str, Given] = {}
 
     # -- what is handed on --------------------------------------------------------
 
+    def read(self) -> None:
+        """Go through all commands, those of scripts within them too."""
+        for command in self._commands:
+            self.command(command)
+
     def _give(self, name: str, slots: Iterable[Slot], raw: str = "") -> None:
         is_escaped = "sed" in raw and "\\&" in raw
-        self._given.setdefault(name, []).extend((slot, is_escaped) for slot in slots)
+        given = self._files if name.startswith("file:") else self._given
+        given.setdefault(name, []).extend((slot, is_escaped) for slot in slots)
+        if programs.is_setting(name):
+            _bind((slot for slot, _ in given[name]), *_STRICT, reader=f"whoever heeds {name}")
 
-    def hand_on(self, slots: Iterable[Slot]) -> None:
-        """Give what variables hold the rules of where they are used."""
-        uses = list({id(slot): slot for slot in slots if slot.name in self._given}.values())
-        is_done = False
-        while not is_done:
-            is_done = True
-            for use in uses:
-                is_pattern = programs.is_filter(use.reader)
-                for slot, is_escaped in self._given[use.name]:
-                    rules = use.rules
-                    if is_escaped and is_pattern:
-                        rules = {Rule.ONE_LINE}
+    def hand_on(self) -> bool:
+        """Give what variables hold the rules of where they are used; tell whether any is new."""
+        is_new = False
+        for command in self._commands:
+            for use in command.flow():
+                given = self._files if use.name.startswith("file:") else self._given
+                for slot, is_escaped in given.get(use.name, ()):
+                    is_pattern = is_escaped and programs.is_filter(use.reader)
+                    rules = {Rule.ONE_LINE} if is_pattern else use.rules
                     if not rules <= slot.rules:
                         slot.rules |= rules
                         slot.reader = slot.reader or use.reader
                         slot.program = slot.program or use.program
-                        is_done = False
+                        is_new = True
+        return is_new
 
     # -- commands -----------------------------------------------------------------
 
@@ -83,9 +95,12 @@ class _Judging:
                 self._use(command, slot)
         for target in command.targets:
             _bind([slot for slot in target.slots if not slot.name], Rule.PATH, Rule.OPTION)
-            self._give(f"file:{target.file}", command.flow())
+            self._write(target, command.flow())
         words = list(command.words)
         if command.kind == "case":
+            # An empty value would match wherever anything may stand beside it.
+            patterns = [slot for word in words if word is not words[0] for slot in word.slots]
+            _bind(patterns, Rule.NOT_EMPTY)
             return
         if command.kind == "for":
             if words:
@@ -97,11 +112,19 @@ class _Judging:
         if words:
             self._call(command, words)
 
+    def _write(self, file: Word, slots: Sequence[Slot]) -> None:
+        """Note what is written to *file*."""
+        self._give(f"file:{file.file}", slots)
+        if programs.is_strict_file(file.text):
+            _bind(slots, *_STRICT, reader=f"whoever reads {file.text}")
+        elif not programs.is_text_file(file.text):
+            _bind(slots, Rule.LINES, reader=f"whoever reads {file.text}")
+
     def _use(self, command: Command, slot: Slot) -> None:
         """Note that a variable outside of quotes falls apart into words."""
-        if slot.context is not Context.BARE or command.kind in ("case", "for"):
+        if slot.context is not Context.BARE or command.kind == "for":
             return
-        for word in command.words:
+        for word in command.words[command.kind == "case" :]:
             if slot in word.slots and not _ASSIGNMENT.match(word.text):
                 _bind([slot], Rule.ONE_WORD)
 
@@ -131,19 +154,16 @@ class _Judging:
         arguments = list(words[start + 1 :])
         if programs.wrapper(name) is None:
             self._arguments(command, name, arguments)
-        self._input(command, name, arguments)
+        if programs.script_word(name, arguments)[0] != "text":
+            self._input(command, name, arguments)
 
     def _arguments(self, command: Command, name: str, words: Sequence[Word]) -> None:
-        if name in self._functions:
-            for number in _ARGUMENTS:
-                self._give(number, (slot for word in words for slot in word.slots))
+        if name in self._functions or name == "set":
+            self._pass(words)
         elif programs.is_language(name):
-            _language(name, words)
+            self._language(command, name, words)
         elif programs.takes_pattern(name):
             _pattern(name, words)
-        elif name == "set":
-            for number in _ARGUMENTS:
-                self._give(number, (slot for word in words for slot in word.slots))
         elif name in programs.DECLARERS:
             self._declare(command, name, words)
         elif name == "printf":
@@ -152,11 +172,45 @@ class _Judging:
             _bind((slot for word in words for slot in word.slots), Rule.ESCAPES)
         elif name == "tee":
             for word in words:
-                _bind((slot for slot in word.slots if not slot.name), Rule.PATH)
-                self._give(f"file:{word.file}", command.reads())
+                if not word.text.startswith("-"):
+                    _bind((slot for slot in word.slots if not slot.name), Rule.PATH)
+                    self._write(word, command.reads())
+        elif name in programs.COPIERS:
+            slots = [slot for word in words for slot in word.slots]
+            for word in words:
+                self._give(f"file:{word.file}", slots)
+            _unknown(name, words)
         elif not programs.takes_text(name):
             _unknown(name, words)
         _options(name, words)
+
+    def _pass(self, words: Sequence[Word]) -> None:
+        """Note what a function, or a script within the script, is called with."""
+        for number in _ARGUMENTS:
+            self._give(number, (slot for word in words for slot in word.slots))
+
+    def _language(self, command: Command, name: str, words: Sequence[Word]) -> None:
+        """Give the tags in the words of a program that reads a language their rules."""
+        kind, at = programs.script_word(name, words)
+        if kind == "file":
+            _bind(words[at].slots, *_STRICT, reader=name)
+            _unknown(words[at].file, words[at + 1 :])
+            for slot in (slot for word in words[at + 1 :] for slot in word.slots):
+                slot.program = words[at].file
+        elif kind == "text":
+            self._pass(words[at + 1 :])
+            inner = cut(words[at].text, lambda _tag: False)
+            self._functions |= inner.functions
+            for each in inner.commands:
+                each.group = each.group or command
+            # It is gone through like those that are there already.
+            self._commands += inner.commands
+        else:
+            _strict(name, words)
+            for word in words:
+                uses = [Slot("", Context.QUOTED, name=found) for found in _NAME.findall(word.text)]
+                _bind(uses, *_STRICT, reader=name)
+                command.slots += uses
 
     def _declare(self, command: Command, name: str, words: Sequence[Word]) -> None:
         for word in words:
@@ -188,7 +242,7 @@ class _Judging:
         if not feed or name in ("read", "set"):
             return
         fed = [slot for slot in feed if slot not in command.documents]
-        if name in self._functions or programs.reads_program(name, [word.text for word in words]):
+        if name in self._functions or programs.reads_program(name, words):
             _bind(fed, *_STRICT, reader=name)
             _bind(command.documents, Rule.PROGRAM, reader=name)
             if programs.is_shell(name):
@@ -224,7 +278,7 @@ def _unwrapped(wrapper: programs.Wrapper, words: Sequence[Word], at: int) -> int
     return at
 
 
-def _language(name: str, words: Sequence[Word]) -> None:
+def _strict(name: str, words: Sequence[Word]) -> None:
     is_shell = programs.is_shell(name)
     before = "-"
     for word in words:
@@ -250,7 +304,9 @@ def _pattern(name: str, words: Sequence[Word]) -> None:
     ]
     others = [word for word in words if not word.text.startswith("-")]
     for word in after_option or others[:1]:
-        _bind(word.slots, Rule.FIXED, *(() if is_fixed else (Rule.PATTERN,)))
+        _bind(word.slots, Rule.NOT_EMPTY, Rule.ONE_LINE)
+        if not is_fixed:
+            _bind(word.slots, Rule.PATTERN)
 
 
 def _unknown(name: str, words: Sequence[Word]) -> None:
@@ -265,7 +321,7 @@ def _unknown(name: str, words: Sequence[Word]) -> None:
         before = word.text
     for at, word in enumerate(words):
         if programs.is_interpreter(programs.called(word.text)):
-            _language(programs.called(word.text), words[at + 1 :])
+            _strict(programs.called(word.text), words[at + 1 :])
             break
 
 

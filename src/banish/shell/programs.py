@@ -6,6 +6,24 @@ on its input only lines that no shell would run.
 """
 
 import re
+from collections.abc import Sequence
+from typing import Literal
+
+from banish.shell.slot import OPAQUE, Word
+
+_SETTINGS = re.compile(
+    r"LD_\w+|\w*PATH|(?:BASH_)?ENV|IFS|PS4|PROMPT_COMMAND|\w*_COMMAND|\w*PAGER|\w*EDITOR|VISUAL"
+    r"|BROWSER|SHELL|PERL5\w+|PYTHON\w+|RUBY\w+|NODE_OPTIONS|GIT_\w+|TAR_OPTIONS|LESS\w+|RSYNC_RSH"
+)
+
+_TEXT_FILES = re.compile(
+    r"\d*|-|(?:/tmp|/var/tmp|/run|/var/run|/dev|/var/log|/var/lib/(?:fail2ban|banish))/.*"
+    r"|.*\.(?:log|txt|csv|tsv|md|eml|msg|tmp|out|buffer)"
+)
+_STRICT_FILES = re.compile(r".*(?:/|^)(?:hosts\.(?:deny|allow)|cron[^/]*|sudoers)(?:/.*)?")
+
+_HARMLESS = frozenset({"-u", "-B", "-s", "-E", "-I", "-w", "-T", "-t", "-W"})
+"""Options of `_SCRIPTED` behind which the file of the program may follow."""
 
 Wrapper = tuple[frozenset[str], frozenset[str], int]
 """Options with a value, options without, and words before the command that it runs."""
@@ -72,6 +90,9 @@ DECLARERS = frozenset(
     {"export", "local", "readonly", "declare", "typeset", "unset", "read", "getopts", "mapfile"}
 )
 """Commands of the shell whose words are names of variables."""
+
+COPIERS = frozenset({"cp", "mv", "ln", "install", "rsync", "scp"})
+"""Programs that make one file of another."""
 
 DASHES_END_NO_OPTIONS = frozenset({"find", "echo", "printf", "test", "[", "expr"})
 """Commands for which a word after ``--`` is looked at as any other."""
@@ -188,6 +209,47 @@ def is_filter(name: str) -> bool:
     return _FILTERS.fullmatch(name) is not None
 
 
+def script_word(name: str, words: Sequence[Word]) -> tuple[Literal["file", "text", ""], int]:
+    """Return what script the interpreter *name* runs, and which of its *words* that is.
+
+    A *file* of the operator's, or a *text* that holds no value; else nothing is known.
+    """
+    is_shell = _PLAIN_SHELLS.fullmatch(name) is not None
+    is_text = False
+    at = 0
+    while (is_shell or _SCRIPTED.fullmatch(name)) and at < len(words):
+        word = words[at].text
+        if is_shell and word in ("-o", "+o", "-O", "+O"):
+            at += 2
+        elif word[:1] in "-+" and word:
+            if not (is_shell and re.fullmatch(r"-[a-z]+", word)) and word not in _HARMLESS:
+                break
+            if "s" in word and is_shell:
+                break
+            is_text = is_text or (is_shell and "c" in word)
+            at += 1
+        elif OPAQUE in word or not word:
+            break
+        else:
+            return "text" if is_text else "file", at
+    return "", 0
+
+
+def is_setting(name: str) -> bool:
+    """Whether the environment variable *name* says what programs run, or where from."""
+    return _SETTINGS.fullmatch(name) is not None
+
+
+def is_text_file(path: str) -> bool:
+    """Whether what is written to *path* is text, by its name or its place."""
+    return OPAQUE in path or _TEXT_FILES.fullmatch(path) is not None
+
+
+def is_strict_file(path: str) -> bool:
+    """Whether a line of the file *path* may name a program."""
+    return _STRICT_FILES.fullmatch(path) is not None
+
+
 def takes_pattern(name: str) -> bool:
     """Whether a word of the program *name* is a pattern to look for."""
     return _PATTERNS.fullmatch(name) is not None
@@ -203,8 +265,11 @@ def takes_text(name: str) -> bool:
     return any(form.fullmatch(name) for form in (_TEXTS, _PATTERNS, _MAILERS))
 
 
-def reads_program(name: str, words: list[str]) -> bool:
-    """Whether the program *name*, called with *words*, takes its input for a program."""
+def reads_program(name: str, given: Sequence[Word]) -> bool:
+    """Whether the program *name*, called with the words *given*, runs its input."""
+    words = [word.text for word in given]
+    if script_word(name, given)[0] == "file":
+        return False
     if is_filter(name) or name == "curl":
         return _FROM_INPUT.search(" ".join(words)) is not None
     if _SCRIPTED.fullmatch(name):

@@ -21,7 +21,9 @@ _EXPANSION = re.compile(r"\$(\{!?)?([A-Za-z_]\w*|[0-9@*])", re.ASCII)
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _ASSIGNS = re.compile(r"\w+\+?=")
 _PLAIN_WORD = re.compile(r"[\w.+-]+")
-_AT_VALUE = re.compile(r"(?:.*[=:,]|-\w|)", re.DOTALL)
+_AT_VALUE = re.compile(r"(?:.*[=:,]|-\w|)\0*", re.DOTALL)
+"""What an option, or a file in place of a value, may follow; what a shell puts in may be empty."""
+
 _IN_BODY = str.maketrans({"\\": "\\\\", "$": "\\$", "`": "\\`"})
 
 _STARTS = "\"'`;|&({\n"
@@ -58,6 +60,8 @@ class _Frame:
         """Whether the outer shell makes words of what this writes."""
         self.begins = False
         """Whether what this writes stands where an option may."""
+        self.start = 0
+        """Where it begins."""
         self.is_in_for = False
         """Whether a loop goes through those words."""
         self.is_word = True
@@ -94,6 +98,7 @@ class _Cutter:
         self._functions: set[str] = set()
         self._frames = [_Frame("script", "")]
         self._documents: list[_Document] = []
+        self._all = Command()
         self._begin(None)
 
     def cut(self) -> Cut:
@@ -190,6 +195,7 @@ class _Cutter:
                 slot.rules.add(Rule.WORDS if frame.is_in_for else Rule.ONE_WORD)
             for command in (frame.command, *frame.groups):
                 command.slots.append(slot)
+        self._all.slots.append(slot)
 
     def _use(self, name: str, context: Context) -> None:
         """Note the use of a variable."""
@@ -199,6 +205,7 @@ class _Cutter:
     def _push(self, kind: str, closer: str, length: int) -> _Frame:
         outer, context = self._script, self._context()
         frame = _Frame(kind, closer)
+        frame.start = self._at
         if kind == "script":
             is_assigned = _ASSIGNS.match(outer.word.text) is not None and not outer.command.words
             frame.splits = self._text[self._at] in "$`" and context is Context.BARE
@@ -216,7 +223,8 @@ class _Cutter:
         word = self._script.word
         if frame.is_word:
             word.is_there = True
-            word.raw += '"' if frame.kind == "quoted" else OPAQUE
+            inner = self._text[frame.start : self._at + length]
+            word.raw += '"' if frame.kind == "quoted" else inner
             word.text += "" if frame.kind == "quoted" else OPAQUE
         self._take(length)
 
@@ -328,9 +336,10 @@ class _Cutter:
             frame.command.kind = "case"
 
     def _end_line(self, *, in_case: bool) -> None:
-        if in_case:
-            self._end_word()
-        else:
+        frame = self._frames[-1]
+        self._end_word()
+        is_open_pipe = frame.command.feed is not None and not frame.command.words
+        if not in_case and not is_open_pipe:
             self._end_command()
         self._take(1)
         self._bodies()
@@ -358,7 +367,8 @@ class _Cutter:
         if self._text[self._at + 1 : self._at + 2] == "(":
             inner = self._push("script", ")", 2)
             if here == ">":
-                inner.command.feed = frame.command
+                # It may be written to by a descriptor, from anywhere.
+                inner.command.feed = self._all
             return
         match = re.compile(r"<<<|<&|<>|<|>>|>&|>\|?").match(self._text, self._at)
         count = len(match[0]) if match else 1
@@ -419,7 +429,9 @@ class _Cutter:
             self._take(1)
 
     def _backslash(self, *, in_quotes: bool) -> None:
-        if not self._tag_at(self._at + 1):
+        if self._next_is("\\\n"):
+            self._take(2)  # a line that goes on is no end of a word
+        elif not self._tag_at(self._at + 1):
             pair = self._text[self._at : self._at + 2]
             self._take_word(2, pair if in_quotes and pair[1:] not in tuple('$`"\\') else pair[1:])
         elif in_quotes:
@@ -510,6 +522,7 @@ class _Cutter:
         if flush:
             self._flush()
         document.command.documents.append(slot)
+        self._all.slots.append(slot)
         for command in document.outer:
             if command is not document.command:
                 command.slots.append(slot)

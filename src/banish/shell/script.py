@@ -20,7 +20,7 @@ import msgspec
 
 from banish.shell.fitting import Value, fitted
 from banish.shell.judge import judge
-from banish.shell.reader import cut
+from banish.shell.reader import Cut, cut
 from banish.shell.slot import Context, Slot
 
 BAN_TAGS = frozenset({
@@ -66,12 +66,16 @@ class Filled(msgspec.Struct, frozen=True):
 class Script:
     """A command, its parameters put in."""
 
-    def __init__(self, text: str, *, keeps_empty: bool = False) -> None:
-        """Read *text*; with *keeps_empty* an empty value outside of quotes is a word, too."""
+    def __init__(self, text: str, found: Cut | None = None, *, keeps_empty: bool = False) -> None:
+        """Read *text*, unless it was *found* before.
+
+        With *keeps_empty* an empty value outside of quotes is a word, too.
+        """
         self.text = text
         """The command with the tags of a ban still in it."""
-        found = cut(text, is_late)
-        judge(found)
+        if found is None:
+            found = cut(text, is_late)
+            judge([found])
         self._pieces = found.pieces
         self._keeps_empty = keeps_empty
         self.slots = tuple(piece for piece in found.pieces if isinstance(piece, Slot))
@@ -102,6 +106,13 @@ class Script:
             texts.append(_FORMS[piece.context].format(name))
         given = tuple((name, text) for (_, text), name in names.items())
         return Filled("".join(texts), given, tuple(changed))
+
+
+def scripts(texts: Mapping[str, str]) -> dict[str, Script]:
+    """Return the commands of one action, of which one may read the files that another writes."""
+    found = {name: cut(text, is_late) for name, text in texts.items()}
+    judge(list(found.values()))
+    return {name: Script(text, found[name]) for name, text in texts.items()}
 
 
 def ignore_script(command: str) -> Script:

@@ -5,11 +5,12 @@ text, tags within tags, as Fail2Ban does (``substituteRecursiveTags`` in
 helpers.py, 1.0.2). Values of a ban are not (`banish.shell.script`).
 """
 
+import contextlib
 import re
 from collections.abc import Mapping
 
 from banish.errors import ActionError
-from banish.shell.script import LAYOUT, Script
+from banish.shell.script import LAYOUT, Script, scripts
 
 ROUNDS_LIMIT = 25
 """How deep tags may stand in tags (``MAX_TAG_REPLACE_COUNT`` in Fail2Ban)."""
@@ -18,6 +19,7 @@ SCRIPT_LIMIT_CHARACTERS = 100_000
 """Longest script: the kernel takes no argument beyond 131,072 bytes (MAX_ARG_STRLEN)."""
 
 _TAG = re.compile(r"<([^ <>]+)>")
+_COMMAND = re.compile(r"action\w+")
 _ALWAYS_LATE = frozenset({"matches", "ipmatches", "ipjailmatches"})
 
 
@@ -27,7 +29,8 @@ class Template:
     def __init__(self, properties: Mapping[str, str]) -> None:
         """Take *properties* (`banish.model.settings.ActionSettings`)."""
         self._properties = properties
-        self._done: dict[tuple[str, str], Script] = {}
+        self._commands = [name for name in properties if _COMMAND.fullmatch(name)]
+        self._done: dict[str, dict[str, Script]] = {}
         self.is_conditional = any("?family=" in name for name in properties)
         """Whether something differs between IPv4 and IPv6."""
 
@@ -38,10 +41,14 @@ class Template:
             ActionError: Its tags never end, or it grows beyond all bounds.
 
         """
-        key = (option, family)
-        if key not in self._done:
-            self._done[key] = Script(self._expand(option, family))
-        return self._done[key]
+        if family not in self._done:
+            texts: dict[str, str] = {}
+            for name in self._commands:
+                with contextlib.suppress(ActionError):
+                    texts[name] = self._expand(name, family)
+            self._done[family] = scripts(texts)
+        found = self._done[family].get(option)
+        return Script(self._expand(option, family)) if found is None else found
 
     def _value(self, name: str, family: str) -> str | None:
         if name in _ALWAYS_LATE:
