@@ -281,13 +281,38 @@ def test_an_action_that_is_gone_is_named_with_whom_it_left_out_and_ends_them_lat
         (warned,) = second.told
         assert isinstance(warned, WarningGiven)
         assert "action other of web: it is not configured any more" in warned.text()
-        assert "192.0.2.1, 192.0.2.2" in warned.text()
+        assert "may keep out 192.0.2.1, 192.0.2.2 still" in warned.text()
         third = Server(store, host, names=("other",))
         await third.start(())
         await third.settle()
         await third.stop(keep=True)
         assert third.told == []
         assert store.action_bans == {}
+
+        # Whoever lifted its bans by hand is not told of it for ever.
+        await first.store.write_actions([ActionBan("other", ONE)])
+        for after, warnings in ((0, 1), (6, 1), (8, 0)):
+            later = Server(store, host, now=NOW + after * 86_400)
+            await later.start(())
+            await later.settle()
+            await later.stop()
+            assert len(later.told) == warnings
+        assert store.action_bans == {}
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize("until", [None, NOW + 600])
+def test_a_ban_that_ran_out_long_ago_is_ended_all_the_same(until: float | None) -> None:
+    async def play() -> None:
+        store, host = MemoryStore(), texts(ONE)
+        old = Ban("web", ONE.subject, NOW, None if until is None else Instant(until))
+        await store.write_actions([ActionBan("own", old)])
+        server = Server(store, host, now=NOW + 365 * 86_400)
+        await server.start(())
+        await server.settle()
+        await server.stop()
+        assert (host, store.action_bans) == (set(), {})
 
     asyncio.run(play())
 
@@ -322,7 +347,7 @@ def test_what_cannot_be_ended_is_told_in_two_lines_and_is_no_trouble() -> None:
         await third.settle()
         assert len(third.said) == 2 * 50
         await third.kill()
-        fourth = Server(store, host, now=NOW + 600 + 8 * 86_400)
+        fourth = Server(store, host, now=NOW + 8 * 86_400)
         await fourth.start(())
         await fourth.settle()
         await fourth.stop()

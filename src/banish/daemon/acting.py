@@ -119,7 +119,8 @@ class Acting:
             jail, subject = one.ban.jail, one.ban.subject
             worker = workers.get((jail, one.action))
             if worker is None or not worker.action.settings.is_enforcing:
-                orphans.setdefault((jail, one.action), []).append(subject)
+                if self._record.is_to_end(one, now):
+                    orphans.setdefault((jail, one.action), []).append(subject)
                 continue
             ban = in_force.get((jail, subject))
             worker.adopt(ban or one.ban, now, goes_on=ban is not None)
@@ -209,7 +210,7 @@ def _left(subjects: Sequence[Subject]) -> str:
     shown = ", ".join(map(str, subjects[:SHOWN_SUBJECTS]))
     more = f" and {len(subjects) - SHOWN_SUBJECTS} more" if len(subjects) > SHOWN_SUBJECTS else ""
     return (
-        f"it is not configured any more, and nobody ended its bans of {shown}{more}\n"
+        f"it is not configured any more, and may keep out {shown}{more} still\n"
         "    configure the action again and start the server, which ends them; or end them by hand"
     )
 

@@ -13,6 +13,8 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
+import msgspec
+
 from banish.errors import StoreError
 from banish.model.actionban import ActionBan
 from banish.model.address import Subject
@@ -31,6 +33,9 @@ CHANGES_AT_ONCE = 5_000
 
 ENDS_LIMIT = 256
 """Ends that may wait to be taken off the record; after a crash they are told twice."""
+
+FORGOTTEN_AFTER = Seconds(7 * 86_400)
+"""So long a ban that is over and that nobody could end stays on record."""
 
 _Key = tuple[str, str, Subject]
 
@@ -53,6 +58,21 @@ class ActionRecord:
         self._changes.pop(key, None)
         self._changes[key] = change
         self._ends += change.is_ended
+
+    def is_to_end(self, done: ActionBan, now: Instant) -> bool:
+        """Whether what an earlier run did is to be undone still.
+
+        When that was found out first is put on record. `FORGOTTEN_AFTER` that moment it is
+        given up, and forgotten.
+        """
+        found_at = done.ban.ended_at
+        if found_at is not None and now - found_at > FORGOTTEN_AFTER:
+            self.note(ActionBan(done.action, done.ban, is_ended=True))
+            return False
+        if found_at is None:
+            ban = msgspec.structs.replace(done.ban, ended_at=now)
+            self.note(ActionBan(done.action, ban))
+        return True
 
     @property
     def is_long(self) -> bool:
@@ -125,6 +145,13 @@ class Book:
         self._begun[ban.subject] = ban.since
         self._record.note(ActionBan(self._action, ban))
         await self._record.settle(self._jail, self._action, ban.subject)
+
+    def is_to_end(self, ban: Ban, now: Instant) -> bool:
+        """Whether *ban*, which is over, is to be ended; see `ActionRecord.is_to_end`."""
+        is_to_end = self._record.is_to_end(ActionBan(self._action, ban), now)
+        if not is_to_end:
+            self._begun.pop(ban.subject, None)
+        return is_to_end
 
     def forget(self, ban: Ban) -> None:
         """Take *ban* off the record; that is written with what comes next."""

@@ -36,9 +36,6 @@ RETRY_PAUSE = Seconds(30)
 END_TRIES = 3
 """How often one run tries to end a ban of an earlier one."""
 
-FORGOTTEN_AFTER = Seconds(7 * 86_400)
-"""So long after its time a ban of an earlier run that nobody could end is given up."""
-
 DRAIN_SPAN = Seconds(5)
 """How long waiting orders are still worked through when the server stops."""
 
@@ -122,17 +119,14 @@ class Worker:
     def adopt(self, ban: Ban, now: Instant, *, goes_on: bool) -> None:
         """Take over *ban*, which the action carried out in an earlier run of the server.
 
-        Unless it *goes_on* it is ended, or forgotten `FORGOTTEN_AFTER` its time.
-        What this run knows better is passed over.
+        Unless it *goes_on* it is ended. What this run knows better is passed over.
         """
         if not self.action.settings.is_enforcing or ban.subject in self._book:
             return
         self._book.adopt(ban)
         if goes_on:
             self.action.adopt(ban)
-        elif ban.until is not None and now - ban.until > FORGOTTEN_AFTER:
-            self._book.forget(ban)
-        else:
+        elif self._book.is_to_end(ban, now):
             self.put(Order("unban", ban, restored=True))
 
     async def run(self) -> None:
