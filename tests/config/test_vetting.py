@@ -149,3 +149,24 @@ def test_another_word_for_it_is_refused(write_tree: WriteTree) -> None:
     assert problem.option == "ambiguous"
     assert problem.what.startswith('"lost" is none of the choices; ')
     assert "last" in problem.cure
+
+
+def test_an_ignoreregex_that_can_be_tripped_is_told_of_with_the_proof(
+    write_tree: WriteTree,
+) -> None:
+    regex = r'^<HOST> - - "[^"]*" 404$'
+    text = jail(regex) + r"ignoreregex = favicon\.ico" + "\n"
+    (problem,) = vetted(write_tree, text)
+    assert (problem.severity, problem.option) == ("warning", "ignoreregex")
+    assert problem.what == "an attacker who writes what it looks for is never banned"
+    assert '    192.0.2.1 - - "xfavicon.ico" 404' in problem.cure.splitlines()
+
+
+def test_an_alternative_that_names_nobody_is_told_of_with_a_line(write_tree: WriteTree) -> None:
+    (problem,) = vetted(write_tree, jail(r"^<HOST> \w+ 404$|^401$"))
+    assert (problem.severity, problem.option) == ("warning", "failregex")
+    assert "names nobody" in problem.what
+    assert problem.cure.splitlines()[:2] == [
+        "this line matches and counts against nobody:",
+        "    401",
+    ]

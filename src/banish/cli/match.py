@@ -256,6 +256,8 @@ def _details(trial: Trial, report: LineReport, verbosity: int) -> list[Cell]:
     if report.failures:
         parts += [strong(str(report.failures[0].subject)), " "]
     parts.append(f"by {trial.name}, failregex {report.rule}")
+    if report.state == "unusable" and not report.readings:
+        parts.append(", which names " + (f"{report.host}, no address" if report.host else "nobody"))
     if user := report.tags.get("user"):
         parts.append(f", user {user}")
     if report.failures and report.repeated > 1:

@@ -8,7 +8,14 @@ from collections.abc import Iterable
 
 from banish.config.problem import Problems
 from banish.config.stopwatch import LIMIT_SECONDS, Runaway, time_filters
-from banish.detect.vetting import InjectionFinding, vet_injection
+from banish.detect.vetting import (
+    IgnoreFinding,
+    InjectionFinding,
+    NobodyFinding,
+    vet_ignoring,
+    vet_injection,
+    vet_subjects,
+)
 from banish.model.settings import FilterSettings
 
 SHOWN_LIMIT_CHARACTERS = 400
@@ -21,6 +28,10 @@ def vet_filters(problems: Problems, filters: Iterable[FilterSettings]) -> None:
     for settings, runaways in zip(chosen, time_filters(chosen), strict=True):
         for finding in vet_injection(settings):
             _tell_injection(problems, finding)
+        for ignored in vet_ignoring(settings):
+            _tell_ignoring(problems, ignored)
+        for nobody in vet_subjects(settings):
+            _tell_nobody(problems, nobody)
         for runaway in runaways:
             _tell_runaway(problems, runaway)
 
@@ -32,6 +43,28 @@ def _regexes(settings: FilterSettings) -> tuple[object, ...]:
 def _tell_injection(problems: Problems, finding: InjectionFinding) -> None:
     proof = f"this line names {finding.captured} for {finding.true}:\n    {_safe(finding.line)}\n"
     problems.warn(finding.what, finding.place, option="failregex", cure=proof + finding.cure)
+
+
+def _tell_ignoring(problems: Problems, finding: IgnoreFinding) -> None:
+    problems.warn(
+        "an attacker who writes what it looks for is never banned",
+        finding.place,
+        option="ignoreregex",
+        cure=f"this line is a failure and is ignored, for the sake of {_safe(finding.attack)!r}:\n"
+        f"    {_safe(finding.line)}\n"
+        "begin with ^ and match all that stands before the ignored text, without .* or any other "
+        'gap that a client can fill: write "GET /favicon\\.ico HTTP for favicon\\.ico',
+    )
+
+
+def _tell_nobody(problems: Problems, finding: NobodyFinding) -> None:
+    problems.warn(
+        "one of its alternatives matches lines and names nobody, so nobody is banned for them",
+        finding.place,
+        option="failregex",
+        cure=f"this line matches and counts against nobody:\n    {_safe(finding.line)}\n"
+        "put alternatives in parentheses, (?:404|401) for 404|401, and <HOST> outside of them",
+    )
 
 
 def _tell_runaway(problems: Problems, runaway: Runaway) -> None:

@@ -387,3 +387,10 @@ def test_a_line_that_keeps_a_regex_busy_for_ever_is_missed_and_told(
     said = capsys.readouterr()
     assert total(said.out).startswith("2 lines, 0 ignored, 1 matched, 1 missed")
     assert said.err == "banish: 1 line skipped, too slow to read: failregex 1\n"
+
+
+def test_matched_lines_that_name_nobody_are_told_of(capsys: Captured) -> None:
+    report = run(capsys, "x 192.0.2.1 404\nx 192.0.2.2 401", "x <HOST> 404|401$")
+    assert total(report) == "2 lines, 0 ignored, 2 matched, 0 missed"
+    assert "Nobody: 1 of 2 matched lines count against nobody" in report
+    assert "Nobody:" not in run(capsys, "x 192.0.2.1 404", "x <HOST> (?:404|401)$")

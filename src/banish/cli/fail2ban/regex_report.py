@@ -41,6 +41,7 @@ def report_lines(trial: Trial, verbosity: int, *, shows_patterns: bool) -> Itera
     yield from _regexes("Failregex", settings.failregex, trial.hits, trial.found, verbosity)
     yield from _regexes("Ignoreregex", settings.ignoreregex, trial.ignore_hits, {}, verbosity)
     yield from _ambiguities(trial)
+    yield from _nobodies(trial)
     yield from ("", "Date template hits:")
     yield from _listed(_templates(trial, verbosity, shows_patterns), "[# of hits] date format")
     yield ""
@@ -90,6 +91,18 @@ def _ambiguities(trial: Trial) -> Iterator[str]:
         taken = report.failures[0].subject.text if report.failures else "nobody"
         could = " or ".join(report.readings)
         lines += [f"{could}, counts against {taken}:", f"    {report.line.rstrip()}"]
+    yield from _listed(lines)
+
+
+def _nobodies(trial: Trial) -> Iterator[str]:
+    """Yield which lines match and count against nobody; nothing where there are none."""
+    if not trial.nobody:
+        return
+    yield from ("", f"Nobody: {trial.nobody} of {trial.matched} matched lines count against nobody")
+    lines: list[str] = []
+    for report in trial.nobodies:
+        what = f"failregex {report.rule} matches, and captures no address:"
+        lines += [what, f"    {report.line.rstrip()}"]
     yield from _listed(lines)
 
 

@@ -27,8 +27,8 @@ from banish.resolve.dns import DnsResolver
 
 Kept = list[str]
 
-AMBIGUITIES_LIMIT = 10
-"""Most lines with two addresses that are shown."""
+SHOWN_LIMIT = 10
+"""Most lines that are shown as naming two addresses, and as naming nobody."""
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -87,6 +87,10 @@ class Trial:
         self.ambiguous = 0
         """Lines that could name two addresses."""
         self.ambiguities: list[LineReport] = []
+        """The first of these."""
+        self.nobody = 0
+        """Lines that match and name nobody, and so come to nothing."""
+        self.nobodies: list[LineReport] = []
         """The first of these."""
         self.prefregex_groups: list[str] = []
         """What the prefregex captured; kept only if verbose."""
@@ -149,8 +153,12 @@ class Trial:
         self.tested += 1
         if report.readings:
             self.ambiguous += 1
-            if len(self.ambiguities) < AMBIGUITIES_LIMIT:
+            if len(self.ambiguities) < SHOWN_LIMIT:
                 self.ambiguities.append(report)
+        if report.state == "unusable" and not (report.host or report.readings):
+            self.nobody += 1
+            if len(self.nobodies) < SHOWN_LIMIT:
+                self.nobodies.append(report)
         self.prefregex_hits += report.prefregex is True
         if self._verbose and report.prefregex and len(self.prefregex_groups) <= self.limits.lines:
             self._keep_groups(report)

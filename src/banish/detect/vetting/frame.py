@@ -89,7 +89,7 @@ def frame(reader: Reader, number: int) -> Frame | None:
     try:
         rule = reader.compile(settled[0]) if settled else reader.rules[number - 1]
         pattern = reader.compile(settled_first[0]) if settled_first else None
-        tree = _tree(reader, rule, pattern or reader.prefregex)
+        tree = tree_of(reader, rule, pattern or reader.prefregex)
     except (ConfigError, re.error, RecursionError):
         return None
     made = Frame(number, rule, pattern, true, forged, [], [])
@@ -142,15 +142,16 @@ def _settled(regex: Regex) -> tuple[Regex, bool] | None:
     return Regex(text, regex.place), is_v6
 
 
-def _tree(reader: Reader, rule: Pattern, first: Pattern | None) -> Node:
-    tree = _opened(read(rule.expanded, reader.flags))
+def tree_of(reader: Reader, rule: Pattern, first: Pattern | None) -> Node:
+    """Return the tree of *rule* inside that of the prefregex *first*, as they take a line."""
+    tree = opened(read(rule.expanded, reader.flags))
     if first is not None and "content" in first.names:
         around = read(first.expanded, reader.flags, first=10_000)
-        tree = _opened(replace_group(around, "content", tree))
+        tree = opened(replace_group(around, "content", tree))
     return tree
 
 
-def _opened(tree: Node) -> Sequence:
+def opened(tree: Node) -> Sequence:
     """Return *tree* with the gaps it leaves open on its sides."""
     parts: list[Node] = [tree]
     if not is_anchored(tree, at_end=False):

@@ -31,6 +31,7 @@ class Reader:
         self.is_multiline = settings.maxlines > 1
         self._matcher = Matcher("vetting", settings, _FINDTIME)
         self.rules = self._matcher.rules
+        self.ignores = self._matcher.ignores
         self.prefregex = self._matcher.prefregex
         self.narrows = self.prefregex is not None and "content" in self.prefregex.names
         self._searches = [rule.search for rule in self.rules]
@@ -66,15 +67,18 @@ class Reader:
 
         A line that only supplies the address for a failure of its session counts too.
         """
+        return any(
+            forged in report.host and true not in report.host and self._matters(report)
+            for report in self.reports(line)
+        )
+
+    def reports(self, line: str) -> list[LineReport]:
+        """Return what the matcher makes of *line*, or of each of several."""
         matcher = self._matcher
         if self.is_multiline:
             matcher = Matcher("vetting", self.settings, _FINDTIME)
         matcher.sessions = Sessions()
-        reports = [matcher.trace(each, _NOW, _NOW) for each in line.split("\n")]
-        return any(
-            forged in report.host and true not in report.host and self._matters(report)
-            for report in reports
-        )
+        return [matcher.trace(each, _NOW, _NOW) for each in line.split("\n")]
 
     def _matters(self, report: LineReport) -> bool:
         if report.state == "failure":
