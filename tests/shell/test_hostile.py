@@ -218,7 +218,24 @@ PROGRAMS = [
     "u=<F-X>; case x in $u) true;; esac",
     'sort "<F-Y><F-X>"',
     "teller <F-Y><F-X>",
-    "printf <F-X>",
+    "sh -c 'exec <F-X>'",
+    "sh -c 'true && sudo \"<F-X>\"'",
+    "sh -c \"if true; then <F-X>; fi\"",
+    "sh -c 'u=<F-X>; $u'",
+    "sh -c 'sh -c \"exec <F-X>\"'",
+    "eval exec <F-X>",
+    "sh <<E\nexec <F-X>\nE",
+    "bash -c 'env <F-X>'",
+    "trap 'exec <F-X>' EXIT",
+    "perl -e 'system(\"<F-X>\")'",
+    "perl -e 'print `<F-X>`'",
+    "awk 'BEGIN {system(\"<F-X>\")}'",
+    "awk 'BEGIN {\"<F-X>\" | getline}'",
+    "python3 -c 'import os; os.system(\"<F-X>\")'",
+    "sqlite3 :memory: '.shell <F-X>'",
+    "sed '1e <F-X>' /etc/hostname",
+    "wsudo -c 'exec <F-X>'",
+    "find . -maxdepth 0 -exec <F-X> \\;",
     "test <F-X> -a x",
 ]  # fmt: skip
 
@@ -314,6 +331,39 @@ def test_where_a_value_is_text_it_stays_whole(command: str) -> None:
         filled = Script(command).fill({"F-X": Value(value), "ip": Value("192.0.2.1", is_ours=True)})
         assert set(filled.environment.values()) <= {value, "192.0.2.1"}
         assert filled.changed == ()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        'curl -s -X POST https://192.0.2.1/send -d chat_id=1 -d text="[sshd] <ip> <F-X>"',
+        """curl -H 'Content-Type: application/json' -d '{"text":"<ip> <F-X>"}' https://192.0.2.1""",
+        'echo "{\\"user\\": \\"<F-X>\\"}" | curl -d @- https://192.0.2.1/',
+        '/usr/local/bin/telegram.sh <ip> "<F-X>"',
+        'bash /usr/local/bin/telegram.sh ban "<ip>" "<F-X>"',
+        'python3 /opt/tell.py --ip=<ip> --user="<F-X>"',
+        'php -f /opt/tell.php "<F-X>" || php /opt/tell.php "<F-X>"',
+        "mysql -e \"INSERT INTO bans VALUES ('<ip>', '<F-X>')\" db",
+        "ssh root@192.0.2.1 \"tell <ip> '<F-X>'\"",
+        'sh -c \'tell "$1"\' sh "<F-X>"',
+        "sh -c 'tell \"<F-X>\"'",
+        "printf '%s\\n' \"<ip> <F-X>\" | nc 192.0.2.1 1234",
+        'echo "<ip> <F-X>" | /usr/local/bin/notify',
+        'echo "<ip> <F-X>" >> /etc/nginx/list.conf',
+        'x="<F-X>"; [ -n "$x" ] && tell "$x"',
+        'for x in "<F-X>"; do tell "$x"; done',
+        'echo "<F-X>" | while read -r x; do tell "$x"; done',
+        'sudo -u www tell "<F-X>"; timeout 5 tell "<F-X>"; env A=b tell "<F-X>"',
+        "mail -s x root <<E\nuser <F-X>\nE",
+        'awk -v x="<F-X>" \'$1 == x\' /etc/list; grep -qx "<F-X>" /etc/list',
+        "sqlite3 /var/lib/x.db \"insert into bans values ('<F-X>')\"",
+    ],
+)
+def test_a_harmless_value_is_the_same_everywhere(command: str) -> None:
+    values = {"F-X": Value("bob_1"), "ip": Value("192.0.2.1", is_ours=True)}
+    filled = Script(command).fill(values)
+    assert set(filled.environment.values()) <= {"bob_1", "192.0.2.1"}
+    assert filled.changed == ()
 
 
 def test_a_backslash_is_one_wherever_it_is_written(folder: Path) -> None:

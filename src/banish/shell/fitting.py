@@ -61,7 +61,9 @@ def _kept(slot: Slot, text: str) -> str:
     if Rule.NOT_EMPTY in rules:
         text = text or "_"
     if Rule.LINES in rules:
-        text = _LINE_BEGINS.sub("_", _NOT_IN_LINES.sub("_", text))
+        text = _NOT_IN_LINES.sub("_", text)
+    if Rule.FIRST_WORD in rules:
+        text = _LINE_BEGINS.sub("_", text)
     if Rule.ONE_LINE in rules:
         text = text.replace("\n", "_")
     if Rule.WORDS in rules:
@@ -72,7 +74,7 @@ def _kept(slot: Slot, text: str) -> str:
         text = re.sub(r"^\.", "_", text.replace("/", "_"))
     if Rule.TILDE in rules:
         text = _TILDE.sub("_~", text)
-    is_line = Rule.LINES in rules and slot.starts
+    is_line = Rule.FIRST_WORD in rules and slot.starts
     is_option = Rule.OPTION in rules and _OPTION.match(text)
     return f"_{text}" if text and (Rule.COMMAND in rules or is_line or is_option) else text
 

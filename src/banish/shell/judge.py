@@ -234,6 +234,13 @@ class _Judging:
         if OPAQUE in rest[0].text or "%b" in rest[0].text:
             _bind((slot for word in rest[1:] for slot in word.slots), Rule.ESCAPES)
 
+    def _is_read(self, command: Command) -> bool:
+        """Whether a ``read`` beside *command*, as in ``while read``, takes the input of both."""
+        if command.feed is not None or command.documents or command.sources:
+            return False
+        reads = [each for each in self._commands if each.words[:1] and each.words[0].text == "read"]
+        return command.group is not None and command.group in [read.group for read in reads]
+
     def _input(self, command: Command, name: str, words: Sequence[Word]) -> None:
         """Give what a command reads the rules for it."""
         if not name or name == OPAQUE or OPAQUE in name:
@@ -246,15 +253,16 @@ class _Judging:
             _bind(fed, *_STRICT, reader=name)
             _bind(command.documents, Rule.PROGRAM, reader=name)
             if programs.is_shell(name):
-                _bind((slot for slot in command.documents if slot.starts), Rule.COMMAND)
+                _bind(command.documents, Rule.COMMAND)
         elif programs.is_mailer(name):
             _bind(feed, Rule.TILDE)
-        elif not programs.takes_text(name) and not programs.is_filter(name):
-            _bind(feed, Rule.LINES, reader=name)
+        elif not (programs.takes_text(name) or programs.is_filter(name) or self._is_read(command)):
+            _bind(feed, Rule.LINES, Rule.FIRST_WORD, reader=name)
 
 
 def _tags(word: Word) -> list[Slot]:
-    return [slot for slot in word.slots if not slot.name.startswith("file:")]
+    """Return what stands in *word*, but not the file that it names."""
+    return [slot for slot in word.slots if slot.name != f"file:{word.file}"]
 
 
 def _unwrapped(wrapper: programs.Wrapper, words: Sequence[Word], at: int) -> int | None:
@@ -279,16 +287,29 @@ def _unwrapped(wrapper: programs.Wrapper, words: Sequence[Word], at: int) -> int
 
 
 def _strict(name: str, words: Sequence[Word]) -> None:
+    """Let values be nothing but words in what the program *name* reads, and name no command."""
     is_shell = programs.is_shell(name)
+    may_run = any(programs.may_run(word.text) for word in words)
     before = "-"
     for word in words:
         slots = word.slots if is_shell else _tags(word)
         _bind(slots, Rule.PROGRAM, reader=name)
-        if is_shell:
-            is_first = programs.runs_after(name, before)
-            _bind((slot for slot in slots if slot.starts or slot.name), Rule.COMMAND)
-            _bind((slot for slot in slots if slot.opens and is_first), Rule.COMMAND)
+        is_first = is_shell and programs.runs_after(name, before)
+        names_command = is_shell and (
+            not programs.reads_as_shell(name) or _names_command(word.text)
+        )
+        for slot in slots:
+            is_file = slot.name == f"file:{word.file}"
+            if names_command or may_run or is_file or (slot.opens and is_first):
+                slot.rules.add(Rule.COMMAND)
         before = word.text
+
+
+def _names_command(text: str) -> bool:
+    """Whether a value in the script *text* may be taken for the name of a command."""
+    inner = cut(text.replace(OPAQUE, "<0>"), "0".__eq__)
+    judge([inner])
+    return any(isinstance(piece, Slot) and Rule.COMMAND in piece.rules for piece in inner.pieces)
 
 
 def _pattern(name: str, words: Sequence[Word]) -> None:
@@ -316,7 +337,8 @@ def _unknown(name: str, words: Sequence[Word]) -> None:
         given = _RUNS_VALUE.match(word.text)
         if before in programs.RUNS_NEXT or (given and given[1] in programs.RUNS_NEXT):
             _bind(_tags(word), Rule.PROGRAM, reader=f"{name} {before or (given and given[1])}")
-            begins = [slot for slot in _tags(word) if slot.starts or slot.opens]
+            names_command = _names_command(word.text)
+            begins = [slot for slot in _tags(word) if names_command or slot.opens]
             _bind(begins, Rule.COMMAND)
         before = word.text
     for at, word in enumerate(words):

@@ -39,6 +39,16 @@ _SHELLS = re.compile(
 )
 """Programs that run other programs, named in their words or on their input."""
 
+_READ_AS_SHELL = frozenset(
+    {"eval", "ssh", "rsh", "rexec", "mosh", "pdsh", "clush", "dsh", "pssh", "su", "runuser"}
+    | {"trap", "watch", "at", "batch", "script", "parallel", "xargs", "find", "fd", "fdfind"}
+)
+_RUNS = re.compile(
+    r"system|exec|popen|subprocess|spawn|shell|qx|getline|`|\||open|fork|run|call|require|import"
+    r"|\bs(.).*\1.*\1\w*e|(?:^|[\s;{\d$/])e\s",
+    re.IGNORECASE | re.DOTALL,
+)
+
 _LANGUAGES = re.compile(
     r"[gmn]?awk|original-awk|g?sed|perl[\d.]*|ruby[\d.]*|php[\d.]*|lua(?:jit)?[\d.]*|node(?:js)?"
     r"|deno|bun|(?:python|pypy)[\d.]*|julia|R|Rscript|octave|groovy|guile|racket|sbcl|ghc|runghc"
@@ -179,6 +189,16 @@ def wrapper(name: str) -> Wrapper | None:
 def is_shell(name: str) -> bool:
     """Whether the program *name* runs programs named in its words or on its input."""
     return any(form.fullmatch(name) for form in (_PLAIN_SHELLS, _SHELLS))
+
+
+def reads_as_shell(name: str) -> bool:
+    """Whether the words of *name* are read as this shell would read them."""
+    return _PLAIN_SHELLS.fullmatch(name) is not None or name in _READ_AS_SHELL
+
+
+def may_run(text: str) -> bool:
+    """Whether *text*, in whatever language, may run a program that it names."""
+    return _RUNS.search(text) is not None
 
 
 def is_interpreter(name: str) -> bool:

@@ -29,6 +29,8 @@ _IN_BODY = str.maketrans({"\\": "\\\\", "$": "\\$", "`": "\\`"})
 _STARTS = "\"'`;|&({\n"
 """Characters after which a command of an inner program may begin."""
 
+_NEVER_EMPTY = frozenset({"ip", "failures", "time", "bantime", "bancount", "jail.name"})
+
 _OPENS = frozenset({"{", "while", "until", "for", "select", "if", "case"})
 _CLOSES = frozenset({"}", "done", "fi", "esac"})
 _GOES_BEFORE = frozenset({"!", "do", "elif", "else", "then"})
@@ -183,7 +185,10 @@ class _Cutter:
     def _note(self, slot: Slot) -> None:
         """Note *slot* wherever what it stands for may get to."""
         before = "".join(self._literal).rstrip(" \t")
-        slot.starts = not before or before[-1] in _STARTS or before.endswith("\\n")
+        last = self._pieces[-1] if self._pieces else ""
+        is_after_value = isinstance(last, Slot) and last.tag in _NEVER_EMPTY
+        slot.starts = not before and not is_after_value
+        slot.starts = slot.starts or before[-1:] in tuple(_STARTS) or before.endswith("\\n")
         scripts = [frame for frame in self._frames if frame.kind == "script"]
         slot.line = self._text.count("\n", 0, self._at)
         slot.opens = not scripts[-1].word.text
@@ -250,7 +255,13 @@ class _Cutter:
             frame.redirect = ""
         use = Slot("", Context.BARE, name=f"file:{word.file}")
         word.slots.append(use)
-        command.slots.append(use)
+        for each in (command, *frame.groups):
+            each.slots.append(use)
+        # What a command within this writes, the commands around it get.
+        for outer in self._frames[: self._frames.index(frame)]:
+            outer.word.slots.append(use)
+            for each in (outer.command, *outer.groups):
+                each.slots.append(use)
         if redirect == ">":
             command.targets.append(word)
         elif redirect == "<":
