@@ -4,7 +4,7 @@ Each protocol has a contract suite in ``tests/``; a fake in `banish.testing`
 passes the same suite as the real thing.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from typing import Protocol
 
 from banish.model.actionban import ActionBan
@@ -15,7 +15,7 @@ from banish.model.deed import Deed
 from banish.model.instant import Instant, Seconds
 from banish.model.record import Batch, Position
 from banish.model.settings import ActionSettings, Enforcement
-from banish.model.snapshot import Commit, Memory
+from banish.model.snapshot import Commit, Memory, Slice
 from banish.model.status import ServerStatus, SourceHealth
 
 Clock = Callable[[], Instant]
@@ -38,6 +38,14 @@ class Source(Protocol):
         is yielded twice and nothing is left out, across rotation too. While the
         log is missing or unreadable the iterator waits and tries again; `health`
         says why. The iterator is closed by cancelling whoever awaits it.
+        """
+        ...
+
+    async def placed(self) -> None:
+        """Return once `batches` knows where to begin in every log that is there.
+
+        Lines written from then on are live. A log that is missing or cannot be
+        read is not waited for.
         """
         ...
 
@@ -217,6 +225,27 @@ class Store(Protocol):
 
         Raises:
             StoreError: The database cannot be read.
+
+        """
+        ...
+
+    async def load_bans(self, now: Instant) -> Memory:
+        """Return what `load` does but for windows and past bans, which may be millions.
+
+        Raises:
+            StoreError: The database cannot be read.
+
+        """
+        ...
+
+    def windows(self, now: Instant) -> AsyncGenerator[Slice]:
+        """Yield past bans and then windows of all jails, in slices; windows oldest first.
+
+        What is committed meanwhile may be in them or not. Cancelling whoever awaits
+        a slice ends the reading.
+
+        Raises:
+            StoreError: The database cannot be read; what was yielded is good.
 
         """
         ...

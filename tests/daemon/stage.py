@@ -123,6 +123,7 @@ class Stage:
             self.enforcing.run,
             self.enforcing.watch,
             self.pipeline.run,
+            self.pipeline.prepare,
         ]
         self._tasks = [asyncio.ensure_future(part()) for part in parts]
 

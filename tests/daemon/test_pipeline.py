@@ -196,3 +196,26 @@ def test_what_a_log_needs_is_compiled_before_its_first_line(tmp_path: Path) -> N
 
     asyncio.run(play())
     assert compiled == [("a", "b")]
+
+
+def test_no_line_is_judged_before_its_windows_are_back_and_none_is_lost() -> None:
+    may_judge = asyncio.Event()
+
+    async def play() -> None:
+        stage = Stage(text=fails(ATTACKER, ATTACKER))
+
+        async def wait() -> None:
+            await may_judge.wait()
+
+        stage.pipeline._wait = wait
+        await stage.open()
+        await stage.source.placed()
+        stage.source.write(fails(ATTACKER))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert stage.policy.failing(stage.now) == 0
+        may_judge.set()
+        await stage.until(lambda: stage.heard(BanStarted) == 1)
+        await stage.close()
+
+    asyncio.run(play())

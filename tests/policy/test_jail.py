@@ -435,6 +435,32 @@ def test_restoring_twice_starts_nothing_twice() -> None:
     assert policy.restore(memory, Instant(100)) == []
 
 
+def test_what_is_restored_in_parts_is_what_is_restored_at_once() -> None:
+    bans = (remembered(NETWORK, 0, 1000), remembered(BYSTANDER, 50, 5000))
+    past = {
+        ATTACKER: PastBan(3, Instant(10), Instant(20)),
+        BYSTANDER: PastBan(7, Instant(1), Instant(2)),
+    }
+    tallies = {ATTACKER: Tally((Instant(90), Instant(95))), INSIDE: Tally((Instant(99),))}
+    whole, parts = policy_of(), policy_of()
+    now = Instant(100)
+    every = JailMemory(bans, tallies, 5, 2, past)
+    starts = whole.restore(every, now)
+    found = parts.restore(JailMemory(failures_total=5, bans_total=2), now, more=True)
+    for ban in bans:
+        found += parts.restore(JailMemory((ban,)), now, more=True)
+    for subject, last in past.items():
+        parts.restore(JailMemory(past={subject: last}), now, more=True)
+        parts.restore(JailMemory(past={subject: PastBan(1, Instant(0), None)}), now, more=True)
+    for subject, tally in tallies.items():
+        parts.restore(JailMemory(tallies={subject: tally}), now, more=True)
+    parts.restore(JailMemory(), now)
+    assert found == starts
+    assert parts.memory() == whole.memory()
+    assert parts.changes() is None
+    assert [p.count(ATTACKER, Instant(20)) for p in (whole, parts)] == [3, 3]
+
+
 def test_windows_go_on_where_they_were() -> None:
     policy = policy_of()
     tallies = {

@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from banish.errors import RequestError
 from banish.model.address import Subject, SubjectKind, parse_subject
@@ -6,6 +8,7 @@ from banish.model.ban import Ban
 from banish.model.decision import EndBan, Spared
 from banish.model.instant import Instant
 from banish.model.snapshot import JailMemory
+from banish.policy import reserved as reserved_module
 from banish.policy.reserved import reserved
 from tests.policy.script import judge, policy_of, settings
 
@@ -48,3 +51,14 @@ def test_an_identifier_that_reads_as_such_an_address_is_refused_too() -> None:
     assert reserved(Subject("127.0.0.1", SubjectKind.ID)) == "127.0.0.0/8 is loopback"
     assert reserved(Subject("0.0.0.4:22", SubjectKind.ID)) is None
     assert reserved(Subject("root", SubjectKind.ID)) is None
+
+
+@given(st.ip_addresses())
+def test_the_quick_look_passes_over_nothing(address: object) -> None:
+    subject = parse_subject(str(address))
+    network = subject.network()
+    slow = any(
+        each.version == network.version and each.overlaps(network)
+        for each in reserved_module._RANGES
+    )
+    assert (reserved(subject) is not None) is slow

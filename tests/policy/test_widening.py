@@ -317,6 +317,24 @@ def test_members_are_forgotten_in_time() -> None:
 # The way back
 
 
+def test_a_network_exempt_by_now_gives_back_what_it_took_in_once_past_bans_are_known() -> None:
+    before = policy_of(jail(after=3, netbantime=600))
+    ban(before, 100, host(1), host(2), host(3))
+    memory = before.memory()
+    after = policy_of(jail(after=3, netbantime=600))
+    after.ignored.set_own([host(3)])
+    now = Instant(110)
+    assert after.restore(JailMemory(memory.bans), now, more=True) == []
+    after.restore(JailMemory(past=memory.past), now, more=True)
+    after.restore(JailMemory(), now)
+    assert sorted(say(decision) for decision in after.tick(now)) == [
+        "ban 198.51.100.1",
+        "ban 198.51.100.2",
+        "exempt 198.51.100.0/24",
+    ]
+    assert names(after) == ["198.51.100.1", "198.51.100.2"]
+
+
 def test_a_network_that_becomes_exempt_gives_back_what_it_took_in() -> None:
     policy = policy_of(jail(after=3, netbantime=600))
     ban(policy, 100, host(1))

@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -626,3 +627,33 @@ async def lines_until(
     async for batch in until(batches, ending):
         for line in lines_of([batch]):
             yield line
+
+
+def test_lines_written_once_a_log_has_its_place_are_live_though_older_ones_wait(
+    tmp_path: Path,
+) -> None:
+    log = tmp_path / "app.log"
+    log.write_bytes(b"old 1\nold 2\npart")
+
+    async def play() -> None:
+        source = FileSource(
+            "app", [LogPath(str(log), tail=False)], emit=lambda _: None, clock=lambda: Instant(0)
+        )
+        batches = cast("AsyncGenerator[Batch]", source.batches({}))
+        first = asyncio.ensure_future(anext(batches))
+        await source.placed()
+        with log.open("ab") as writer:
+            writer.write(b" of a line\nnew\n")
+        found = [await first]
+        while b"new" not in found[-1].block:
+            found.append(await anext(batches))
+        await batches.aclose()
+        seen = [(line, batch.live) for batch in found for line in batch.block.splitlines()]
+        assert seen == [
+            (b"old 1", False),
+            (b"old 2", False),
+            (b"part of a line", True),
+            (b"new", True),
+        ]
+
+    asyncio.run(asyncio.wait_for(play(), 20))

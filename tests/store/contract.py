@@ -29,6 +29,7 @@ LINES = (
     Evidence("half a surrogate: \udc80", "/var/log/\udcff.log", 188, Instant(991)),
 )
 DAY = Seconds(86_400)
+SUBJECTS = [parse_subject(f"203.0.113.{number}") for number in range(9)]
 
 
 def ban_of(
@@ -85,6 +86,47 @@ class StoreContract:
             assert await store.load(Instant(0)) == Memory()
             assert await store.history(limit=10) == []
             assert await store.count_bans("sshd", ATTACKER) == 0
+
+        self.play(open_store, script)
+
+    def test_what_comes_in_slices_is_what_comes_at_once(self, open_store: OpenStore) -> None:
+        old = ban_of(SUBJECTS[0], 10, 20)
+
+        async def script(store: Store) -> None:
+            tallies = {
+                subject: Tally((Instant(900 - number),)) for number, subject in enumerate(SUBJECTS)
+            }
+            await store.commit([commit(StartBan(ban_of()), StartBan(old), tallies=tallies)])
+            await store.commit([ends(old)])
+            now = Instant(1001)
+            whole = await store.load(now)
+            bans = await store.load_bans(now)
+            slices = [part async for part in store.windows(now)]
+            assert bans.positions == whole.positions
+            assert bans.action_bans == whole.action_bans
+            jail = whole.jails["sshd"]
+            assert bans.jails["sshd"] == msgspec.structs.replace(jail, tallies={}, past={})
+            parts = [part.jails["sshd"] for part in slices]
+            assert {who: last for part in parts for who, last in part.past.items()} == jail.past
+            found = [(who, tally) for part in parts for who, tally in part.tallies.items()]
+            assert found == sorted(jail.tallies.items(), key=lambda item: item[1].times)
+            assert sum(part.rows for part in slices) == len(SUBJECTS)
+            assert {part.of for part in slices if part.rows} == {len(SUBJECTS)}
+            assert [part async for part in store.windows(now)] == slices
+
+        self.play(open_store, script)
+
+    def test_a_commit_between_two_slices_is_kept(self, open_store: OpenStore) -> None:
+        async def script(store: Store) -> None:
+            tallies = {subject: Tally((Instant(900),)) for subject in SUBJECTS}
+            await store.commit([commit(tallies=tallies)])
+            seen = 0
+            async for part in store.windows(Instant(1001)):
+                seen += part.rows
+                await store.commit([commit(tallies={SUBJECTS[0]: None})])
+            assert seen >= len(SUBJECTS) - 1
+            kept = (await store.load(Instant(1001))).jails["sshd"].tallies
+            assert set(kept) == set(SUBJECTS[1:])
 
         self.play(open_store, script)
 

@@ -1,16 +1,31 @@
 """What is not the firewall does not keep a server from protecting."""
 
+import asyncio
+import contextlib
 import os
+import socket
+import sys
 import time
+from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
-from tests.system.box import IS_ROOT, Box, boxed
+from banish.model.address import Subject, parse_subject
+from banish.model.ban import Ban
+from banish.model.decision import StartBan
+from banish.model.failure import Evidence
+from banish.model.instant import Instant
+from banish.model.snapshot import Commit, JailChanges, Tally
+from banish.store.sqlite_store import SqliteStore
+from tests.system.box import IS_ROOT, JAIL, Box, boxed
 
 pytestmark = pytest.mark.skipif(not IS_ROOT, reason="needs root to make namespaces")
 
 ATTACKER = "192.0.2.1"
+
+AN_HOUR_AGO = time.strftime("%Y-%m-%d %H:%M:%S ", time.localtime(time.time() - 3600))
 
 # What is wrong, the shell commands that make it so, further lines of banish.conf, and what
 # standard error and log say of it.
@@ -101,8 +116,6 @@ ILLS = {
 
 @pytest.mark.parametrize("ill", ILLS)
 def test_a_server_bans_though(ill: str, tmp_path: Path) -> None:
-    import sys
-
     before, conf, said = ILLS[ill]
     with boxed(tmp_path) as box:
         places = {"{run}": box.run_folder, "{state}": box.state, "{python}": sys.executable}
@@ -191,3 +204,119 @@ def test_one_broken_jail_does_not_keep_the_others_from_banning(tmp_path: Path) -
         box.wait_for_ban(ATTACKER)
         assert not box.status()["well"]
         assert "broken" in box.ask("status").stdout
+
+
+def test_lines_written_the_moment_after_ready_are_live_in_every_one_of_many_logs(
+    tmp_path: Path,
+) -> None:
+    jails = 60
+    with boxed(tmp_path) as box:
+        dated = (
+            "[Definition]\nfailregex = ^\\s*fail <HOST>$\ndatepattern = ^%%Y-%%m-%%d %%H:%%M:%%S\n"
+        )
+        (box.config / "filter.d" / "dated.conf").write_text(dated)
+        logs = [tmp_path / f"{number}.log" for number in range(jails)]
+        text = ""
+        for number, log in enumerate(logs):
+            # A clock of another zone: such a line counts if it is live, and is too old else.
+            log.write_text(f"{AN_HOUR_AGO}fail 198.51.100.1\n" * 3)
+            text += JAIL.format(name=f"j{number}", log=log, backend="auto")
+        (box.config / "jail.local").write_text(text.replace("filter = app", "filter = dated"))
+        box.start()
+        box.wait_for(" ready: ")
+        for number, log in enumerate(logs):
+            with log.open("a") as writer:
+                writer.write(f"{AN_HOUR_AGO}fail 192.0.2.{number}\n" * 3)
+        for number in range(jails):
+            box.wait_for_ban(f"192.0.2.{number}")
+        assert not box.in_kernel("198.51.100.1")
+        assert box.stop() == 0
+
+
+def crowd(path: Path, windows: int, bans: int) -> None:
+    """Write a database as it is after an attack."""
+    now = Instant(time.time())
+
+    async def write() -> None:
+        store = await SqliteStore.open(path, print)
+        for begin in range(0, windows, 10_000):
+            tallies = {
+                subject_of(number): Tally((now,), (Evidence("x" * 90, "/log", number, now),))
+                for number in range(begin, min(begin + 10_000, windows))
+            }
+            await store.commit([Commit(now, (), (JailChanges("app", tallies, windows, bans),))])
+        for begin in range(0, bans, 10_000):
+            starts = tuple(
+                StartBan(Ban("app", subject_of(number + (1 << 24)), now, Instant(now + 3600)))
+                for number in range(begin, min(begin + 10_000, bans))
+            )
+            await store.commit([Commit(now, starts)])
+        await store.close()
+
+    asyncio.run(write())
+
+
+def subject_of(number: int) -> Subject:
+    return parse_subject(str(ip_address(0x0B000000 + number)))
+
+
+def test_after_an_attack_bans_come_first_then_ready_and_failures_of_before_count(
+    tmp_path: Path,
+) -> None:
+    with boxed(tmp_path) as box, told_systemd(tmp_path) as systemd:
+        crowd(box.state / "banish.sqlite3", 60_000, 2_000)
+        box.fail(str(subject_of(7)), 2)  # and one of before makes three
+        box.start(f"export NOTIFY_SOCKET={tmp_path}/notify")
+        box.wait_until(lambda: systemd.heard("READY=1"), "it is ready")
+        assert box.in_kernel(str(subject_of((1 << 24) + 1_999)))
+        starting = box.ask("status")
+        if "All is well" not in starting.stdout:
+            assert "Starting: reading failures of before" in starting.stdout
+            assert starting.returncode == 1
+        box.wait_for_ban(str(subject_of(7)))
+        box.wait_until(lambda: systemd.heard("STATUS=Watching"), "the start is over")
+        status = box.status()
+        assert (status["well"], status["starting"]) == (True, "")
+        assert status["jails"][0]["failing"] == 59_999
+        assert box.stop() == 0
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.2, 0.6])
+def test_a_start_is_ended_at_any_moment_of_it(tmp_path: Path, delay: float) -> None:
+    with boxed(tmp_path) as box:
+        crowd(box.state / "banish.sqlite3", 60_000, 5_000)
+        box.start()
+        box.wait_until((box.run_folder / "banish.pid").exists, "it listens for signals")
+        time.sleep(delay)
+        began = time.monotonic()
+        assert box.stop() == 0
+        assert time.monotonic() - began < 5  # below a second where nothing else runs
+        box.start()
+        box.wait_for(" ready: 1 jail, 5000 bans restored")
+        box.wait_until(lambda: box.status().get("well"), "all is well")
+        assert box.status()["jails"][0]["failing"] == 60_000
+        assert box.stop() == 0
+
+
+class Systemd:
+    """What a server tells systemd."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        self._channel = channel
+        self.told: list[str] = []
+
+    def heard(self, what: str) -> bool:
+        """Whether *what* was told so far."""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self.told += self._channel.recv(4_096).decode().splitlines()
+        return what in self.told
+
+
+@contextlib.contextmanager
+def told_systemd(folder: Path) -> Iterator[Systemd]:
+    """Listen as systemd does, at ``notify`` in *folder*."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+        channel.bind(str(folder / "notify"))
+        channel.setblocking(False)
+        yield Systemd(channel)

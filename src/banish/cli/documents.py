@@ -95,6 +95,7 @@ def jail_document(jail: JailStatus) -> Document:
         "quarantined": list(jail.quarantined),
         "held_back": jail.held_total,
         "held_back_until": iso(jail.held_until),
+        "forgotten_early": jail.evicted_total,
         "sources": list(jail.sources),
         "enforced": jail.enforced,
         "trouble": jail.trouble,
@@ -118,7 +119,8 @@ def status_document(status: ServerStatus, troubles: list[Trouble]) -> Document:
         "configuration": status.root,
         "store": status.store,
         "dry_run": status.dry_run,
-        "well": not troubles,
+        "well": not troubles and not status.starting,
+        "starting": status.starting,
         "jails": [jail_document(jail) for jail in status.jails],
         "sources": [source_document(source) for source in status.sources],
         "enforcement": {

@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
             print_json(status_document(status, troubles))
         else:
             show(Page(), status, quiet=options.verbosity < 0)
-        return 1 if troubles else 0
+        return 1 if troubles or status.starting else 0
     jail = _named(status, options.jail)
     bans = server.bans(jail.name)
     sources = _sources_of(jail, status.sources)
@@ -107,7 +107,9 @@ def show(page: Page, status: ServerStatus, *, quiet: bool = False) -> None:
     page.line()
     if warnings:
         page.line(dim(f"{plural(len(warnings), 'warning')}: see them with 'banish check'"))
-    if not troubles and status.enforcement.enforced is None and not _needs_no_firewall(status):
+    if status.starting:
+        page.line(warn(f"Starting: {status.starting}. Lines are judged once the start is over."))
+    elif not troubles and status.enforcement.enforced is None and not _needs_no_firewall(status):
         page.line(warn("Nothing is known to be wrong, but the firewall is not read back yet."))
     elif not troubles:
         page.line(good("All is well."))
@@ -260,6 +262,8 @@ def show_jail(
     ]
     if jail.held_total:
         rows.append(("bans held back by the ban budget", warn(count(jail.held_total))))
+    if jail.evicted_total:
+        rows.append(("failing subjects forgotten (windowmemory)", warn(count(jail.evicted_total))))
     if jail.stopped_total:
         rows.append(("lines skipped, too slow to read", warn(count(jail.stopped_total))))
     for what, total in (

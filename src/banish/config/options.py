@@ -297,6 +297,12 @@ _SERVER = (
         "CPU time that the regexes of a jail may take for one line. A line that takes longer is "
         "skipped; a regex that does it again and again is held back from such lines.", "server",
     ),
+    Option(
+        "windowmemory", "number", "400",
+        "Megabytes of memory that the failing subjects of all jails together may take, some 1.5 "
+        "million of them; past it the jail that takes most forgets those that failed longest ago.",
+        "server", least=1,
+    ),
     Option("stacksize", "number", "0", "Taken and left alone: banish starts no threads.", "server"),
 )  # fmt: skip
 

@@ -106,6 +106,11 @@ def read_server(library: Library) -> ServerSettings:
         _takeover(server, dbfile),
         reading.take("firewall", _firewall, default.firewall),
         reading.take("linetime", to_span, default.linetime),
+        reading.take(
+            "windowmemory",
+            lambda text: to_number(text, SERVER_OPTIONS["windowmemory"]),
+            default.windowmemory,
+        ),
     )
 
 

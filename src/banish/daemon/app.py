@@ -7,7 +7,7 @@ import functools
 import gc
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from pathlib import Path
 
 import msgspec
@@ -26,6 +26,7 @@ from banish.daemon.jails import Jails
 from banish.daemon.operations import ServerOperations
 from banish.daemon.pipeline import Pipeline
 from banish.daemon.silence import Silence
+from banish.daemon.starting import Starting
 from banish.daemon.supervisor import Supervisor
 from banish.daemon.upkeep import PidFile, Upkeep
 from banish.daemon.watchdog import Watchdog
@@ -34,7 +35,8 @@ from banish.model.decision import Decision
 from banish.model.failure import Failure
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import ServerSettings, Settings
-from banish.model.snapshot import Commit, Memory
+from banish.model.snapshot import Commit, JailMemory, Memory
+from banish.ports import Store
 from banish.resolve.dns import DnsResolver
 from banish.telemetry.emitter import Emitter
 from banish.telemetry.happenings import (
@@ -60,6 +62,12 @@ KEPT_BYTES = 8 * 1024 * 1024
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 """From malloc.h of glibc."""
+
+BANS_AT_ONCE = 2_000
+"""Bans that are put back between two looks at signals and requests: some 10 ms."""
+
+PLACES_LIMIT = Seconds(20)
+"""How long the start waits for logs to be opened; a dead network disk is not waited for."""
 
 RECOUNT_LIMIT = 10_000
 """Bans of the ledger that a jail with ``backend = ledger`` counts at its first start."""
@@ -139,6 +147,7 @@ def _spare_collector() -> None:
     """
     gc.collect()
     gc.freeze()
+    gc.enable()
     gc.set_threshold(20_000, 50, 50)
 
 
@@ -199,15 +208,39 @@ async def _serve(settings: Settings, options: RunOptions, log: Log) -> int:
         # The socket first: a second server must end before it touches anything.
         await server.claim()
         on_signals(server.stopping.set, log.reopen)
-        await server.start()
-        _spare_collector()
-        _keep_memory()
-        notify_systemd("READY=1")
-        await server.stopping.wait()
+        await _until(server.stopping, server.start)
         notify_systemd("STOPPING=1")
     finally:
         await server.stop()
     return 0
+
+
+async def _until(stopping: asyncio.Event, start: Callable[[], Awaitable[None]]) -> None:
+    """Run *start*, and return once *stopping* is set, however far the start has come.
+
+    What *start* raises comes through.
+    """
+    starting = asyncio.ensure_future(start())
+    waiting = asyncio.ensure_future(stopping.wait())
+    try:
+        await asyncio.wait({starting, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+            await waiting
+    finally:
+        starting.cancel()
+        waiting.cancel()
+        await asyncio.gather(starting, waiting, return_exceptions=True)
+
+
+async def _to_the_end(work: Coroutine[None, None, None]) -> None:
+    """Await *work*, and if we are cancelled, still until it has ended."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.gather(task, return_exceptions=True)
+        raise
 
 
 async def _spare(
@@ -235,6 +268,8 @@ class Server:
         names = DnsResolver(keep_failure=EXEMPT_KEEP_FAILURE)
         self._exempt = Exemptions(settings, resolver=names, emit=self.emit)
         self._due_changed = asyncio.Event()
+        self._windows_are_in = asyncio.Event()
+        self._starting = Starting()
         self._jails = Jails(
             build.policies(settings, self._exempt.lists),
             emit_every=self.emit.every,
@@ -274,6 +309,9 @@ class Server:
                 spare=functools.partial(_spare, self._guarding, commands),
                 prefilter=patterns.prefilter,
                 watchdog=watchdog,
+                wait=functools.partial(
+                    self._may_judge, [watch.matcher.jail for watch in wiring.watches]
+                ),
             )
             for wiring in build.wirings(settings, emit=self.emit, clock=clock)
         ]
@@ -289,6 +327,8 @@ class Server:
             dry_run=options.dry_run,
             on_stop=self.stopping.set,
             troubles=lambda: self._upkeep.troubles,
+            starting=lambda: self._starting.what,
+            when_restored=self._windows_are_in.wait,
         )
         self._control = ControlServer(Path(settings.server.socket), self.operations, self.emit)
         self._pid_file = PidFile(Path(settings.server.pidfile))
@@ -328,6 +368,7 @@ class Server:
             for part, what in self._upkeep.troubles.items():
                 _say(f"banish: {part}: {what}\n")
         self._supervisor.start("upkeep", self._upkeep.run)
+        self._supervisor.start("start", self._starting.run)
 
     async def _check_log(self) -> None:
         """See whether the log can be written.
@@ -344,26 +385,53 @@ class Server:
             )
 
     async def start(self) -> None:
-        """Bring everything up: exemptions, memory, firewall, and only then the logs.
+        """Bring everything up: exemptions, bans, logs; then failures of before, then lines count.
+
+        Systemd is told as soon as bans are in force and logs are open. It may be
+        cancelled at any moment; `stop` then leaves all in order.
 
         Raises:
             EnforceError: The firewall cannot be used.
 
         """
+        gc.disable()  # everything that is made now stays: see `_spare_collector`
         for problem in self.settings.problems:
             self.emit(WarningGiven(part="configuration", what=str(problem)))
         await self._supervisor.attempt("ignoreip", self._exempt.start)
         names = [jail.name for jail in self.settings.jails]
         await self._supervisor.attempt("guard", lambda: self._guarding.refresh(names))
-        memory = await self._load()
-        bans = self._jails.restore(memory, self._clock())
-        await self._enforcing.begin(
-            [jail.enforcement for jail in self.settings.jails if jail.enforcement is not None],
-            bans,
-        )
+        self._starting.begin("reading bans")
+        memory = await self._load_bans()
+        await self._restore_bans(memory)
+        bans = self._jails.in_force
+        self._starting.begin(f"putting {len(bans):,} bans into the firewall")
         self._is_up = True
-        await self._supervisor.attempt("past bans", lambda: self._recount(memory))
+        await _to_the_end(
+            self._enforcing.begin(
+                [jail.enforcement for jail in self.settings.jails if jail.enforcement is not None],
+                bans,
+            )
+        )
         self._acting.restore(bans, memory.action_bans)
+        self._start_parts()
+        self._starting.begin("opening logs")
+        for pipeline in self._pipelines:
+            pipeline.resume(memory.positions)
+            self._supervisor.start(pipeline.source.name, pipeline.run)
+        await self._wait_for_places()
+        for jail in self.settings.jails:
+            self.emit(JailStarted(jail=jail.name))
+        self.emit(
+            ServerStarted(version=__version__, jails=len(self.settings.jails), bans=len(bans))
+        )
+        self._starting.ready()
+        await self._restore_windows(memory)
+        _spare_collector()
+        _keep_memory()
+        self._starting.end()
+
+    def _start_parts(self) -> None:
+        """Start all tasks but those that read logs."""
         for worker in self._acting.workers:
             self._supervisor.start(worker.name, worker.run)
         if self._cutting.is_wanted:
@@ -378,36 +446,93 @@ class Server:
         self._supervisor.start("housekeeping", self._keep_house)
         silence = Silence(self._pipelines, emit=self.emit, clock=self._clock)
         self._supervisor.start("silent jails", silence.run)
-        for pipeline in self._pipelines:
-            pipeline.resume(memory.positions)
-            self._supervisor.start(pipeline.source.name, functools.partial(self._read, pipeline))
-        for jail in self.settings.jails:
-            self.emit(JailStarted(jail=jail.name))
-        self.emit(
-            ServerStarted(version=__version__, jails=len(self.settings.jails), bans=len(bans))
-        )
 
-    async def _read(self, pipeline: Pipeline) -> None:
-        """Read a log, once it is known who must not be banned for what stands in it."""
-        await self._exempt.wait_for_names(watch.matcher.jail for watch in pipeline.watches)
-        await pipeline.run()
+    async def _may_judge(self, jails: Sequence[str]) -> None:
+        """Return once lines of *jails* may be judged.
 
-    async def _load(self) -> Memory:
-        """Open the database; without it the server protects all the same."""
+        That is when it is known who must not be banned, and windows are as they
+        were: a failure that is counted before its window is back would count anew.
+        """
+        await self._windows_are_in.wait()
+        await self._exempt.wait_for_names(jails)
+
+    async def _wait_for_places(self) -> None:
+        """Return once every log that is there is open at its place."""
+        waiting = {
+            asyncio.ensure_future(pipeline.source.placed()): pipeline.source.name
+            for pipeline in self._pipelines
+        }
+        try:
+            if waiting:
+                await asyncio.wait(waiting, timeout=PLACES_LIMIT)
+            late = [name for place, name in waiting.items() if not place.done()]
+        finally:
+            for place in waiting:
+                place.cancel()
+        for name in late:
+            what = f"not open after {PLACES_LIMIT:g} s; going on without it until it is"
+            self.emit(WarningGiven(part=name, what=what))
+
+    async def _load_bans(self) -> Memory:
+        """Open the database and read the bans; without it the server protects all the same."""
         opener = build.store_opener(self.settings, emit=self.emit, clock=self._clock)
+        store: Store | None = None
         try:
             store = await opener()
-            memory = await store.load(self._clock())
+            memory = await store.load_bans(self._clock())
         except StoreError as error:
             self.emit(TroubleMet(part="database", what=str(error)))
             self._enforcing.use_store(None, str(error))
+            if store is not None:
+                await store.close()
             return Memory()
+        except asyncio.CancelledError:
+            if store is not None:
+                await store.close()
+            raise
         self._enforcing.use_store(store)
         return memory
 
-    async def _recount(self, memory: Memory) -> None:
+    async def _restore_bans(self, memory: Memory) -> None:
+        for jail, kept in memory.jails.items():
+            totals = msgspec.structs.replace(kept, bans=())
+            self._jails.restore_part({jail: totals}, self._clock())
+            for start in range(0, len(kept.bans), BANS_AT_ONCE):
+                part = kept.bans[start : start + BANS_AT_ONCE]
+                self._jails.restore_part({jail: JailMemory(bans=part)}, self._clock())
+                await asyncio.sleep(0)
+
+    async def _restore_windows(self, memory: Memory) -> None:
+        """Put windows and past bans back, a slice at a time; then lines may be judged.
+
+        Should the database fail meanwhile, the rest is forgotten, and protection begins.
+        """
+        seen, done = set(memory.jails), 0
+        store = self._enforcing.store
+        self._starting.begin("reading failures of before")
+        try:
+            if store is not None:
+                async for part in store.windows(self._clock()):
+                    self._jails.restore_part(part.jails, self._clock())
+                    seen |= part.jails.keys()
+                    done += part.rows
+                    if part.of:
+                        self._starting.begin(
+                            f"reading failures of before: {done:,} of {part.of:,} subjects"
+                        )
+        except StoreError as error:
+            what = f"failures of before are counted in part only ({done:,} subjects): {error}"
+            self.emit(WarningGiven(part="database", what=what))
+        self._jails.restore_part({}, self._clock(), more=False)
+        await self._supervisor.attempt("past bans", lambda: self._recount(seen))
+        self._windows_are_in.set()
+        for pipeline in self._pipelines:
+            name = f"{pipeline.source.name} (preparing)"
+            self._supervisor.start(name, pipeline.prepare)
+
+    async def _recount(self, known: Collection[str]) -> None:
         """Let jails that count bans, and never ran here before, count those of the ledger."""
-        new = [jail for jail in self._jails.counting if jail not in memory.jails]
+        new = [jail for jail in self._jails.counting if jail not in known]
         store = self._enforcing.store
         if not new or store is None:
             return
@@ -435,9 +560,10 @@ class Server:
 
     async def _review(self) -> None:
         """Let in again whoever has become exempt."""
-        commit = self._jails.review(self._clock())
-        if commit is not None:
-            await self._enforcing.put(commit)
+        for commit in self._jails.review(self._clock()):
+            if commit is not None:
+                await self._enforcing.put(commit)
+            await asyncio.sleep(0)
 
     async def _keep_house(self) -> None:
         """Forget old history, an hour apart."""

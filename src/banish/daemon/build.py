@@ -34,6 +34,7 @@ from banish.model.settings import (
 )
 from banish.policy.ignore import IgnoreList
 from banish.policy.jail import JailPolicy
+from banish.policy.room import Room
 from banish.ports import Action, Clock, Enforcer, Facts, Source, Store
 from banish.shell.script import Filled
 from banish.sources.files import FileSource
@@ -44,6 +45,8 @@ from banish.telemetry.happenings import ActionPlanned, BansTakenOver, Emit, Warn
 
 FIREWALL_FILE = "firewall"
 """Beside the database: the kinds of firewall that may have left bans."""
+
+MEGABYTE = 1_048_576
 
 
 def enforcer(settings: Settings, *, dry_run: bool, emit: Emit) -> Enforcer:
@@ -189,6 +192,7 @@ async def _take_over(store: SqliteStore, path: str, *, emit: Emit, now: Instant)
 def policies(settings: Settings, ignored: Mapping[str, IgnoreList]) -> dict[str, JailPolicy]:
     """Return one policy for each jail."""
     made: dict[str, JailPolicy] = {}
+    room = Room(settings.server.windowmemory * MEGABYTE)
 
     def count_in_all(subject: Subject, now: Instant) -> int:
         return sum(policy.count(subject, now) for policy in made.values())
@@ -200,6 +204,7 @@ def policies(settings: Settings, ignored: Mapping[str, IgnoreList]) -> dict[str,
             draw=random.random,
             count_of=count_in_all if jail.escalation.overalljails else None,
             remembers=settings.server.dbpurgeage,
+            room=room,
         )
     return made
 

@@ -7,8 +7,9 @@ one commit.
 """
 
 import itertools
+import math
 import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -40,11 +41,17 @@ from banish.telemetry.happenings import (
     FailureSpared,
     Happening,
     NetworkSpared,
+    WarningGiven,
 )
 
 AGAIN_LIMIT = 100_000
 """Banned subjects of one jail whose further failures are told of by ``maxretry``; past it
 all begin anew."""
+
+
+REVIEWED_AT_ONCE = 2_000
+
+EVICTIONS_PAUSE = Seconds(3_600)
 
 
 class Jails:
@@ -63,6 +70,8 @@ class Jails:
         self._on_due = on_due
         self._counting = [name for name, one in policies.items() if one.settings.uses_ledger]
         """The jails that count the bans of the others."""
+        self._evictions: dict[str, tuple[int, Instant]] = {}
+        """How many evictions of each jail were told of, and when."""
         self._again: dict[str, dict[Subject, int]] = {}
         """How many failures each banned subject of a jail has had that nobody was told of yet."""
 
@@ -106,28 +115,42 @@ class Jails:
             self._emit_every(told)
         return decisions
 
-    def review(self, now: Instant) -> Commit | None:
-        """End the bans of subjects that have become exempt; None if there is none.
+    def review(self, now: Instant) -> Iterator[Commit | None]:
+        """End the bans of subjects that have become exempt, some at a time; None if there is none.
 
-        Bans that a network had taken in may begin again, and end sooner than it would have.
+        Of a million bans that takes seconds: others have their turn in between. Bans that a
+        network had taken in may begin again, and end sooner than it would have.
         """
-        decisions: list[Decision] = []
         for policy in self.policies.values():
-            decisions.extend(policy.review(now))
-        if not decisions:
-            return None
-        self._on_due()
-        return self.step(now, decisions, {})
+            every = iter(list(policy.bans))
+            while among := list(itertools.islice(every, REVIEWED_AT_ONCE)):
+                decisions = policy.review(now, among)
+                if decisions:
+                    self._on_due()
+                yield self.step(now, decisions, {}) if decisions else None
 
     def tick(self, now: Instant) -> Commit | None:
         """End the bans whose time is over; None if there is none."""
         ends: list[Decision] = []
         for policy in self.policies.values():
             ends.extend(policy.tick(now))
-            news = _budget_news(policy)
+            news = [*_budget_news(policy), *self._eviction_news(policy, now)]
             if news:
                 self._emit_every(news)
         return self.step(now, ends, {}) if ends else None
+
+    def _eviction_news(self, policy: JailPolicy, now: Instant) -> list[Happening]:
+        """Return that subjects were forgotten early, an hour after the last time at the soonest."""
+        told, at = self._evictions.get(policy.name, (0, Instant(-math.inf)))
+        fresh = policy.evicted_total - told
+        if not fresh or now - at < EVICTIONS_PAUSE:
+            return []
+        self._evictions[policy.name] = (policy.evicted_total, now)
+        what = (
+            f"{fresh} failing subjects were forgotten early: memory for them is full; "
+            "whoever fails slowly may go unbanned: raise windowmemory, or lower findtime"
+        )
+        return [WarningGiven(part=f"jail {policy.name}", what=what)]
 
     @property
     def due(self) -> Instant | None:
@@ -176,6 +199,25 @@ class Jails:
         """Take up where an earlier run stopped; return the bans still in force."""
         for name, policy in self.policies.items():
             policy.restore(memory.jails.get(name, JailMemory()), now)
+        return tuple(ban for policy in self.policies.values() for ban in policy.bans.values())
+
+    def restore_part(
+        self, jails: Mapping[str, JailMemory], now: Instant, *, more: bool = True
+    ) -> None:
+        """Take a part of what an earlier run remembered; the bans come before the rest.
+
+        The last part says that no *more* follow; it may be empty.
+        """
+        for name in self.policies if not more else jails:
+            policy = self.policies.get(name)
+            if policy is not None:
+                policy.restore(jails.get(name, JailMemory()), now, more=more)
+        if not more:
+            self._on_due()
+
+    @property
+    def in_force(self) -> tuple[Ban, ...]:
+        """The bans in force, of all jails."""
         return tuple(ban for policy in self.policies.values() for ban in policy.bans.values())
 
     def restore_bans(self, memory: Memory, now: Instant) -> Commit:

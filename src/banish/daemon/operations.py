@@ -1,7 +1,7 @@
 """Carries out what an operator asks of the running server."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from banish import __version__
 from banish.daemon.acting import Acting
@@ -48,10 +48,13 @@ class ServerOperations:
         on_stop: Callable[[], None],
         troubles: Callable[[], Mapping[str, str]] = dict,
         starting: Callable[[], str] = str,
+        when_restored: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
         """Operate on these parts.
 
         *troubles* says what else does not work, by part; *starting* what the start is doing.
+        Bans and unbans by hand wait for *when_restored*: what is put back later knows nothing
+        of them.
         """
         self._settings = settings
         self._jails = jails
@@ -65,6 +68,7 @@ class ServerOperations:
         self._on_stop = on_stop
         self._troubles = troubles
         self._starting = starting
+        self._when_restored = when_restored
 
     async def status(self) -> ServerStatus:
         """Return how the server is doing; the firewall is read for it."""
@@ -166,6 +170,7 @@ class ServerOperations:
             quarantined=quarantined,
             held_total=budget.held_total,
             held_until=budget.until,
+            evicted_total=policy.evicted_total,
         )
 
     async def bans(self, jail: str | None) -> Sequence[Ban]:
@@ -187,6 +192,7 @@ class ServerOperations:
             EnforceError: The firewall did not take them.
 
         """
+        await self._wait_for_start()
         commit = self._jails.ban(jail, subjects, self._clock(), lasts)
         if commit.decisions:
             await self._enforcing.carry_out(commit)
@@ -199,10 +205,15 @@ class ServerOperations:
             RequestError: There is no such jail.
 
         """
+        await self._wait_for_start()
         commit = self._jails.unban(subjects, jail, self._clock())
         if commit.decisions or commit.changes:
             await self._enforcing.carry_out(commit)
         return [decision.ban for decision in commit.decisions if isinstance(decision, EndBan)]
+
+    async def _wait_for_start(self) -> None:
+        if self._when_restored is not None:
+            await self._when_restored()
 
     async def why(self, subject: Subject) -> Sequence[Ban]:
         """Return the bans of *subject*, past and present, newest first, with evidence.

@@ -41,6 +41,9 @@ Spare = Callable[[Sequence[Failure], Instant], Awaitable[Sequence[Failure]]]
 RESOLVE_LIMIT = 8
 """Names resolved at once for one batch."""
 
+Wait = Callable[[], Awaitable[None]]
+"""Returns once lines may be judged."""
+
 MakePrefilter = Callable[[Sequence[Matcher]], BlockPrefilter | None]
 """Returns what scans blocks for all of these jails; None: every line is looked at."""
 
@@ -75,7 +78,9 @@ class Pipeline:
         spare: Spare | None = None,
         prefilter: MakePrefilter | None = None,
         watchdog: Watchdog | None = None,
+        wait: Wait | None = None,
     ) -> None:
+        """Carry lines of *source* to *jails*; the first one once *wait* returns."""
         self.source = source
         self.watches = tuple(watches)
         self._jails = jails
@@ -89,6 +94,8 @@ class Pipeline:
         self._prefix = f"{source.name}\t"
         self._positions: dict[str, Position] = {}
         self._detectors: dict[str, Detector] = {}
+        self._wait = wait
+        self._compiling = asyncio.Lock()
         self._in_hand: tuple[str, Position] | None = None
         self._failed_on: tuple[str, Position] | None = None
 
@@ -109,7 +116,10 @@ class Pipeline:
         self._positions = own
 
     async def run(self) -> None:
-        """Read for ever; goes on after the last finished batch when run again."""
+        """Read for ever; goes on after the last finished batch when run again.
+
+        The logs are opened at once, so that it is known what is written from now on.
+        """
         if self._in_hand is not None:
             # The batch in hand brought us down: try it once more, then step over it.
             if self._in_hand == self._failed_on:
@@ -119,10 +129,11 @@ class Pipeline:
                     WarningGiven(part=self.source.name, what="stepped over lines that failed twice")
                 )
             self._failed_on = self._in_hand
-        await self._prepare()
         batches = cast("AsyncGenerator[Batch]", self.source.batches(dict(self._positions)))
         async with aclosing(batches):
             async for batch in batches:
+                if self._wait is not None:
+                    await self._wait()
                 self._in_hand = (batch.source, batch.after)
                 await self._finish(batch)
                 self._in_hand = self._failed_on = None
@@ -131,11 +142,10 @@ class Pipeline:
         """Return how many lines so far were not valid in the log's character set."""
         return sum(detector.undecodable for detector in self._detectors.values())
 
-    async def _prepare(self) -> None:
+    async def prepare(self) -> None:
         """Compile what logs that are here need, so that their first line need not wait for it."""
         for path in self._present_paths():
-            if path not in self._detectors:
-                await self._detector(path)
+            await self._detector(path)
 
     def _present_paths(self) -> list[str]:
         patterns = {pattern for watch in self.watches for pattern in watch.patterns}
@@ -194,13 +204,16 @@ class Pipeline:
                 )
 
     async def _detector(self, path: str) -> Detector:
-        chosen = [watch.matcher for watch in self.watches if watch.wants(path)]
-        # Compiling takes up to a second, and nobody else is to wait for it.
-        prefilter = None
-        if self._prefilter is not None:
-            prefilter = await asyncio.to_thread(self._prefilter, chosen)
-        detector = self._detectors[path] = Detector(chosen, prefilter)
-        return detector
+        async with self._compiling:  # `prepare` may be at it
+            if path in self._detectors:
+                return self._detectors[path]
+            chosen = [watch.matcher for watch in self.watches if watch.wants(path)]
+            # Compiling takes up to a second, and nobody else is to wait for it.
+            prefilter = None
+            if self._prefilter is not None:
+                prefilter = await asyncio.to_thread(self._prefilter, chosen)
+            detector = self._detectors[path] = Detector(chosen, prefilter)
+            return detector
 
     async def _resolved(self, failures: Sequence[Failure]) -> list[Failure]:
         """Return *failures* with each name replaced by its addresses, order kept."""

@@ -12,12 +12,13 @@ steps are kept and tried again.
 import asyncio
 import math
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
 
 import msgspec
 
 from banish.errors import StoreError
-from banish.model.instant import Seconds
-from banish.model.snapshot import Commit, Memory, last_positions, merged_changes
+from banish.model.instant import Instant, Seconds
+from banish.model.snapshot import Commit, Memory, Slice, last_positions, merged_changes
 from banish.ports import Clock, Store
 from banish.telemetry.happenings import Emit, TroubleMet, TroubleOver
 
@@ -131,12 +132,15 @@ class Recording:
     async def _reopen(self) -> bool:
         try:
             store = await self._open_store()
-            memory = await store.load(self._clock())
+            memory = await store.load_bans(self._clock())
+            past = await _past(store, self._clock())
         except StoreError as error:
             self._note_trouble(error)
             return False
         self.store = store
         await self._on_memory(memory)
+        for part in past:
+            await self._on_memory(Memory(part.jails))
         return True
 
     def _note_trouble(self, error: StoreError) -> None:
@@ -144,6 +148,17 @@ class Recording:
             self._emit(TroubleMet(part="database", what=str(error)))
         self.trouble = str(error)
         self._retry_at = asyncio.get_running_loop().time() + RETRY_PAUSE
+
+
+async def _past(store: Store, now: Instant) -> list[Slice]:
+    """Return the past bans; windows were built anew meanwhile."""
+    found: list[Slice] = []
+    async with aclosing(store.windows(now)) as slices:
+        async for part in slices:
+            if part.rows:
+                break
+            found.append(part)
+    return found
 
 
 def without_evidence_past(commits: list[Commit], limit: int) -> list[Commit]:

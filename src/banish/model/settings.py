@@ -288,6 +288,8 @@ class ServerSettings(msgspec.Struct, frozen=True):
     """What native bans are carried out in."""
     linetime: Seconds = Seconds(0.1)
     """CPU time that the regexes of a jail may take for one line."""
+    windowmemory: int = 400
+    """Megabytes that the failing subjects of all jails together may take."""
 
 
 class Settings(msgspec.Struct, frozen=True):

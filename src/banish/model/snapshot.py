@@ -102,6 +102,17 @@ class JailMemory(msgspec.Struct, frozen=True):
     """The last ban of subjects that are not banned now, unless the operator lifted it."""
 
 
+class Slice(msgspec.Struct, frozen=True):
+    """A part of the windows and past bans that the store kept."""
+
+    jails: Mapping[str, JailMemory]
+    """By jail, of each only windows and past bans."""
+    rows: int
+    """How many windows these are."""
+    of: int
+    """How many windows the store keeps in all."""
+
+
 class Memory(msgspec.Struct, frozen=True):
     """All that the store kept."""
 

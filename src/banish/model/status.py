@@ -93,6 +93,8 @@ class JailStatus(msgspec.Struct, frozen=True):
     """Those of `failures_total` since the server's start that came from subjects already banned."""
     held_until: Instant | None = None
     """Until when no ban starts since the ban budget was exceeded; None: bans start."""
+    evicted_total: int = 0
+    """Failing subjects that were forgotten early for want of memory."""
 
 
 class PartTrouble(msgspec.Struct, frozen=True):

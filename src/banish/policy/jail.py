@@ -16,7 +16,7 @@ that also bans by something else than our own firewall folds none, since not eve
 command or service can ban a network.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
@@ -44,6 +44,7 @@ from banish.policy.escalation import BanTime, Draw
 from banish.policy.ignore import IgnoreList
 from banish.policy.inforce import BansInForce
 from banish.policy.reserved import reserved
+from banish.policy.room import Room
 from banish.policy.widening import TOO_WIDE, Refusal, Widening, is_too_wide
 from banish.policy.window import CAPACITY, Window
 
@@ -74,6 +75,7 @@ class JailPolicy:
         count_of: CountOf | None = None,
         remembers: Seconds = DAY,
         capacity: int = CAPACITY,
+        room: Room | None = None,
     ) -> None:
         """Judge by *settings*, sparing what *ignored* exempts.
 
@@ -81,6 +83,7 @@ class JailPolicy:
         how often a subject was banned before by whatever counts, for
         ``bantime.overalljails``; None: by this jail, which is `count`. A past
         ban is remembered for three times its length and *remembers* on top.
+        *room* is the memory that the windows of all jails share.
 
         Raises:
             ValueError: A formula of the settings is none.
@@ -96,7 +99,11 @@ class JailPolicy:
         self.spared_total = 0
         self.budget = BanBudget(settings.budget)
         self._window = Window(
-            settings.maxretry, settings.findtime, capacity, evidence_limit=settings.maxmatches
+            settings.maxretry,
+            settings.findtime,
+            capacity,
+            evidence_limit=settings.maxmatches,
+            room=room,
         )
         self._ban_time = BanTime(settings.bantime, settings.escalation, draw)
         self._count_of = count_of or self.count
@@ -111,6 +118,8 @@ class JailPolicy:
         self._held_since = (0, 0)
         """What bans and ignore list had counted as changes when `_held` was emptied last."""
         self._until_purge = PURGE_EVERY
+        self._unfolding: list[Subject] = []
+        """Networks that were exempt when they were restored, until all past bans are known."""
 
     @property
     def name(self) -> str:
@@ -375,13 +384,19 @@ class JailPolicy:
             self._window.forget_inside(subject)
             self._past.forget_inside(subject)
 
-    def review(self, now: Instant) -> list[StartBan | EndBan]:
-        """End every ban that covers a subject which has become exempt.
+    def review(
+        self, now: Instant, among: Iterable[Subject] | None = None
+    ) -> list[StartBan | EndBan]:
+        """End every ban, or those *among* them, that covers a subject which has become exempt.
 
         The bans that a network had taken in are in force again. To be called when
         the ignore list has changed, such as by a name's new address.
         """
-        exempt = [subject for subject in self._bans if self.ignored.exempts(subject) is not None]
+        exempt = [
+            subject
+            for subject in (self._bans if among is None else among)
+            if subject in self._bans and self.ignored.exempts(subject) is not None
+        ]
         decisions: list[StartBan | EndBan] = [
             self._bans.end(subject, "exempt") for subject in exempt
         ]
@@ -389,8 +404,10 @@ class JailPolicy:
             decisions += self._unfold(subject, now)
         return decisions
 
-    def restore(self, memory: JailMemory, now: Instant) -> list[StartBan]:
+    def restore(self, memory: JailMemory, now: Instant, *, more: bool = False) -> list[StartBan]:
         """Take over what an earlier run or an older configuration remembered.
+
+        It may come in parts, the bans first; *more* says that another part follows.
 
         Return the bans that are to be in force again. Bans that are over, or
         whose subject is exempt by now, are left out; the next `tick` returns
@@ -402,9 +419,9 @@ class JailPolicy:
         self.bans_total += memory.bans_total
         self._told = (self.failures_total, self.bans_total)
         for subject, past in memory.past.items():
-            self._past.put(subject, past)
+            if subject not in self._bans:
+                self._past.add(subject, past)
         starts: list[StartBan] = []
-        exempt: list[Subject] = []
         for ban in sorted(memory.bans, key=lambda ban: ban.since):
             if ban.subject in self._bans:
                 continue
@@ -413,12 +430,14 @@ class JailPolicy:
                 self._following.append(EndBan(ban, "expired"))
             elif self.ignored.exempts(ban.subject) is not None:
                 self._following.append(EndBan(ban, "exempt"))
-                exempt.append(ban.subject)
+                self._unfolding.append(ban.subject)
             else:
                 self._bans.hold(ban)
                 starts.append(StartBan(ban, restored=True))
-        for subject in exempt:
-            self._following += self._unfold(subject, now)
+        if not more:
+            for subject in self._unfolding:
+                self._following += self._unfold(subject, now)
+            self._unfolding.clear()
         horizon = now - self.settings.findtime
         for subject, tally in sorted(memory.tallies.items(), key=lambda item: item[1].times[-1:]):
             if self._bans.holder(subject) is not None:

@@ -31,6 +31,12 @@ class PastBans:
         if len(self._bans) > self._capacity:
             self._bans.popitem(last=False)
 
+    def add(self, subject: Subject, ban: PastBan) -> None:
+        """Keep *ban*, which was remembered elsewhere, unless a newer one is known."""
+        known = self._bans.get(subject)
+        if known is None or known.since < ban.since:
+            self.put(subject, ban)
+
     def forget(self, subject: Subject) -> None:
         """Forget *subject*; nothing happens where it is not known."""
         self._bans.pop(subject, None)

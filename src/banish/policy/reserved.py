@@ -14,7 +14,7 @@ The ranges are those of RFC 6890 (2.2.2, 2.2.3), RFC 5771 and RFC 4291 (2.4).
 
 from ipaddress import ip_network
 
-from banish.model.address import Subject, parse_address
+from banish.model.address import Subject, SubjectKind, parse_address
 
 _RANGES = {
     ip_network("0.0.0.0/8"): "means this network",
@@ -25,6 +25,17 @@ _RANGES = {
     ip_network("::1/128"): "is loopback",
     ip_network("ff00::/8"): "is multicast",
 }
+
+
+_FIRST_OF_IPV4 = {"0", "127", "255", *map(str, range(224, 240))}
+
+
+def _may_be_reserved(address: Subject) -> bool:
+    """Whether *address* begins as one of the ranges does: cheap, for each restored ban is asked."""
+    text = address.text
+    if address.kind is SubjectKind.IPV4:
+        return text.partition(".")[0] in _FIRST_OF_IPV4
+    return text.startswith(("::", "ff"))
 
 
 def reserved(subject: Subject) -> str | None:
@@ -38,6 +49,8 @@ def reserved(subject: Subject) -> str | None:
         if found is None:
             return None
         subject = found
+    if subject.is_address and not _may_be_reserved(subject):
+        return None
     network = subject.network()
     for each, what in _RANGES.items():
         if each.version == network.version and each.overlaps(network):

@@ -18,6 +18,7 @@ from bisect import bisect_right, insort
 from collections.abc import Sequence
 from itertools import islice
 from struct import Struct
+from sys import maxsize
 
 import msgspec
 
@@ -26,6 +27,7 @@ from banish.model.failure import Evidence
 from banish.model.instant import Instant, Seconds
 from banish.model.snapshot import Tally
 from banish.policy.networks import NetworkTable
+from banish.policy.room import Room
 
 CAPACITY = 1_000_000
 """Subjects that are counted at one time.
@@ -40,6 +42,12 @@ dict passes over those dropped before, so dropping one at a time would be quadra
 
 PATHS = 1_000
 """Paths that are kept once; of more logs each line of evidence keeps its own."""
+
+SUBJECT_BYTES = 125
+"""What a subject costs beside its key and value, which a dictionary has twice at times."""
+
+_MORE_BYTES, _TIME_BYTES, _LINE_BYTES = 300, 32, 41
+"""What lists cost, each time in one, and each line beside its text."""
 
 _TIME = Struct("<d")
 _LINE = Struct("<dqH")
@@ -68,12 +76,17 @@ class Window:
     """Failures per subject, as far as they can still matter."""
 
     def __init__(
-        self, limit: int, span: Seconds, capacity: int = CAPACITY, evidence_limit: int = 5
+        self,
+        limit: int,
+        span: Seconds,
+        capacity: int = CAPACITY,
+        evidence_limit: int = 5,
+        room: Room | None = None,
     ) -> None:
         """Count to *limit* (1 or more) within *span*.
 
-        At most *capacity* subjects are kept: past that, those counted longest
-        ago are dropped, and `evicted` counts them.
+        At most *capacity* subjects are kept, in the memory of *room*: past
+        that, those counted longest ago are dropped, and `evicted` counts them.
         """
         assert limit >= 1
         assert capacity >= 1
@@ -90,6 +103,10 @@ class Window:
         self._numbers: dict[str, int] = {}
         self.evicted = 0
         """How many subjects were dropped for want of room."""
+        self.size_bytes = 0
+        """About how much memory the subjects take."""
+        self._room = Room(maxsize) if room is None else room
+        self._room.join(self)
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -118,11 +135,14 @@ class Window:
             count = 1
             is_wanted = evidence and self._evidence_limit > 0
             line = self._pack(evidence[0]) if is_wanted else b""
-            self._kept[key] = _TIME.pack(at) + line
+            self._kept[key] = value = _TIME.pack(at) + line
+            self._grow(SUBJECT_BYTES + len(key) + len(value))
         else:
+            before = 0 if old is None else _size(key, old)
             self._kept[key] = kept = _Kept([], []) if old is None else _widened(old)
             count = self._insert(kept, at, attempts)
             self._append(kept, evidence)
+            self._grow(_size(key, kept) - before)
         if len(self._kept) > self._capacity:
             self._make_room()
         return count
@@ -162,7 +182,9 @@ class Window:
             self._changed[key] = True
         kept = _Kept(times, [])
         self._append(kept, tally.evidence)
-        self._kept[key] = _narrowed(kept)
+        old = self._kept.pop(key, None)
+        self._kept[key] = value = _narrowed(kept)
+        self._grow(_size(key, value) - (0 if old is None else _size(key, old)))
         if len(self._kept) > self._capacity:
             self._make_room()
 
@@ -249,6 +271,17 @@ class Window:
             path = self._paths[number]
         return Evidence(text, path, offset, Instant(at))
 
+    def evict(self) -> None:
+        """Forget some of those counted longest ago, of which `evicted` tells."""
+        oldest = list(islice(self._kept, max(1, len(self._kept) // EVICTED_PART)))
+        for key in oldest:
+            self._forget(key)
+        self.evicted += len(oldest)
+
+    def _grow(self, size_bytes: int) -> None:
+        self.size_bytes += size_bytes
+        self._room.take(size_bytes)
+
     def _make_room(self) -> None:
         oldest = list(islice(self._kept, max(1, self._capacity // EVICTED_PART)))
         for key in oldest:
@@ -256,7 +289,9 @@ class Window:
         self.evicted += len(oldest)
 
     def _forget(self, key: str) -> None:
-        del self._kept[key]
+        size = _size(key, self._kept.pop(key))
+        self.size_bytes -= size
+        self._room.take(-size)
         if self._changed.setdefault(key, True) is False:
             del self._changed[key]
 
@@ -273,6 +308,14 @@ def _subject(key: str) -> Subject:
     if nul:
         return Subject(text, _KINDS[kind])
     return Subject(key, SubjectKind.IPV6 if ":" in key else SubjectKind.IPV4)
+
+
+def _size(key: str, kept: _Value) -> int:
+    """Return about how many bytes of memory *kept* takes under *key*."""
+    if isinstance(kept, bytes):
+        return SUBJECT_BYTES + len(key) + len(kept)
+    lines = sum([len(line) for line in kept.lines]) + _LINE_BYTES * len(kept.lines)
+    return SUBJECT_BYTES + _MORE_BYTES + len(key) + _TIME_BYTES * len(kept.times) + lines
 
 
 def _widened(value: _Value) -> _Kept:

@@ -77,6 +77,7 @@ class FileSource:
         self._warned: set[str] = set()
         self._roster: Roster | None = None
         self._watch: Watch | None = None
+        self._placed = asyncio.Event()
         self._lines = 0
         self._bytes = 0
         self._cut_lines = 0
@@ -97,6 +98,7 @@ class FileSource:
         self._saved = after
         try:
             self._scan(at_start=True)
+            self._placed.set()
             while True:
                 busy = [tail for tail in self._tails.values() if not tail.is_idle]
                 for tail in busy:
@@ -110,6 +112,10 @@ class FileSource:
                     await self._wait(watch)
         finally:
             self._close()
+
+    async def placed(self) -> None:
+        """Return once it is known where to begin in every file that is there."""
+        await self._placed.wait()
 
     def health(self) -> SourceHealth:
         """Return how the source is doing; never waits."""

@@ -86,6 +86,7 @@ class JournalSource:
         self._position: JournalPosition | None = None
         self._held: JournalEntry | None = None
         self._is_live = False
+        self._placed = asyncio.Event()
         self._lines = 0
         self._bytes = 0
         self._cut_lines = 0
@@ -108,7 +109,10 @@ class JournalSource:
         begin = Instant(self._clock() - self._since)
         while True:
             try:
-                reader, descriptor = self._open(begin)
+                try:
+                    reader, descriptor = self._open(begin)
+                finally:  # one that cannot be opened is not waited for
+                    self._placed.set()
                 while True:
                     batch, is_at_end = self._read(reader)
                     if batch is not None:
@@ -126,6 +130,10 @@ class JournalSource:
                 self._fail(str(error.args[0] if error.args else error))
             self._held = None
             await asyncio.sleep(SAFETY_SPAN)
+
+    async def placed(self) -> None:
+        """Return once the journal is open at its place, or known to be missing."""
+        await self._placed.wait()
 
     def health(self) -> SourceHealth:
         """Return how the source is doing; never waits."""

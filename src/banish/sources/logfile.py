@@ -171,11 +171,16 @@ class LogFile:
         fingerprint = fingerprint_of(self._status, self._head)
         return FilePosition(self.shown, fingerprint, self.offset if offset is None else offset)
 
-    def read(self, *, live: bool = True) -> Chunk | None:
+    @property
+    def read_to(self) -> int:
+        """Up to where it was read, lines without their end included, and handed out."""
+        return self._ready[0].start if self._ready else self._framer.end
+
+    def read(self, *, live: bool = True, until: int | None = None) -> Chunk | None:
         """Return the next whole lines; None where at most `BLOCK_BYTES` held none.
 
-        *live*: they have just been written. `is_at_end` then tells whether there is
-        more to read just now.
+        *live*: they have just been written. Nothing from *until* on is read.
+        `is_at_end` then tells whether there is more to read just now.
 
         Raises:
             RewrittenError: What was read before no longer stands there.
@@ -193,6 +198,8 @@ class LogFile:
         guarded = len(self._guard)
         most = BLOCK_BYTES if live else min(BLOCK_BYTES, BACKLOG_BYTES)
         wanted = min(status.st_size - place, most)
+        if until is not None:
+            wanted = min(wanted, max(until - place, 0))
         if wanted < 0:
             raise RewrittenError(0, "is shorter than what was read of it")
         data = os.pread(self.descriptor, guarded + wanted, place - guarded)

@@ -89,6 +89,8 @@ class Tail:
         self._now = Seconds(0.0)
         self._pieces: deque[Piece] = deque()
         self._is_live = False
+        self._backlog: tuple[LogFile, int] | None = None
+        """The newest file that was there at the start and its size then: what follows is live."""
 
     @property
     def is_open(self) -> bool:
@@ -129,10 +131,11 @@ class Tail:
         while not self._pieces and self._files:
             self._add_cut_unread()
             file = self._files[0]
+            until = self._backlog_end(file)
             # Asked before the read: what the writer put into the old file came before.
             is_followed = len(self._files) > 1 and (file.is_copy or self._files[1].size > 0)
             try:
-                chunk = file.read(live=self._is_live)
+                chunk = file.read(live=self._is_live, until=until)
             except RewrittenError:
                 self._cope_with_rewrite(file)
                 return None
@@ -156,6 +159,15 @@ class Tail:
             self._files.popleft()
             self._leave(file)
         return self._pieces.popleft() if self._pieces else self._read_late()
+
+    def _backlog_end(self, file: LogFile) -> int | None:
+        """Return up to where *file* was there before we were, while that is being read."""
+        if self._is_live or self._backlog is None or file is not self._backlog[0]:
+            return None
+        if file.read_to < self._backlog[1]:
+            return self._backlog[1]
+        self._is_live, self._backlog = True, None
+        return None
 
     def close(self) -> None:
         """Let go of all files."""
@@ -198,6 +210,8 @@ class Tail:
             return
         if not is_first and not self._files:
             self._tell("appeared")
+        if is_first:
+            self._backlog = (new, new.size)
         self._add([*older, new])
         self.is_missing = False
         self._recover()

@@ -7,8 +7,9 @@ noticed before each call, since SQLite would go on writing to what nobody finds.
 
 import os
 import sqlite3
+import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -19,11 +20,12 @@ from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.decision import Decision, EndBan, StartBan
 from banish.model.instant import Instant, Seconds
-from banish.model.snapshot import Commit, JailMemory, Memory
+from banish.model.snapshot import Commit, JailMemory, Memory, PastBan, Slice
 from banish.ports import Clock
 from banish.store import actionbans, ledger, legacy, progress
 from banish.store.connection import MEMORY, connect, damage, is_damaged, translate
 from banish.store.migrations import migrate
+from banish.store.progress import Windows
 from banish.store.salvage import COMPANIONS, copy_file, move_aside, name_aside
 from banish.telemetry.happenings import Happening, WarningGiven
 
@@ -53,6 +55,10 @@ class Database:
         self._file: _Identity = None
         self._companions: dict[str, _Identity] = {}
         self._rescued: str | None = None
+        self._windows: Windows | None = None
+        self._window_count = 0
+        self._gate = threading.Lock()
+        self._is_reading = False
 
     def open(self) -> None:
         """Open or make the file.
@@ -72,6 +78,56 @@ class Database:
     def load(self, now: Instant) -> Memory:
         """Return what is remembered."""
         return self._do(lambda connection: _load(connection, now))
+
+    def load_bans(self, now: Instant) -> Memory:
+        """Return what is remembered, but for windows and past bans."""
+        return self._read(lambda connection: _load_bans(connection, now))
+
+    def take_windows(self, most: int) -> Slice | None:
+        """Return the next *most* windows, oldest first; None at the end, and then all anew."""
+
+        def take(connection: sqlite3.Connection) -> Slice | None:
+            if self._windows is None:
+                self._windows = Windows(connection)
+                self._window_count = self._windows.count()
+            found, rows = self._windows.take(most)
+            if not rows:
+                self._windows = None
+                return None
+            jails = {jail: JailMemory(tallies=tallies) for jail, tallies in found.items()}
+            return Slice(jails, rows, self._window_count)
+
+        try:
+            return self._read(take)
+        except StoreError:
+            self._windows = None
+            raise
+
+    def past(self, now: Instant) -> Mapping[str, Mapping[Subject, PastBan]]:
+        """Return by jail the last ban of subjects that are not banned; begin windows anew."""
+        self._windows = None
+        return self._read(lambda connection: ledger.past(connection, now))
+
+    def interrupt(self) -> None:
+        """End what is read just now with an error; to be called in any other thread.
+
+        Nothing but reading is ended: what is being written goes on.
+        """
+        with self._gate:
+            if self._is_reading and self._connection is not None:
+                self._connection.interrupt()
+
+    def _read(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        def read(connection: sqlite3.Connection) -> Result:
+            with self._gate:
+                self._is_reading = True
+            try:
+                return work(connection)
+            finally:
+                with self._gate:
+                    self._is_reading = False
+
+        return self._do(read)
 
     def commit(self, commits: Sequence[Commit]) -> None:
         """Write *commits* in one transaction."""
@@ -246,11 +302,29 @@ def _identify(path: str) -> _Identity:
     return found.st_dev, found.st_ino
 
 
+def _in_force(connection: sqlite3.Connection, now: Instant) -> dict[str, list[Ban]]:
+    in_force: dict[str, list[Ban]] = {}
+    for ban in ledger.in_force(connection, now):
+        in_force.setdefault(ban.jail, []).append(ban)
+    return in_force
+
+
+def _load_bans(connection: sqlite3.Connection, now: Instant) -> Memory:
+    with _transaction(connection, "DEFERRED"):
+        in_force = _in_force(connection, now)
+        totals = progress.totals(connection)
+        positions = progress.positions(connection)
+        by_actions = actionbans.read(connection)
+    jails = {
+        jail: JailMemory(tuple(in_force.get(jail, ())), {}, *totals.get(jail, (0, 0)))
+        for jail in sorted({*in_force, *totals})
+    }
+    return Memory(jails, positions, by_actions)
+
+
 def _load(connection: sqlite3.Connection, now: Instant) -> Memory:
     with _transaction(connection, "DEFERRED"):
-        in_force: dict[str, list[Ban]] = {}
-        for ban in ledger.in_force(connection, now):
-            in_force.setdefault(ban.jail, []).append(ban)
+        in_force = _in_force(connection, now)
         tallies = progress.tallies(connection)
         totals = progress.totals(connection)
         past = ledger.past(connection, now)

@@ -14,6 +14,9 @@ from banish.store.columns import BlobReader, from_column, to_blob, to_column, to
 FORGOTTEN_AFTER = Seconds(366 * 86_400)
 """A window this old is of a jail that is gone; no findtime is a year."""
 
+EVERY = 2**31 - 1
+"""More rows than any table has."""
+
 # By the subjects alone first, which the table is sorted by: else all of it would be read.
 _FORGET = (
     "WITH gone (subject, kind, jail) AS (VALUES {rows}) DELETE FROM tallies"
@@ -39,19 +42,41 @@ def write(connection: sqlite3.Connection, commits: Sequence[Commit]) -> None:
     )
 
 
+class Windows:
+    """All windows, read a slice at a time, oldest first."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        """Prepare; nothing is read before the first `take`."""
+        self._connection = connection
+        self._rows: sqlite3.Cursor | None = None
+        self._paths: dict[str, str] = {}
+
+    def count(self) -> int:
+        """Return how many windows there are."""
+        return int(self._connection.execute("SELECT count(*) FROM tallies").fetchone()[0])
+
+    def take(self, most: int) -> tuple[dict[str, dict[Subject, Tally]], int]:
+        """Return the next *most* windows by jail, and how many rows were read: 0 at the end."""
+        if self._rows is None:
+            self._rows = self._connection.execute(
+                "SELECT jail, subject, kind, tally FROM tallies ORDER BY newest"
+            )
+        rows = self._rows.fetchmany(most)
+        found: dict[str, dict[Subject, Tally]] = {}
+        for jail, subject, kind, blob in rows:
+            try:
+                tally: Tally = _tally.read(blob)
+                who = to_subject(subject, kind)
+            except (LookupError, TypeError, ValueError):  # written by no version of ours
+                continue
+            tally = _with_shared_paths(tally, self._paths)
+            found.setdefault(from_column(jail), {})[who] = tally
+        return found, len(rows)
+
+
 def tallies(connection: sqlite3.Connection) -> dict[str, dict[Subject, Tally]]:
     """Return all windows by jail."""
-    found: dict[str, dict[Subject, Tally]] = {}
-    paths: dict[str, str] = {}
-    for jail, subject, kind, blob in connection.execute(
-        "SELECT jail, subject, kind, tally FROM tallies ORDER BY newest"
-    ):
-        try:
-            tally: Tally = _tally.read(blob)
-        except ValueError:  # written by no version of ours; the rest is good
-            continue
-        tally = _with_shared_paths(tally, paths)
-        found.setdefault(from_column(jail), {})[to_subject(subject, kind)] = tally
+    found, _ = Windows(connection).take(EVERY)
     return found
 
 

@@ -7,8 +7,9 @@ still runs to its end, so a commit is never half done.
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -17,7 +18,7 @@ from banish.model.actionban import ActionBan
 from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.instant import Instant, Seconds
-from banish.model.snapshot import Commit, Memory
+from banish.model.snapshot import Commit, JailMemory, Memory, Slice
 from banish.ports import Clock
 from banish.store.connection import MEMORY
 from banish.store.database import Database
@@ -31,6 +32,9 @@ BUSY = Seconds(5)
 
 PURGE_ROUNDS = 20
 """Transactions of one `purge`, each of at most `banish.store.ledger.PURGE_ROWS` rows."""
+
+SLICE_ROWS = 2_000
+"""Windows of one slice: some 10 ms of their reader and of whoever takes them in."""
 
 Result = TypeVar("Result")
 
@@ -86,6 +90,23 @@ class SqliteStore:
         """Return what is remembered: bans in force at *now*, windows, positions."""
         return await self._run(lambda: self._database.load(now))
 
+    async def load_bans(self, now: Instant) -> Memory:
+        """Return what `load` does but for windows and past bans, which may be millions."""
+        return await self._reading(lambda: self._database.load_bans(now))
+
+    async def windows(self, now: Instant) -> AsyncGenerator[Slice]:
+        """Yield past bans and windows of all jails, in slices; windows oldest first."""
+        past = await self._reading(lambda: self._database.past(now))
+        for jail, bans in past.items():
+            every = iter(bans.items())
+            while part := dict(islice(every, SLICE_ROWS)):
+                yield Slice({jail: JailMemory(past=part)}, 0, 0)
+        while True:
+            found = await self._reading(lambda: self._database.take_windows(SLICE_ROWS))
+            if found is None:
+                return
+            yield found
+
     async def commit(self, commits: Sequence[Commit]) -> None:
         """Write the commits in order, all or none."""
         taken = tuple(commits)
@@ -138,6 +159,14 @@ class SqliteStore:
         finally:
             self._is_closed = True
             self._thread.shutdown(wait=False)
+
+    async def _reading(self, work: Callable[[], Result]) -> Result:
+        """Run *work*, which only reads, and end it early if we are cancelled."""
+        try:
+            return await self._run(work)
+        except asyncio.CancelledError:
+            self._database.interrupt()
+            raise
 
     async def _run(self, work: Callable[[], Result]) -> Result:
         if self._is_closed:

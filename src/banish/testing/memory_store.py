@@ -1,6 +1,6 @@
 """A store in plain dicts that can be told to fail; passes the real one's contract."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 import msgspec
 
@@ -11,7 +11,7 @@ from banish.model.ban import Ban
 from banish.model.decision import Decision, EndBan, EndReason, ProlongBan, StartBan
 from banish.model.instant import Instant, Seconds
 from banish.model.record import Position
-from banish.model.snapshot import Commit, JailMemory, Memory, PastBan, Tally
+from banish.model.snapshot import Commit, JailMemory, Memory, PastBan, Slice, Tally
 
 _Name = tuple[str, Subject]
 
@@ -73,6 +73,31 @@ class MemoryStore:
             if not change.is_ended:
                 ban = msgspec.structs.replace(change.ban, evidence=())
                 self.action_bans[name] = ActionBan(change.action, ban)
+
+    async def load_bans(self, now: Instant) -> Memory:
+        """Return what `load` does but for windows and past bans."""
+        memory = await self.load(now)
+        jails = {
+            name: msgspec.structs.replace(jail, tallies={}, past={})
+            for name, jail in memory.jails.items()
+            if jail.bans or name in self._totals
+        }
+        return Memory(jails, memory.positions, memory.action_bans)
+
+    async def windows(self, now: Instant) -> AsyncGenerator[Slice]:
+        """Yield the past bans and windows, each as a slice of its own."""
+        memory = await self.load(now)
+        every = [
+            (name, subject, tally)
+            for name, jail in memory.jails.items()
+            for subject, tally in jail.tallies.items()
+        ]
+        for name, jail in memory.jails.items():
+            for subject, past in jail.past.items():
+                yield Slice({name: JailMemory(past={subject: past})}, 0, 0)
+        for name, subject, tally in sorted(every, key=lambda each: each[2].times[-1:]):
+            self._check()
+            yield Slice({name: JailMemory(tallies={subject: tally})}, 1, len(every))
 
     async def commit(self, commits: Sequence[Commit]) -> None:
         """Take the commits in order."""

@@ -40,6 +40,7 @@ class ScriptSource:
         self._text = bytearray(text)
         self._trouble = ""
         self._changed = asyncio.Event()
+        self._placed = asyncio.Event()
         self._read_to = 0
         self._lines = 0
         self._bytes = 0
@@ -70,7 +71,8 @@ class ScriptSource:
         """Yield blocks of whole lines, from just after the given position, for ever."""
         position = after.get(self._name)
         framer = LineFramer(position.offset if isinstance(position, FilePosition) else 0)
-        live = False
+        live = framer.end >= len(self._text)
+        self._placed.set()
         while True:
             self._changed.clear()
             while not self._trouble and framer.end < len(self._text):
@@ -91,6 +93,10 @@ class ScriptSource:
                     )
             live = live or not self._trouble
             await self._changed.wait()
+
+    async def placed(self) -> None:
+        """Return once `batches` has begun."""
+        await self._placed.wait()
 
     def health(self) -> SourceHealth:
         """Return how the source is doing; never waits."""
