@@ -204,14 +204,14 @@ def _placed(server: ServerSettings, options: RunOptions) -> ServerSettings:
 
 async def _serve(settings: Settings, options: RunOptions, log: Log) -> int:
     server = Server(settings, options, log, clock=wall_clock)
-    try:
-        # The socket first: a second server must end before it touches anything.
-        await server.claim()
-        on_signals(server.stopping.set, log.reopen)
-        await _until(server.stopping, server.start)
-        notify_systemd("STOPPING=1")
-    finally:
-        await server.stop()
+    with on_signals(server.stopping.set, log.reopen):
+        try:
+            # The socket first: a second server must end before it touches anything.
+            await server.claim()
+            await _until(server.stopping, server.start)
+            notify_systemd("STOPPING=1")
+        finally:
+            await server.stop()
     return 0
 
 

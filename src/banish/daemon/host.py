@@ -5,16 +5,47 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from types import FrameType
 
 
-def on_signals(stop: Callable[[], None], reopen_logs: Callable[[], None]) -> None:
-    """Let TERM and INT stop the server in order, USR1 reopen its log, HUP do nothing."""
+@contextlib.contextmanager
+def on_signals(stop: Callable[[], None], reopen_logs: Callable[[], None]) -> Iterator[None]:
+    """While inside, let TERM and INT stop the server in order, USR1 and HUP reopen its log.
+
+    Not by the loop's own handlers: these get signals as bytes in a pipe, and lose those that
+    find it full. The watchdog's ticks (`banish.daemon.watchdog`) are bytes in it, too, one each
+    10 ms, and the pipe holds less than 300. Here the bytes only wake the loop up, so that it
+    does not matter which of them are dropped.
+    """
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
-    loop.add_signal_handler(signal.SIGUSR1, reopen_logs)
-    loop.add_signal_handler(signal.SIGHUP, reopen_logs)
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    theirs.setblocking(False)
+    loop.add_reader(ours.fileno(), _drain, ours)
+    actions = {signal.SIGTERM: stop, signal.SIGINT: stop}
+    actions |= {signal.SIGUSR1: reopen_logs, signal.SIGHUP: reopen_logs}
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(actions[signal.Signals(number)])
+
+    before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+    old = {number: signal.signal(number, handle) for number in actions}
+    try:
+        yield
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(before)
+        loop.remove_reader(ours.fileno())
+        ours.close()
+        theirs.close()
+
+
+def _drain(channel: socket.socket) -> None:
+    with contextlib.suppress(BlockingIOError):
+        while channel.recv(4_096):
+            pass
 
 
 def notify_systemd(state: str) -> None:
