@@ -1,9 +1,21 @@
 """Signals, and word to systemd."""
 
+import asyncio
+import configparser
+import os
+import shutil
+import socket
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+from banish.daemon.host import heartbeat
+
+UNIT = Path(__file__).parents[2] / "share" / "systemd" / "banish.service"
 
 FLOOD = """
 import asyncio, os, signal, sys, threading, time
@@ -59,3 +71,82 @@ def test_no_signal_is_lost_and_nothing_is_said_of_a_full_pipe(script: str, name:
         timeout=60,
     )
     assert (done.stdout, done.stderr) == ("stopped\n", "")
+
+
+@pytest.fixture
+def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+        channel.bind(str(tmp_path / "notify"))
+        channel.setblocking(False)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "20000")
+        monkeypatch.delenv("WATCHDOG_PID", raising=False)
+        yield channel
+
+
+def beats(channel: socket.socket) -> int:
+    count = 0
+    try:
+        while channel.recv(100) == b"WATCHDOG=1":
+            count += 1
+    except BlockingIOError:
+        pass
+    return count
+
+
+def test_a_loop_that_turns_tells_so_and_one_that_hangs_does_not(systemd: socket.socket) -> None:
+    async def play() -> None:
+        beating = asyncio.create_task(heartbeat())
+        loop = asyncio.get_running_loop()
+        heard, end = 0, loop.time() + 10
+        while heard < 3:
+            await asyncio.sleep(0.001)
+            heard += beats(systemd)
+            assert loop.time() < end
+        beats(systemd)
+        time.sleep(0.2)  # noqa: ASYNC251 - the loop hangs
+        assert beats(systemd) == 0
+        beating.cancel()
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("WATCHDOG_USEC", ""), ("WATCHDOG_USEC", "0"), ("WATCHDOG_USEC", "x"), ("WATCHDOG_PID", "1")],
+)
+def test_nobody_who_did_not_ask_is_told(
+    systemd: socket.socket, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    asyncio.run(asyncio.wait_for(heartbeat(), 10))
+    assert beats(systemd) == 0
+
+
+def test_the_unit_starts_a_failed_or_hung_server_again_and_bounds_it() -> None:
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment, method-assign]
+    unit.read(UNIT)
+    assert unit["Unit"]["StartLimitIntervalSec"] == "0"
+    service = unit["Service"]
+    assert service["Type"] == "notify"
+    assert service["Restart"] == "on-failure"
+    for name in ("WatchdogSec", "TimeoutStartSec", "MemoryHigh", "LimitNOFILE", "RestartSec"):
+        assert service[name]
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
+def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path: Path) -> None:
+    unit = tmp_path / "banish.service"
+    # The program need not be installed for its unit to be right.
+    unit.write_text(UNIT.read_text().replace("/usr/bin/banish", sys.executable))
+    checked = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(unit)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, "SYSTEMD_LOG_LEVEL": "warning"},
+    )
+    ours = [line for line in checked.stderr.splitlines() if "banish" in line]
+    assert (checked.returncode, ours) == (0, [])

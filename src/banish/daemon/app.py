@@ -21,7 +21,7 @@ from banish.daemon.enforcing import Enforcing
 from banish.daemon.exempt import EXEMPT_KEEP_FAILURE, Exemptions, IgnoreCommands
 from banish.daemon.facts import ServerFacts
 from banish.daemon.guarding import Guarding
-from banish.daemon.host import notify_systemd, on_signals
+from banish.daemon.host import heartbeat, notify_systemd, on_signals
 from banish.daemon.jails import Jails
 from banish.daemon.operations import ServerOperations
 from banish.daemon.pipeline import Pipeline
@@ -369,6 +369,7 @@ class Server:
                 _say(f"banish: {part}: {what}\n")
         self._supervisor.start("upkeep", self._upkeep.run)
         self._supervisor.start("start", self._starting.run)
+        self._supervisor.start("heartbeat", heartbeat)
 
     async def _check_log(self) -> None:
         """See whether the log can be written.

@@ -60,3 +60,19 @@ def notify_systemd(state: str) -> None:
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel,
     ):
         channel.sendto(state.encode(), address)
+
+
+async def heartbeat() -> None:
+    """Tell systemd twice in each ``WatchdogSec`` that the event loop turns, where it asked to.
+
+    A loop that hangs tells nothing, and systemd starts the server anew.
+    """
+    asked = os.environ.get("WATCHDOG_USEC", "")
+    if not asked.isdigit() or not int(asked):
+        return
+    if os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
+        return  # it is meant for who started us
+    pause = int(asked) / 1_000_000 / 2
+    while True:
+        notify_systemd("WATCHDOG=1")
+        await asyncio.sleep(pause)
