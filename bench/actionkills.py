@@ -94,6 +94,8 @@ class Trial:
         self.count = Count()
         self.process: subprocess.Popen[bytes] | None = None
         self.is_keeping = True
+        self.began = 0
+        """Where the output of this run begins."""
 
     def write(self) -> None:
         """Append some failures of a small crowd."""
@@ -110,6 +112,7 @@ class Trial:
         keep = "true" if self.is_keeping else "false"
         (self.config / "banish.local").write_text(f"[Definition]\nkeepbans = {keep}\n")
         with (self.folder / "out").open("ab") as output:
+            self.began = output.tell()
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "banish", "run", "-c", str(self.config),
                  "--state", str(self.folder / "state")],
@@ -217,6 +220,9 @@ class Trial:
 
         """
         output = self.folder / "out"
+        end = time.monotonic() + LIMIT_SECONDS
+        while b" ready: " not in output.read_bytes()[self.began :] and time.monotonic() < end:
+            time.sleep(0.02)  # before, SIGTERM is a kill
         before = output.stat().st_size
         self.end(signal.SIGTERM)
         self.count.stops += 1
