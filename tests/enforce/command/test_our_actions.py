@@ -446,3 +446,22 @@ def test_every_firewall_action_can_be_named_either_way(tmp_path: Path) -> None:
         closes_all = "allports" in name or name == "ufw"
         assert jail.enforcement.ports == (() if closes_all else SSHD.ports)
         assert jail.enforcement.blocktype == "reject"
+
+
+@pytest.mark.parametrize(
+    "name", ["iptables", "iptables-multiport", "iptables-ipset", "nftables", "nftables-multiport"]
+)
+def test_an_action_written_by_hand_without_a_protocol_closes_the_port_for_tcp(
+    tmp_path: Path, name: str
+) -> None:
+    """``action = iptables-multiport[name=x, port=ssh]`` made a chain that nothing led to."""
+    (tmp_path / "jail.local").write_text(
+        "[DEFAULT]\nnativeactions = false\nsystemd_if_nologs = false\nbackend = auto\n"
+        f"[sshd]\nenabled = true\nlogpath = {tmp_path}/log\naction = {name}[name=x, port=ssh]\n"
+    )
+    settings = load(tmp_path, builtin=builtin_tree())
+    (jail,) = (jail for jail in settings.jails if jail.name == "sshd")
+    (action,) = jail.actions
+    start = action.command("actionstart")
+    assert "tcp" in start
+    assert "<protocol>" not in start
