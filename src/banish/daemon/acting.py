@@ -132,6 +132,8 @@ class Acting:
         flushed = self._flush(decisions)
         for decision in decisions:
             workers = self._jails.get(decision.ban.jail)
+            if isinstance(decision, ProlongBan) and decision.same_span:
+                continue
             if workers:
                 order = _order(decision)
                 for worker in workers:
@@ -226,5 +228,5 @@ def _order(decision: Decision) -> Order:
             return Order("ban", ban, restored)
         case EndBan(ban):
             return Order("unban", ban)
-        case ProlongBan(ban):
+        case ProlongBan(ban, _):
             return Order("prolong", ban)

@@ -22,7 +22,7 @@ from banish.daemon.exempt import EXEMPT_KEEP_FAILURE, Exemptions, IgnoreCommands
 from banish.daemon.facts import ServerFacts
 from banish.daemon.guarding import Guarding
 from banish.daemon.host import heartbeat, notify_systemd, on_signals
-from banish.daemon.jails import Jails
+from banish.daemon.jails import Jails, steady_clock
 from banish.daemon.operations import ServerOperations
 from banish.daemon.pipeline import Pipeline
 from banish.daemon.silence import Silence
@@ -274,6 +274,7 @@ class Server:
             build.policies(settings, self._exempt.lists),
             emit_every=self.emit.every,
             on_due=self._due_changed.set,
+            steady=steady_clock,
         )
         self._guarding = Guarding(settings, self._exempt.lists, emit=self.emit, clock=clock)
         commands = IgnoreCommands(settings, self._jails.policies, emit=self.emit)

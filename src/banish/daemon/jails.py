@@ -9,6 +9,7 @@ one commit.
 import itertools
 import math
 import operator
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
@@ -31,11 +32,13 @@ from banish.model.record import Position
 from banish.model.snapshot import Commit, JailChanges, JailMemory, Memory
 from banish.policy.jail import JailPolicy
 from banish.policy.repeated import failure_of, failure_of_ban
+from banish.policy.steps import ClockSteps
 from banish.telemetry.happenings import (
     AlreadyBannedFound,
     BanBudgetExceeded,
     BanBudgetReturned,
     BanHeldBack,
+    ClockSet,
     EmitEvery,
     FailuresFound,
     FailureSpared,
@@ -54,6 +57,11 @@ REVIEWED_AT_ONCE = 2_000
 EVICTIONS_PAUSE = Seconds(3_600)
 
 
+def steady_clock() -> Seconds:
+    """Return how long the host has run, in seconds, time asleep included; nobody can set it."""
+    return Seconds(time.clock_gettime(time.CLOCK_BOOTTIME))
+
+
 class Jails:
     """All policies of a server by name."""
 
@@ -63,9 +71,16 @@ class Jails:
         *,
         emit_every: EmitEvery,
         on_due: Callable[[], None],
+        steady: Callable[[], Seconds] | None = None,
     ) -> None:
-        """Take *policies* by name; *on_due* is called when `due` may have come closer."""
+        """Take *policies* by name; *on_due* is called when `due` may have come closer.
+
+        *steady* tells how long the host has run. When the clock by which the jails are asked
+        is set, all that they measure is moved with it. None: that clock is never set.
+        """
         self.policies = dict(policies)
+        self._steady = steady
+        self._steps = ClockSteps()
         self._emit_every = emit_every
         self._on_due = on_due
         self._counting = [name for name, one in policies.items() if one.settings.uses_ledger]
@@ -96,10 +111,22 @@ class Jails:
         self, failures: Sequence[Failure], now: Instant, positions: Mapping[str, Position]
     ) -> Commit:
         """Count *failures* and return the step that brings us to *positions*."""
-        decisions = self._count(failures, now)
+        decisions = [*self._follow_clock(now), *self._count(failures, now)]
         if decisions:
             self._on_due()
         return self.step(now, decisions, positions)
+
+    def _follow_clock(self, now: Instant) -> list[Decision]:
+        """Move all times with the clock if it was set; return the bans with their new ends."""
+        by = Seconds(0.0) if self._steady is None else self._steps.look(now, self._steady())
+        if not by:
+            return []
+        moved: list[Decision] = []
+        for policy in self.policies.values():
+            moved += policy.shift(by)
+        self._emit_every([ClockSet(by, len(moved))])
+        self._on_due()
+        return moved
 
     def _count(self, failures: Iterable[Failure], now: Instant) -> list[Decision]:
         """Have *failures* judged, tell of them, and return what was decided."""
@@ -131,7 +158,7 @@ class Jails:
 
     def tick(self, now: Instant) -> Commit | None:
         """End the bans whose time is over; None if there is none."""
-        ends: list[Decision] = []
+        ends: list[Decision] = self._follow_clock(now)
         for policy in self.policies.values():
             ends.extend(policy.tick(now))
             news = [*_budget_news(policy), *self._eviction_news(policy, now)]
@@ -195,10 +222,15 @@ class Jails:
         self._on_due()
         return self.step(now, decisions, {})
 
+    def _boot(self, now: Instant) -> Instant:
+        """Return when the host started, by the clock that says it is *now*."""
+        return Instant(float("-inf") if self._steady is None else now - self._steady())
+
     def restore(self, memory: Memory, now: Instant) -> tuple[Ban, ...]:
         """Take up where an earlier run stopped; return the bans still in force."""
+        boot = self._boot(now)
         for name, policy in self.policies.items():
-            policy.restore(memory.jails.get(name, JailMemory()), now)
+            policy.restore(memory.jails.get(name, JailMemory()), now, boot)
         return tuple(ban for policy in self.policies.values() for ban in policy.bans.values())
 
     def restore_part(
@@ -208,10 +240,11 @@ class Jails:
 
         The last part says that no *more* follow; it may be empty.
         """
+        boot = self._boot(now)
         for name in self.policies if not more else jails:
             policy = self.policies.get(name)
             if policy is not None:
-                policy.restore(jails.get(name, JailMemory()), now, more=more)
+                policy.restore(jails.get(name, JailMemory()), now, boot, more=more)
         if not more:
             self._on_due()
 
@@ -225,12 +258,13 @@ class Jails:
 
         Only bans, totals and the memory of past bans: windows were built anew meanwhile.
         """
+        boot = self._boot(now)
         starts: list[Decision] = []
         totals: list[JailChanges] = []
         for name, policy in self.policies.items():
             kept = memory.jails.get(name)
             if kept is not None:
-                starts.extend(policy.restore(msgspec.structs.replace(kept, tallies={}), now))
+                starts.extend(policy.restore(msgspec.structs.replace(kept, tallies={}), now, boot))
                 totals.append(
                     JailChanges(
                         name,

@@ -31,6 +31,8 @@ class ProlongBan(msgspec.Struct, frozen=True, tag="prolong"):
     """Replace a ban in force by one that ends at another time."""
 
     ban: Ban
+    same_span: bool = False
+    """Whether it lasts as long as before, and only the clock was set. Actions need not hear it."""
 
 
 Decision = StartBan | EndBan | ProlongBan

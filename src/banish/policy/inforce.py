@@ -88,6 +88,12 @@ class BansInForce:
             if len(self._with_evidence) > EVIDENCE_BANS:
                 self._strip(self._with_evidence.popleft())
 
+    def set_end(self, ban: Ban) -> None:
+        """Take *ban* in for one of its subject that differs in its end alone."""
+        self._bans[ban.subject] = ban
+        if ban.until is not None:
+            self.expiry.set(ban.subject, ban.until)
+
     def _strip(self, subject: Subject) -> None:
         ban = self._bans.get(subject)
         if ban is not None:

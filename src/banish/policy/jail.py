@@ -59,6 +59,8 @@ HELD_LIMIT = 16_384
 
 DAY = Seconds(86_400)
 
+LONG_AGO = Instant(float("-inf"))
+
 CountOf = Callable[[Subject, Instant], int]
 """Tells how often a subject was banned before, at a given time."""
 
@@ -114,6 +116,8 @@ class JailPolicy:
         self._network_time = BanTime(_network_base(settings), settings.escalation, draw)
         self._folds = not any(map(_may_refuse_networks, settings.actions))
         self._told = (0, 0)
+        self._by_wall: set[Subject] = set()
+        """Who was banned before this boot: how long ago that is the wall clock alone knows."""
         self._held: dict[Subject, Subject] = {}
         self._held_since = (0, 0)
         """What bans and ignore list had counted as changes when `_held` was emptied last."""
@@ -404,7 +408,31 @@ class JailPolicy:
             decisions += self._unfold(subject, now)
         return decisions
 
-    def restore(self, memory: JailMemory, now: Instant, *, more: bool = False) -> list[StartBan]:
+    def shift(self, by: Seconds) -> list[ProlongBan]:
+        """Move times by *by*, as the clock was set, so that what is left of them stays the same.
+
+        Return the bans with the ends that they have now. Bans of before this boot stay: their
+        times were those of a clock that nobody can compare with this one.
+        """
+        self._window.shift(by)
+        self._widening.shift(by)
+        self._by_wall &= self._bans.view.keys()
+        moved: list[ProlongBan] = []
+        for ban in list(self._bans.view.values()):
+            if ban.until is not None and ban.subject not in self._by_wall:
+                later = msgspec.structs.replace(ban, until=Instant(ban.until + by))
+                self._bans.set_end(later)
+                moved.append(ProlongBan(later, same_span=True))
+        return moved
+
+    def restore(
+        self,
+        memory: JailMemory,
+        now: Instant,
+        boot: Instant = LONG_AGO,
+        *,
+        more: bool = False,
+    ) -> list[StartBan]:
         """Take over what an earlier run or an older configuration remembered.
 
         It may come in parts, the bans first; *more* says that another part follows.
@@ -413,7 +441,9 @@ class JailPolicy:
         whose subject is exempt by now, are left out; the next `tick` returns
         their ends, so that ledger and firewall hear of them, and the beginnings
         of those that an exempt network had taken in. A ban keeps the
-        time it was given, whatever bantime is now. Bans in force here stay.
+        time it was given, whatever bantime is now; one that began after *now*, since the clock
+        was set back meanwhile, lasts no longer than it was meant to. *boot* is when the host
+        started, see `shift`. Bans in force here stay.
         """
         self.failures_total += memory.failures_total
         self.bans_total += memory.bans_total
@@ -422,9 +452,12 @@ class JailPolicy:
             if subject not in self._bans:
                 self._past.add(subject, past)
         starts: list[StartBan] = []
-        for ban in sorted(memory.bans, key=lambda ban: ban.since):
+        for remembered in sorted(memory.bans, key=lambda ban: ban.since):
+            ban = _capped(remembered, now)
             if ban.subject in self._bans:
                 continue
+            if ban.since < boot:
+                self._by_wall.add(ban.subject)
             if ban.is_over(now):
                 self._past.put(ban.subject, PastBan(ban.count, ban.since, ban.until))
                 self._following.append(EndBan(ban, "expired"))
@@ -443,7 +476,7 @@ class JailPolicy:
             if self._bans.holder(subject) is not None:
                 continue
             if tally.times and tally.times[-1] > horizon:
-                self._window.put(subject, tally)
+                self._window.put(subject, _not_ahead(tally, now))
             if tally.members:
                 self._widening.put(subject, tally.members)
         return starts
@@ -539,6 +572,20 @@ class JailPolicy:
 
 def _end(since: Instant, lasts: Seconds | None) -> Instant | None:
     return None if lasts is None else Instant(since + lasts)
+
+
+def _capped(ban: Ban, now: Instant) -> Ban:
+    """Return *ban*, which a clock that was set back makes begin in the future, as from *now*."""
+    if ban.since <= now or ban.until is None:
+        return ban
+    return msgspec.structs.replace(ban, until=Instant(now + ban.until - ban.since))
+
+
+def _not_ahead(tally: Tally, now: Instant) -> Tally:
+    if tally.times[-1] <= now:
+        return tally
+    times = tuple(min(at, now) for at in tally.times)
+    return msgspec.structs.replace(tally, times=times)
 
 
 def _may_refuse_networks(action: ActionSettings) -> bool:

@@ -55,6 +55,12 @@ class MemberCount:
             self.take(next(iter(self._networks)))
         return count
 
+    def shift(self, by: Seconds) -> None:
+        """Move all times by *by*, as the clock was."""
+        for members in self._networks.values():
+            for member, at in members.items():
+                members[member] = Instant(at + by)
+
     def members(self, network: Subject) -> tuple[Member, ...]:
         """Return what is counted of *network*, oldest first."""
         members = self._networks.get(network, {})

@@ -16,7 +16,7 @@ import msgspec
 
 from banish.model.address import Subject, SubjectKind
 from banish.model.ban import Ban
-from banish.model.instant import Instant
+from banish.model.instant import Instant, Seconds
 from banish.model.settings import Networks
 from banish.model.snapshot import Member
 from banish.policy.ignore import IgnoreList
@@ -112,6 +112,10 @@ class Widening:
             network = self._around(subject)
             if network is not None:
                 self._count.forget(network, subject)
+
+    def shift(self, by: Seconds) -> None:
+        """Move the times of all members by *by*, as the clock was."""
+        self._count.shift(by)
 
     def clear(self) -> None:
         """Forget all members of all networks."""

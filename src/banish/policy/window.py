@@ -167,6 +167,19 @@ class Window:
         for key in [key for key in self._kept if around.around(_subject(key)) is not None]:
             self._forget(key)
 
+    def shift(self, by: Seconds) -> None:
+        """Move all times by *by*, as the clock was; takes time for everybody who is counted.
+
+        What a ledger holds of them is left as it is: it is used after a restart only, and a
+        time that is ahead then counts as now.
+        """
+        for key, kept in self._kept.items():
+            if isinstance(kept, bytes):
+                (at,) = _TIME.unpack_from(kept)
+                self._kept[key] = _TIME.pack(at + by) + kept[_TIME.size :]
+            else:
+                kept.times[:] = [at + by for at in kept.times]
+
     def tally(self, subject: Subject) -> Tally | None:
         """Return what is counted of *subject*, or None."""
         kept = self._kept.get(_key(subject))

@@ -14,6 +14,7 @@ from typing import ClassVar
 import msgspec
 
 from banish.model.address import Subject
+from banish.model.duration import format_duration
 from banish.model.failure import Failure
 from banish.model.instant import Instant, Seconds
 from banish.telemetry.clocktext import clock_text
@@ -330,6 +331,24 @@ class ConnectionsCut(Happening, frozen=True):
     def text(self) -> str:
         what = f"{self.count} connection{'' if self.count == 1 else 's'}"
         return f"[{self.jail}] {what} of {self.subject} cut"
+
+
+class ClockSet(Happening, frozen=True):
+    """Somebody set the clock while the server ran."""
+
+    level: ClassVar[int] = logging.WARNING
+    counter: ClassVar[str] = "banish_clock_steps_total"
+    by: Seconds
+    """By how much; below zero if it was set back."""
+    bans: int
+    """Bans whose ends were moved with it."""
+
+    def text(self) -> str:
+        way = "forward" if self.by > 0 else "back"
+        return (
+            f"clock set {way} by {format_duration(abs(self.by))}: {self.bans:,} bans and all counts"
+            " of failures last as long as they would have"
+        )
 
 
 class JailStarted(Happening, frozen=True):
