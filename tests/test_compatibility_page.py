@@ -33,6 +33,7 @@ TESTS = {
     "0.0.0.0/8, loopback": "policy/test_reserved.py::test_nobody_is_banned_by_what_no_peer_has",
     "lines with two addresses": "compat/test_stock_names.py::test_no_name_bans_somebody_else",
     "twelve rules of the stock": "compat/test_stock_names.py::test_every_mended_rule_is_one_of",
+    "a name with its": "detect/test_beside.py::test_the_address_beside_a_name_counts",
     "`message repeated": "detect/test_repeated.py::test_a_repeated_message_counts_as_often_as_it",
     "`fail2ban-client -t`": "cli/fail2ban/test_client.py::test_a_wrong_configuration_is_told",
     "`fail2ban-regex`: a": "compat/test_fail2ban_regex.py::test_the_figures_for_every_stock_filter",

@@ -170,3 +170,15 @@ def test_an_alternative_that_names_nobody_is_told_of_with_a_line(write_tree: Wri
         "this line matches and counts against nobody:",
         "    401",
     ]
+
+
+def test_a_name_that_is_taken_beside_an_address_is_told_of_with_its_cure(
+    write_tree: WriteTree,
+) -> None:
+    (problem,) = vetted(write_tree, jail(r"^login failed from <HOST> \(\S+\)$"))
+    assert (problem.severity, problem.option) == ("warning", "failregex")
+    assert problem.cure.splitlines() == [
+        "such as in this line:",
+        "    login failed from unknown.example.org (192.0.2.1)",
+        r"write \S+ \(<ADDR>\) for <HOST> and the bracket behind it",
+    ]

@@ -11,9 +11,11 @@ from banish.config.stopwatch import LIMIT_SECONDS, Runaway, time_filters
 from banish.detect.vetting import (
     IgnoreFinding,
     InjectionFinding,
+    NameFinding,
     NobodyFinding,
     vet_ignoring,
     vet_injection,
+    vet_names,
     vet_subjects,
 )
 from banish.model.settings import FilterSettings
@@ -32,6 +34,8 @@ def vet_filters(problems: Problems, filters: Iterable[FilterSettings]) -> None:
             _tell_ignoring(problems, ignored)
         for nobody in vet_subjects(settings):
             _tell_nobody(problems, nobody)
+        for name in vet_names(settings):
+            _tell_name(problems, name)
         for runaway in runaways:
             _tell_runaway(problems, runaway)
 
@@ -64,6 +68,17 @@ def _tell_nobody(problems: Problems, finding: NobodyFinding) -> None:
         option="failregex",
         cure=f"this line matches and counts against nobody:\n    {_safe(finding.line)}\n"
         "put alternatives in parentheses, (?:404|401) for 404|401, and <HOST> outside of them",
+    )
+
+
+def _tell_name(problems: Problems, finding: NameFinding) -> None:
+    problems.warn(
+        "<HOST> takes a host's name if one stands before the address in brackets; "
+        "the attacker chooses such a name",
+        finding.place,
+        option="failregex",
+        cure=f"such as in this line:\n    {_safe(finding.line)}\n"
+        f"write {finding.instead} for <HOST> and the bracket behind it",
     )
 
 

@@ -3,8 +3,8 @@
 An attacker who writes an address into a name makes a line with two addresses in it, and
 maybe the regex takes the wrong one. Such a line is read in every way its rule allows
 (`readings`); whom it counts against then is the jail's choice, and mostly the address that
-only the service itself can have written. Only lines that match and hold two addresses are
-looked at.
+only the service itself can have written. Only lines that match and hold two addresses, or a
+name with its address beside it (`beside`), are looked at.
 
 Filters that can be turned so are found beforehand by `banish.detect.vetting`;
 this is for those who keep them.
@@ -15,9 +15,11 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from banish.detect.beside import has_address_beside, with_addresses
 from banish.detect.pattern import Pattern
 from banish.detect.quarantine import interruptible
 from banish.detect.readings import Settled
+from banish.model.address import parse_address
 
 _LEAST_DOTS = 3
 _LEAST_COLONS = 7
@@ -47,7 +49,9 @@ class Reading(NamedTuple):
 class Ambiguities:
     """The matches of one jail that have a second reading; each rule is told of once."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, takes_names: bool = False) -> None:
+        """Make it for one jail; with *takes_names* names count as they stand in the log."""
+        self._takes_names = takes_names
         self.total = 0
         """How many matches there were, of all rules."""
         self._told: set[int] = set()
@@ -59,9 +63,15 @@ class Ambiguities:
         *pattern* is that rule, or the prefregex where that has the address.
         """
         captured = _captured(pattern, found)
-        if not captured or holds_one_address(found.string, captured):
+        if not captured:
             return None
-        reading = _second_reading(rule, pattern, found)
+        reading = None
+        if "dns" in pattern.host_groups and (name := found["dns"]) and not self._takes_names:
+            reading = _address_of_name(rule, pattern, found, name)
+        if reading is None:
+            if holds_one_address(found.string, captured):
+                return None
+            reading = _second_reading(rule, pattern, found)
         if reading is not None:
             self.total += 1
             if rule not in self._told:
@@ -132,6 +142,29 @@ def _second_reading(number: int, pattern: Pattern, found: re.Match[str]) -> Read
         text[trusted.begin : trusted.end] if trusted is not None else "",
         trusted is not None and trusted.group == "ip6",
     )
+
+
+@interruptible("failregex")
+def _address_of_name(
+    number: int, pattern: Pattern, found: re.Match[str], name: str
+) -> Reading | None:
+    """Return the reading by which the address beside *name* counts, or None if there is none."""
+    text = found.string
+    if not has_address_beside(text, found.end("dns")):
+        return None
+    tried = (pattern.search(each) for each in with_addresses(text))
+    again = next((each for each in tried if each is not None), None)
+    address = _captured(pattern, again) if again is not None else ""
+    if again is None or parse_address(address) is None:
+        return None
+    readings = _settled(pattern).readings(again)
+    if readings is None:
+        return Reading(number, text, name, address, True, address, ":" in address)
+    trusted = readings.trusted
+    if trusted is None:
+        return Reading(number, text, name, address, is_last=True)
+    own = again.string[trusted.begin : trusted.end]
+    return Reading(number, text, name, address, True, own, trusted.group == "ip6")
 
 
 @functools.lru_cache(maxsize=2048)

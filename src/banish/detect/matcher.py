@@ -133,7 +133,7 @@ class Matcher:
         self._ignores_after = bool(self.ignores) and not self._ignores_first
         self._buffer = LineBuffer(settings.maxlines) if many else None
         self.sessions = Sessions()
-        self.ambiguities = Ambiguities()
+        self.ambiguities = Ambiguities(takes_names=usedns == "raw")
         dates = DateFinder(
             parse_datepattern(settings.datepattern), zone_named(settings.logtimezone)
         )

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from banish.detect.ambiguity import has_two_readings, holds_one_address, places_of_two
+from banish.detect.beside import has_address_beside
 from banish.detect.datefinder import DateFinder
 from banish.detect.hit import Shape
 from banish.detect.pattern import TEXT_CHARACTERS
@@ -68,6 +69,9 @@ Found = tuple[
 """What a line says: its place in the stretch, the text, its offset, the rule, when it was,
 whose address stands in it, the network of that if it is IPv6; then what the groups ``dns``,
 ``mlfid``, ``nofail``, ``mlfgained`` and ``mlfforget`` hold."""
+
+DNS: Final = 3
+"""Where the group of a name stands in `Shape.wanted`."""
 
 KEY: Final = 8
 """Where ``mlfid`` stands in `Found`."""
@@ -140,6 +144,12 @@ def _said(
         )
     if not all(subjects):
         odd.update(at for at, address in enumerate(addresses) if address and not subjects[at])
+    if any(dns):
+        odd.update(
+            at
+            for at, name in enumerate(dns)
+            if name and has_address_beside(texts[at], founds[at].end(shapes[at].wanted[DNS]))
+        )
     if None in ats:
         odd.update(at for at, when in enumerate(ats) if when is None)
     said = zip(

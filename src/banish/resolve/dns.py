@@ -43,6 +43,11 @@ def _system_lookup() -> Lookup:
 
 _NO_SUCH_NAME = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
 
+_CURE = (
+    "check the resolver (/etc/resolv.conf); where a log has the address beside the name, as in "
+    r"name (192.0.2.1), write \S+ \(<ADDR>\) for <HOST>; in ignoreip write addresses"
+)
+
 
 class DnsResolver:
     """Resolves through the system, with a cache; implements `banish.ports.Resolver`."""
@@ -106,7 +111,7 @@ class DnsResolver:
     def _failure(self, name: str, why: str) -> ResolveError:
         what = f"cannot resolve {name}: {why}"
         self._keep(name, what, self._keep_failure)
-        return ResolveError(what, cure="check the resolver (/etc/resolv.conf), or write addresses")
+        return ResolveError(what, cure=_CURE)
 
     def _keep(
         self, name: str, answer: tuple[Subject, ...] | str, span: Seconds

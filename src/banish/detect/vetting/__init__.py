@@ -1,5 +1,6 @@
 """Proves filters safe, or shows the line that proves them unsafe."""
 
+from banish.detect.vetting.hostnames import NameFinding, vet_names
 from banish.detect.vetting.ignoring import IgnoreFinding, vet_ignoring
 from banish.detect.vetting.injection import (
     InjectionFinding,
@@ -14,6 +15,7 @@ from banish.detect.vetting.runaway import Pump, vet_runtime
 __all__ = [
     "IgnoreFinding",
     "InjectionFinding",
+    "NameFinding",
     "NobodyFinding",
     "Pump",
     "Reader",
@@ -22,6 +24,7 @@ __all__ = [
     "narrow",
     "vet_ignoring",
     "vet_injection",
+    "vet_names",
     "vet_runtime",
     "vet_subjects",
 ]
