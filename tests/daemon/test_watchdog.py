@@ -99,6 +99,7 @@ def test_a_second_reading_that_runs_away_is_ended() -> None:
     found, _ = read(Watchdog(), Detector([made]), line, "x by 192.0.2.7 .")
     assert found[-1:] == ["192.0.2.7"]
     assert made.quarantine.overruns == 1
+    assert [(each.option, each.rule) for each in made.quarantine.newest] == [("failregex", 1)]
 
 
 def test_a_flood_of_hostile_lines_is_cheap() -> None:

@@ -553,7 +553,11 @@ class Matcher:
             reading = self.ambiguities.look(rule, pattern, found)
         except OverBudgetError as error:
             # The line has matched, and counts where that does not depend on a second reading.
-            self.quarantine.offend(error, line)
+            # The search that was broken off does not know its rule.
+            option, number = (
+                ("failregex", rule) if pattern is not self._prefregex else ("prefregex", 0)
+            )
+            self.quarantine.offend(OverBudgetError(option, number, error.characters), line)
             return self.settings.ambiguous == "report"
         if reading is None:
             return True

@@ -25,6 +25,7 @@ from typing import Final, NamedTuple
 
 from banish.detect import tags
 from banish.detect.pattern import Pattern
+from banish.detect.quarantine import interruptible
 from banish.model.address import parse_address
 
 ADDRESSES_LIMIT: Final = 16
@@ -248,6 +249,7 @@ class _Line:
             return text[: taken.begin], text[each.end :]
         return text[: each.begin], text[taken.end :]
 
+    @interruptible("failregex")
     def _takes(self, text: str) -> bool:
         found = self._search.search(text)
         return found is not None and _taken(found) is not None
