@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from banish.daemon.silence import DAY, Silence, waits_for
+from banish.daemon.silence import DAY, Silence, _zone_cure, waits_for
 from banish.model.instant import Instant
 from banish.model.status import NOT_STARTED, SourceHealth, SourceState
 from banish.telemetry.happenings import WarningGiven
@@ -64,3 +64,41 @@ def test_what_a_log_says_that_is_not_understood_is_told_once_a_day() -> None:
     assert [part for part, _ in told] == ["log", "jail j"]
     assert "1 lines are not valid in its character set" in told[0][1]
     assert "1 matched lines name nobody who can be banned" in told[1][1]
+
+
+@pytest.mark.parametrize(
+    ("off", "zone", "cure"),
+    [
+        (7_200, "UTC", "set logtimezone = UTC+0200"),
+        (-7_230, "UTC+0100", "set logtimezone = UTC-0100"),
+        (19_800.5, "UTC", "set logtimezone = UTC+0530"),
+        (-3_600, "Europe/Prague", "set logtimezone = UTC+0000"),
+        (300, "UTC", "correct the clock, or the delay, of what writes the log"),
+        (90_000_000, "UTC", "correct the clock, or the delay, of what writes the log"),
+    ],
+)
+def test_the_cure_for_times_that_are_off_names_the_zone(off: float, zone: str, cure: str) -> None:
+    assert _zone_cure(off, zone, Instant(1_767_225_600)) == cure  # a winter's day
+
+
+def test_lines_in_another_zone_are_told_once_a_day() -> None:
+    stage = Stage()
+    silence = Silence([stage.pipeline], emit=stage.tell, clock=lambda: stage.now)
+    counters = stage.pipeline.watches[0].matcher.counters
+    counters.retimed, counters.off_by = 1_234, 7_200.5
+    silence.look()
+    silence.look()
+    (told,) = whats(stage)
+    assert told[0] == "jail j"
+    assert told[1].startswith("1,234 lines say a time that is 2h ahead of the clock, and count")
+
+
+def test_a_backlog_that_is_too_old_is_told_with_its_age() -> None:
+    stage = Stage()
+    silence = Silence([stage.pipeline], emit=stage.tell, clock=lambda: stage.now)
+    counters = stage.pipeline.watches[0].matcher.counters
+    counters.too_old, counters.newest_old = 5, Instant(stage.now - 7_200)
+    silence.look()
+    (told,) = whats(stage)
+    assert "older than findtime and do not count, the newest by 2h; written while" in told[1]
+    assert "logtimezone = UTC" in told[1]

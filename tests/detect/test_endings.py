@@ -176,7 +176,7 @@ def left(detector: Detector) -> list[object]:
     found = ways.state(detector)
     for each in found:
         if isinstance(each, dict):
-            del each["too_old"]
+            del each["too_old"], each["newest_old"]
     return [*found, [list(it.sessions.keys) for it in detector.matchers]]
 
 

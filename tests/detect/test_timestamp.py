@@ -1,6 +1,7 @@
 """Parts of a date become a point in time; what is missing is guessed by now."""
 
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -105,3 +106,24 @@ def test_today_is_that_of_the_lines_zone() -> None:
 )
 def test_hostile_parts_never_raise(parts: dict[str, str]) -> None:
     read_parts(parts, NOW, UTC)
+
+
+@pytest.mark.parametrize(
+    ("now", "minute", "expected"),
+    [
+        ("2026-10-25T00:30:00", "30", "2026-10-25T00:30:00"),  # the first time that it is 2:30
+        ("2026-10-25T00:29:00", "30", "2026-10-25T00:30:00"),
+        ("2026-10-25T01:30:00", "30", "2026-10-25T01:30:00"),  # the second time
+        ("2026-10-25T01:29:30", "30", "2026-10-25T01:30:00"),
+        ("2026-10-25T01:05:00", "30", "2026-10-25T00:30:00"),
+        ("2026-10-25T05:00:00", "30", "2026-10-25T01:30:00"),
+    ],
+)
+@pytest.mark.parametrize("is_local", [False, True])
+def test_a_time_of_the_hour_that_comes_twice_is_the_later_one_unless_ahead(
+    set_zone: SetZone, now: str, minute: str, expected: str, is_local: bool
+) -> None:
+    set_zone("Europe/Prague")
+    zone = None if is_local else ZoneInfo("Europe/Prague")
+    parts = {"Y": "2026", "m": "10", "d": "25", "H": "2", "M": minute}
+    assert read(instant(now), zone, **parts) == instant(expected)

@@ -144,7 +144,7 @@ def seen(detector: Detector) -> list[object]:
     found = state(detector)
     for each in found:
         if isinstance(each, dict):
-            del each["too_old"]
+            del each["too_old"], each["newest_old"]
     return found
 
 

@@ -8,8 +8,12 @@ lines have no time that can be read, and the logs that are written in another ch
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 
 from banish.daemon.pipeline import Pipeline
+from banish.detect.matcher import Matcher
+from banish.detect.zone import zone_named
+from banish.model.duration import format_duration
 from banish.model.instant import Instant, Seconds
 from banish.model.status import NOT_STARTED, SourceHealth
 from banish.ports import Clock
@@ -21,6 +25,13 @@ FIRST_LOOK = Seconds(3)
 PAUSE = Seconds(60)
 DAY = Seconds(86_400)
 
+QUARTER = 900
+WIDEST_ZONE = 27 * 3_600
+"""Seconds between the two zones that are furthest apart, and a little more (UTC-12 to UTC+14)."""
+
+NEAR = 90
+"""How near to a quarter of an hour a difference must be, in seconds, to be that of a zone."""
+
 
 def waits_for(sources: Sequence[SourceHealth]) -> str:
     """Return why a jail with these *sources* reads nothing, and the cure; empty if it reads."""
@@ -31,6 +42,27 @@ def waits_for(sources: Sequence[SourceHealth]) -> str:
     whats = [each.detail.partition("; ")[0] for each in sources]
     cure = sources[0].detail.partition("; ")[2]
     return f"watches nothing: {'; '.join(whats)}\n    {cure}"
+
+
+def _apart(off: float) -> str:
+    span = format_duration(round(abs(off)))
+    return f"{span} ahead of the clock" if off > 0 else f"{span} behind the clock"
+
+
+def _zone_cure(off: float, logtimezone: str, now: Instant) -> str:
+    """Return what to do about lines whose times are *off* seconds ahead of the clock.
+
+    Zones differ by quarters of an hour; what differs by something else is no zone.
+    """
+    quarters = round(off / QUARTER)
+    if not quarters or abs(off) > WIDEST_ZONE or abs(off - quarters * QUARTER) > NEAR:
+        return "correct the clock, or the delay, of what writes the log"
+    zone = zone_named(logtimezone)
+    local = datetime.fromtimestamp(now, zone) if zone else datetime.fromtimestamp(now).astimezone()
+    ahead = (local.utcoffset() or timedelta()) + timedelta(seconds=quarters * QUARTER)
+    minutes = round(ahead.total_seconds() / 60)
+    sign = "-" if minutes < 0 else "+"
+    return f"set logtimezone = UTC{sign}{abs(minutes) // 60:02}{abs(minutes) % 60:02}"
 
 
 class Silence:
@@ -66,6 +98,7 @@ class Silence:
                 cure = "set a datepattern; 'banish match --jail' shows the lines"
                 what = "{} matched lines have no time that can be read, and count as now; {}"
                 self._count("undated", f"jail {jail}", counters.undated, what, cure)
+                self._look_at_times(watch.matcher)
                 cure = "correct the failregex; 'banish match --jail' shows the lines"
                 what = "{} matched lines name nobody who can be banned; {}"
                 self._count("unusable", f"jail {jail}", counters.unusable, what, cure)
@@ -85,6 +118,18 @@ class Silence:
         elif self._is_due(key):
             what, _, cure = waits.partition("\n")
             self._emit(WarningGiven(part=key[0], what=f"{what}; {cure.strip()}"))
+
+    def _look_at_times(self, matcher: Matcher) -> None:
+        counters, part, now = matcher.counters, f"jail {matcher.jail}", self._clock()
+        what = "{} lines say a time that is " + _apart(counters.off_by) + ", and count as now; {}"
+        cure = _zone_cure(counters.off_by, matcher.settings.logtimezone, now)
+        self._count("retimed", part, counters.retimed, what, cure)
+        age = now - counters.newest_old
+        what = "{} lines of a backlog are older than findtime and do not count, the newest by "
+        cure = "written while the server was stopped; or, if not, " + _zone_cure(
+            -age, matcher.settings.logtimezone, now
+        )
+        self._count("too old", part, counters.too_old, what + format_duration(age) + "; {}", cure)
 
     def _count(self, kind: str, part: str, total: int, what: str, cure: str) -> None:
         key = (part, kind)

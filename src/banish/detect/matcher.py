@@ -443,7 +443,9 @@ class Matcher:
         counters = self.counters
         counters.matched += 1
         counters.undated += self._timing.is_undated
-        counters.retimed += self._timing.is_retimed
+        if self._timing.is_retimed:
+            counters.retimed += 1
+            counters.off_by = self._timing.off_by
         self.dates.confirm()
         captured = self.rules[rule - 1].groups(found)
         if self._prefregex is not None and before is not None:

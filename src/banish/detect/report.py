@@ -75,6 +75,8 @@ class Counters:
         "ignored",
         "lines",
         "matched",
+        "newest_old",
+        "off_by",
         "retimed",
         "too_old",
         "undated",
@@ -92,8 +94,12 @@ class Counters:
         """Matched lines that gave no time, so that the clock's was taken."""
         self.retimed = 0
         """Matched live lines more than a minute off, counted as now."""
+        self.off_by = 0.0
+        """How many seconds the last such line was ahead of the clock; below zero: behind."""
         self.too_old = 0
         """Lines from before findtime that were looked at and dropped while catching up."""
+        self.newest_old = Instant(0)
+        """When the newest of them was written, by its own time."""
         self.unusable = 0
         """Matched lines that name nothing that can be counted."""
         self.failures = 0

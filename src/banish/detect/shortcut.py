@@ -175,11 +175,13 @@ class Shortcut:
             is_known = key is not None and key[:KEY_CHARACTERS] in keys
             if live is False and at < oldest:
                 counters.too_old += 1
+                counters.newest_old = max(counters.newest_old, at)
                 continue
             if shape is NOTHING or (gained and forget and not is_known):
                 continue
             if live and not earliest < at < latest:
                 counters.retimed += 1
+                counters.off_by = at - now
                 at = now
             matched += 1
             whole = lines[place]

@@ -4,7 +4,8 @@ What a log leaves out is guessed as Fail2Ban does (fail2ban/server/strptime.py,
 1.1.1): no year is this year, or last year where that is more than a day ahead;
 neither month nor day is today, or yesterday where that is ahead; two digits
 are a year after 2000; fractions of a second are dropped. Day and year are
-those of the line's own zone, where Fail2Ban takes the server's.
+those of the line's own zone, where Fail2Ban takes the server's. A time in the hour
+that comes twice as a zone's clock is set back is the later one, unless that is ahead.
 """
 
 import calendar
@@ -25,6 +26,8 @@ _SHORT_MONTHS = {name[:3]: number for number, name in enumerate(MONTHS, 1)}
 _SHORT_WEEKDAYS = {name[:3]: number for number, name in enumerate(WEEKDAYS)}
 _TAI_EPOCH = 1 << 62
 _DAY_SECONDS = 86_400
+_AHEAD_SECONDS = 61
+"""How far ahead of now a line may be: clocks of hosts differ a little."""
 
 Parts = Mapping[str, str | None]
 """What each group of a date pattern holds, by the name of its directive."""
@@ -82,6 +85,9 @@ def _read_calendar(parts: Parts, now: Instant, zone: tzinfo | None) -> Instant:
     # A leap second (60, and 61 as strptime(3) has it) runs into the next minute.
     seconds = _read_number(parts, "S") or 0
     at = moment.timestamp() + seconds
+    again = moment.replace(fold=1).timestamp() + seconds
+    if at < again <= now + _AHEAD_SECONDS:
+        at = again
     if guess_day and at > now:
         moment -= timedelta(days=1)
         at = moment.timestamp() + seconds

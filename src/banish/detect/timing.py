@@ -46,6 +46,8 @@ class Timing:
         """Whether the line should have had a time."""
         self.is_retimed = False
         """Whether the line's own time was too far off to count."""
+        self.off_by = 0.0
+        """By how many seconds it was, ahead of now."""
         self._findtime = findtime
         self._counters = counters
         self._known: Instant | None = None
@@ -95,9 +97,11 @@ class Timing:
         if live:
             if not -OFF_SECONDS < at - now < OFF_SECONDS:
                 self.is_retimed = at != now
+                self.off_by = at - now
                 at = now
         elif live is False and at < now - self._findtime:
             self._counters.too_old += 1
+            self._counters.newest_old = max(self._counters.newest_old, at)
             text = None
         self.at = at
         if is_dated:
