@@ -1,10 +1,11 @@
 """The proof by kills, for actions: what a command or a Python action did is undone.
 
 Three jails watch one log; each has an action of commands and one in Python, which write down
-what they do. Bans last a day, 20 seconds or two, so that many run out while the server is down. It is killed in bursts and while it starts, also twice in a row,
-or stopped in order with ``keepbans``, or without. After each start every action must keep
-out exactly who is banned then, as the log and the ledger say; after a stop without
-``keepbans``, nobody.
+what they do. Bans last a day, 20 seconds or two, so that many run out while the server is
+down. It is killed in bursts and while it starts, also twice in a row, or stopped in order with
+``keepbans``, or without. After each start every action must keep out exactly who is banned
+then, as the log and the ledger say; after a stop without ``keepbans``, nobody, unless the
+server says that there was no time (a late stop).
 """
 
 import random

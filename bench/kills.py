@@ -281,10 +281,12 @@ def main(arguments: Sequence[str]) -> int:
         with tempfile.TemporaryDirectory(prefix="banish-bench-") as name:
             done = actionkills.trial(Path(name), chosen.kills, chosen.seed)
         header = [
-            "kills", "in a row", "stops in order", "waits", "run out while down", "bans told",
+            "kills", "in a row", "stops in order", "late", "waits", "run out while down", "bans told",
             "wrong",
         ]  # fmt: skip
-        row = [done.kills, done.in_start, done.stops, done.waits, done.left, done.bans, 0]
+        row = [
+            done.kills, done.in_start, done.stops, done.late, done.waits, done.left, done.bans, 0,
+        ]  # fmt: skip
         about = actionkills.__doc__ or ""
         write_section("Kills with actions", about, header, [list(map(str, row))], note)
     return 0
