@@ -34,6 +34,8 @@ class Shape(NamedTuple):
     """All that is captured, and in which group."""
     alone: Pattern | None = None
     """The failregex, where nothing else is searched for; None: date or prefregex are, too."""
+    is_loose: bool = False
+    """Whether what it finds may be a piece of an address."""
 
 
 class Hit(msgspec.Struct, gc=False, eq=False):

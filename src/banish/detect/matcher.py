@@ -21,6 +21,7 @@ from typing import NamedTuple
 import msgspec
 
 from banish.detect.ambiguity import Ambiguities, Reading
+from banish.detect.cutting import is_loose, whole_address
 from banish.detect.datefinder import DateFinder
 from banish.detect.datepattern import parse_datepattern
 from banish.detect.identity import identify, tags_of
@@ -562,7 +563,7 @@ class Matcher:
             self.quarantine.offend(OverBudgetError(option, number, error.characters), line)
             return self.settings.ambiguous == "report"
         if reading is None:
-            return True
+            return self._is_whole(pattern, found, captured)
         self._reading = reading
         match self.settings.ambiguous:
             case "report":
@@ -581,6 +582,26 @@ class Matcher:
         self.counters.unusable += 1
         self._outcome = _Outcome("unusable", host=reading.captured)
         return False
+
+    def _is_whole(
+        self, pattern: Pattern, found: re.Match[str], captured: dict[str, Captured]
+    ) -> bool:
+        """Let *captured* name the whole address, where it names a piece of one; tell if it can."""
+        if self.settings.ambiguous != "safe" or not is_loose(pattern):
+            return True
+        for group in pattern.host_groups:
+            begin, end = found.span(group)
+            if begin < end:
+                whole = whole_address(found.string, begin, end, group)
+                if whole is None:
+                    return True
+                if not whole:
+                    self.counters.unusable += 1
+                    self._outcome = _Outcome("unusable", host=found[group])
+                    return False
+                _rename(captured, whole, is_six=":" in whole)
+                return True
+        return True
 
     def _evidence(self, line: str, path: str, offset: int, now: Instant) -> Evidence:
         at = now if self._timing.at is None else self._timing.at

@@ -51,7 +51,7 @@ _NAMED = re.compile(
 """The front of a line in which one word is somebody's name: ``failed for x``, ``pam(x``."""
 
 _GROUPS = ("ip4", "ip6", "dns")
-_SIGNS = {"ip4": "\ua4d0", "ip6": "\ua4d1", "dns": "\ua4d2"}
+SIGNS = {"ip4": "\ua4d0", "ip6": "\ua4d1", "dns": "\ua4d2"}
 """Letters, as an address begins and ends with letters or digits for ``\\b``; hardly ever logged."""
 _SIGN = re.compile("[\ua4d0-\ua4d2]")
 _WORDS = "zq zq"
@@ -86,7 +86,8 @@ class Settled:
     """A rule that takes signs in the place of addresses."""
 
     def __init__(self, pattern: Pattern) -> None:
-        self._search = _with_signs(pattern)
+        signed = with_signs(pattern)
+        self._search = re.compile(signed, pattern.flags) if signed is not None else None
 
     def readings(self, found: re.Match[str]) -> Readings | None:
         """Return the readings of what the rule has found, or None if there is just one."""
@@ -145,7 +146,7 @@ class _Line:
         text = self._text
         pieces, at = [], 0
         for one in sorted((each, *words)):
-            pieces += [text[at : one.begin], _SIGNS[one.group] if one == each else _WORDS]
+            pieces += [text[at : one.begin], SIGNS[one.group] if one == each else _WORDS]
             at = one.end
         return self._takes("".join(pieces) + text[at:])
 
@@ -158,7 +159,7 @@ class _Line:
         for each in left:
             if self._front(each).endswith(fixed):
                 before, after = self._cut(taken, each)
-                if self._takes(before + _SIGNS[each.group] + after) and self._is_clients(
+                if self._takes(before + SIGNS[each.group] + after) and self._is_clients(
                     found, taken, each
                 ):
                     readings.append(each)
@@ -167,7 +168,7 @@ class _Line:
     def _fixed_before(self, taken: Candidate) -> str:
         """Return the text right before *taken* of which the rule takes no character else."""
         front = self._front(taken)
-        rest = self._text[len(front) : taken.begin] + _SIGNS[taken.group]
+        rest = self._text[len(front) : taken.begin] + SIGNS[taken.group]
         rest += self._text[taken.end :]
         at = len(front)
         while at and len(front) - at < _FIXED_CHARACTERS:
@@ -200,7 +201,7 @@ class _Line:
         before = max((one.end for one in read if one.begin < each.begin), default=0)
         if not before:
             return False
-        rest = _SIGNS[each.group] + text[each.end :]
+        rest = SIGNS[each.group] + text[each.end :]
         ends = [at for at in _word_ends(text, before, each.begin) if at > before]
         needed = ""
         for at in [before, *ends]:
@@ -215,7 +216,7 @@ class _Line:
         Before an address a client's text stands in a gap, or in what holds a name.
         """
         before, after = self._cut(taken, each)
-        sign = _SIGNS[each.group]
+        sign = SIGNS[each.group]
         if each < taken:
             ends = [*_word_ends(after, 0, len(after))[:_INSERTS_LIMIT], len(after.rstrip("\n"))]
             return any(
@@ -255,14 +256,12 @@ class _Line:
         return found is not None and _taken(found) is not None
 
 
-def _with_signs(pattern: Pattern) -> "re.Pattern[str] | None":
+def with_signs(pattern: Pattern) -> str | None:
     """Return *pattern* with a sign for each kind of address, or None if it has none."""
     expanded = pattern.expanded
     for group, body in tags.ADDRESS_GROUPS.items():
-        expanded = expanded.replace(body, f"(?P<{group}>{_SIGNS[group]})")
-    if expanded == pattern.expanded:
-        return None
-    return re.compile(expanded, pattern.flags)
+        expanded = expanded.replace(body, f"(?P<{group}>{SIGNS[group]})")
+    return expanded if expanded != pattern.expanded else None
 
 
 def _taken(found: "re.Match[str]") -> Candidate | None:

@@ -9,6 +9,7 @@ unread (`Hit`). Whatever is unlike goes the long way: the same failures come out
 
 from collections.abc import Callable, Sequence
 
+from banish.detect.cutting import is_loose
 from banish.detect.fused import Dated, fuse
 from banish.detect.fusible import leads
 from banish.detect.hit import Hit, Shape
@@ -243,7 +244,8 @@ class Shortcut:
             directives = tuple(fused.dates[name] for name in date.directives)
         names = tuple(fused.groups.items())
         alone = rule if date is None and self._prefregex is None else None
-        return Shape(number, fused.match, wanted, directives, fused.front, names, alone)
+        loose = any(map(is_loose, patterns))
+        return Shape(number, fused.match, wanted, directives, fused.front, names, alone, loose)
 
 
 _WANTED = ("ip4", "ip6", "dns", "mlfid", "nofail", "mlfgained", "mlfforget")

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from banish.detect.ambiguity import has_two_readings, holds_one_address, places_of_two
 from banish.detect.beside import has_address_beside
+from banish.detect.cutting import whole_address
 from banish.detect.datefinder import DateFinder
 from banish.detect.hit import Shape
 from banish.detect.pattern import TEXT_CHARACTERS
@@ -142,6 +143,12 @@ def _said(
             for at, name in enumerate(dns)
             if name and not addresses[at] and not holds_one_address(texts[at], name, begins[at])
         )
+    if any(shape.is_loose for shape in shapes):
+        odd.update(
+            at
+            for at, (shape, found) in enumerate(zip(shapes, founds, strict=True))
+            if shape.is_loose and _is_piece(shape, found)
+        )
     if not all(subjects):
         odd.update(at for at, address in enumerate(addresses) if address and not subjects[at])
     if any(dns):
@@ -157,6 +164,15 @@ def _said(
         strict=True,
     )  # fmt: skip
     return [each for at, each in enumerate(said) if at not in odd] if odd else list(said)
+
+
+def _is_piece(shape: Shape, found: re.Match[str]) -> bool:
+    """Whether what *found* names is a piece of an address or of a name."""
+    for group, name in zip(shape.wanted[1:4], ("ip4", "ip6", "dns"), strict=True):
+        begin, end = found.span(group)
+        if begin < end:
+            return whole_address(found.string, begin, end, name) is not None
+    return False
 
 
 @interruptible("failregex")

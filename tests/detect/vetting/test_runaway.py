@@ -5,8 +5,8 @@ import re
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 
+from banish.detect.positions import PLACES_LIMIT, START, Places
 from banish.detect.regextree import ANY, read
-from banish.detect.vetting.positions import PLACES_LIMIT, START, Places
 from banish.detect.vetting.runaway import PUMPS_LIMIT, TAILS, vet_runtime
 from banish.errors import ConfigError
 from banish.model.settings import Place

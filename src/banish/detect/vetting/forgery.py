@@ -1,6 +1,8 @@
 """Texts that an attacker would try: the rest of a regex, around an address of his choice."""
 
+import re
 from collections.abc import Iterable
+from itertools import islice
 
 from banish.detect.vetting.writing import Shape
 
@@ -31,12 +33,18 @@ CVE-2013-2178, CVE-2013-7176), and its like."""
 
 TEXT_LIMIT_CHARACTERS = 400
 
+TAIL_WORDS = 4
+"""After so many words of a rule's tail a name may end."""
+
+_WORD = re.compile(r"\s*\S+")
+
 
 def texts(shape: Shape, true: str, forged: str) -> list[str]:
     """Return what an attacker would write into a line of this *shape*, which has an address.
 
     The shortest first. Each holds *forged* for *true*, with what stands between the address and the
-    gaps next to it, further gaps and their surroundings taken in one by one. No
+    gaps next to it, further gaps and their surroundings taken in one by one, and with the first
+    words of what follows the address. No
     text spans lines: whatever writes a log ends its lines itself.
     """
     kinds = [piece.kind for piece in shape]
@@ -51,11 +59,19 @@ def texts(shape: Shape, true: str, forged: str) -> list[str]:
         len(shape),
         place + 1,
     ]
+    forgeries = ["".join(written[begin:end]) for begin in reversed(begins) for end in ends]
+    # A name may end within the tail: what a service writes next is read as the tail's rest.
+    tail = "".join(written[place + 1 :])
+    words = [word.end() for word in islice(_WORD.finditer(tail), TAIL_WORDS)]
+    forgeries += [
+        f"{''.join(written[begin : place + 1])}{tail[:end]}"
+        for begin in reversed(begins)
+        for end in words
+    ]
     found = {
         text: None
-        for begin in reversed(begins)
-        for end in ends
-        if len(text := "".join(written[begin:end])) <= TEXT_LIMIT_CHARACTERS and "\n" not in text
+        for text in forgeries
+        if len(text) <= TEXT_LIMIT_CHARACTERS and "\n" not in text
     }
     return sorted(found, key=len)
 

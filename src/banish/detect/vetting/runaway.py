@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from banish.detect.pattern import Pattern
+from banish.detect.positions import START, Places
 from banish.detect.regextree import ANY, Chars, Group, is_anchored, read, replace_group
 from banish.detect.vetting.frame import content_openings, fitted
-from banish.detect.vetting.positions import START, Places
 from banish.detect.vetting.reading import Reader, narrow
 from banish.detect.vetting.writing import plain_text, shapes
 from banish.model.settings import FilterSettings, Place
