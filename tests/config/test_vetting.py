@@ -46,7 +46,7 @@ def test_a_filter_that_can_be_turned_is_told_of_with_the_proof(write_tree: Write
     assert problem.place is not None
     assert problem.place.line == 6
     assert problem.what.startswith("an attacker who writes what stands ")
-    proof = "login of x from 203.0.113.66,  from 192.0.2.1"
+    proof = "login of x from 203.0.113.66, from 192.0.2.1"
     assert problem.cure.splitlines()[:2] == [
         "this line names 203.0.113.66 for 192.0.2.1:",
         f"    {proof}",

@@ -6,9 +6,14 @@ Debian packages openssh-server, openssh-client, sshpass, iproute2 and util-linux
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from banish.config import builtin_tree, filter_settings
+from banish.detect.matcher import Matcher
+from banish.model.instant import Instant, Seconds
+from tests.compat.conftest import PACKAGE, fetched
 from tests.filters.judge import Judge
 from tests.filters.openssh import CLIENT6, CLIENTS, MISSING, PASSWORD, Server, server
 
@@ -18,6 +23,7 @@ pytestmark = [
     pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}"),
 ]
 
+NOW = Instant(1_800_000_000)
 ATTACKER, VICTIM = CLIENTS[0], CLIENTS[2]
 
 HOSTILE_NAMES = [
@@ -48,6 +54,12 @@ def attempts_at(log: list[str]) -> list[str]:
 def by_password(request: pytest.FixtureRequest) -> Iterator[Server]:
     with server(f"{request.param}\nLogLevel VERBOSE\nMaxAuthTries 3\n") as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def stock_sshd() -> Path:
+    """Give Fail2Ban's own configuration, or skip."""
+    return fetched(PACKAGE) / "etc" / "fail2ban"
 
 
 @pytest.fixture(scope="module")
@@ -172,3 +184,33 @@ def test_a_crowd_of_parallel_connections_counts_in_full(by_password: Server) -> 
     by_password.run("sh", "-c", f"{script} wait")
     log = by_password.read(until="Connection closed by invalid user", times=count)
     assert failures(log) == [ATTACKER] * count, log
+
+
+STOCK_NAMES = [
+    "nobody-here",
+    f"x {VICTIM} on",
+    f"x {VICTIM} port 22 on",
+    f"x from {VICTIM} port 22 ssh2: y",
+    f"x from ::ffff:{VICTIM} port 22 ssh2: y",
+    f"x from {VICTIM} via",
+    *HOSTILE_NAMES[-3:-1],
+]
+
+
+def test_fail2bans_own_filter_counts_a_hostile_name_at_its_true_address(
+    by_password: Server, stock_sshd: Path
+) -> None:
+    by_password.read()
+    matchers = [
+        Matcher(
+            mode, filter_settings(f"sshd[mode={mode}]", stock_sshd, builtin_tree()), Seconds(600)
+        )
+        for mode in ("normal", "ddos", "extra", "aggressive")
+    ]
+    for name in STOCK_NAMES:
+        by_password.login(name)
+        log = by_password.read(until="invalid user")
+        for matcher in matchers:
+            found = [matcher.trace(line.replace("sshd-session[", "sshd["), NOW) for line in log]
+            named = [each.failures[0].subject.text for each in found if each.failures]
+            assert set(named) == {ATTACKER}, (matcher.jail, log)

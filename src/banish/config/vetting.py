@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from banish.config.problem import Problems
 from banish.config.stopwatch import LIMIT_SECONDS, Runaway, time_filters
+from banish.detect.matcher import Matcher
 from banish.detect.vetting import (
     IgnoreFinding,
     InjectionFinding,
@@ -17,8 +18,12 @@ from banish.detect.vetting import (
     vet_injection,
     vet_names,
     vet_subjects,
+    vet_uncounted,
 )
+from banish.model.instant import Instant, Seconds
 from banish.model.settings import FilterSettings
+
+_NOW = Instant(1_767_225_600)
 
 SHOWN_LIMIT_CHARACTERS = 400
 """Longest proof that is shown."""
@@ -29,13 +34,18 @@ def vet_filters(problems: Problems, filters: Iterable[FilterSettings]) -> None:
     chosen = list({_regexes(settings): settings for settings in filters}.values())
     for settings, runaways in zip(chosen, time_filters(chosen), strict=True):
         for finding in vet_injection(settings):
-            _tell_injection(problems, finding)
+            _tell_injection(problems, settings, finding)
         for ignored in vet_ignoring(settings):
             _tell_ignoring(problems, ignored)
         for nobody in vet_subjects(settings):
             _tell_nobody(problems, nobody)
         for name in vet_names(settings):
             _tell_name(problems, name)
+        for uncounted in vet_uncounted(settings):
+            proof = f"this line shows it:\n    {_safe(uncounted.line)}\n"
+            problems.warn(
+                uncounted.what, uncounted.place, option="failregex", cure=proof + uncounted.cure
+            )
         for runaway in runaways:
             _tell_runaway(problems, runaway)
 
@@ -44,8 +54,12 @@ def _regexes(settings: FilterSettings) -> tuple[object, ...]:
     return settings.prefregex, settings.failregex, settings.ignoreregex, settings.maxlines
 
 
-def _tell_injection(problems: Problems, finding: InjectionFinding) -> None:
+def _tell_injection(
+    problems: Problems, settings: FilterSettings, finding: InjectionFinding
+) -> None:
     proof = f"this line names {finding.captured} for {finding.true}:\n    {_safe(finding.line)}\n"
+    if settings.ambiguous == "safe":
+        proof += f"banish counts it against {_counted(settings, finding)} (ambiguous = safe); "
     problems.warn(finding.what, finding.place, option="failregex", cure=proof + finding.cure)
 
 
@@ -94,6 +108,16 @@ def _tell_runaway(problems: Problems, runaway: Runaway) -> None:
         r'text: write [^"]* for .* and \S+ \S+ for (?:\S+ ?)*'
     )
     problems.warn(what, pump.place, option=pump.option, cure=cure)
+
+
+def _counted(settings: FilterSettings, finding: InjectionFinding) -> str:
+    """Return whom the line of *finding* counts against, in words."""
+    matcher = Matcher("vetting", settings, Seconds(600))
+    reports = [matcher.trace(each, _NOW, _NOW) for each in finding.line.split("\n")]
+    named = [each.host for each in reports if each.state in ("failure", "informing")]
+    if any(each.state == "pending" for each in reports):
+        return "the address of its session"
+    return named[-1] if named else "nobody"
 
 
 def _safe(text: str) -> str:

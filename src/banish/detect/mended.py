@@ -61,6 +61,12 @@ MENDED: Final = {
     f" <F-USER>.*</F-USER> from <HOST>{_PORT}{_END}",
     "f4ee4f413b6c61b0": f"^{_UNCUT}maximum authentication attempts exceeded for"
     rf" <F-USER>.*</F-USER> from <HOST>{_PORT}(?: ssh\d*)?{_END}",
+    # What PAM says for dovecot: the name twice if there is such a user, else once.
+    "f741ad368954cbb3": r"^authentication failure; logname=<F-ALT_USER1>\S*</F-ALT_USER1>"
+    r" uid=\S* euid=\S* tty=dovecot ruser=<F-USER>.*?</F-USER> rhost=<HOST>"
+    r"(?:\s+user=(?P=user))?\s*$",
+    # Traefik's log of requests: the address first, a name may have blanks.
+    "39c718f51f196021": r"^<HOST> - (?!- )<F-USER>.+?</F-USER> \[\] \"\S+ [^\"]+\" 401\b",
     # What sshd says of a banner that is none, with the banner in it.
     "5269a08d25f6b200": f"^{_UNCUT}Bad protocol version identification '.*' from <HOST>"
     f"{_PORT}{_END}",

@@ -168,11 +168,11 @@ def _said(
 
 def _is_piece(shape: Shape, found: re.Match[str]) -> bool:
     """Whether what *found* names is a piece of an address or of a name."""
-    for group, name in zip(shape.wanted[1:4], ("ip4", "ip6", "dns"), strict=True):
-        begin, end = found.span(group)
-        if begin < end:
-            return whole_address(found.string, begin, end, name) is not None
-    return False
+    groups = zip(shape.wanted[1:4], ("ip4", "ip6", "dns"), strict=True)
+    return any(
+        found[group] and whole_address(found.string, *found.span(group), name) is not None
+        for group, name in groups
+    )
 
 
 @interruptible("failregex")

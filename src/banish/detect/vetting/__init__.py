@@ -11,6 +11,7 @@ from banish.detect.vetting.injection import (
 from banish.detect.vetting.nobody import NobodyFinding, vet_subjects
 from banish.detect.vetting.reading import Reader, narrow
 from banish.detect.vetting.runaway import Pump, vet_runtime
+from banish.detect.vetting.uncounted import Uncounted, vet_uncounted
 
 __all__ = [
     "IgnoreFinding",
@@ -19,6 +20,7 @@ __all__ = [
     "NobodyFinding",
     "Pump",
     "Reader",
+    "Uncounted",
     "Vetting",
     "examine_injection",
     "narrow",
@@ -27,4 +29,5 @@ __all__ = [
     "vet_names",
     "vet_runtime",
     "vet_subjects",
+    "vet_uncounted",
 ]

@@ -69,9 +69,7 @@ def texts(shape: Shape, true: str, forged: str) -> list[str]:
         for end in words
     ]
     found = {
-        text: None
-        for text in forgeries
-        if len(text) <= TEXT_LIMIT_CHARACTERS and "\n" not in text
+        text: None for text in forgeries if len(text) <= TEXT_LIMIT_CHARACTERS and "\n" not in text
     }
     return sorted(found, key=len)
 

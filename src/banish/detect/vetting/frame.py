@@ -98,6 +98,20 @@ def frame(reader: Reader, number: int) -> Frame | None:
     return made._replace(full=full or plain, plain=plain) if full or plain else None
 
 
+def written(reader: Reader, number: int) -> list[str]:
+    """Return lines of the shape of failregex *number*, whatever the filter makes of them."""
+    settled = _settled(reader.settings.failregex[number - 1])
+    if settled is None:
+        return []
+    try:
+        tree = _tree(reader, reader.compile(settled[0]), reader.prefregex)
+    except (ConfigError, re.error, RecursionError):
+        return []
+    return [
+        plain_text(shape) for is_full in (False, True) for shape in shapes(tree, is_full=is_full)
+    ]
+
+
 def could_be(reader: Reader, made: Frame, line: str) -> bool:
     """Whether the frame's rule has a reading of *line* with the true address."""
     narrowed = narrow(made.settled_first or reader.prefregex, line)
