@@ -10,7 +10,6 @@ names that end in words of the tail, and with each way in which an address is wr
 """
 
 import re
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -32,11 +31,14 @@ WRITTEN = (VICTIM, VICTIM6, f"[{VICTIM6}]", f"::ffff:{VICTIM}", f"[{VICTIM}]", V
 LEADS = ("x from ", "x ", "x rhost=", "from ", "x user ", " by user x ", "[client ", "(")
 TAILS = ("", " on", " port", " via", ".", ":", " port 22", " port 22 ssh2", " [preauth]", ": x")
 NAMES = (
-    "x", "a b", "x from y", "x: y", "x from", "x on", "x port", "x user", "root@x", "x from y from z",
-    "x=y", "x;y", "invalid user x", "x" * 100, "x y z not allowed because", "\\n", "x\\",
+    "x", "a b", "x from y", "x: y", "x from", "x on", "x port", "x user", "root@x",
+    "x from y from z", "x=y", "x;y", "invalid user x", "x" * 100, "x y z not allowed because",
+    "\\n", "x\\",
 )  # fmt: skip
 _SERVICES_OWN = frozenset({"suhosin"})
 """Its one field is the path of a file of the server's."""
+_SERVICES_WORDS = frozenset({"while", "SSL", "handshaking"})
+"""nginx writes these; so it is with the name of a host, which stands before a bracket."""
 _IS_CLOSED = frozenset("\"'>)]}|,")
 
 
@@ -55,7 +57,7 @@ class Figures:
 
 
 def search(root: Path, *, most: int, samples: int = 1) -> Figures:
-    """Try up to *most* texts in each field of so many sample lines of each stock rule."""
+    """Try about *most* texts in each field of so many sample lines of each stock rule."""
     figures = Figures()
     logs = root / "usr/lib/python3/dist-packages/fail2ban/tests/files/logs"
     for log in sorted(logs.iterdir()):
@@ -87,9 +89,8 @@ def _attack(figures: Figures, name: str, matcher: Matcher, plain: LineReport, mo
     counted = plain.failures[0].subject.text
     for begin, end, is_user in _fields(name, matcher, plain):
         closing = line[end : end + 1].strip()
-        for number, text in enumerate(_texts(line[:place], line[place + len(true) :])):
-            if number >= most:
-                break
+        texts = [*_texts(line[:place], line[place + len(true) :])]
+        for text in texts[:: max(1, len(texts) // most)]:
             hostile = f"{line[:begin]}{text}{line[end:]}"
             figures.lines += 1
             report = _report(matcher, hostile)
@@ -117,7 +118,9 @@ def _fields(name: str, matcher: Matcher, plain: LineReport) -> list[tuple[int, i
     free = set()
     for found in re.finditer(r"[^\s<>\"'\[\](),=/;:]+", line):
         begin, end = found.span()
-        is_services = begin < place and (begin < first or re.search(r"\d", found[0]) is not None)
+        is_services = line[end : end + 1] == "[" or found[0] in _SERVICES_WORDS
+        is_services |= begin < place and any(last < place for _, last in users)
+        is_services |= begin < place and (begin < first or re.search(r"\d", found[0]) is not None)
         if found.span() in users or is_services or begin <= place < end:
             continue
         report = _report(matcher, f"{line[:begin]}zq zq{line[end:]}")
@@ -164,4 +167,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

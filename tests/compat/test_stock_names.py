@@ -6,6 +6,9 @@ of them, in all four modes of the stock filter.
 
 import dataclasses
 import functools
+import os
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +20,8 @@ from banish.detect.matcher import Matcher
 from banish.detect.mended import MENDED, digest
 from banish.detect.session import Sessions
 from banish.model.instant import Instant, Seconds
+from tests.compat.hostile_names import Figures, search
+from tests.compat.stock_samples import ZONE
 from tests.filters.sshd_writes import Connection
 from tests.filters.test_sshd_names import CUT, FORGED, VICTIMS, names
 
@@ -122,6 +127,27 @@ def test_every_mended_rule_is_one_of_the_stock_filters(stock_tree: Path) -> None
             made = filter_settings(spec, stock_tree, builtin_tree())
             known |= {digest(regex.text) for regex in made.failregex}
     assert known >= MENDED.keys()
+
+
+@pytest.fixture(scope="module")
+def figures(stock_package: Path) -> Iterator[Figures]:
+    """Give what a short search over all filters came to, in the zone of the samples."""
+    before = os.environ.get("TZ")
+    os.environ["TZ"] = ZONE
+    time.tzset()
+    yield search(stock_package, most=20)
+    if before is None:
+        del os.environ["TZ"]
+    else:
+        os.environ["TZ"] = before
+    time.tzset()
+
+
+def test_no_client_of_any_stock_filter_bans_somebody_else(figures: Figures) -> None:
+    print(f"{figures.filters} filters, {figures.rules} rules, {figures.lines} lines")
+    assert figures.victims == []
+    assert figures.rules > 150
+    assert figures.lines > 10_000
 
 
 @pytest.mark.parametrize("mode", MODES)

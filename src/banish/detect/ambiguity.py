@@ -73,10 +73,21 @@ class Ambiguities:
                 return None
             reading = _second_reading(rule, pattern, found)
         if reading is not None:
-            self.total += 1
-            if rule not in self._told:
-                self._told.add(rule)
-                self._untold.append(reading)
+            self._count(reading)
+        return reading
+
+    def _count(self, reading: Reading) -> None:
+        self.total += 1
+        if reading.rule not in self._told:
+            self._told.add(reading.rule)
+            self._untold.append(reading)
+
+    def add(self, rule: int, line: str, found: re.Match[str], address: str) -> Reading:
+        """Count a match whose true *address* the prefregex has left out; return it."""
+        groups = found.groupdict()
+        captured = next((groups[name] for name in ("ip4", "ip6", "dns") if groups.get(name)), "")
+        reading = Reading(rule, line, captured, address, False, address, ":" in address)
+        self._count(reading)
         return reading
 
     def take(self) -> list[Reading]:

@@ -33,6 +33,7 @@ from banish.detect.repeated import MARK, unpack
 from banish.detect.report import Counters, LineReport, LineState
 from banish.detect.session import Sessions, wait
 from banish.detect.shortcut import Shortcut
+from banish.detect.swallowing import swallowed, swallows
 from banish.detect.timing import Behind, Timing, no_lines
 from banish.detect.zone import zone_named
 from banish.model.failure import EVIDENCE_LIMIT_CHARACTERS, Evidence, Failure, Tags, Told
@@ -96,6 +97,7 @@ class Matcher:
             self._prefregex = compile_pattern(
                 settings.prefregex, option="prefregex", usedns=usedns, multiline=many
             )
+        self._swallows = settings.ambiguous == "safe" and swallows(self._prefregex)
         self._narrows = "content" in groups_of(self._prefregex)
         self.rules: tuple[Pattern, ...] = tuple(
             compile_pattern(
@@ -550,6 +552,12 @@ class Matcher:
             return True
         reading: Reading | None = None
         pattern = self.rules[rule - 1]
+        if self._swallows and before is not None and self._prefregex is not None:
+            address = swallowed(self._prefregex, before, [one.search for one in self.rules])
+            if address:
+                self._reading = self.ambiguities.add(rule, line, found, address)
+                _rename(captured, address, is_six=":" in address)
+                return True
         if not pattern.host_groups and self._prefregex is not None and before is not None:
             pattern, found = self._prefregex, before
         try:

@@ -43,7 +43,7 @@ _FREE = ("q", "7", "-")
 """A character is free if one of these can stand for it."""
 _DRESS = re.compile(r"\[?(?:::[fF]{4,6}:)?$")
 """What may stand right before an address and belongs to it."""
-_WORD_END = re.compile(r"(?<=\w)(?!\w)")
+_WORD_END = re.compile(r"(?<=\w)(?!\w)|(?<=[\"'(<=\[])")
 _NAMED = re.compile(
     r"\b(?:user(?:name)?|login|account|name|for|of|as)\b\W{0,3}\S+$|[(<\"'`=]\S+$",
     re.IGNORECASE,
@@ -57,7 +57,7 @@ _SIGN = re.compile("[\ua4d0-\ua4d2]")
 _WORDS = "zq zq"
 """What a client would write: words, and no sign of any kind."""
 _MARKS = "!#$%&()*+,;:<=>?[]{}|~'\"/\\@"
-_INSERTS_LIMIT = 12
+_INSERTS_LIMIT = 24
 _HEADER_WORDS = 3
 """A gap in front of the line is the service's if so many words of the service follow."""
 
@@ -202,7 +202,7 @@ class _Line:
         if not before:
             return False
         rest = SIGNS[each.group] + text[each.end :]
-        ends = [at for at in _word_ends(text, before, each.begin) if at > before]
+        ends = [at for at in word_ends(text, before, each.begin) if at > before]
         needed = ""
         for at in [before, *ends]:
             if not self._takes(f"{_WORDS}{text[at : each.begin]}{rest}"):
@@ -218,7 +218,7 @@ class _Line:
         before, after = self._cut(taken, each)
         sign = SIGNS[each.group]
         if each < taken:
-            ends = [*_word_ends(after, 0, len(after))[:_INSERTS_LIMIT], len(after.rstrip("\n"))]
+            ends = [*word_ends(after, 0, len(after))[:_INSERTS_LIMIT], len(after.rstrip("\n"))]
             return any(
                 self._takes(f"{before}{sign}{after[:at]} {_WORDS}{after[at:]}") for at in ends
             )
@@ -228,7 +228,7 @@ class _Line:
         own = [end for begin, end in spans if 0 <= begin <= end <= len(before)]
         if not all(self._leaves_out(before, end, sign + after) for end in own):
             return True
-        ends = _word_ends(before, 0, len(before))[-_INSERTS_LIMIT:]
+        ends = word_ends(before, 0, len(before))[-_INSERTS_LIMIT:]
         front = self._front(taken)
         free = front[: len(front) - len(self._fixed_before(taken))]
         return (not own and _NAMED.search(free) is not None) or any(
@@ -288,6 +288,13 @@ def _candidates(text: str, taken: Candidate) -> tuple[list[Candidate], bool]:
     return sorted([taken, *found]), is_whole
 
 
+def addresses_in(text: str, end: int) -> list[tuple[int, int, str]]:
+    """Return the addresses in *text* before *end*: where each begins and ends, and in one form."""
+    made = [_candidate(found) for found in _ADDRESS.finditer(text, 0, end)]
+    found = [each for each in made if each is not None][:ADDRESSES_LIMIT]
+    return [(each.begin, each.end, _address(text, each)) for each in found]
+
+
 def _candidate(found: "re.Match[str]") -> Candidate | None:
     if parse_address(found[0]) is None:
         return None
@@ -306,5 +313,6 @@ def _address(text: str, each: Candidate) -> str:
     return subject.text if subject is not None else written
 
 
-def _word_ends(text: str, begin: int, end: int) -> list[int]:
+def word_ends(text: str, begin: int, end: int) -> list[int]:
+    """Return where a client's words could go on in *text*: behind words, and opening quotes."""
     return [each.start() for each in _WORD_END.finditer(text, begin, end)]

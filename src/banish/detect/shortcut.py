@@ -18,6 +18,7 @@ from banish.detect.quarantine import OverBudgetError
 from banish.detect.report import Counters
 from banish.detect.session import KEY_CHARACTERS, Sessions
 from banish.detect.stretch import NO_WAY, NOTHING, Found, Lane, Lines, read
+from banish.detect.swallowing import swallows
 from banish.detect.template import Template
 from banish.detect.timing import OFF_SECONDS, Timing
 from banish.model.failure import Evidence, Failure
@@ -230,7 +231,7 @@ class Shortcut:
     def _fuse(self, number: int, date: _Date) -> Shape | None:
         rule = self._rules[number - 1]
         patterns = [rule] if self._prefregex is None else [rule, self._prefregex]
-        if not all(pattern.is_plain for pattern in patterns):
+        if not all(pattern.is_plain for pattern in patterns) or swallows(self._prefregex):
             return None
         fused = fuse(date, self._prefregex, rule)
         if fused is None or not _LONG_GROUPS.isdisjoint(fused.groups):
