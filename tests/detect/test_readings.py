@@ -171,6 +171,17 @@ def test_a_mended_rule_is_known_behind_any_prefix_and_used_by_default_only() -> 
     assert digest("x") == "2d711642b726b044"
 
 
+def test_a_mended_rule_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    regex = r"^bad (?:\S+|.*?) by <HOST>(?: for .*)?$"
+    monkeypatch.setitem(MENDED, digest(regex), r"^bad .* by <HOST>$")
+    line = f"bad x by {VICTIM} for y by {TRUE}"
+    assert named(matcher_of(regex), line) == [TRUE]
+    as_stock = FilterSettings("test", (Regex(regex),), ambiguous="report")
+    assert named(Matcher("j", as_stock, Seconds(600)), line) == [VICTIM]
+    behind = Regex(rf"^x (?:\[ID \d+ \S+\]\s+)?{regex}")
+    assert mended(behind).text == r"^x (?:\[ID \d+ \S+\]\s+)?^bad .* by <HOST>$"
+
+
 def test_every_mended_rule_compiles() -> None:
     for text in MENDED.values():
         assert compile_pattern(Regex(text)).names_subject

@@ -10,7 +10,7 @@ from banish.model.settings import FilterSettings, OnAmbiguous, Regex
 
 NOW = Instant(1_800_000_000)
 FIRST = r"^app(?: [^:]+:)? <F-CONTENT>.+</F-CONTENT>$"
-RULES = (r"^quiet <HOST>$", r"^Host <HOST> failed")
+RULES = (r"^quiet <HOST>$", r"^Host <HOST> failed", r"^both \S+ <HOST>")
 
 
 def named(line: str, *, first: str = FIRST, ambiguous: OnAmbiguous = "safe") -> str:
@@ -26,6 +26,10 @@ HOSTILE = "app Host {} failed for x: Host 203.0.113.66 failed for y"
 @pytest.mark.parametrize("true", ["192.0.2.1", "2001:db8::1"])
 def test_the_address_in_front_counts(true: str) -> None:
     assert named(HOSTILE.format(true).replace("for x", "for x y")) == true
+
+
+def test_the_address_in_front_that_a_regex_takes_counts() -> None:
+    assert named("app both 192.0.2.1 192.0.2.2: Host 203.0.113.66 failed") == "192.0.2.2"
 
 
 def test_it_is_taken_as_the_regexes_have_it_where_the_jail_says_so() -> None:

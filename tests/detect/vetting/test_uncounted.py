@@ -50,3 +50,5 @@ def test_a_regex_that_takes_a_piece_of_an_address_is_found() -> None:
     assert line.endswith("192.0.2.1")
     assert found(r"^ Remote IP: .* <ADDR>") == []
     assert found(r"^ (?!R)(?=R)\d*<ADDR>") == []
+    assert found(r"^ (?!R)(?=R)x <ADDR>:") == []
+    assert found(r"^ x.*<ADDR>(?P=ip6)?$") == []

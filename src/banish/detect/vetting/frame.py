@@ -99,11 +99,13 @@ def frame(reader: Reader, number: int) -> Frame | None:
 
 
 def written(reader: Reader, number: int) -> list[str]:
-    """Return lines of the shape of failregex *number*, whatever the filter makes of them."""
+    """Return lines of the shape of failregex *number*, which has an address, if any can be made.
+
+    The filter may make of them what it likes.
+    """
     settled = _settled(reader.settings.failregex[number - 1])
-    if settled is None:
-        return []
     try:
+        assert settled is not None
         tree = _tree(reader, reader.compile(settled[0]), reader.prefregex)
     except (ConfigError, re.error, RecursionError):
         return []
