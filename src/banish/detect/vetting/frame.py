@@ -106,7 +106,7 @@ def written(reader: Reader, number: int) -> list[str]:
     settled = _settled(reader.settings.failregex[number - 1])
     try:
         assert settled is not None
-        tree = _tree(reader, reader.compile(settled[0]), reader.prefregex)
+        tree = tree_of(reader, reader.compile(settled[0]), reader.prefregex)
     except (ConfigError, re.error, RecursionError):
         return []
     return [
