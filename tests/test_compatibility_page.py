@@ -32,6 +32,7 @@ TESTS = {
     "a number where": "detect/test_matcher.py::test_a_number_is_no_name_to_be_looked_up",
     "0.0.0.0/8, loopback": "policy/test_reserved.py::test_nobody_is_banned_by_what_no_peer_has",
     "lines with two addresses": "compat/test_stock_names.py::test_no_name_bans_somebody_else",
+    "octets with leading": "detect/test_matcher.py::test_octets_with_leading_zeros_are_decimal",
     "a name with its": "detect/test_beside.py::test_the_address_beside_a_name_counts",
     "`message repeated": "detect/test_repeated.py::test_a_repeated_message_counts_as_often_as_it",
     "fourteen rules of the": "compat/test_stock_names.py::test_every_mended_rule_is_one_of",

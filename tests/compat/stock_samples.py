@@ -23,7 +23,7 @@ import msgspec
 from banish.config.load import filter_settings
 from banish.detect.matcher import Matcher
 from banish.detect.report import LineReport
-from banish.model.address import SubjectKind, parse_address
+from banish.model.address import SubjectKind, parse_logged
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import OnAmbiguous
 
@@ -176,9 +176,7 @@ def disagreements(expected: Options, report: LineReport) -> Iterator[str]:
     """Yield each point in which *report* is not as *expected*."""
     should = bool(expected.get("match"))
     if report.state == "unusable":
-        # Fail2Ban counts such text (192.030.0.6) although no firewall can ban it.
-        host = expected.get("host")
-        if not should or host != report.host or parse_address(report.host) is not None:
+        if should:
             yield f"unusable {report.host!r}"
         return
     if should != bool(report.failures):
@@ -199,7 +197,7 @@ def _compared(field: str, value: Any, report: LineReport) -> tuple[object, objec
             subject = report.failures[0].subject
             if subject.kind is SubjectKind.NAME:
                 return value, report.host
-            address = parse_address(value)
+            address = parse_logged(value)
             return address.text if address else value, subject.text
         case "time":
             return _local_time(value), report.at

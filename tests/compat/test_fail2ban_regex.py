@@ -161,6 +161,33 @@ def test_other_tokens_print_what_fail2ban_prints(
         assert mine == code
 
 
+TIMES = """\
+2026-12-01T02:00:37+00:00 x from 192.0.2.1
+2026-12-01T02:00:37.25Z x from 192.0.2.2
+2026-12-01T02:00:37.25 x from 192.0.2.3
+Dec  1 02:00:37 x from 192.0.2.4
+1796090437 x from 192.0.2.5
+1796090437.75 x from 192.0.2.6
+[01/Dec/2026:02:00:37 +0100] x from 192.0.2.7
+@400000006b0e0f0500000000 x from 192.0.2.8
+2026-12-01 02:00:37 x from 192.0.2.9
+Tue Dec 01 02:00:37 2026 x from 192.0.2.10
+"""
+
+
+@pytest.mark.parametrize("zone", [[], ["--timezone", "UTC+0200"]])
+def test_a_time_is_an_integer_where_it_is_one_in_fail2ban(
+    zone: list[str], stock_package: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    log = tmp_path / "log"
+    log.write_text(TIMES)
+    tree = str(stock_package / "etc/fail2ban")
+    lines = [["-c", tree, *zone, "-o", "<ip> <time>", str(log), "from <HOST>$"]]
+    ((code, out),) = original_regexes(stock_package, lines)
+    assert ours(lines[0], capsys) == (code, out)
+    assert len(out.splitlines()) == 10
+
+
 SESSIONS = (
     ("Failed password for root from {ip} port {port} ssh2",) * 3,
     ("Invalid user u{n} from {ip} port {port}", "Failed none for invalid user u{n} from {ip}"),

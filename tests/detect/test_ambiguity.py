@@ -154,3 +154,14 @@ def test_a_second_look_that_runs_away_hides_no_failure(
     line = " for 192.0.2.9 from 192.0.2.1"
     assert (it.match(line, NOW, at=NOW) is not None) is counts
     assert [type(event) for event in it.quarantine.take()] == [Offence]
+
+
+def test_an_address_with_leading_zeros_is_an_address_like_any_other() -> None:
+    lazy = Regex(r"^login of .*? from <ADDR>(?: port \d+)?$")
+    named = {}
+    for forged in ("203.0.113.66", "203.0.113.066"):
+        matcher = Matcher("f", FilterSettings("f", failregex=(lazy,)), Seconds(600))
+        line = f"login of x from {forged} from 192.0.2.1 port 22"
+        failure = matcher.match(line, Instant(1_800_000_000), at=Instant(1_800_000_000))
+        named[forged] = failure.subject.text if failure else ""
+    assert named["203.0.113.066"] == named["203.0.113.66"] != "203.0.113.66"

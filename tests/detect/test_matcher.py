@@ -209,6 +209,14 @@ def test_what_nobody_can_be_banned_by_is_counted_as_unusable(regex: str, line: s
     assert it.counters.failures == 0
 
 
+@pytest.mark.parametrize("regex", ["^ from <ADDR>$", "^ from <HOST>$", "^ from <SUBNET>$"])
+@pytest.mark.parametrize("octets", ["192.0.2.01", "192.000.002.001", "192.0.02.1"])
+def test_octets_with_leading_zeros_are_decimal(regex: str, octets: str) -> None:
+    failure = matcher(regex).match(stamped(f"from {octets}"), NOW)
+    assert failure is not None
+    assert failure.subject == ATTACKER
+
+
 @pytest.mark.parametrize("usedns", ["yes", "warn"])
 @pytest.mark.parametrize("regex", ["^ Remote IP: .*<HOST>$", "^ Remote IP: <DNS>$"])
 @pytest.mark.parametrize("number", ["4", "127.1", "3232235777", "0x7f000001"])

@@ -64,6 +64,7 @@ PEERS = (
     "192.0.2.1", "192.0.2.2", "198.51.100.7", "2001:db8::1", "2001:DB8:0:0::1", "::ffff:192.0.2.9",
     "[2001:db8::2]", "999.0.0.1", "gate.example.org", "192.0.2.1:80",
     "gate.example.org (192.0.2.1)", "gate.example.org[2001:db8::1]", "gate.example.org (none)",
+    "192.000.002.009",
 )  # fmt: skip
 USERS = (
     "root", "ann", "message repeated 9 times: [ x]", "x at 203.0.113.5", "a b", "v2.3.4.5.6",

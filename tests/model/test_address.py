@@ -12,6 +12,7 @@ from banish.model.address import (
     is_host_name,
     name_subject,
     parse_address,
+    parse_logged,
     parse_subject,
 )
 
@@ -132,3 +133,25 @@ def test_what_the_c_library_takes_for_an_address_is_no_host_name(text: str) -> N
     except (OSError, UnicodeError):
         return
     assert not is_host_name(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("192.030.0.6", "192.30.0.6"),
+        ("192.0.2.09", "192.0.2.9"),
+        ("192.000.002.001", "192.0.2.1"),
+        ("010.0.0.08/29", "10.0.0.8/29"),
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:DB8::1", "2001:db8::1"),
+    ],
+)
+def test_octets_of_a_log_are_decimal_however_they_are_filled_up(text: str, address: str) -> None:
+    assert str(parse_logged(text)) == address
+
+
+@pytest.mark.parametrize(
+    "text", ["192.0.2.0256", "0x10.0.0.1", "010.0.0", "192.0.2.099.1", "08", ""]
+)
+def test_other_numbers_of_a_log_are_no_address(text: str) -> None:
+    assert parse_logged(text) is None

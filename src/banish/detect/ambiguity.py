@@ -19,7 +19,7 @@ from banish.detect.beside import has_address_beside, with_addresses
 from banish.detect.pattern import Pattern
 from banish.detect.quarantine import interruptible
 from banish.detect.readings import Settled
-from banish.model.address import parse_address
+from banish.model.address import parse_logged
 
 _LEAST_DOTS = 3
 _LEAST_COLONS = 7
@@ -166,7 +166,7 @@ def _address_of_name(
     tried = (pattern.search(each) for each in with_addresses(text))
     again = next((each for each in tried if each is not None), None)
     address = _captured(pattern, again) if again is not None else ""
-    if again is None or parse_address(address) is None:
+    if again is None or parse_logged(address) is None:
         return None
     readings = _settled(pattern).readings(again)
     if readings is None:

@@ -14,7 +14,7 @@ from banish.detect.pattern import Pattern
 from banish.detect.positions import START, Places
 from banish.detect.readings import SIGNS, with_signs
 from banish.detect.regextree import OTHER, Chars, Sequence, is_anchored, mask_of, read
-from banish.model.address import parse_address
+from banish.model.address import parse_logged
 
 _DIGITS = mask_of("0123456789")
 _WORDS: Final = {
@@ -67,5 +67,5 @@ def whole_address(text: str, begin: int, end: int, group: str) -> str | None:
     left, right = left.lstrip(".:-"), behind[0].rstrip(".:-")
     if not left and not right:
         return None
-    subject = parse_address(text[begin - len(left) : end + len(right)])
+    subject = parse_logged(text[begin - len(left) : end + len(right)])
     return subject.text if subject is not None and subject.is_address else ""

@@ -14,7 +14,7 @@ from banish.model.address import (
     SubjectKind,
     is_host_name,
     name_subject,
-    parse_address,
+    parse_logged,
     parse_subject,
 )
 from banish.model.failure import Tags
@@ -38,7 +38,7 @@ def identify(
         text = captured.get(group)
         if isinstance(text, str):
             mask = captured.get("cidr")
-            address = _address(text, mask) if mask or "/" in text else parse_address(text)
+            address = _address(text, mask) if mask or "/" in text else parse_logged(text)
             if identifier is None or identifier == text:
                 return address, None, text
             return _identifier(identifier, usedns), address, str(identifier)
@@ -77,7 +77,7 @@ def _identifier(text: Captured, usedns: UseDns) -> Subject:
 
 
 def _address(text: str, mask: Captured | None) -> Subject | None:
-    subject = parse_address(f"{text}/{mask}" if mask else text)
+    subject = parse_logged(f"{text}/{mask}" if mask else text)
     if subject is not None and subject.text.endswith("/0"):
         return None
     return subject

@@ -26,7 +26,7 @@ from typing import Final, NamedTuple
 from banish.detect import tags
 from banish.detect.pattern import Pattern
 from banish.detect.quarantine import interruptible
-from banish.model.address import parse_address
+from banish.model.address import parse_logged
 
 ADDRESSES_LIMIT: Final = 16
 """So many addresses at the begin of a line are looked at, and as many at its end. With more
@@ -296,7 +296,7 @@ def addresses_in(text: str, end: int) -> list[tuple[int, int, str]]:
 
 
 def _candidate(found: "re.Match[str]") -> Candidate | None:
-    if parse_address(found[0]) is None:
+    if parse_logged(found[0]) is None:
         return None
     if ":" not in found[0]:
         return Candidate(*found.span(), "ip4")
@@ -309,7 +309,7 @@ def _candidate(found: "re.Match[str]") -> Candidate | None:
 def _address(text: str, each: Candidate) -> str:
     """Return the address in one form, so that two that are the same are one."""
     written = text[each.begin : each.end]
-    subject = parse_address(written) if each.group != "dns" else None
+    subject = parse_logged(written) if each.group != "dns" else None
     return subject.text if subject is not None else written
 
 

@@ -18,7 +18,7 @@ from banish.detect.hit import Shape
 from banish.detect.pattern import TEXT_CHARACTERS
 from banish.detect.quarantine import interruptible
 from banish.detect.session import block_of
-from banish.model.address import Subject, parse_address
+from banish.model.address import Subject, parse_logged
 from banish.model.instant import Instant
 
 LINES_AT_ONCE = 256
@@ -196,5 +196,5 @@ def _search(
 @functools.lru_cache(maxsize=4096)
 def _one_address(text: str) -> Subject | None:
     """Return the address that *text* is, or None if it is none."""
-    subject = parse_address(text)
+    subject = parse_logged(text)
     return subject if subject is not None and subject.is_address else None

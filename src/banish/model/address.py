@@ -29,6 +29,8 @@ aside: no zero group stands at an end, beside the gap, or beside another. The sh
 two groups) is the longest run then. What begins with the gap takes the long way: it may be IPv4."""
 
 
+_IS_PADDED = re.compile(r"(?=.*\b0\d)[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?:/[0-9.]{1,15})?").fullmatch
+
 _IS_HEX = re.compile("0[xX][0-9a-fA-F]*").fullmatch
 
 
@@ -132,6 +134,19 @@ def parse_address(text: str) -> Subject | None:
         return Subject(str(one), SubjectKind.IPV4 if one.version == 4 else SubjectKind.IPV6)
     kind = SubjectKind.NETWORK4 if network.version == 4 else SubjectKind.NETWORK6
     return Subject(str(network), kind)
+
+
+def parse_logged(text: str) -> Subject | None:
+    """Return the address or network that *text* from a log writes, or None.
+
+    As `parse_address`, but octets may have leading zeros: programs that fill them up to three
+    digits (``192.000.002.009``) write decimal. Whoever configures something is asked to write
+    none, and firewalls read them as octal: iptables and nft take 192.030.0.6 for 192.24.0.6.
+    """
+    if _IS_PADDED(text) is not None:
+        address, slash, mask = text.partition("/")
+        text = ".".join(str(int(octet)) for octet in address.split(".")) + slash + mask
+    return parse_address(text)
 
 
 def _is_whole6(text: str) -> bool:

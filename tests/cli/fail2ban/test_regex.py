@@ -238,7 +238,7 @@ def test_a_line_cannot_steer_the_terminal(capsys: Captured) -> None:
 
 def test_the_command_line_goes_before_the_filter(tree: Path, log: str, capsys: Captured) -> None:
     words = ("-c", str(tree), "-d", r"^%Y-%m-%dT%H:%M:%S", "--TZ", "UTC+0200", "-o", "<time>")
-    assert run(capsys, *words, log, r"for root from <HOST>") == "1795370400.0\n"
+    assert run(capsys, *words, log, r"for root from <HOST>") == "1795370400\n"
     report = run(capsys, "-d", "%Y", "2026 192.0.2.1", "<HOST>")
     assert report.index("Use      datepattern : %Y : Year") < report.index("Use   failregex line")
 

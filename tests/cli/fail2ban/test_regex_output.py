@@ -20,8 +20,8 @@ GROUPS = {"user": "root", "ip4": "192.0.2.1", "ip6": None, "dns": None}
         ("matches", str([LINES[0]])),
         ("user", "root"),
         ("ip6", "None"),
-        ("row", f"['192.0.2.1',\t1795377600.0,\t{GROUPS}],"),
-        ("<ip>, <F-USER>, <F-NONE>, <time>", "192.0.2.1, root, , 1795377600.0"),
+        ("row", f"['192.0.2.1',\t1795377600,\t{GROUPS}],"),
+        ("<ip>, <F-USER>, <F-NONE>, <time>", "192.0.2.1, root, , 1795377600"),
         ("<family> <ip-rev><fid> <id> <host>", "inet4 1.2.0.192.192.0.2.1 192.0.2.1 192.0.2.1"),
         ("<msg>", LINES[0]),
         ("<matches>", LINES[0]),
@@ -33,6 +33,30 @@ def test_a_token_prints_that_of_each_failure(
 ) -> None:
     out = run(capsys, "-c", str(tree), "-o", token, log, "app", "eve")
     assert out == f"{printed}\n"
+
+
+def test_octets_with_leading_zeros_are_printed_as_they_stand(capsys: Captured) -> None:
+    words = ("Dec  1 02:00:37 at 192.030.0.6", "at <HOST>$")
+    assert run(capsys, "-o", "<ip> <fid>", *words) == "192.030.0.6 192.030.0.6\n"
+
+
+@pytest.mark.parametrize(
+    ("stamp", "is_whole"),
+    [
+        ("2026-12-01T02:00:37+00:00", True),
+        ("2026-12-01T02:00:37.25Z", True),
+        ("2026-12-01T02:00:37", False),
+        ("Dec  1 02:00:37", False),
+        ("1796090437", False),
+        ("[01/Dec/2026:02:00:37 +0100]", True),
+        ("@400000006b0e0f0500000000", True),
+    ],
+)
+def test_a_time_with_a_zone_is_an_integer(stamp: str, is_whole: bool, capsys: Captured) -> None:
+    words = ("-o", "<time>", f"{stamp} at 192.0.2.1", "at <HOST>$")
+    assert run(capsys, *words).endswith(".0\n") is not is_whole
+    zoned = run(capsys, "--timezone", "UTC+0200", *words)
+    assert zoned.endswith(".0\n") is stamp.isdigit()
 
 
 def test_an_identifier_and_its_address_are_told_apart(capsys: Captured) -> None:

@@ -16,6 +16,13 @@ from banish.cli.fail2ban.regex_trial import Found
 from banish.detect.matcher import Matcher
 from banish.model.address import parse_address
 
+_CLOCK = re.compile(r"\d\d?:\d\d").search
+_ZONE = re.compile(
+    r"\d\d?:\d\d(?::\d\d(?:[.,]\d+)?)?\s*(?:Z|(?!AM\b|PM\b)[A-Z]{2,5}|[+-]\d\d(?::?\d\d)?)(?!\w)"
+    r"|^\W*@[0-9a-fA-F]{24}"
+).search
+"""Finds in a time that it names its zone: behind the clock, or as TAI64N, which is UTC."""
+
 _TAG = re.compile(r"<([^ <>]+)>")
 
 
@@ -35,7 +42,7 @@ def output_of(token: str, matcher: Matcher) -> Callable[[Found], Iterable[str]]:
         case "row":
             return lambda found: [_row(found, matcher)]
         case _ if "<" in token:
-            return lambda found: _filled(token, found)
+            return lambda found: _filled(token, found, matcher)
         case _:
             return lambda found: [_plain(found.report.tags.get(token))]
 
@@ -60,26 +67,34 @@ def _row(found: Found, matcher: Matcher) -> str:
         tags["users"] = set(found.report.tags["users"])
     if found.ip != found.identity:
         tags["ip"] = found.ip
-    return f"[{found.identity!r},\t{_seconds(found)!r},\t{tags!r}],"
+    return f"[{found.identity!r},\t{_seconds(found, matcher)!r},\t{tags!r}],"
 
 
-def _seconds(found: Found) -> float | None:
-    """Return the failure's time; fractions are cut off, as Fail2Ban reads no part of a second."""
-    return None if found.at is None else float(int(found.at))
+def _seconds(found: Found, matcher: Matcher) -> float | None:
+    """Return the failure's time; fractions are cut off, as Fail2Ban reads no part of a second.
+
+    It is an integer where Fail2Ban's is one (strptime.py, 1.1.1): where the line or the jail
+    names the zone. Seconds of the epoch and times of the local zone have a ``.0``.
+    """
+    if found.at is None:
+        return None
+    date, whole = found.report.date, int(found.at)
+    is_zoned = _ZONE(date) or (matcher.settings.logtimezone and _CLOCK(date))
+    return whole if is_zoned else float(whole)
 
 
-def _filled(text: str, found: Found) -> Iterable[str]:
+def _filled(text: str, found: Found, matcher: Matcher) -> Iterable[str]:
     """Return *text* with its tags put in; with ``<msg>`` in it, once for each line."""
     lines = found.lines if "<msg>" in text else ("",)
 
     def put(tag: re.Match[str], line: str) -> str:
-        value = line if tag[1] == "msg" else _value(tag[1], found)
+        value = line if tag[1] == "msg" else _value(tag[1], found, matcher)
         return tag[0] if value is None else value
 
     return [_TAG.sub(functools.partial(put, line=line), text) for line in lines]
 
 
-def _value(tag: str, found: Found) -> str | None:
+def _value(tag: str, found: Found, matcher: Matcher) -> str | None:
     """Return the value of *tag*, or None if there is no such tag."""
     ip = found.ip or ""
     match tag:
@@ -88,7 +103,7 @@ def _value(tag: str, found: Found) -> str | None:
         case "fid" | "id":
             return str(found.identity)
         case "time":
-            return str(_seconds(found) or float(int(time.time())))
+            return str(_seconds(found, matcher) or float(int(time.time())))
         case "family":
             address = parse_address(ip)
             return f"inet{address.family}" if address and address.family == 4 else "inet6"

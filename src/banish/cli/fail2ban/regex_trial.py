@@ -21,7 +21,14 @@ from banish.cli.fail2ban.regex_lines import Line
 from banish.detect.matcher import Matcher
 from banish.detect.report import LineReport
 from banish.errors import ResolveError
-from banish.model.address import Subject, SubjectKind, name_subject, parse_subject
+from banish.model.address import (
+    Subject,
+    SubjectKind,
+    name_subject,
+    parse_address,
+    parse_logged,
+    parse_subject,
+)
 from banish.model.instant import Instant
 from banish.resolve.dns import DnsResolver
 
@@ -126,7 +133,9 @@ class Trial:
         report = self.matcher.trace(line.text, now, line.at, live=None)
         if report.failures:
             subjects = self._resolve(report.failures[0].subject)
-            return report, [Found(each.text, _time(report, now), report) for each in subjects]
+            return report, [
+                Found(_as_written(each, report), _time(report, now), report) for each in subjects
+            ]
         if report.state == "pending" or (report.state == "informing" and not report.host):
             return report, [Found(None, _time(report, now), report)]
         if report.state == "unusable" and report.readings:
@@ -232,6 +241,12 @@ def _subject(report: LineReport) -> Subject:
     if report.tags.get("dns") == report.host and "ip4" not in report.tags:
         return name_subject(report.host)
     return parse_subject(report.host)
+
+
+def _as_written(subject: Subject, report: LineReport) -> str:
+    """Return *subject* as text; with the leading zeros that the line has, as Fail2Ban tells it."""
+    is_padded = parse_address(report.host) is None and parse_logged(report.host) == subject
+    return report.host if is_padded else subject.text
 
 
 def _time(report: LineReport, now: Instant) -> Instant | None:
