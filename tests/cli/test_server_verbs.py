@@ -401,6 +401,24 @@ def test_waiting_dry_runs_and_warnings_are_told_but_are_not_wrong(
         assert words in text
 
 
+def test_a_log_that_cannot_be_read_is_told_once(
+    state: str, operations: MemoryOperations, capsys: Captured
+) -> None:
+    trouble = "/var/log/auth.log: Permission denied\n    let the server's user read it"
+    operations.answer = change(
+        sources=(SourceHealth("/var/log/auth.log", "failing", detail=trouble),)
+    )
+    _, text = ask(capsys, "status", "-q", "--state", state)
+    assert text.count("/var/log/auth.log") == 1
+    jail = JailStatus("sshd", "sshd", trouble=trouble, sources=("/var/log/auth.log",))
+    operations.answer = change(
+        jails=(jail,),
+        sources=(SourceHealth("/var/log/auth.log", "failing", detail=trouble),),
+    )
+    _, text = ask(capsys, "status", "-q", "--state", state)
+    assert text.count("Permission denied") == 1
+
+
 def test_a_server_without_any_jail_is_not_well(
     state: str, operations: MemoryOperations, capsys: Captured
 ) -> None:

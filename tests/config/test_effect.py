@@ -123,3 +123,30 @@ def test_a_jail_whose_actions_ban_nobody_is_told(write_tree: WriteTree) -> None:
     }
     (problem,) = problems(write_tree, files)
     assert "bans nobody" in problem.what
+
+
+def test_a_file_in_utf_16_is_read_and_told_with_the_cure_that_fits(write_tree: WriteTree) -> None:
+    root = write_tree({"jail.conf": "", "filter.d/web.conf": WEB})
+    (root / "jail.conf").write_bytes(JAIL.encode("utf-16"))
+    settings = load(root, builtin=root)
+    assert [jail.name for jail in settings.jails] == ["web"]
+    (problem,) = settings.problems
+    assert "iconv -f utf-16 -t utf8 jail.conf" in problem.cure
+
+
+def test_a_percent_sign_in_a_date_pattern_is_told_with_what_to_write(
+    write_tree: WriteTree,
+) -> None:
+    (problem,) = problems(write_tree, {"jail.local": "[web]\ndatepattern = ^%H:%M\n"})
+    assert problem.option == "datepattern"
+    assert "write %%H for %H" in problem.cure
+    assert "the list of usual formats counts instead" in problem.what
+
+
+def test_a_time_limit_that_an_action_does_not_read_is_told(write_tree: WriteTree) -> None:
+    files = {
+        "action.d/slow.conf": "[Definition]\nactionban = sleep 30\nactionunban = :\ntimeout = 3\n",
+        "jail.local": "[web]\naction = slow\n",
+    }
+    (problem,) = problems(write_tree, files)
+    assert (problem.option, problem.cure) == ("timeout", "move the line to [Init]")

@@ -17,7 +17,7 @@ def of_source(source: SourceHealth) -> Trouble | None:
     """Return what is wrong with a log; one that is only not there yet waits, and is well."""
     if source.state != "failing":
         return None
-    what, _, cure = source.detail.partition("\n")
+    what, _, cure = source.detail.removeprefix(f"{source.name}: ").partition("\n")
     return Trouble(source.name, what or "cannot be read", cure.strip())
 
 
@@ -66,7 +66,8 @@ def troubles(status: ServerStatus) -> list[Trouble]:
         found.append(Trouble("jails", what, cure))
     found += of_parts(status)
     found += map(of_jail, status.jails)
-    found += map(of_source, status.sources)
+    told = "\n".join(jail.trouble for jail in status.jails)
+    found += [of_source(source) for source in status.sources if source.detail not in told]
     for problem in status.problems:
         if problem.severity == "error":
             where = f"{problem.place}" if problem.place else "configuration"

@@ -165,6 +165,11 @@ def _outcome(library: Library, action: Action, own: _Ban, *, may_be_native: bool
         return _Outcome("built-in", None, {}, told.timeout, told.kind, told.options, told.keeps_out)
     if action.definition is not None and not (may_be_native and action.is_native):
         found = dict(commands.properties(action.definition))
+        misplaced = action.definition.raw("timeout")
+        if misplaced is not None and "timeout" not in found:
+            what = "has no effect in [Definition] of an action, as in Fail2Ban"
+            cure = "move the line to [Init]"
+            library.problems.warn(what, misplaced.place, option="timeout", cure=cure)
         check_action(found, library.problems)
         return _Outcome(
             "commands",

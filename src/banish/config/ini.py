@@ -147,6 +147,10 @@ def _without_comment(line: str) -> str:
 def _decode(path: str, content: bytes, problems: Problems) -> str:
     if content.startswith(b"\xef\xbb\xbf"):
         content = content[3:]
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        cure = f"save it as UTF-8, such as with: iconv -f utf-16 -t utf8 {Path(path).name}"
+        problems.warn("the file is UTF-16 text; Fail2Ban cannot read it", Place(path), cure=cure)
+        return content.decode("utf-16", errors="replace")
     try:
         return content.decode()
     except UnicodeDecodeError as error:

@@ -131,11 +131,11 @@ class Scope:
                 pieces.append((piece, False))
                 size += len(piece.text)
             else:
-                raise FaultError(
-                    f'"{text.text[match.start() : match.start() + 10]}" is not understood',
-                    place,
-                    "write %(option)s to put in an option, or %% for a percent sign",
-                )
+                shown = text.text[match.start() : match.start() + 10].partition("\n")[0]
+                cure = "write %(option)s to put in an option, or %% for a percent sign"
+                if shown[1:2].isalpha():
+                    cure = f"write %%{shown[1]} for %{shown[1]}, and each other % twice as well"
+                raise FaultError(f'"{shown}" is not understood', place, cure)
             if size > TEXT_LIMIT_CHARACTERS:
                 raise FaultError(
                     f"the value grows beyond {TEXT_LIMIT_CHARACTERS} characters", place

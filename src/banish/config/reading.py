@@ -123,13 +123,13 @@ class Reading:
         self.problems.add(fault.to_problem(option=option, jail=self.jail))
 
 
-_OTHERS = {"timeout": "60s"}
-"""Options that stand in the files of actions."""
+_OTHERS = {"datepattern": "the list of usual formats", "timeout": "60s"}
+"""What counts where it is not the default as the table of options writes it."""
 
 
 def _default(option: str) -> str:
     """Return how the default of *option* is written."""
     known = JAIL_OPTIONS | FILTER_OPTIONS | SERVER_OPTIONS
-    if option in known:
-        return known[option].default or "an empty value"
-    return _OTHERS.get(option, "the default")
+    if option in _OTHERS:
+        return _OTHERS[option]
+    return known[option].default or "an empty value" if option in known else "the default"

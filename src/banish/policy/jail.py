@@ -335,7 +335,7 @@ class JailPolicy:
             raise RequestError(
                 f"{subject} must not be banned: {exempt}",
                 where=where,
-                cure="take it out of the jail's ignoreip (or set ignoreself = false) and reload",
+                cure="take it out of the jail's ignoreip (or set ignoreself = false), then restart",
             )
         guarded = self.ignored.guards(subject)
         if guarded is not None:
