@@ -226,3 +226,19 @@ def test_a_server_of_actions_alone_leaves_what_another_holds() -> None:
         await start_and_stop(first)
 
     asyncio.run(play())
+
+
+def test_a_server_that_was_refused_takes_nothing_away_when_it_ends() -> None:
+    async def play() -> None:
+        shared = MemoryEnforcer()
+        first = ClaimedEnforcer(shared, claim(), emit=lambda _: None)
+        await first.start(JAILS, [], NOW)
+        second = ClaimedEnforcer(shared, claim(), emit=lambda _: None)
+        with pytest.raises(OperatorError):
+            await second.start(JAILS, [], NOW)
+        await second.stop(keep=False)
+        assert list(shared.bans) == ["j"]
+        await first.stop(keep=False)
+        assert list(shared.bans) == []
+
+    asyncio.run(play())

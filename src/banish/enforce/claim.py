@@ -139,6 +139,8 @@ class ClaimedEnforcer:
         self._claim = claim
         self._emit = emit
         self._is_warned = False
+        self._may_touch = False
+        """Whether the claim was taken, or nobody who holds it is a server."""
 
     @property
     def name(self) -> str:
@@ -161,7 +163,9 @@ class ClaimedEnforcer:
         if self._claim.is_held:
             await self._enforcer.start(jails, bans, now)
             return
+        self._may_touch = False
         await self._take()
+        self._may_touch = True
         try:
             await self._enforcer.start(jails, bans, now)
         except BaseException:
@@ -181,10 +185,15 @@ class ClaimedEnforcer:
         await self._enforcer.wait_for_foreign_change()
 
     async def stop(self, *, keep: bool) -> None:
-        """Take away all that is ours, or with *keep* leave the bans in force; give up the claim."""
+        """Take away all that is ours, or with *keep* leave the bans in force; give up the claim.
+
+        Where another server holds the claim, nothing is ours.
+        """
         try:
-            await self._enforcer.stop(keep=keep)
+            if self._may_touch:
+                await self._enforcer.stop(keep=keep)
         finally:
+            self._may_touch = False
             self._claim.release()
 
     async def _take(self) -> None:
