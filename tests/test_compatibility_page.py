@@ -44,6 +44,7 @@ TESTS = {
     "`ignoreip = file": "resolve/test_addresslist.py::test_a_change_counts_once_the_file_has_come",
     "DNS names": "daemon/test_exempt.py::test_logs_wait_until_the_first_answers_came",
     "`backend = systemd": "config/test_journal.py::test_what_cannot_be_had_is_told_with_its_cure",
+    "a `logpath` that names": "sources/test_many_files.py::test_more_files_than_may_be_open_are",
     "more than 1,000": "daemon/test_enforcing.py::test_many_restored_bans_are_told_as_one",
     "banning [networks]": "config/test_networks.py::test_in_a_tree_of_its_own_every_address_counts",
     "the [lock-out guard]": "config/test_guarding.py::test_in_a_tree_of_its_own_nobody_is_guarded",

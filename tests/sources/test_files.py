@@ -487,7 +487,7 @@ def test_without_inotify_files_are_polled_and_the_cure_is_told(
         raise OSError(errno.EMFILE, "Too many open files")
 
     async def work() -> None:
-        monkeypatch.setattr(watching, "INotify", refused)
+        monkeypatch.setattr("banish.sources.inotify.INotify", refused)
         monkeypatch.setattr(watching, "POLL_SPAN", 0.005)
         async with reading(rig.source("*.log")) as batches:
             rig.write("one")

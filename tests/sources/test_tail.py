@@ -136,6 +136,9 @@ class World:
             self.tail.close()
             self._tail = None
 
+    def _park(self) -> None:
+        self.tail.park()
+
     def _wait(self) -> None:
         self.now = Seconds(self.now + LINGER_SPAN)
         self._look()
@@ -155,6 +158,7 @@ STEPS = [
     "read_one",
     "die",
     "wait",
+    "park",
 ]
 
 

@@ -71,6 +71,9 @@ def source_document(source: SourceHealth) -> Document:
         "lag_bytes": source.lag_bytes,
         "cut_lines": source.cut_lines,
         "last_line": iso(source.last_line_at),
+        "unread_files": source.unread_files,
+        "lost_files": source.lost_files,
+        "trouble": source.trouble,
     }
 
 

@@ -16,7 +16,8 @@ class Trouble(NamedTuple):
 def of_source(source: SourceHealth) -> Trouble | None:
     """Return what is wrong with a log; one that is only not there yet waits, and is well."""
     if source.state != "failing":
-        return None
+        what, _, cure = source.trouble.partition("\n")
+        return Trouble(source.name, what, cure.strip()) if what else None
     what, _, cure = source.detail.removeprefix(f"{source.name}: ").partition("\n")
     return Trouble(source.name, what or "cannot be read", cure.strip())
 

@@ -21,7 +21,12 @@ from banish.daemon.enforcing import Enforcing
 from banish.daemon.exempt import EXEMPT_KEEP_FAILURE, Exemptions, IgnoreCommands
 from banish.daemon.facts import ServerFacts
 from banish.daemon.guarding import Guarding
-from banish.daemon.host import heartbeat, notify_systemd, on_signals
+from banish.daemon.host import (
+    heartbeat,
+    notify_systemd,
+    on_signals,
+    raise_descriptor_limit,
+)
 from banish.daemon.jails import Jails, steady_clock
 from banish.daemon.operations import ServerOperations
 from banish.daemon.pipeline import Pipeline
@@ -108,6 +113,7 @@ def run(options: RunOptions) -> int:
             where=settings.root,
             cure="mend what is named above; 'banish check' shows it again",
         )
+    raise_descriptor_limit()
     log = _open_log(settings.server, options.verbosity)
     bridge_logging(log)
     try:

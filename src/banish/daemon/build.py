@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from banish.daemon.acting import Acting
+from banish.daemon.host import log_file_limit
 from banish.daemon.making import Making, Planned
 from banish.daemon.patterns import Patterns
 from banish.daemon.pipeline import Watch
@@ -38,7 +39,9 @@ from banish.policy.room import Room
 from banish.ports import Action, Clock, Enforcer, Facts, Source, Store
 from banish.shell.script import Filled
 from banish.sources.files import FileSource
+from banish.sources.inotify import Inotify
 from banish.sources.journal import JournalSource
+from banish.sources.openfiles import OpenFiles
 from banish.sources.seek import Reach, Seeker
 from banish.store.sqlite_store import SqliteStore
 from banish.telemetry.happenings import ActionPlanned, BansTakenOver, Emit, WarningGiven
@@ -240,6 +243,7 @@ def wirings(settings: Settings, *, emit: Emit, clock: Clock) -> list[Wiring]:
         if not jail.uses_ledger
     }
     wired: list[Wiring] = []
+    inotify, open_files = Inotify(), OpenFiles(log_file_limit())
     in_files = [jail for jail in settings.jails if not jail.uses_journal and not jail.uses_ledger]
     for group in _groups(in_files):
         paths: dict[str, LogPath] = {}
@@ -253,6 +257,8 @@ def wirings(settings: Settings, *, emit: Emit, clock: Clock) -> list[Wiring]:
             clock=clock,
             polls=all(jail.backend.startswith("polling") for jail in group),
             seeker=Seeker([Reach(jail.filter, jail.findtime) for jail in group], clock=clock),
+            inotify=inotify,
+            open_files=open_files,
         )
         watches = [
             Watch(matchers[jail.name], tuple(path.pattern for path in jail.logpaths))

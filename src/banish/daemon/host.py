@@ -1,12 +1,42 @@
-"""The process and its host: signals, word to systemd."""
+"""The process and its host: signals, open files, word to systemd."""
 
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 import socket
 from collections.abc import Callable, Iterator
 from types import FrameType
+
+from banish.sources.openfiles import OPEN_LIMIT
+
+DESCRIPTORS_WANTED = 65_536
+"""How many files may be open at once, where the hard limit allows it."""
+
+
+def raise_descriptor_limit() -> int:
+    """Let the process have as many files open as it may; return how many those are.
+
+    Above `DESCRIPTORS_WANTED` nothing is gained, and programs that actions start
+    and that close all descriptors one by one would take long.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS_WANTED if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS_WANTED)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):  # a sandbox may forbid it
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return DESCRIPTORS_WANTED if soft == resource.RLIM_INFINITY else soft
+
+
+def log_file_limit() -> int:
+    """Return how many log files may be open at once: at most half of what the process may.
+
+    The other half is kept for the database, sockets, the firewall, actions and rotated logs.
+    """
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return OPEN_LIMIT if soft == resource.RLIM_INFINITY else min(OPEN_LIMIT, soft // 2)
 
 
 @contextlib.contextmanager

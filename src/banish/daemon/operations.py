@@ -3,6 +3,8 @@
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+import msgspec
+
 from banish import __version__
 from banish.daemon.acting import Acting
 from banish.daemon.enforcing import Enforcing
@@ -101,17 +103,7 @@ class ServerOperations:
         health = pipeline.source.health()
         trouble = self._supervisor.troubles.get(pipeline.source.name)
         if trouble is not None:
-            return SourceHealth(
-                name=health.name,
-                state="failing",
-                detail=trouble,
-                paths=health.paths,
-                lines=health.lines,
-                bytes=health.bytes,
-                lag_bytes=health.lag_bytes,
-                cut_lines=health.cut_lines,
-                last_line_at=health.last_line_at,
-            )
+            return msgspec.structs.replace(health, state="failing", detail=trouble)
         return health
 
     def _jail_status(self, name: str, now: Instant) -> JailStatus:

@@ -96,6 +96,7 @@ class Pipeline:
         self._detectors: dict[str, Detector] = {}
         self._wait = wait
         self._compiling = asyncio.Lock()
+        self._shared: dict[tuple[int, ...], Detector] = {}
         self._in_hand: tuple[str, Position] | None = None
         self._failed_on: tuple[str, Position] | None = None
 
@@ -140,7 +141,7 @@ class Pipeline:
 
     def undecodable(self) -> int:
         """Return how many lines so far were not valid in the log's character set."""
-        return sum(detector.undecodable for detector in self._detectors.values())
+        return sum(detector.undecodable for detector in self._shared.values())
 
     async def prepare(self) -> None:
         """Compile what logs that are here need, so that their first line need not wait for it."""
@@ -207,13 +208,20 @@ class Pipeline:
         async with self._compiling:  # `prepare` may be at it
             if path in self._detectors:
                 return self._detectors[path]
-            chosen = [watch.matcher for watch in self.watches if watch.wants(path)]
-            # Compiling takes up to a second, and nobody else is to wait for it.
-            prefilter = None
-            if self._prefilter is not None:
-                prefilter = await asyncio.to_thread(self._prefilter, chosen)
-            detector = self._detectors[path] = Detector(chosen, prefilter)
+            numbers = tuple(at for at, watch in enumerate(self.watches) if watch.wants(path))
+            detector = self._shared.get(numbers)
+            if detector is None:
+                detector = self._shared[numbers] = await self._compiled(numbers)
+            self._detectors[path] = detector
             return detector
+
+    async def _compiled(self, numbers: Sequence[int]) -> Detector:
+        chosen = [self.watches[number].matcher for number in numbers]
+        # Compiling takes up to a second, and nobody else is to wait for it.
+        prefilter = None
+        if self._prefilter is not None:
+            prefilter = await asyncio.to_thread(self._prefilter, chosen)
+        return Detector(chosen, prefilter)
 
     async def _resolved(self, failures: Sequence[Failure]) -> list[Failure]:
         """Return *failures* with each name replaced by its addresses, order kept."""

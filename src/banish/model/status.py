@@ -32,6 +32,12 @@ class SourceHealth(msgspec.Struct, frozen=True):
     """Lines longer than the limit, of which only the beginning was looked at."""
     last_line_at: Instant | None = None
     """When the newest line was read (our clock)."""
+    unread_files: int = 0
+    """Files that its patterns name but that are too many to be read."""
+    lost_files: int = 0
+    """Rotated files that went by unread since the start, at least."""
+    trouble: str = ""
+    """What of it is not read although the rest is; the cure stands on the second line."""
 
 
 ACTIONS_ALONE = "actions alone"

@@ -11,9 +11,13 @@ logs of their own: ``auth.log.1`` was or will be read as the end of
 """
 
 import asyncio
+import contextlib
 import glob
+import itertools
+import os
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import NamedTuple
 
 from banish.detect.framing import count_lines
 from banish.model.instant import Instant, Seconds
@@ -23,19 +27,40 @@ from banish.model.status import NOT_STARTED, SourceHealth, SourceState
 from banish.ports import Clock
 from banish.sources.fingerprint import names_before_rotation
 from banish.sources.globs import matching_files, watched_folders
+from banish.sources.inotify import Inotify
+from banish.sources.openfiles import OpenFiles
 from banish.sources.roster import Roster
 from banish.sources.seek import Seeker
-from banish.sources.tail import LATE_MARK, Piece, Tail
-from banish.sources.watch import Watch
+from banish.sources.tail import LATE_MARK, Found, Piece, Tail
+from banish.sources.watch import Changes, Watch
 from banish.telemetry.happenings import Emit, WarningGiven
 
-PATHS_LIMIT = 1000
-"""How many paths one source follows at most: each costs an open file and an inotify watch."""
+PATHS_LIMIT = 100_000
+"""How many paths one source follows at most: each costs some 4 KB and an inotify watch."""
+
+OPENED_AT_ONCE = 64
+"""Files that are opened, or looked at, before those that are open are read again."""
+
+MANY_PATHS = 500
+"""From so many paths on, they are looked for in a thread: nobody else is to wait for it."""
+
+CHEAP_SCAN = Seconds(0.02)
+"""A look for names that takes longer is made at most half of the time, however fast names come."""
 
 FOLDER_DEPTH_LIMIT = 16
 """How often the patterns are expanded again because a folder was new."""
 
+_TOO_MANY_CURE = f"name fewer than {PATHS_LIMIT:,} files in one logpath"
+
 JOURNAL_CURE = "correct logpath, or set backend = systemd if the log is in the journal"
+
+
+class _Look(NamedTuple):
+    """How to look at a path, see `Tail.look`."""
+
+    from_end: bool = False
+    is_first: bool = False
+    found: Found | None = None
 
 
 class FileSource:
@@ -53,6 +78,8 @@ class FileSource:
         clock: Tells when the newest line was read.
         polls: Look at the files every fifth of a second instead of using inotify.
         seeker: Finds the lines that are not too old; None: every line is read.
+        inotify: The process's; None: one of its own.
+        open_files: Bounds the open files of the process; None: of this source alone.
 
     """
 
@@ -65,6 +92,8 @@ class FileSource:
         clock: Clock,
         polls: bool = False,
         seeker: Seeker | None = None,
+        inotify: Inotify | None = None,
+        open_files: OpenFiles | None = None,
     ) -> None:
         self._name = name
         self._patterns = tuple(patterns)
@@ -72,7 +101,18 @@ class FileSource:
         self._clock = clock
         self._polls = polls
         self._seeker = seeker
+        self._inotify = inotify
+        self._open_files = open_files or OpenFiles()
         self._tails: dict[str, Tail] = {}
+        self._found: dict[str, bool] = {}
+        self._busy: dict[str, Tail] = {}
+        self._unseen: dict[str, _Look] = {}
+        self._cost = Seconds(0.0)
+        self._is_full_look = False
+        self._runs_short = False
+        self._owes_scan = False
+        self._scan_after = 0.0
+        self._unread_paths = 0
         self._saved: Mapping[str, Position] = {}
         self._warned: set[str] = set()
         self._roster: Roster | None = None
@@ -93,28 +133,39 @@ class FileSource:
         if self._watch is not None:
             raise AssertionError(f"{self._name} is being read already")
         saved = [position for position in after.values() if isinstance(position, FilePosition)]
-        self._watch = watch = Watch(self._name, self._emit, polls=self._polls)
-        self._roster = Roster(watch, saved)
+        self._watch = watch = Watch(
+            self._name, self._emit, polls=self._polls, inotify=self._inotify
+        )
+        self._roster = Roster(watch, saved, self._open_files)
         self._saved = after
         try:
-            self._scan(at_start=True)
-            self._placed.set()
+            await self._scan(at_start=True)
+            await self._place()
             while True:
-                busy = [tail for tail in self._tails.values() if not tail.is_idle]
+                self._look_at_some()
+                busy = list(self._busy.values())
                 for tail in busy:
                     piece = tail.read()
                     if piece is not None:
                         yield self._batch(piece)
-                    if not tail.is_idle:
+                    if tail.is_idle:
+                        self._busy.pop(tail.path, None)
+                    else:
                         # Between blocks everybody else has a turn, whatever the consumer does.
                         await asyncio.sleep(0)
-                if not busy:
+                self._open_files.make_room()
+                if self._unseen:
+                    await asyncio.sleep(0)
+                elif not busy:
                     await self._wait(watch)
         finally:
             self._close()
 
     async def placed(self) -> None:
-        """Return once it is known where to begin in every file that is there."""
+        """Return once it is known where to begin in the files that are there.
+
+        Of thousands, in as many as may be open at once; the others have their turn after them.
+        """
         await self._placed.wait()
 
     def health(self) -> SourceHealth:
@@ -131,7 +182,20 @@ class FileSource:
             lag_bytes=sum(file.lag_bytes for file in files),
             cut_lines=self._cut_lines,
             last_line_at=self._last_line_at,
+            unread_files=self._unread_paths,
+            lost_files=0 if self._roster is None else self._roster.lost_files,
+            trouble=self._partial_trouble(),
         )
+
+    def _partial_trouble(self) -> str:
+        """Return what is not read although the rest is, the cure on a second line."""
+        if self._unread_paths:
+            return f"{self._unread_paths:,} files are not read\n    {_TOO_MANY_CURE}"
+        lost = 0 if self._roster is None else self._roster.lost_files
+        if lost:
+            cure = "rotate it less often, and keep more rotated files uncompressed"
+            return f"{lost:,} rotated files or more went by unread since the start\n    {cure}"
+        return ""
 
     def _state(self) -> tuple[SourceState, str]:
         troubles = [tail.trouble for tail in self._tails.values() if tail.trouble]
@@ -148,20 +212,30 @@ class FileSource:
         return "waiting", f"no file matches {patterns}; {JOURNAL_CURE}"
 
     async def _wait(self, watch: Watch) -> None:
-        changes = await watch.wait()
-        if changes.names:
-            self._scan()
+        if self._is_full_look:
+            watch.look_took(self._cost)
+        self._cost, self._is_full_look = Seconds(0.0), False
+        changes = await watch.wait(by=self._scan_after if self._owes_scan else None)
+        self._owes_scan |= changes.names
+        if self._owes_scan and asyncio.get_running_loop().time() >= self._scan_after:
+            await self._scan()
             return
-        now = Seconds(time.monotonic())
-        for owner in list(self._tails) if changes.all else changes.owners:
-            if (tail := self._tails.get(owner)) is not None:
-                tail.look(now)
+        self._note(changes)
 
-    def _scan(self, *, at_start: bool = False) -> None:
-        """See which paths the patterns name now, and what is at each."""
+    def _note(self, changes: Changes) -> None:
+        """Have those looked at of whom there are signs."""
+        self._is_full_look |= changes.all
+        for owner in list(self._tails) if changes.all else changes.owners:
+            if owner in self._tails:
+                self._unseen.setdefault(owner, _Look())
+
+    async def _scan(self, *, at_start: bool = False) -> None:
+        """See which paths the patterns name now; have all of them looked at."""
         assert self._roster is not None
-        found = self._find_paths()
-        now = Seconds(time.monotonic())
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        self._owes_scan = False
+        self._found = found = await self._find_paths()
         for path in found:
             if path not in self._tails:
                 self._tails[path] = Tail(
@@ -172,22 +246,92 @@ class FileSource:
                     saved_late=_file_position(self._saved.get(path + LATE_MARK)),
                     seeker=self._seeker,
                 )
-        for path, tail in list(self._tails.items()):
-            tail.look(now, from_end=at_start and found[path], is_first=at_start)
-            if tail.is_over and path not in found:
-                del self._tails[path]
+        for path in self._tails:
+            look = _Look(from_end=at_start and found[path], is_first=at_start)
+            self._unseen.setdefault(path, look)
+        # At the start files are opened and read, which says nothing of later looks.
+        self._is_full_look = not at_start
+        took = loop.time() - began
+        self._cost = Seconds(self._cost + took)
+        self._scan_after = loop.time() + (took if took > CHEAP_SCAN else 0.0)
 
-    def _find_paths(self) -> dict[str, bool]:
+    async def _place(self) -> None:
+        """Find out where to begin in every file that is there; nothing is read before."""
+        left = len(self._unseen) + 1
+        while len(self._unseen) < left:
+            left = len(self._unseen)
+            self._look_at_some()
+            await asyncio.sleep(0)
+        for path, look in self._unseen.items():
+            # There are more than may be open: they wait until others were read.
+            with contextlib.suppress(OSError):
+                status = os.stat(path)  # noqa: PTH116 - a third of the time of Path.stat
+                found = Found((status.st_dev, status.st_ino), status.st_size)
+                self._unseen[path] = look._replace(found=found)
+        self._placed.set()
+
+    def _look_at_some(self) -> bool:
+        """Look at some of those of whom there are signs; open no more than there is room for.
+
+        Tell whether there are more for whom there may be room.
+        """
+        if not self._unseen:
+            return False
+        began = time.monotonic()
+        may_open = True
+        for path in list(itertools.islice(self._unseen, OPENED_AT_ONCE)):
+            tail = self._tails[path]
+            if not tail.holds_file:
+                may_open = may_open and self._has_room()
+                if not may_open:
+                    continue
+            look = self._unseen.pop(path)
+            tail.look(Seconds(began), **look._asdict())
+            self._after_look(tail)
+        if self._runs_short:
+            self._runs_short = False
+            self._open_files.shrink()
+        self._cost = Seconds(self._cost + time.monotonic() - began)
+        return may_open and bool(self._unseen)
+
+    def _has_room(self) -> bool:
+        """Tell whether one more file may be opened; a quiet one is closed for it."""
+        if not self._open_files.room:
+            self._open_files.make_room(1)
+        # Whoever has nothing else to do may go on, however many others have open.
+        return bool(self._open_files.room) or not self._busy
+
+    def _after_look(self, tail: Tail) -> None:
+        assert self._roster is not None
+        self._runs_short |= tail.path in self._roster.without_descriptor
+        if tail.is_over and tail.path not in self._found:
+            self._forget(tail)
+            return
+        if tail.holds_file:
+            self._open_files.use(tail)
+        if not tail.is_idle:
+            self._busy[tail.path] = tail
+
+    def _forget(self, tail: Tail) -> None:
+        self._open_files.forget(tail)
+        self._busy.pop(tail.path, None)
+        del self._tails[tail.path]
+
+    async def _find_paths(self) -> dict[str, bool]:
         """Return the paths to follow, and whether each may begin at its end."""
         assert self._watch is not None
+        patterns = [entry.pattern for entry in self._patterns]
         found: dict[str, bool] = {}
         for _ in range(FOLDER_DEPTH_LIMIT):
             found.clear()
             literal: set[str] = set()
             folders: set[str] = set()
-            for entry in self._patterns:
-                paths = matching_files(entry.pattern)
-                folders |= watched_folders(entry.pattern, paths)
+            if len(self._tails) < MANY_PATHS:
+                expanded = _expand(patterns)
+            else:
+                expanded = await asyncio.to_thread(_expand, patterns)
+            for entry, (paths, around) in zip(self._patterns, expanded, strict=True):
+                folders |= around
                 found.update({path: entry.tail for path in paths if path not in found})
                 if not glob.has_magic(entry.pattern):
                     literal.update(paths)
@@ -211,7 +355,8 @@ class FileSource:
         )
         fresh = sorted(found.keys() - rotated - self._tails.keys() - literal)
         excess = set(fresh[max(0, PATHS_LIMIT - len(self._tails) - len(literal)) :])
-        self._warn_once(excess, f"are too many: at most {PATHS_LIMIT} files for one logpath")
+        self._unread_paths = len(excess)
+        self._warn_once(excess, f"are too many and not read: {_TOO_MANY_CURE}")
         for path in rotated | excess:
             del found[path]
 
@@ -242,8 +387,11 @@ class FileSource:
 
     def _close(self) -> None:
         for tail in self._tails.values():
+            self._open_files.forget(tail)
             tail.close()
         self._tails.clear()
+        self._busy.clear()
+        self._unseen.clear()
         if self._watch is not None:
             self._watch.close()
         self._watch = None
@@ -252,3 +400,12 @@ class FileSource:
 
 def _file_position(position: Position | None) -> FilePosition | None:
     return position if isinstance(position, FilePosition) else None
+
+
+def _expand(patterns: Sequence[str]) -> list[tuple[list[str], frozenset[str]]]:
+    """Return for each pattern the paths that it names, and the folders to watch."""
+    return [
+        (paths, watched_folders(pattern, paths))
+        for pattern in patterns
+        for paths in [matching_files(pattern)]
+    ]

@@ -103,8 +103,10 @@ class Sibling(NamedTuple):
     path: str
 
 
-def rotated_siblings(path: str) -> list[Sibling]:
+def rotated_siblings(path: str, *, compressed: bool = False) -> list[Sibling]:
     """Return the files beside *path* whose names say that they were rotated from it.
+
+    With *compressed* those that were compressed after it, otherwise the others.
 
     Newest first, by the time of their last write. A symbolic link is looked at
     where it points, since that is where the log was rotated. While somebody
@@ -112,9 +114,10 @@ def rotated_siblings(path: str) -> list[Sibling]:
     """
     real = Path(os.path.realpath(path))
     # logrotate's `extension .log` puts the mark before the extension: auth.1.log.
+    ending = f"(?:{'|'.join(map(re.escape, COMPRESSED_SUFFIXES))})" if compressed else ""
     is_rotated = re.compile(
-        f"{re.escape(real.name)}{_ROTATED_MARK}"
-        f"|{re.escape(real.stem)}{_ROTATED_MARK}{re.escape(real.suffix)}"
+        f"(?:{re.escape(real.name)}{_ROTATED_MARK}"
+        f"|{re.escape(real.stem)}{_ROTATED_MARK}{re.escape(real.suffix)}){ending}"
     )
     try:
         with os.scandir(real.parent) as entries:

@@ -133,6 +133,11 @@ class LogFile:
         self.begin(offset - searched + newline + 1 if newline >= 0 else offset)
 
     @property
+    def read_stamp(self) -> tuple[int, int] | None:
+        """The `stamp` at which the last `read` came to the end; None where it did not."""
+        return None if self._ready else self._seen
+
+    @property
     def size(self) -> int:
         """How many bytes it has now."""
         return os.fstat(self.descriptor).st_size
@@ -293,6 +298,12 @@ class LogFile:
         if size > self._framer.end or os.pread(self.descriptor, len(known), 0) != known:
             return 0
         return size
+
+    def reopen(self, other: "LogFile") -> None:
+        """Read on by the descriptor of *other*, the same file, which is of no use after that."""
+        assert other.identity == self.identity
+        self.close()
+        self.descriptor, other.descriptor = other.descriptor, -1
 
     def close(self) -> None:
         """Let go of the file; once is enough, twice does no harm."""

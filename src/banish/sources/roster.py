@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from banish.model.record import FilePosition
 from banish.sources.fingerprint import continues
 from banish.sources.logfile import Identity, LogFile
+from banish.sources.openfiles import OpenFiles
 from banish.sources.watch import Watch
 
 KEPT_POSITIONS = 4096
@@ -18,11 +19,29 @@ KEPT_POSITIONS = 4096
 
 
 class Roster:
-    """The open files of one source, and the places where others were left."""
+    """The open files of one source, and the places where others were left.
 
-    def __init__(self, watch: Watch, saved: Iterable[FilePosition] = ()) -> None:
+    Args:
+        watch: Is told which files to watch.
+        saved: Where files were left by an earlier run.
+        open_files: Counts the open files of the process; None: of this source alone.
+
+    """
+
+    def __init__(
+        self,
+        watch: Watch,
+        saved: Iterable[FilePosition] = (),
+        open_files: OpenFiles | None = None,
+    ) -> None:
         self._watch = watch
+        self._open_files = open_files or OpenFiles()
         self._open: dict[Identity, LogFile] = {}
+        self._parked: dict[Identity, str] = {}
+        self.without_descriptor: set[str] = set()
+        """Paths that could not be opened since the process has too many files open."""
+        self.lost_files = 0
+        """Rotated files that went by unread."""
         self._left: OrderedDict[int, list[FilePosition]] = OrderedDict()
         for position in saved:
             self._leave(position)
@@ -34,19 +53,37 @@ class Roster:
 
     def is_open(self, identity: Identity) -> bool:
         """Tell whether a file is being read already, under whatever name."""
-        return identity in self._open
+        return identity in self._open or identity in self._parked
 
     def add(self, file: LogFile, owner: str) -> None:
         """Take an open file in: from now on its changes wake *owner*."""
         self._open[file.identity] = file
+        self._open_files.count += 1
         self._watch.add_file(file.descriptor, file.path, owner)
 
     def drop(self, file: LogFile) -> None:
         """Close a file and remember how far it was read."""
         if self._open.pop(file.identity, None) is not None:
+            self._open_files.count -= 1
             self._watch.drop_file(file.descriptor)
             self._leave(file.position())
         file.close()
+
+    def park(self, file: LogFile, owner: str) -> None:
+        """Close a file that is read on later; its changes still wake *owner*."""
+        del self._open[file.identity]
+        self._open_files.count -= 1
+        self._parked[file.identity] = owner
+        self._watch.park_file(file.descriptor)
+        file.close()
+
+    def unpark(self, identity: Identity) -> None:
+        """Let the parked file be opened again; `forget_parked` is to follow."""
+        self._parked.pop(identity, None)
+
+    def forget_parked(self, owner: str) -> None:
+        """Watch *owner*'s parked file no more, unless it is open again."""
+        self._watch.unpark(owner)
 
     def recall(self, file: LogFile) -> FilePosition | None:
         """Return the furthest known place in *file*, if it was read before.

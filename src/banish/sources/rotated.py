@@ -6,6 +6,7 @@ that of their last writes. Files that are open already are left out: somebody
 reads them.
 """
 
+import errno
 from collections.abc import Callable
 
 from banish.model.record import FilePosition
@@ -13,8 +14,12 @@ from banish.sources.fingerprint import Sibling, continues, is_same_inode, rotate
 from banish.sources.logfile import LogFile
 from banish.sources.roster import Roster
 
-MISSED_LIMIT = 16
-"""How many rotations that nobody saw happen are made up for."""
+MISSED_LIMIT = 256
+"""How many rotations that nobody saw happen are made up for; each costs an open file until
+it is read."""
+
+LISTED_LIMIT = MISSED_LIMIT + 64
+"""How many rotated files are opened to see what they are."""
 
 LISTING_LIMIT = 50
 """How often a folder is listed anew because files in it are being renamed."""
@@ -26,6 +31,28 @@ class RotatedFiles:
     def __init__(self, path: str, roster: Roster) -> None:
         self._path = path
         self._roster = roster
+        self._lost: set[tuple[int, int]] = set()
+        self._lost_files = 0
+
+    def take_lost(self) -> int:
+        """Return how many files that were to be read cannot be, since the last call."""
+        lost, self._lost_files = self._lost_files, 0
+        return lost
+
+    def count_compressed(self, since_ns: int) -> None:
+        """Count as lost what was rotated since *since_ns* and compressed before it was read.
+
+        One of them is the file that we hold, and have read.
+        """
+        # Compressors keep the time of the last write, some in whole seconds.
+        least = since_ns // 1_000_000_000 * 1_000_000_000
+        fresh = {
+            (each.modified_ns, each.inode)
+            for each in rotated_siblings(self._path, compressed=True)
+            if each.modified_ns >= least
+        }
+        self._lost_files += max(0, len(fresh - self._lost) - 1)
+        self._lost = fresh
 
     def since(self, position: FilePosition, new: LogFile | None) -> list[LogFile]:
         """Return the file that *position* is in and those begun since, oldest first.
@@ -95,7 +122,7 @@ class RotatedFiles:
                 and not (new is not None and new.begins_with(file))
             )
 
-        missed = self._all(is_missed)
+        missed = self._all(is_missed, since_ns)
         for file in missed:
             place = self._roster.recall(file)
             file.begin(place.offset if place else 0)
@@ -108,49 +135,73 @@ class RotatedFiles:
             file.close()
         return wanted[0] if wanted else None
 
-    def _all(self, is_wanted: Callable[[LogFile], bool]) -> list[LogFile]:
-        """Return those that are wanted, newest first; the others are closed."""
+    def _all(self, is_wanted: Callable[[LogFile], bool], since_ns: int = 0) -> list[LogFile]:
+        """Return those that are wanted, newest first; the others are closed.
+
+        What is wanted and was written to since *since_ns*, but is one too many or cannot be
+        read, is counted as lost.
+        """
         wanted: list[LogFile] = []
-        for file in self._open():
+        for file in self._open(since_ns):
             try:
-                keep = len(wanted) < MISSED_LIMIT and is_wanted(file)
+                keep = is_wanted(file)
             except OSError:
-                # It cannot be read, so it cannot be made up for either.
+                self._lost_files += bool(since_ns)
                 keep = False
-            if keep:
+            if keep and len(wanted) < MISSED_LIMIT:
                 wanted.append(file)
             else:
+                self._lost_files += keep and bool(since_ns)
                 file.close()
         return wanted
 
-    def _open(self) -> list[LogFile]:
+    def _listed(self, since_ns: int) -> list[Sibling]:
+        return [each for each in rotated_siblings(self._path) if each.modified_ns >= since_ns]
+
+    def _open(self, since_ns: int) -> list[LogFile]:
         """Open the rotated files that nobody reads yet, newest first.
 
         Whoever rotates may be in the midst of it: then the list and what its
         names lead to disagree, and it is made anew.
         """
-        listed = rotated_siblings(self._path)[: 2 * MISSED_LIMIT]
+        listed = self._listed(since_ns)
         for _ in range(LISTING_LIMIT):
-            opened = self._open_listed(listed)
-            again = rotated_siblings(self._path)[: 2 * MISSED_LIMIT]
+            opened = self._open_listed(listed[:LISTED_LIMIT], since_ns)
+            again = self._listed(since_ns)
             # Their times may change meanwhile: a rotated file may still be written to.
             is_same = {each[1:] for each in listed} == {each[1:] for each in again}
             if is_same and opened is not None:
+                if since_ns:
+                    known = {file.identity[1] for file in self._roster.files}
+                    rest = [each for each in listed[LISTED_LIMIT:] if each.inode not in known]
+                    self._lost_files += len(rest)
                 return opened
             for file in opened or ():
                 file.close()
             listed = again
+        self._lost_files += len(listed) if since_ns else 0
         return []
 
-    def _open_listed(self, listed: list[Sibling]) -> list[LogFile] | None:
-        """Open what is listed; None if a name leads elsewhere by now."""
+    def _open_listed(self, listed: list[Sibling], since_ns: int) -> list[LogFile] | None:
+        """Open what is listed; None if a name leads elsewhere by now.
+
+        Raises:
+            OSError: The process has too many files open.
+
+        """
         opened: list[LogFile] = []
+        refused = 0
         for sibling in listed:
             try:
                 file = LogFile(sibling.path, shown=self._path)
             except PermissionError:
+                refused += 1
                 continue
-            except OSError:
+            except OSError as error:
+                if error.errno in (errno.EMFILE, errno.ENFILE):
+                    for file in opened:
+                        file.close()
+                    raise
                 break
             if file.identity[1] != sibling.inode:
                 file.close()
@@ -160,6 +211,7 @@ class RotatedFiles:
             else:
                 opened.append(file)
         else:
+            self._lost_files += refused if since_ns else 0
             return opened
         for file in opened:
             file.close()

@@ -6,18 +6,20 @@ come and go. NFS and some overlay file systems deliver no events for what other
 hosts or layers write, hence `SAFETY_SPAN`; where there is no inotify, or its
 limits are used up, `POLL_SPAN`.
 
-Events are read only while somebody waits: a reader that is busy anyway costs
-nothing for each line written meanwhile, and the kernel merges the events.
+All sources look at the same moments, and a look that took long is made less
+often: thousands of files cost some percent of one processor at most.
 """
 
 import asyncio
 import errno
+import math
 from pathlib import Path
 from typing import NamedTuple
 
-from inotify_simple import INotify, flags
+from inotify_simple import flags
 
 from banish.model.instant import Seconds
+from banish.sources.inotify import Inotify
 from banish.telemetry.happenings import Emit, WarningGiven
 
 SAFETY_SPAN = Seconds(2.0)
@@ -29,6 +31,15 @@ and a name that nobody tells of is rarer than a line."""
 
 POLL_SPAN = Seconds(0.2)
 """How often everything is looked at where events cannot be had."""
+
+LOOK_SHARE = 0.02
+"""The part of the time that looks may take where events come as well."""
+
+POLL_SHARE = 0.1
+"""The same where there are looks only."""
+
+LONGEST_PAUSE = Seconds(60.0)
+"""Between two looks, however long they take."""
 
 _FILE_MASK = flags.MODIFY | flags.ATTRIB | flags.MOVE_SELF
 _FOLDER_MASK = (
@@ -61,28 +72,51 @@ class Watch:
         part: What warnings call it.
         emit: Told when inotify cannot be had, with the cure.
         polls: Use no inotify at all.
+        inotify: The process's; None: one of its own.
 
     """
 
-    def __init__(self, part: str, emit: Emit, *, polls: bool = False) -> None:
+    def __init__(
+        self, part: str, emit: Emit, *, polls: bool = False, inotify: Inotify | None = None
+    ) -> None:
         self._part = part
         self._emit = emit
         self._files: dict[int, int] = {}
+        self._parked: dict[str, int] = {}
         self._owners: dict[int, str] = {}
+        self._open: set[int] = set()
         self._folders: dict[str, int] = {}
+        self._folder_of: dict[int, str] = {}
         self._is_whole = not polls
         self._looks = 0
-        self._inotify: INotify | None = None
+        self._cost = Seconds(0.0)
+        self._look_at: float | None = None
+        self._woken: asyncio.Future[None] | None = None
+        self._heard: set[str] = set()
+        self._heard_names = False
+        self._heard_all = False
+        self._inotify: Inotify | None = None
         if not polls:
+            self._inotify = inotify or Inotify()
             try:
-                self._inotify = INotify(nonblocking=True)
+                self._inotify.join(self)
             except OSError as error:
+                self._inotify = None
                 self._degrade(error)
 
     @property
+    def is_whole(self) -> bool:
+        """Whether events tell of every change; otherwise files are looked at at intervals."""
+        return self._is_whole
+
+    @property
     def span(self) -> Seconds:
-        """How long a change may go unnoticed at most."""
+        """How long a change may go unnoticed at most, but for looks that take long."""
         return SAFETY_SPAN if self._is_whole else POLL_SPAN
+
+    def look_took(self, cost: Seconds) -> None:
+        """Say how long it took to look at everything: a costly look is made less often."""
+        self._cost = cost
 
     def add_file(self, descriptor: int, path: str, owner: str) -> None:
         """Wake *owner* whenever the open file changes."""
@@ -91,88 +125,146 @@ class Watch:
             watch = self._add(path, _FILE_MASK)
         if watch is not None:
             self._files[descriptor] = watch
+            self._open.add(watch)
             self._owners[watch] = owner
 
     def drop_file(self, descriptor: int) -> None:
         """Watch the file no more; to be called before it is closed."""
         watch = self._files.pop(descriptor, None)
         if watch is not None:
-            del self._owners[watch]
+            self._open.discard(watch)
+            self._owners.pop(watch, None)
+            self._remove(watch)
+
+    def park_file(self, descriptor: int) -> None:
+        """Go on watching the file after it is closed, until its owner's `unpark`."""
+        watch = self._files.pop(descriptor, None)
+        if watch is not None:
+            self._open.discard(watch)
+            self._parked[self._owners[watch]] = watch
+
+    def unpark(self, owner: str) -> None:
+        """Watch *owner*'s closed file no more, unless it is open again."""
+        watch = self._parked.pop(owner, None)
+        if watch is not None and watch not in self._open:
+            self._owners.pop(watch, None)
             self._remove(watch)
 
     def set_folders(self, folders: frozenset[str]) -> bool:
         """Watch exactly *folders*; tell whether one is new, so that names may have been missed."""
         for folder in self._folders.keys() - folders:
-            self._remove(self._folders.pop(folder))
+            watch = self._folders.pop(folder)
+            if watch not in self._folders.values():
+                self._folder_of.pop(watch, None)
+                self._remove(watch)
         is_new = False
         for folder in folders - self._folders.keys():
-            watch = self._add(folder, _FOLDER_MASK)
-            if watch is not None:
-                self._folders[folder] = watch
+            added = self._add(folder, _FOLDER_MASK)
+            if added is not None:
+                self._folders[folder] = added
+                self._folder_of[added] = folder
                 is_new = True
         return is_new
 
-    async def wait(self, span: Seconds | None = None) -> Changes:
-        """Return when something changed, or after *span* (by default `span`)."""
+    async def wait(self, span: Seconds | None = None, *, by: float | None = None) -> Changes:
+        """Return when something changed, or after *span* (by default `span`).
+
+        At *by*, a time of the running loop, it returns even if nothing changed.
+        """
         loop = asyncio.get_running_loop()
-        woken: asyncio.Future[bool] = loop.create_future()
+        now = loop.time()
+        if span is not None:
+            due = now + span
+        else:
+            if self._look_at is None:
+                self._look_at = self._next_look(now)
+            due = self._look_at
+        until = due if by is None else min(due, by)
+        if self._has_heard or now >= until:
+            await asyncio.sleep(0)
+        else:
+            await self._sleep(loop, until)
+        if loop.time() >= due:
+            self._look_at = None
+            self._looks += 1
+            self._heard_all = True
+            if not self._is_whole or self._looks % LOOKS_FOR_NAMES == 0:
+                self._heard_names = True
+        return self._take()
 
-        def wake(by_event: bool) -> None:
-            if not woken.done():
-                woken.set_result(by_event)
-
-        timer = loop.call_later(self.span if span is None else span, wake, False)
+    async def _sleep(self, loop: asyncio.AbstractEventLoop, until: float) -> None:
+        woken = self._woken = loop.create_future()
+        timer = loop.call_at(until, self._wake)
         inotify = self._inotify
         if inotify is not None:
-            loop.add_reader(inotify.fileno(), wake, True)
+            inotify.begin_wait()
         try:
-            by_event = await woken
+            await woken
         finally:
+            self._woken = None
             timer.cancel()
             if inotify is not None:
-                loop.remove_reader(inotify.fileno())
-        if by_event:
-            return self._take()
-        self._looks += 1
-        names = not self._is_whole or self._looks % LOOKS_FOR_NAMES == 0
-        return Changes(frozenset(), names=names, all=True)
+                inotify.end_wait()
+
+    def _next_look(self, now: float) -> float:
+        """Return the next moment at which all sources look, later where a look takes long."""
+        share = LOOK_SHARE if self._is_whole else POLL_SHARE
+        span = self.span
+        pause = max(min(self._cost / share, LONGEST_PAUSE) - span, 0.0)
+        return (math.floor((now + pause) / span) + 1) * span
 
     def close(self) -> None:
-        """Let go of inotify and all it watches."""
+        """Let go of inotify and all that is watched."""
         if self._inotify is not None:
-            self._inotify.close()
+            self._inotify.leave(self)
             self._inotify = None
         self._files.clear()
+        self._parked.clear()
         self._owners.clear()
+        self._open.clear()
         self._folders.clear()
+        self._folder_of.clear()
+
+    def hear(self, watch: int, mask: int) -> None:
+        """Take note of an event of inotify, see `banish.sources.inotify`."""
+        if mask & flags.Q_OVERFLOW:
+            self._heard_all = self._heard_names = True
+        elif (owner := self._owners.get(watch)) is not None:
+            self._heard.add(owner)
+        elif watch in self._folder_of:
+            self._heard_names = True
+            if mask & (flags.IGNORED | flags.MOVE_SELF):
+                self._forget_folder(watch)
+        if self._has_heard:
+            self._wake()
+
+    @property
+    def _has_heard(self) -> bool:
+        return bool(self._heard) or self._heard_names or self._heard_all
+
+    def _wake(self) -> None:
+        if self._woken is not None and not self._woken.done():
+            self._woken.set_result(None)
 
     def _take(self) -> Changes:
-        assert self._inotify is not None
-        owners: set[str] = set()
-        names = is_all = False
-        for event in self._inotify.read(timeout=0):
-            if event.mask & flags.Q_OVERFLOW:
-                is_all = names = True
-            elif (owner := self._owners.get(event.wd)) is not None:
-                owners.add(owner)
-            elif event.wd in self._folders.values():
-                names = True
-                if event.mask & (flags.IGNORED | flags.MOVE_SELF):
-                    self._forget_folder(event.wd)
-        return Changes(frozenset(owners), names, is_all)
+        changes = Changes(frozenset(self._heard), names=self._heard_names, all=self._heard_all)
+        self._heard.clear()
+        self._heard_names = self._heard_all = False
+        return changes
 
     def _forget_folder(self, watch: int) -> None:
         """A watched folder was deleted or has another name: the next look watches anew."""
-        for folder, known in list(self._folders.items()):
-            if known == watch:
-                del self._folders[folder]
-                self._remove(watch)
+        # Two names may lead to one folder, and bear one number.
+        for folder in [folder for folder, known in self._folders.items() if known == watch]:
+            del self._folders[folder]
+        del self._folder_of[watch]
+        self._remove(watch)
 
     def _add(self, path: str, mask: int) -> int | None:
         if self._inotify is None:
             return None
         try:
-            return int(self._inotify.add_watch(path, mask))
+            return self._inotify.add(path, mask, self)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.ENOMEM):
                 self._degrade(error)
@@ -183,11 +275,7 @@ class Watch:
 
     def _remove(self, watch: int) -> None:
         if self._inotify is not None:
-            try:
-                self._inotify.rm_watch(watch)
-            except OSError:
-                # EINVAL: the kernel had let go of it already, since the file is gone.
-                return
+            self._inotify.remove(watch, self)
 
     def _degrade(self, error: OSError) -> None:
         if not self._is_whole:
@@ -200,5 +288,8 @@ class Watch:
                 cure = "raise it: sysctl fs.inotify.max_user_instances=1024"
             case _:
                 cure = "is /proc mounted, and does the sandbox allow inotify_init1?"
-        what = f"no inotify ({error.strerror}), so files are looked at every {POLL_SPAN} s"
+        what = (
+            f"no inotify ({error.strerror}), so files are looked at every {POLL_SPAN} s, "
+            "less often where thousands are followed"
+        )
         self._emit(WarningGiven(self._part, f"{what}; {cure}"))

@@ -479,6 +479,22 @@ class SourceChanged(Happening, frozen=True):
         return f"{self.source}: {self.what}"
 
 
+class LinesLost(Happening, frozen=True):
+    """Rotated files went by unread, or may have; *what* ends with the cure."""
+
+    level: ClassVar[int] = logging.ERROR
+    origin: ClassVar[str] = "banish.filter"
+    counter: ClassVar[str] = "banish_rotated_files_lost_total"
+    amount: ClassVar[str] = "files"
+    source: str
+    files: int
+    """At least so many."""
+    what: str
+
+    def text(self) -> str:
+        return f"{self.source}: {self.what}"
+
+
 class RequestRefused(Happening, frozen=True):
     """Somebody asked over the control socket for what is not theirs, or made no sense."""
 
