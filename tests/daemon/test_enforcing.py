@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 import pytest
@@ -449,3 +449,55 @@ def test_a_firewall_that_fails_for_a_moment_at_the_start_is_tried_again() -> Non
             await stage.enforcing.begin([Enforcement("j")], [])
 
     asyncio.run(script(Stage()))
+
+
+class HangingStore(MemoryStore):
+    """A store on a disk that hangs until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = asyncio.Event()
+
+    async def commit(self, commits: Sequence[Commit]) -> None:
+        await self.gate.wait()
+        await super().commit(commits)
+
+
+def test_a_disk_that_hangs_holds_up_no_ban_and_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording, "PATIENCE", 0.01)
+    monkeypatch.setattr(recording, "HANG_LIMIT", 0.1)
+    store = HangingStore()
+
+    async def play(stage: Stage) -> None:
+        stage.source.write(fails(*["192.0.2.1"] * 3))
+        await stage.until(lambda: stage.heard(BanStarted) == 1)
+        await stage.until(lambda: stage.heard(TroubleMet) == 1)
+        assert "not answered" in stage.enforcing.store_trouble
+        for number in range(2, 9):
+            stage.source.write(fails(*[f"192.0.2.{number}"] * 3))
+            await stage.until(lambda count=number: stage.heard(BanStarted) == count)  # type: ignore[misc]
+        assert store.commits == []
+        store.gate.set()
+        await stage.until(lambda: stage.heard(TroubleOver) == 1)
+        await stage.close()
+        decided = [each for commit in store.commits for each in commit.decisions]
+        assert len([each for each in decided if isinstance(each, StartBan)]) == 8
+        assert stage.heard(TroubleMet) == 1
+
+    on(play, store=store)
+
+
+def test_a_server_stops_though_its_disk_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording, "PATIENCE", 0.01)
+    monkeypatch.setattr(recording, "HANG_LIMIT", 0.1)
+    store = HangingStore()
+
+    async def play(stage: Stage) -> None:
+        stage.source.write(fails(*["192.0.2.1"] * 3))
+        await stage.until(lambda: stage.heard(BanStarted) == 1)
+        await stage.crash()
+        await stage.enforcing.finish(keep=False)
+        assert not store.is_closed
+        store.gate.set()
+
+    on(play, store=store)

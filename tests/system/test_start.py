@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import sqlite3
 import sys
 import time
 from collections.abc import Iterator
@@ -191,6 +192,47 @@ def test_a_removed_run_folder_is_made_again_and_the_server_is_never_said_to_be_a
         box.wait_until(box.status, "it answers once more")
         assert time.monotonic() - began < 10
         box.wait_until((box.run_folder / "banish.pid").exists, "the pid file")
+        assert box.stop() == 0
+
+
+def test_a_database_that_another_program_locks_holds_up_no_ban(tmp_path: Path) -> None:
+    with boxed(tmp_path) as box:
+        box.start()
+        box.wait_until(lambda: box.status().get("well"), "all is well")
+        other = sqlite3.connect(box.state / "banish.sqlite3", isolation_level=None)
+        other.execute("BEGIN EXCLUSIVE")
+        for number in range(1, 4):  # the second one comes while the first waits to be written
+            box.fail(f"192.0.2.{number}")
+            began = time.monotonic()
+            box.wait_for_ban(f"192.0.2.{number}")
+            assert time.monotonic() - began < 4
+        box.wait_for("is locked by another program")
+        assert not box.status()["well"]
+        other.execute("ROLLBACK")
+        other.close()
+        box.wait_for("database: works again")
+        assert box.stop() == 0
+
+
+def test_a_database_that_another_program_locks_from_the_start_holds_up_no_ban(
+    tmp_path: Path,
+) -> None:
+    with boxed(tmp_path) as box:
+        crowd(box.state / "banish.sqlite3", 10, 10)
+        other = sqlite3.connect(box.state / "banish.sqlite3", isolation_level=None)
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        box.start()
+        box.wait_for("is locked by another program")
+        for number in range(1, 8):
+            box.fail(f"192.0.2.{number}")
+            began = time.monotonic()
+            box.wait_for_ban(f"192.0.2.{number}")
+            assert time.monotonic() - began < 4
+        other.execute("ROLLBACK")
+        other.close()
+        box.wait_for("database: works again")
+        box.wait_for_ban(str(subject_of((1 << 24) + 9)))
         assert box.stop() == 0
 
 

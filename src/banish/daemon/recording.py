@@ -38,6 +38,18 @@ UNWRITTEN_EVIDENCE_LIMIT = 10_000
 """Decisions that may wait for the database with their evidence; more wait without."""
 
 
+PATIENCE = Seconds(0.5)
+"""How long bans wait for a write; it then goes on beside them, and is looked at again."""
+
+LOOK_PAUSE = Seconds(0.1)
+
+HANG_LIMIT = Seconds(10)
+"""A write that takes longer is trouble: a disk that hangs. SQLite waits 5 s for a lock."""
+
+HANGS = f"it has not answered for {HANG_LIMIT:g} s"
+HANGS_CURE = "bans go on, and are written once it answers: look at its disk (dmesg)"
+
+
 class Recording:
     """Owns the store; used by one task."""
 
@@ -59,6 +71,11 @@ class Recording:
         self._emit = emit
         self._clock = clock
         self._unwritten: list[Commit] = []
+        self._in_hand: list[Commit] = []
+        """What is being written just now."""
+        self._writing: asyncio.Future[None] | None = None
+        self._writing_since = 0.0
+        self._opening: asyncio.Future[tuple[Store, Memory, list[Slice]]] | None = None
         self._tallies = 0
         """Changed windows among the unwritten."""
         self._pause = WRITE_PAUSE
@@ -73,7 +90,7 @@ class Recording:
     @property
     def is_waiting(self) -> bool:
         """Whether there is something to write."""
-        return bool(self._unwritten)
+        return bool(self._unwritten or self._in_hand)
 
     @property
     def is_due(self) -> bool:
@@ -83,6 +100,11 @@ class Recording:
     @property
     def due_in(self) -> Seconds:
         """How long until it is time to write; endless where nothing waits."""
+        if self._opening is not None:
+            return Seconds(0) if self._opening.done() else LOOK_PAUSE
+        if self._writing is not None:
+            is_late = self._has_hung or self._is_full
+            return Seconds(0) if self._writing.done() or is_late else LOOK_PAUSE
         if not self._unwritten:
             return Seconds(math.inf)
         pause = Seconds(0) if self._tallies >= TALLIES_LIMIT else self._pause
@@ -102,38 +124,91 @@ class Recording:
                     self._pause = min(self._pause, DECISIONS_PAUSE)
         if at_once:
             self._pause = Seconds(0)
+        if self.trouble and len(self._unwritten) > UNWRITTEN_EVIDENCE_LIMIT:
+            self._bound()
 
     async def write(self) -> None:
-        """Write what waits, in one transaction; what cannot be written goes on waiting."""
-        if not self._unwritten or (self.store is None and not await self._reopen()):
+        """Write what waits, in one transaction; what cannot be written goes on waiting.
+
+        A write that takes long goes on while bans are carried out.
+        """
+        if self._writing is None and not self._unwritten:
             return
+        if self.store is None and not await self._reopen():
+            return
+        limit = HANG_LIMIT if self._is_full else PATIENCE if self._writing is None else Seconds(0)
+        await self._write(limit)
+
+    @property
+    def _is_full(self) -> bool:
+        """Whether whoever makes so many changes has to wait, since the disk answers still."""
+        return self._tallies >= TALLIES_LIMIT and not self.trouble
+
+    @property
+    def _has_hung(self) -> bool:
+        """Whether a write takes too long, and this is not known yet."""
+        took = asyncio.get_running_loop().time() - self._writing_since
+        return took >= HANG_LIMIT and not self.trouble
+
+    async def close(self) -> None:
+        """Write what waits and let go of the store; of one that hangs at once."""
+        while self._writing is not None or self._unwritten:
+            if self.store is None and not await self._reopen(HANG_LIMIT):
+                break
+            if not await self._write(HANG_LIMIT):
+                break
+        if self._opening is not None:
+            self._opening.cancel()
+        if self.store is not None and self._writing is None:
+            await self.store.close()
+
+    async def _write(self, limit: Seconds) -> bool:
+        """Write for up to *limit*; tell whether what was in hand then is written."""
         assert self.store is not None
-        commits = self._unwritten
+        now = asyncio.get_running_loop().time
+        if self._writing is None:
+            self._in_hand, self._unwritten = self._unwritten, []
+            self._tallies, self._pause = 0, WRITE_PAUSE
+            self._writing = asyncio.ensure_future(self.store.commit(self._in_hand))
+            self._writing_since = now()
+        await asyncio.wait({self._writing}, timeout=limit)
+        if not self._writing.done():
+            if self._has_hung:
+                self._note_trouble(StoreError(HANGS, cure=HANGS_CURE))
+            return False
+        writing, self._writing = self._writing, None
+        commits, self._in_hand = self._in_hand, []
         try:
-            await self.store.commit(commits)
+            writing.result()
         except StoreError as error:
             self._note_trouble(error)
-            self._unwritten = without_evidence_past(commits, UNWRITTEN_EVIDENCE_LIMIT)
-            return
-        self._unwritten = []
-        self._tallies = 0
-        self._pause = WRITE_PAUSE
-        self._written_at = asyncio.get_running_loop().time()
+            self._unwritten = [*commits, *self._unwritten]
+            self._tallies = sum(
+                len(change.tallies) for commit in self._unwritten for change in commit.changes
+            )
+            self._bound()
+            return False
+        self._written_at = now()
         if self.trouble:
             self.trouble = ""
             self._emit(TroubleOver(part="database"))
+        return True
 
-    async def close(self) -> None:
-        """Write what waits and let go of the store."""
-        await self.write()
-        if self.store is not None:
-            await self.store.close()
+    def _bound(self) -> None:
+        self._unwritten = without_evidence_past(self._unwritten, UNWRITTEN_EVIDENCE_LIMIT)
 
-    async def _reopen(self) -> bool:
+    async def _reopen(self, limit: Seconds = PATIENCE) -> bool:
+        """Open the database for up to *limit*; tell whether it is open."""
+        if self._opening is None:
+            self._opening = asyncio.ensure_future(self._open())
+        elif limit == PATIENCE:
+            limit = Seconds(0)
+        await asyncio.wait({self._opening}, timeout=limit)
+        if not self._opening.done():
+            return False
+        opening, self._opening = self._opening, None
         try:
-            store = await self._open_store()
-            memory = await store.load_bans(self._clock())
-            past = await _past(store, self._clock())
+            store, memory, past = opening.result()
         except StoreError as error:
             self._note_trouble(error)
             return False
@@ -142,6 +217,14 @@ class Recording:
         for part in past:
             await self._on_memory(Memory(part.jails))
         return True
+
+    async def _open(self) -> tuple[Store, Memory, list[Slice]]:
+        store = await self._open_store()
+        try:
+            return store, await store.load_bans(self._clock()), await _past(store, self._clock())
+        except BaseException:
+            await store.close()
+            raise
 
     def _note_trouble(self, error: StoreError) -> None:
         if str(error) != self.trouble:
