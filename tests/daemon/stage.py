@@ -1,6 +1,7 @@
 """A server's heart on a stage: real detector and policies, scripted log, memory at the edges."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 
 from banish.daemon.enforcing import Enforcing
@@ -135,7 +136,9 @@ class Stage:
                     if task.done():
                         task.result()
                 self._news.clear()
-                await self._news.wait()
+                # What is written into the store is not told.
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._news.wait(), 0.02)
 
     def heard(self, kind: type[Happening]) -> int:
         """Return how many happenings of *kind* were told."""
