@@ -199,7 +199,7 @@ class Trial:
         else:
             self.end(signal.SIGKILL)
             count.kills += 1
-        if dice.random() < 0.3:
+        if dice.random() < 0.3 or (count.left == 0 and count.kills > 1):
             time.sleep(2.1)
             count.waits += 1
             gone = [self.kept("short", action) - self.in_force("short") for action in ACTIONS]
@@ -244,7 +244,7 @@ class Trial:
             self.start()
             self.check()
             told = 0
-            while self.count.kills < kills:
+            while self.count.kills < kills or self.count.left == 0:
                 self.round()
                 if self.count.kills // 20 > told:
                     told = self.count.kills // 20
