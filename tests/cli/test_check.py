@@ -1,6 +1,7 @@
 """Checking and showing the configuration."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,20 @@ def test_a_clean_configuration_is_0(tree: Path, capsys: Captured) -> None:
     assert out.endswith("No problems.\n")
     assert main(["check", "-q", "-c", str(tree)]) == 0
     assert capsys.readouterr().out == ""
+
+
+def test_progress_is_shown_on_a_terminal_only_and_wiped(
+    tree: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main(["-c", str(tree), "check"])
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    main(["-c", str(tree), "check"])
+    shown = capsys.readouterr().err
+    assert "\rfilters checked: 1 of " in shown
+    assert shown.endswith("\r\x1b[K")
+    main(["-q", "-c", str(tree), "check"])
+    assert capsys.readouterr().err == ""
 
 
 def test_warnings_are_shown_and_are_0(tree: Path, capsys: Captured) -> None:

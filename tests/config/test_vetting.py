@@ -2,14 +2,18 @@
 
 import io
 import json
+import os
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 
 import msgspec
 import pytest
 
-from banish.config import builtin_tree, filter_settings, load, stopwatch
+from banish.config import builtin_tree, filter_settings, load, stopwatch, vetting
 from banish.config.stopwatch import LINE_CHARACTERS, Report, serve, time_filters
 from banish.model.settings import FilterSettings, Problem, Regex
 from tests.config.conftest import WriteTree
@@ -182,3 +186,34 @@ def test_a_name_that_is_taken_beside_an_address_is_told_of_with_its_cure(
         "    login failed from unknown.example.org (192.0.2.1)",
         r"write \S+ \(<ADDR>\) for <HOST> and the bracket behind it",
     ]
+
+
+def test_many_filters_are_vetted_by_other_processes_and_told_in_order(
+    write_tree: WriteTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    regexes = [f"^login {n} of .*? from <HOST>(?:, .*)?$" for n in range(9)]
+    text = "".join(jail(each).replace("[web]", f"[w{n}]") for n, each in enumerate(regexes))
+    tree = write_tree({"jail.conf": text})
+    steps: list[tuple[int, int]] = []
+
+    def told(cores: int) -> list[str]:
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
+        monkeypatch.setattr(threading, "active_count", lambda: 1)
+        steps.clear()
+        found = load(
+            tree, builtin=builtin_tree(), vet=True, progress=lambda *step: steps.append(step)
+        )
+        return [str(problem) for problem in found.problems]
+
+    alone = told(1)
+    assert len(alone) == 9
+    assert told(2) == alone
+    assert steps == [(number, 9) for number in range(1, 10)]
+
+
+def test_a_process_that_is_killed_costs_no_warning() -> None:
+    filters = [filter_of(TURNED)]
+    future: Future[vetting._Findings] = Future()
+    future.set_exception(BrokenProcessPool())
+    (found,) = vetting._results([future], filters)
+    assert len(found.injections) == 1

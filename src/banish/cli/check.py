@@ -1,6 +1,7 @@
 """``banish check``: every problem in the configuration, each with its place and its cure."""
 
 import argparse
+import sys
 
 from banish.cli.documents import problem_document
 from banish.cli.places import load_settings
@@ -22,7 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Show every problem; 1 if one of them keeps something from working."""
-    settings = load_settings(options, vet=True)
+    shows = sys.stderr.isatty() and options.verbosity >= 0
+    try:
+        settings = load_settings(options, vet=True, progress=_show_progress if shows else None)
+    finally:
+        if shows:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
     if options.json:
         print_json(
             {
@@ -36,6 +42,10 @@ def run(options: argparse.Namespace) -> int:
     else:
         show(Page(), settings, quiet=options.verbosity < 0)
     return 1 if settings.errors else 0
+
+
+def _show_progress(done: int, total: int) -> None:
+    print(f"\rfilters checked: {done} of {total}", end="", file=sys.stderr, flush=True)
 
 
 def show(page: Page, settings: Settings, *, quiet: bool) -> None:

@@ -1,6 +1,7 @@
 """Which configuration and which socket a command line means."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,15 @@ def config_dir(options: argparse.Namespace) -> Path | None:
     return find_root() if options.config is None else Path(options.config)
 
 
-def load_settings(options: argparse.Namespace, *, vet: bool = False) -> "Settings":
+def load_settings(
+    options: argparse.Namespace,
+    *,
+    vet: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> "Settings":
     """Return the whole configuration; with *vet*, its filters vetted.
+
+    *progress* is given how many of them were, and of how many.
 
     Raises:
         ConfigError: There is none where ``-c`` points.
@@ -25,7 +33,7 @@ def load_settings(options: argparse.Namespace, *, vet: bool = False) -> "Setting
     """
     from banish.config import builtin_tree, load  # noqa: PLC0415
 
-    return load(config_dir(options), builtin=builtin_tree(), vet=vet)
+    return load(config_dir(options), builtin=builtin_tree(), vet=vet, progress=progress)
 
 
 def socket_path(options: argparse.Namespace) -> Path:

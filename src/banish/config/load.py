@@ -28,7 +28,7 @@ from banish.config.search import builtin_tree, find_root, open_tree
 from banish.config.server import Server, read_server
 from banish.config.text import Text, single
 from banish.config.unknown import check_jails
-from banish.config.vetting import vet_filters
+from banish.config.vetting import Progress, vet_filters
 from banish.errors import ConfigError
 from banish.model.settings import FilterSettings, JailSettings, Place, Settings
 
@@ -52,7 +52,9 @@ class Explained(msgspec.Struct, frozen=True):
     place: Place | None = None
 
 
-def load(root: Path | None, *, builtin: Path, vet: bool = False) -> Settings:
+def load(
+    root: Path | None, *, builtin: Path, vet: bool = False, progress: Progress | None = None
+) -> Settings:
     """Return the configuration in *root*; None: where this host has one, else the built-in one.
 
     Everything that is wrong inside files becomes a `Problem` of the result. With *vet*
@@ -84,7 +86,7 @@ def load(root: Path | None, *, builtin: Path, vet: bool = False) -> Settings:
         check_bans(library.problems, jail)
     if vet:
         _check_host(library, merged, jails)
-        vet_filters(library.problems, [jail.filter for jail in jails])
+        vet_filters(library.problems, [jail.filter for jail in jails], progress)
     return Settings(
         str(root) if root else "built-in",
         server,

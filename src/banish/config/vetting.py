@@ -4,7 +4,14 @@ Kept out of what a server does when it starts: it takes some tens of millisecond
 for each regex. docs/filter-safety.md tells operators what a warning means.
 """
 
-from collections.abc import Iterable
+import contextlib
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import NamedTuple
 
 from banish.config.problem import Problems
 from banish.config.stopwatch import LIMIT_SECONDS, Runaway, time_filters
@@ -14,6 +21,7 @@ from banish.detect.vetting import (
     InjectionFinding,
     NameFinding,
     NobodyFinding,
+    Uncounted,
     vet_ignoring,
     vet_injection,
     vet_names,
@@ -23,31 +31,99 @@ from banish.detect.vetting import (
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import FilterSettings
 
+FILTERS_ALONE = 8
+"""With fewer filters no other process is worth its start."""
+
 _NOW = Instant(1_767_225_600)
 
 SHOWN_LIMIT_CHARACTERS = 400
 """Longest proof that is shown."""
 
 
-def vet_filters(problems: Problems, filters: Iterable[FilterSettings]) -> None:
-    """Warn of what is unsafe in *filters*, which are such as load."""
+Progress = Callable[[int, int], None]
+"""Is given how many filters were vetted, and of how many."""
+
+
+class _Findings(NamedTuple):
+    """What is unsafe in one filter."""
+
+    injections: list[InjectionFinding]
+    ignoring: list[IgnoreFinding]
+    nobody: list[NobodyFinding]
+    names: list[NameFinding]
+    uncounted: list[Uncounted]
+
+
+def vet_filters(
+    problems: Problems, filters: Iterable[FilterSettings], progress: Progress | None = None
+) -> None:
+    """Warn of what is unsafe in *filters*, which are such as load.
+
+    With many filters all cores are at work; *progress* is called after each filter, in order.
+    """
     chosen = list({_regexes(settings): settings for settings in filters}.values())
-    for settings, runaways in zip(chosen, time_filters(chosen), strict=True):
-        for finding in vet_injection(settings):
-            _tell_injection(problems, settings, finding)
-        for ignored in vet_ignoring(settings):
-            _tell_ignoring(problems, ignored)
-        for nobody in vet_subjects(settings):
-            _tell_nobody(problems, nobody)
-        for name in vet_names(settings):
-            _tell_name(problems, name)
-        for uncounted in vet_uncounted(settings):
-            proof = f"this line shows it:\n    {_safe(uncounted.line)}\n"
-            problems.warn(
-                uncounted.what, uncounted.place, option="failregex", cure=proof + uncounted.cure
-            )
-        for runaway in runaways:
-            _tell_runaway(problems, runaway)
+    with contextlib.ExitStack() as stack:
+        examined = _examined(chosen, stack)
+        timed = time_filters(chosen)  # while other processes are at work
+        for number, (settings, runaways) in enumerate(zip(chosen, timed, strict=True), 1):
+            _tell(problems, settings, next(examined), runaways)
+            if progress is not None:
+                progress(number, len(chosen))
+
+
+def _examined(chosen: Sequence[FilterSettings], stack: contextlib.ExitStack) -> Iterator[_Findings]:
+    """Return what is unsafe in each of *chosen*, by other processes if that is quicker.
+
+    These are ended with *stack*.
+    """
+    cores = len(os.sched_getaffinity(0))
+    # A process of one thread may be copied as it is, which costs next to nothing.
+    if len(chosen) < FILTERS_ALONE or cores == 1 or threading.active_count() > 1:
+        return map(_examine, chosen)
+    # One core is left to the regexes that are timed meanwhile.
+    pool = ProcessPoolExecutor(cores - 1, mp_context=multiprocessing.get_context("fork"))
+    stack.enter_context(pool)
+    return _results([pool.submit(_examine, settings) for settings in chosen], chosen)
+
+
+def _results(
+    futures: "Sequence[Future[_Findings]]", chosen: Sequence[FilterSettings]
+) -> Iterator[_Findings]:
+    for future, settings in zip(futures, chosen, strict=True):
+        try:
+            yield future.result()
+        except BrokenProcessPool:
+            yield _examine(settings)  # one was killed, as for want of memory
+
+
+def _examine(settings: FilterSettings) -> _Findings:
+    return _Findings(
+        vet_injection(settings),
+        vet_ignoring(settings),
+        vet_subjects(settings),
+        vet_names(settings),
+        vet_uncounted(settings),
+    )
+
+
+def _tell(
+    problems: Problems, settings: FilterSettings, found: _Findings, runaways: Iterable[Runaway]
+) -> None:
+    for injection in found.injections:
+        _tell_injection(problems, settings, injection)
+    for ignored in found.ignoring:
+        _tell_ignoring(problems, ignored)
+    for nobody in found.nobody:
+        _tell_nobody(problems, nobody)
+    for name in found.names:
+        _tell_name(problems, name)
+    for uncounted in found.uncounted:
+        proof = f"this line shows it:\n    {_safe(uncounted.line)}\n"
+        problems.warn(
+            uncounted.what, uncounted.place, option="failregex", cure=proof + uncounted.cure
+        )
+    for runaway in runaways:
+        _tell_runaway(problems, runaway)
 
 
 def _regexes(settings: FilterSettings) -> tuple[object, ...]:
