@@ -10,6 +10,7 @@ BENCHMARKS = {
     "catchup": "a gigabyte of backlog, and who waits meanwhile",
     "standing": "start and memory with every stock jail, and a million attackers",
     "kills": "SIGKILL at 200 random moments: no ban lost, nothing counted twice or left by actions",
+    "soak": "an hour under load while faults are thrown in: bans exact, memory flat",
     "latency": "from the write of the deciding line to the element in the kernel's set",
 }
 

@@ -9,9 +9,15 @@ RESULTS = Path(__file__).parent / "RESULTS.md"
 
 
 def write_section(
-    title: str, about: str, header: Sequence[str], rows: Sequence[Sequence[str]], note: str
+    title: str,
+    about: str,
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    note: str,
+    *,
+    is_kept: bool = True,
 ) -> None:
-    """Print the table, and put it in place of the section of the same title."""
+    """Print the table; if it *is_kept*, put it in place of the section of the same title."""
     widths = [max(len(row[n]) for row in [header, *rows]) for n in range(len(header))]
 
     def drawn(cells: Sequence[str]) -> str:
@@ -22,6 +28,8 @@ def write_section(
     day = datetime.now(UTC).date().isoformat()
     section = f"## {title}\n\n{about.strip()}\n\n" + "\n".join(table) + f"\n\n{day}; {note}\n"
     print("\n".join([*table, note]))
+    if not is_kept:
+        return
     old = (
         RESULTS.read_text("utf-8") if RESULTS.exists() else "# Results\n\nMade by `./dev bench`.\n"
     )
