@@ -2,7 +2,6 @@
 
 import ipaddress
 import json
-import os
 import resource
 import signal
 import sqlite3
@@ -65,7 +64,7 @@ class Server:
             path.write_text(f"[Definition]\nfailregex = {regex}\n")
         (self._config / "action.d" / "act.conf").write_text(
             f"[Definition]\nactionban = {self.script} add <ip>\nactionunban = {self.script} del <ip>\n"
-            f"timeout = {ACTION_LIMIT_SECONDS}\n"
+            f"[Init]\ntimeout = {ACTION_LIMIT_SECONDS}\n"
         )
         app = world.app.path
         jails = {
@@ -75,8 +74,10 @@ class Server:
         }
         (self._config / "jail.local").write_text(
             "[DEFAULT]\nfindtime = 1d\nbackend = auto\nsystemd_if_nologs = false\n"
+            "[sshd]\nenabled = false\n"
             + "".join(
-                f"[{name}]\nenabled = true\nmaxretry = {LIMITS[name]}\n{lines}" for name, lines in jails.items()
+                f"[{name}]\nenabled = true\nmaxretry = {LIMITS[name]}\n{lines}"
+                for name, lines in jails.items()
             )
         )
         (self._config / "banish.local").write_text(
@@ -145,7 +146,7 @@ class Server:
         return len(self._numbers())
 
     def _numbers(self) -> set[int]:
-        return set(map(int, os.listdir(f"/proc/{self.pid}/fd")))
+        return {int(each.name) for each in Path(f"/proc/{self.pid}/fd").iterdir()}
 
     def ask(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a verb of banish against it."""
@@ -177,20 +178,19 @@ class Server:
 
     def in_files(self) -> set[str]:
         """Return whom the action of *act* keeps out."""
-        return set(os.listdir(self.banned))
+        return {each.name for each in self.banned.iterdir()}
 
     def in_ledger(self, jail: str, *, ever: bool = False) -> set[str]:
         """Return the subjects of the bans of *jail* in force, or *ever*, as the database has them."""
         rows = self._select(
-            "SELECT subject FROM bans WHERE jail = ?" + ("" if ever else " AND ended_at IS NULL"), jail
+            "SELECT subject FROM bans WHERE jail = ?" + ("" if ever else " AND ended_at IS NULL"),
+            jail,
         )
         return {subject for (subject,) in rows}
 
     def ban_began(self, jail: str, who: str) -> float | None:
         """Return when the newest ban of *who* began by the server's clock."""
-        rows = self._select(
-            "SELECT max(since) FROM bans WHERE jail = ? AND subject = ?", jail, who
-        )
+        rows = self._select("SELECT max(since) FROM bans WHERE jail = ? AND subject = ?", jail, who)
         return rows[0][0] if rows else None
 
     def failures(self) -> dict[str, int]:
@@ -221,6 +221,6 @@ def _written(element: Any) -> set[str]:
             return {f"{address}/{length}"}
         case {"range": [first, last]}:
             ends = ipaddress.ip_address(first), ipaddress.ip_address(last)
-            return set(map(str, ipaddress.summarize_address_range(*ends)))  # type: ignore[type-var]
+            return set(map(str, ipaddress.summarize_address_range(*ends)))
         case _:
             return {str(element)}

@@ -2,6 +2,8 @@
 
 import logging
 import re
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
@@ -106,3 +108,16 @@ def test_levels_are_names_or_numbers(text: str, level: int) -> None:
 def test_unknown_levels_are_refused_with_the_known_ones(text: str) -> None:
     with pytest.raises(ConfigError, match="NOTICE"):
         parse_level(text)
+
+
+def test_an_escape_is_written_where_no_descriptor_is_left() -> None:
+    script = (
+        "import os, resource\n"
+        "from banish.telemetry.lines import harmless\n"
+        "free = os.dup(0)\n"
+        "os.close(free)\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (free, free))\n"
+        "print(harmless(chr(27)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert (done.stdout, done.returncode) == (b"\\x1b\n", 0), done.stderr

@@ -9,6 +9,7 @@ Characters that steer a terminal or end a line never get through: a log line
 holds text that attackers choose.
 """
 
+import codecs
 import functools
 import logging
 import time
@@ -17,6 +18,9 @@ from typing import NamedTuple
 
 from banish.errors import ConfigError
 from banish.telemetry.happenings import NOTICE
+
+codecs.lookup("unicode_escape")
+"""Python loads a codec when it is first used, and then there may be no descriptor left."""
 
 LEVELS = {
     "CRITICAL": logging.CRITICAL,
