@@ -185,6 +185,8 @@ class Soak:
             if self.memory is not None:
                 self.memory.close()
             self.server.kill()
+            self.world.stop()
+            self.world.close()
 
     def _throw(self) -> None:
         begin = time.monotonic()

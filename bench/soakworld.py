@@ -46,6 +46,10 @@ class Log:
         self._file.write(text)
         self._file.flush()
 
+    def close(self) -> None:
+        """Write no more."""
+        self._file.close()
+
     def rename(self) -> None:
         """Move the file away; the writer goes on writing into it until `reopen`."""
         self.path.rename(self._next())
@@ -108,7 +112,13 @@ class World:
     def stop(self) -> None:
         """Write no more."""
         self._end.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def close(self) -> None:
+        """Close the logs."""
+        self.auth.close()
+        self.app.close()
 
     @property
     def age(self) -> float:

@@ -56,6 +56,7 @@ def test_what_is_due_is_what_was_written(tmp_path: Path) -> None:
         time.sleep(0.02)
     world.stop()
     last = world.fail(), world.fail_short(), world.guess()
+    world.close()
     lines = world.auth.path.read_text().splitlines() + world.app.path.read_text().splitlines()
     assert len(lines) == world.lines
     assert {last[0]} < world.due("auth")
