@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from banish.config import load
+from banish.config import builtin_tree, load
 from banish.model.duration import LONGEST
 from banish.model.instant import Seconds
 from banish.model.settings import JailSettings, Settings
@@ -346,3 +346,22 @@ def test_a_jail_that_counts_bans_needs_neither_log_nor_filter(read: Read) -> Non
     jail = only(read("backend = ledger\nfilter = none-such\nskip_if_nologs = true\n"))
     assert jail.uses_ledger
     assert not jail.uses_journal
+
+
+def test_a_jail_that_cannot_run_has_all_its_faults_named(write_tree: WriteTree) -> None:
+    text = (
+        "[web]\nenabled = true\nlogpath = /dev/null\nfailregex = ^a( <HOST>$\n    ^b <HOST>)$\n"
+        "ignoreregex = ^x($\n    ^y)$\nlogencoding = klingon\naction = other[name=\n"
+        "bantime.formula = import os\n"
+    )
+    problems = load(write_tree({"jail.conf": text}), builtin=builtin_tree()).problems
+    lines = [
+        (problem.option, problem.place.line)
+        for problem in problems
+        if problem.place is not None and problem.severity == "error"
+    ]
+    for wanted in (
+        ("action", 9), ("failregex", 4), ("failregex", 5), ("ignoreregex", 6), ("ignoreregex", 7),
+        ("logencoding", 8), ("bantime.formula", 10),
+    ):  # fmt: skip
+        assert wanted in lines

@@ -171,6 +171,10 @@ def read_jail(library: Library, merged: Merged, name: str) -> JailSettings | Non
     reading = jail.reading
     settings = _settings(jail)
     if not reading.is_whole():
+        if not reading.is_refused("filter", "failregex", "ignoreregex", "prefregex"):
+            # The jail cannot run, and yet all its faults are named at once.
+            check_filter(reading, settings.filter)
+            check_escalation(reading, settings.escalation)
         return None
     needs_logs = not settings.uses_journal and not settings.uses_ledger
     if settings.skip_if_nologs and needs_logs and not _has_logs(settings.logpaths):

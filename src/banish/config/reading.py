@@ -36,8 +36,13 @@ class Reading:
         self.problems = problems
         self.jail = jail
         self._is_whole = True
+        self._refused: set[str] = set()
         self.places: dict[str, Place] = {}
         """Where each option taken so far is set."""
+
+    def is_refused(self, *options: str) -> bool:
+        """Whether one of *options* has had an error so far."""
+        return not self._refused.isdisjoint(options)
 
     def is_whole(self) -> bool:
         """Whether no option has had an error so far."""
@@ -116,6 +121,7 @@ class Reading:
     def refuse(self, option: str, fault: FaultError) -> None:
         """Tell that *option* is in error, so that the jail cannot run."""
         self._is_whole = False
+        self._refused.add(option)
         self.leave_out(option, fault)
 
     def leave_out(self, option: str, fault: FaultError) -> None:
