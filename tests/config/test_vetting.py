@@ -217,3 +217,16 @@ def test_a_process_that_is_killed_costs_no_warning() -> None:
     future.set_exception(BrokenProcessPool())
     (found,) = vetting._results([future], filters)
     assert len(found.injections) == 1
+
+
+def test_it_is_said_whom_the_line_of_a_proof_counts_against(write_tree: WriteTree) -> None:
+    (problem,) = vetted(write_tree, jail(TURNED))
+    assert "banish counts it against nobody (ambiguous = safe); " in problem.cure
+    (problem,) = vetted(write_tree, jail(TURNED) + "ambiguous = report\n")
+    assert "banish counts" not in problem.cure
+
+
+def test_a_name_that_is_not_counted_is_told_of(write_tree: WriteTree) -> None:
+    (problem,) = vetted(write_tree, jail("^failed for <F-USER>\\S+</F-USER> from <HOST>$"))
+    assert problem.what == 'a client that calls itself "x y" is not counted'
+    assert "failed for x y from 192.0.2.1" in problem.cure

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from banish.config.problem import Problems
 from banish.config.stopwatch import LIMIT_SECONDS, Runaway, time_filters
 from banish.detect.matcher import Matcher
+from banish.detect.mended import mended
 from banish.detect.vetting import (
     IgnoreFinding,
     InjectionFinding,
@@ -134,7 +135,10 @@ def _tell_injection(
     problems: Problems, settings: FilterSettings, finding: InjectionFinding
 ) -> None:
     proof = f"this line names {finding.captured} for {finding.true}:\n    {_safe(finding.line)}\n"
-    if settings.ambiguous == "safe":
+    regex = settings.failregex[finding.rule - 1]
+    if settings.ambiguous == "safe" and mended(regex) is not regex:
+        proof += "banish searches a rule of its own in place of this one (ambiguous = safe); "
+    elif settings.ambiguous == "safe":
         proof += f"banish counts it against {_counted(settings, finding)} (ambiguous = safe); "
     problems.warn(finding.what, finding.place, option="failregex", cure=proof + finding.cure)
 

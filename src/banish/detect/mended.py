@@ -25,7 +25,7 @@ DIGEST_CHARACTERS: Final = 16
 _UNCUT = "(?!.{300})"
 _PORT = r"(?: port \d+)?(?: on \S+)?"
 _END = r"(?: \[preauth\])?\s*$"
-_KEY = r"(?:: \S+ \S+)?"
+_KEY = r"(?:: (?!from )[\w-]+ \S+:\S+)?"
 """The key behind ``ssh2``; a certificate has more words, and text of the client's."""
 _GUESS = (
     r" for (?:(?P<cond_inv>invalid user )|(?!invalid user ))"
