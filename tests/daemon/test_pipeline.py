@@ -12,6 +12,7 @@ from banish.model.address import parse_subject
 from banish.model.failure import Failure
 from banish.model.instant import Instant, Seconds
 from banish.model.record import FilePosition, Fingerprint
+from banish.model.settings import UseDns
 from banish.telemetry.happenings import (
     AlreadyBannedFound,
     BanStarted,
@@ -142,6 +143,36 @@ def test_a_file_read_under_another_pattern_before_goes_on_where_it_was() -> None
 def test_a_jail_gets_the_files_it_asked_for(pattern: str, path: str, wanted: bool) -> None:
     watch = Watch(Stage().pipeline.watches[0].matcher, (pattern,))
     assert watch.wants(path) is wanted
+
+
+@pytest.mark.parametrize(
+    ("usedns", "told"),
+    [
+        ("yes", ["none.example has no address, so its failures count against nobody"]),
+        (
+            "warn",
+            [
+                "none.example has no address, so its failures count against nobody",
+                f"bad.example was looked up: {ATTACKER}; its owner chooses what it stands for",
+            ],
+        ),
+    ],
+)
+def test_what_a_name_stands_for_is_told_once_a_day(usedns: UseDns, told: list[str]) -> None:
+    async def play() -> Stage:
+        stage = Stage(names={"bad.example": [ATTACKER], "none.example": []})
+        (watch,) = stage.pipeline.watches
+        watch.matcher.settings = msgspec.structs.replace(watch.matcher.settings, usedns=usedns)
+        await stage.open()
+        stage.source.write(fails("none.example", "bad.example"))
+        await stage.until(lambda: stage.heard(FailureFound) == 1)
+        stage.source.write(fails("none.example", "bad.example"))
+        await stage.until(lambda: stage.heard(FailureFound) == 2)
+        await stage.close()
+        return stage
+
+    found = [h.what for h in asyncio.run(play()).told if isinstance(h, WarningGiven)]
+    assert [what.rpartition("; ")[0] for what in found] == told
 
 
 def test_a_request_for_what_cannot_be_names_the_cure() -> None:

@@ -21,7 +21,7 @@ from banish.detect.matcher import Matcher
 from banish.detect.prefilter.block import BlockPrefilter
 from banish.detect.quarantine import Offence, Quarantined, Released, rule_name
 from banish.errors import ResolveError
-from banish.model.address import SubjectKind
+from banish.model.address import Subject, SubjectKind
 from banish.model.failure import Failure
 from banish.model.instant import Instant
 from banish.model.record import Batch, FilePosition, Position
@@ -37,6 +37,11 @@ from banish.telemetry.happenings import (
 
 Spare = Callable[[Sequence[Failure], Instant], Awaitable[Sequence[Failure]]]
 """Returns failures in their order, those marked (`Failure.spared`) that do not count."""
+
+NAMES_TOLD = 1_000
+"""Names of which is remembered when they were told of; past it all begin anew."""
+
+NAME_TOLD_SECONDS = 86_400
 
 RESOLVE_LIMIT = 8
 """Names resolved at once for one batch."""
@@ -97,6 +102,8 @@ class Pipeline:
         self._wait = wait
         self._compiling = asyncio.Lock()
         self._shared: dict[tuple[int, ...], Detector] = {}
+        self._told_names: dict[str, Instant] = {}
+        """When each name was told of last."""
         self._in_hand: tuple[str, Position] | None = None
         self._failed_on: tuple[str, Position] | None = None
 
@@ -223,6 +230,32 @@ class Pipeline:
             prefilter = await asyncio.to_thread(self._prefilter, chosen)
         return Detector(chosen, prefilter)
 
+    def _tell_names(
+        self, failures: Sequence[Failure], answers: Mapping[str, Sequence[Subject]]
+    ) -> None:
+        """Tell what names stand for (``usedns = warn``), and which for nothing; each once a day."""
+        warned = {
+            each.matcher.jail for each in self.watches if each.matcher.settings.usedns == "warn"
+        }
+        for failure in failures:
+            name, now = failure.subject.text, self._clock()
+            if failure.subject.kind is not SubjectKind.NAME or name not in answers:
+                continue
+            if answers[name] and failure.jail not in warned:
+                continue
+            told = self._told_names.get(name)
+            if told is not None and 0 <= now - told < NAME_TOLD_SECONDS:
+                continue
+            if len(self._told_names) >= NAMES_TOLD:
+                self._told_names.clear()
+            self._told_names[name] = now
+            what = f"{name} has no address, so its failures count against nobody"
+            if answers[name]:
+                found = ", ".join(subject.text for subject in answers[name])
+                what = f"{name} was looked up: {found}; its owner chooses what it stands for"
+            cure = "log addresses instead of names, or set usedns = no"
+            self._emit(WarningGiven(part=f"jail {failure.jail}", what=f"{what}; {cure}"))
+
     async def _resolved(self, failures: Sequence[Failure]) -> list[Failure]:
         """Return *failures* with each name replaced by its addresses, order kept."""
         names = dict.fromkeys(
@@ -237,8 +270,9 @@ class Pipeline:
                 except ResolveError as error:
                     self._emit(WarningGiven(part=self.source.name, what=str(error)))
 
-        answers: dict[str, Sequence] = {}  # type: ignore[type-arg]
+        answers: dict[str, Sequence[Subject]] = {}
         await asyncio.gather(*(ask(name) for name in names))
+        self._tell_names(failures, answers)
         found: list[Failure] = []
         for failure in failures:
             if failure.subject.kind is not SubjectKind.NAME:
