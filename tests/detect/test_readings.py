@@ -77,6 +77,12 @@ CASES = [
     (r"^for (?:(?! from ).)* from <HOST>", "for x from {V} port 1: y from {A} port 2", NOBODY),
     (r"^for .*? from <HOST>(?: port \d+)?", "for x from victim.example from {A} port 3", NOBODY),
     (r"rhost=<HOST>(?:\s+user=.*)?$", "ruser= rhost={A} user=y rhost={V}", NOBODY),
+    (r'^e,from="<HOST>"(?:,(?!from)\w+="[^"]*")*$', 'e,from="{A}",user="x"', TRUE),
+    (
+        r'^e(?:,(?!from)\w+="[^"]*"|.*?),from="<HOST>"(?:,(?!from)\w+="[^"]*")*$',
+        'e,from="{A}",user="x",from="{V}"',
+        NOBODY,
+    ),
     (r"^from <ADDR> or .*$", "from {A} or x from {V} y", TRUE),
 ]
 

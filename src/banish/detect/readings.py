@@ -221,7 +221,7 @@ class _Line:
             ends = [*word_ends(after, 0, len(after))[:_INSERTS_LIMIT], len(after.rstrip("\n"))]
             return any(
                 self._takes(f"{before}{sign}{after[:at]} {_WORDS}{after[at:]}") for at in ends
-            )
+            ) or self._is_within_a_field(taken, each)
         shift = found.start(taken.group) - taken.begin
         names = [name for name in found.re.groupindex if name.startswith(("user", "alt_user"))]
         spans = [(found.start(name) - shift, found.end(name) - shift) for name in names]
@@ -233,6 +233,21 @@ class _Line:
         free = front[: len(front) - len(self._fixed_before(taken))]
         return (not own and _NAMED.search(free) is not None) or any(
             self._takes(f"{before[:at]} {_WORDS}{before[at:]}{sign}{after}") for at in ends
+        )
+
+    def _is_within_a_field(self, taken: Candidate, each: Candidate) -> bool:
+        """Whether words can stand for *taken* and some text around it, *each* being the one read.
+
+        So it is where a client's text holds the quote that ends its own field.
+        """
+        text = self._text
+        front = text[: each.begin] + SIGNS[each.group]
+        begins = word_ends(text, each.end, taken.begin)[-_INSERTS_LIMIT:]
+        last = min(len(text.rstrip("\n")), taken.end + _INSERTS_LIMIT)
+        return any(
+            self._takes(f"{front}{text[each.end : begin]}{_WORDS}{text[end:]}")
+            for begin in begins
+            for end in range(taken.end, last + 1)
         )
 
     def _leaves_out(self, before: str, end: int, rest: str) -> bool:
