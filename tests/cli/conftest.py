@@ -26,11 +26,11 @@ bantime = -1
 APP = r"""
 [Definition]
 mode = normal
-rx-normal = ^login failed for <F-USER>\S+</F-USER> from <HOST>$
+rx-normal = ^login failed for <F-USER>.*</F-USER> from <HOST>$
 rx-extra = %(rx-normal)s
            ^odd knock from <HOST>$
 failregex = <rx-<mode>>
-ignoreregex = for tester from
+ignoreregex = ^login failed for tester from
 datepattern = ^%%Y-%%m-%%dT%%H:%%M:%%S%%z\s
 """
 
