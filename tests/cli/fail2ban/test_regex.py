@@ -52,12 +52,12 @@ Results
 
 Failregex: 2 total
 |-  #) [# of hits] regular expression
-|   1) [2] ^login failed for <F-USER>\\S+</F-USER> from <HOST>$
+|   1) [2] ^login failed for <F-USER>.*</F-USER> from <HOST>$
 `-
 
 Ignoreregex: 1 total
 |-  #) [# of hits] regular expression
-|   1) [1] for tester from
+|   1) [1] ^login failed for tester from
 `-
 
 Date template hits:
