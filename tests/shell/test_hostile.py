@@ -236,6 +236,12 @@ PROGRAMS = [
     "sed '1e <F-X>' /etc/hostname",
     "wsudo -c 'exec <F-X>'",
     "find . -maxdepth 0 -exec <F-X> \\;",
+    "echo <F-X> | awk '{system($0)}'",
+    "exec > f; echo '<F-X>'; exec > /dev/null; sh f",
+    'f=x.sh; echo "<F-X>" > "$f"; sh x.sh',
+    ': "${u:=<F-X>}"; eval "$u"',
+    "export U=<F-X>; sh <<'E'\neval \"$U\"\nE",
+    "env U=<F-X> sh -c 'eval \"$U\"'",
     "test <F-X> -a x",
 ]  # fmt: skip
 

@@ -51,22 +51,41 @@ class _Judging:
     def __init__(self, script: Cut, files: dict[str, Given]) -> None:
         self._functions = set(script.functions)
         self._commands = list(script.commands)
+        self._assigned = script.assigned
         self._files = files
         self._given: dict[str, Given] = {}
+        self._literals: dict[str, str] = {}
+        """Variables that are set to what the author wrote."""
+        self._exported: set[str] = set()
+        self._has_unseen = False
+        """Whether a shell reads a script that is not seen here."""
 
     # -- what is handed on --------------------------------------------------------
 
     def read(self) -> None:
         """Go through all commands, those of scripts within them too."""
+        for name, slot in self._assigned:
+            self._give(name, [slot])
         for command in self._commands:
             self.command(command)
+        if self._has_unseen:
+            for name in self._exported:
+                given = [slot for slot, _ in self._given.get(name, ())]
+                _bind(given, *_STRICT, reader="a script that is read from elsewhere")
 
     def _give(self, name: str, slots: Iterable[Slot], raw: str = "") -> None:
         is_escaped = "sed" in raw and "\\&" in raw
+        name = self._known(name)
         given = self._files if name.startswith("file:") else self._given
         given.setdefault(name, []).extend((slot, is_escaped) for slot in slots)
         if programs.is_setting(name):
             _bind((slot for slot, _ in given[name]), *_STRICT, reader=f"whoever heeds {name}")
+
+    def _known(self, name: str) -> str:
+        """Return the *name* of a file in a variable whose value the author wrote."""
+        variable = name.removeprefix("file:$")
+        found = self._literals.get(variable) if variable != name else None
+        return name if found is None else f"file:{found.rpartition('/')[2]}"
 
     def hand_on(self) -> bool:
         """Give what variables hold the rules of where they are used; tell whether any is new."""
@@ -74,7 +93,7 @@ class _Judging:
         for command in self._commands:
             for use in command.flow():
                 given = self._files if use.name.startswith("file:") else self._given
-                for slot, is_escaped in given.get(use.name, ()):
+                for slot, is_escaped in given.get(self._known(use.name), ()):
                     is_pattern = is_escaped and programs.is_filter(use.reader)
                     rules = {Rule.ONE_LINE} if is_pattern else use.rules
                     if not rules <= slot.rules:
@@ -95,7 +114,9 @@ class _Judging:
                 self._use(command, slot)
         for target in command.targets:
             _bind([slot for slot in target.slots if not slot.name], Rule.PATH, Rule.OPTION)
-            self._write(target, command.flow())
+            is_exec = [word.text for word in command.words] == ["exec"]
+            everything = [slot for each in self._commands for slot in each.flow()]
+            self._write(target, everything if is_exec else command.flow())
         words = list(command.words)
         if command.kind == "case":
             # An empty value would match wherever anything may stand beside it.
@@ -107,10 +128,17 @@ class _Judging:
                 self._give(words[0].text, (slot for word in words[1:] for slot in word.slots))
             return
         while words and (found := _ASSIGNMENT.match(words[0].text)):
-            self._give(found[1], words[0].slots, words[0].raw)
-            words.pop(0)
+            self._set(found[1], words.pop(0), is_exported=len(words) > 0)
         if words:
             self._call(command, words)
+
+    def _set(self, name: str, word: Word, *, is_exported: bool) -> None:
+        """Note that a variable is set by ``NAME=...``, and whether programs inherit it."""
+        self._give(name, word.slots, word.raw)
+        if OPAQUE not in word.text:
+            self._literals[name] = word.text.partition("=")[2]
+        if is_exported:
+            self._exported.add(name)
 
     def _write(self, file: Word, slots: Sequence[Slot]) -> None:
         """Note what is written to *file*."""
@@ -122,11 +150,11 @@ class _Judging:
 
     def _use(self, command: Command, slot: Slot) -> None:
         """Note that a variable outside of quotes falls apart into words."""
-        if slot.context is not Context.BARE or command.kind == "for":
+        if slot.context is not Context.BARE:
             return
         for word in command.words[command.kind == "case" :]:
             if slot in word.slots and not _ASSIGNMENT.match(word.text):
-                _bind([slot], Rule.ONE_WORD)
+                _bind([slot], Rule.WORDS if command.kind == "for" else Rule.ONE_WORD)
 
     def _call(self, command: Command, words: Sequence[Word]) -> None:
         """Give the tags in the words of a command, and on its input, their rules."""
@@ -139,7 +167,10 @@ class _Judging:
                 break
             at = _unwrapped(wrapper, words, at + 1)
             for word in words[start + 1 : at]:
-                if at is None or not _ASSIGNMENT.match(word.text):
+                found = _ASSIGNMENT.match(word.text)
+                if found:
+                    self._set(found[1], word, is_exported=True)
+                if at is None or not found:
                     rules = _STRICT if at is None else (Rule.PROGRAM,)
                     _bind(_tags(word), *rules, reader=words[start].text)
         if at is None:
@@ -192,6 +223,8 @@ class _Judging:
     def _language(self, command: Command, name: str, words: Sequence[Word]) -> None:
         """Give the tags in the words of a program that reads a language their rules."""
         kind, at = programs.script_word(name, words)
+        is_written = kind == "file" and f"file:{words[at].file}" in self._files
+        self._has_unseen = self._has_unseen or is_written or kind == ""
         if kind == "file":
             _bind(words[at].slots, *_STRICT, reader=name)
             _unknown(words[at].file, words[at + 1 :])
@@ -216,8 +249,9 @@ class _Judging:
         for word in words:
             found = _ASSIGNMENT.match(word.text)
             if found:
-                self._give(found[1], word.slots, word.raw)
+                self._set(found[1], word, is_exported=name != "local")
             else:
+                self._exported.add(word.text)
                 _bind(_tags(word), *_STRICT, reader=name)
                 if name in ("read", "mapfile"):
                     self._give(word.text, command.reads())
@@ -254,6 +288,8 @@ class _Judging:
             _bind(command.documents, Rule.PROGRAM, reader=name)
             if programs.is_shell(name):
                 _bind(command.documents, Rule.COMMAND)
+        elif programs.runs_input(name, words):
+            _bind(feed, *_STRICT, reader=name)
         elif programs.is_mailer(name):
             _bind(feed, Rule.TILDE)
         elif not (programs.takes_text(name) or programs.is_filter(name) or self._is_read(command)):

@@ -49,6 +49,11 @@ _RUNS = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 
+_AWK_RUNS = re.compile(r"system|getline|\|")
+_SED_RUNS = re.compile(
+    r"s(.)(?:\\.|(?!\1).)*\1(?:\\.|(?!\1).)*\1[gpiImM0-9]*e|(?:^|[\s;{\d$/])e(?:\s|$)", re.DOTALL
+)
+
 _LANGUAGES = re.compile(
     r"[gmn]?awk|original-awk|g?sed|perl[\d.]*|ruby[\d.]*|php[\d.]*|lua(?:jit)?[\d.]*|node(?:js)?"
     r"|deno|bun|(?:python|pypy)[\d.]*|julia|R|Rscript|octave|groovy|guile|racket|sbcl|ghc|runghc"
@@ -199,6 +204,12 @@ def reads_as_shell(name: str) -> bool:
 def may_run(text: str) -> bool:
     """Whether *text*, in whatever language, may run a program that it names."""
     return _RUNS.search(text) is not None
+
+
+def runs_input(name: str, words: Sequence[Word]) -> bool:
+    """Whether the filter *name* may run programs that its input names."""
+    form = _SED_RUNS if name.endswith("sed") else _AWK_RUNS
+    return is_filter(name) and name[1:] != "q" and any(form.search(word.text) for word in words)
 
 
 def is_interpreter(name: str) -> bool:

@@ -24,6 +24,8 @@ _PLAIN_WORD = re.compile(r"[\w.+-]+")
 _AT_VALUE = re.compile(r"(?:.*[=:,]|-\w|)\0*", re.DOTALL)
 """What an option, or a file in place of a value, may follow; what a shell puts in may be empty."""
 
+_COUNTS = re.compile(r"\[|:(?![-=+?])")
+"""What bash takes for a number follows in braces."""
 _IN_BODY = str.maketrans({"\\": "\\\\", "$": "\\$", "`": "\\`"})
 
 _STARTS = "\"'`;|&({\n"
@@ -43,6 +45,8 @@ class Cut(msgspec.Struct):
     pieces: tuple[Piece, ...]
     commands: list[Command]
     functions: set[str]
+    assigned: list[tuple[str, Slot]]
+    """Variables that ``${name:=...}`` may set, and to what."""
 
 
 class _Frame:
@@ -64,6 +68,8 @@ class _Frame:
         """Whether what this writes stands where an option may."""
         self.start = 0
         """Where it begins."""
+        self.variable = ""
+        """The variable that stands in the braces."""
         self.is_in_for = False
         """Whether a loop goes through those words."""
         self.is_word = True
@@ -78,6 +84,8 @@ class _Document(msgspec.Struct, eq=False):
     is_quoted: bool
     command: Command
     outer: list[Command]
+    words: list[Word]
+    """The words that what it says may get into."""
 
 
 def cut(script: str, is_tag: Callable[[str], bool]) -> Cut:
@@ -98,6 +106,7 @@ class _Cutter:
         self._literal: list[str] = []
         self._commands: list[Command] = []
         self._functions: set[str] = set()
+        self._assigned: list[tuple[str, Slot]] = []
         self._frames = [_Frame("script", "")]
         self._documents: list[_Document] = []
         self._all = Command()
@@ -117,7 +126,7 @@ class _Cutter:
             if frame.kind == "script":
                 self._end_word(frame)
         self._flush()
-        return Cut(tuple(self._pieces), self._commands, self._functions)
+        return Cut(tuple(self._pieces), self._commands, self._functions, self._assigned)
 
     # -- small steps ----------------------------------------------------------------
 
@@ -201,6 +210,11 @@ class _Cutter:
             for command in (frame.command, *frame.groups):
                 command.slots.append(slot)
         self._all.slots.append(slot)
+        for frame in self._frames:
+            if frame.variable:
+                self._assigned.append((frame.variable, slot))
+                if _COUNTS.search(self._text, frame.start + 2, self._at):
+                    slot.rules |= {Rule.PROGRAM, Rule.COMMAND}
 
     def _use(self, name: str, context: Context) -> None:
         """Note the use of a variable."""
@@ -364,6 +378,10 @@ class _Cutter:
             self._take(self._text.index(")", self._at) + 1 - self._at)
             return
         self._end_word()
+        if self._next_is("(("):
+            end = self._text.find("))", self._at)
+            for found in _NAME.findall(self._text, self._at, end if end > 0 else len(self._text)):
+                self._use(found, Context.ARITHMETIC)
         if not frame.command.words:
             frame.command.kind = "group"
         self._push("script", ")", 1).is_word = False
@@ -400,7 +418,7 @@ class _Cutter:
             if found[1]:
                 self._script.word.is_there = True
                 self._script.word.raw += found[0]
-                self._push("braces", "}", len(found[0]))
+                self._push("braces", "}", len(found[0])).variable = found[2]
             else:
                 self._take_word(len(found[0]), OPAQUE)
         elif self._next_is("${"):
@@ -486,7 +504,8 @@ class _Cutter:
         frames = [frame for frame in self._frames if frame.kind == "script"]
         outer = [command for frame in frames for command in (frame.command, *frame.groups)]
         command = frames[-1].command
-        self._documents.append(_Document(bare, strips, is_quoted, command, outer))
+        words = [frame.word for frame in frames[:-1]]
+        self._documents.append(_Document(bare, strips, is_quoted, command, outer, words))
         return True
 
     def _bodies(self) -> None:
@@ -533,6 +552,8 @@ class _Cutter:
         if flush:
             self._flush()
         document.command.documents.append(slot)
+        for word in document.words:
+            word.slots.append(slot)
         self._all.slots.append(slot)
         for command in document.outer:
             if command is not document.command:

@@ -1,6 +1,7 @@
 """A tag in a shell script, and the commands that get what stands in its place."""
 
 import enum
+import re
 
 import msgspec
 
@@ -90,7 +91,7 @@ class Word(msgspec.Struct, eq=False):
     def file(self) -> str:
         """The name by which a file is known again, wherever it is and however it is quoted."""
         name = self.text.rpartition("/")[2]
-        return self.raw.replace('"', "") if OPAQUE in name else name
+        return re.sub(r'["{}]', "", self.raw) if OPAQUE in name else name
 
 
 OPAQUE = "\0"
