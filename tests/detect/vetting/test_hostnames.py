@@ -56,6 +56,8 @@ LEAVES = [
     r"^<HOST>(?=never) \(\S+\)$",
     r"^login failed from <HOST>, \(\S+\)$",
     r"^login failed from <HOST> \(ip: [x]\)$",
+    r"^login failed from <HOST>[\[(]x[)\]]$",
+    r"^login failed from <HOST> \(x\]$",
 ]
 
 
