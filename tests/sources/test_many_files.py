@@ -16,6 +16,7 @@ from banish.model.instant import Instant, Seconds
 from banish.model.record import Batch
 from banish.model.settings import LogPath
 from banish.sources import files as following
+from banish.sources import listing
 from banish.sources import rotated as rotation
 from banish.sources import watch as watching
 from banish.sources.files import FileSource
@@ -133,6 +134,48 @@ def test_a_file_that_was_closed_is_followed_through_its_rotation(tmp_path: Path,
             assert await lines(batches, 2) == [b"before", b"tomorrow"]
 
     played(work)
+
+
+def test_all_files_rotated_at_once_are_read_though_few_may_be_open(tmp_path: Path) -> None:
+    files = make_files(tmp_path, 100)
+    open_files = OpenFiles(8, 24)
+
+    async def work() -> None:
+        async with reading(make_source(tmp_path, open_files=open_files)) as batches:
+            await lines(batches, 100)
+            for file in files:
+                file.rename(f"{file}.1")
+                file.write_bytes(b"next of %s\n" % file.name.encode())
+            wanted = [b"next of %s" % file.name.encode() for file in files]
+            assert await lines(batches, 100) == wanted
+            assert open_files.count <= 24 + 1
+
+    played(work)
+
+
+def test_a_folder_that_is_at_rest_is_listed_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_files(tmp_path, 5)
+    listed = []
+    original = os.listdir
+
+    def count(folder: str) -> list[str]:
+        listed.append(folder)
+        return original(folder)
+
+    monkeypatch.setattr(os, "listdir", count)
+    folder = str(tmp_path)
+    # It may have changed since, at what is the same time to its file system.
+    assert listing.names_beginning_with("0003", folder) == ["0003.log"]
+    assert listing.names_beginning_with("0003", folder) == ["0003.log"]
+    assert len(listed) == 2
+    os.utime(folder, (1_000_000_000, 1_000_000_000))
+    for _ in range(3):
+        assert listing.names_beginning_with("0003", folder) == ["0003.log"]
+    assert len(listed) == 3
+    (tmp_path / "0003.log.1").touch()
+    assert listing.names_beginning_with("0003", folder) == ["0003.log", "0003.log.1"]
 
 
 def test_when_descriptors_run_out_it_is_told_once_and_every_file_is_read(

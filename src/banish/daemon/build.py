@@ -41,7 +41,7 @@ from banish.shell.script import Filled
 from banish.sources.files import FileSource
 from banish.sources.inotify import Inotify
 from banish.sources.journal import JournalSource
-from banish.sources.openfiles import OpenFiles
+from banish.sources.openfiles import OPEN_LIMIT, OpenFiles
 from banish.sources.seek import Reach, Seeker
 from banish.store.sqlite_store import SqliteStore
 from banish.telemetry.happenings import ActionPlanned, BansTakenOver, Emit, WarningGiven
@@ -243,7 +243,8 @@ def wirings(settings: Settings, *, emit: Emit, clock: Clock) -> list[Wiring]:
         if not jail.uses_ledger
     }
     wired: list[Wiring] = []
-    inotify, open_files = Inotify(), OpenFiles(log_file_limit())
+    inotify, most = Inotify(), log_file_limit()
+    open_files = OpenFiles(min(OPEN_LIMIT, most), most)
     in_files = [jail for jail in settings.jails if not jail.uses_journal and not jail.uses_ledger]
     for group in _groups(in_files):
         paths: dict[str, LogPath] = {}

@@ -9,8 +9,6 @@ import socket
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-from banish.sources.openfiles import OPEN_LIMIT
-
 DESCRIPTORS_WANTED = 65_536
 """How many files may be open at once, where the hard limit allows it."""
 
@@ -31,12 +29,12 @@ def raise_descriptor_limit() -> int:
 
 
 def log_file_limit() -> int:
-    """Return how many log files may be open at once: at most half of what the process may.
+    """Return how many log files may be open at once: half of what the process may.
 
-    The other half is kept for the database, sockets, the firewall, actions and rotated logs.
+    The other half is kept for the database, sockets, the firewall and actions.
     """
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return OPEN_LIMIT if soft == resource.RLIM_INFINITY else min(OPEN_LIMIT, soft // 2)
+    return (DESCRIPTORS_WANTED if soft == resource.RLIM_INFINITY else soft) // 2
 
 
 @contextlib.contextmanager

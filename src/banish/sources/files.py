@@ -41,6 +41,9 @@ PATHS_LIMIT = 100_000
 OPENED_AT_ONCE = 64
 """Files that are opened, or looked at, before those that are open are read again."""
 
+LOOK_SPAN = Seconds(0.02)
+"""After so long everybody else has a turn, however many are still to be looked at."""
+
 MANY_PATHS = 500
 """From so many paths on, they are looked for in a thread: nobody else is to wait for it."""
 
@@ -153,7 +156,7 @@ class FileSource:
                     else:
                         # Between blocks everybody else has a turn, whatever the consumer does.
                         await asyncio.sleep(0)
-                self._open_files.make_room()
+                self._open_files.tidy()
                 if self._unseen:
                     await asyncio.sleep(0)
                 elif not busy:
@@ -288,6 +291,8 @@ class FileSource:
             look = self._unseen.pop(path)
             tail.look(Seconds(began), **look._asdict())
             self._after_look(tail)
+            if time.monotonic() - began > LOOK_SPAN:
+                break
         if self._runs_short:
             self._runs_short = False
             self._open_files.shrink()
@@ -297,7 +302,7 @@ class FileSource:
     def _has_room(self) -> bool:
         """Tell whether one more file may be opened; a quiet one is closed for it."""
         if not self._open_files.room:
-            self._open_files.make_room(1)
+            self._open_files.make_room()
         # Whoever has nothing else to do may go on, however many others have open.
         return bool(self._open_files.room) or not self._busy
 

@@ -9,6 +9,7 @@ Fail2Ban compares the hash of the first line (server/filter.py, FileContainer,
 1.1.1), which a fixed header line makes equal for every rotation.
 """
 
+import errno
 import hashlib
 import os
 import re
@@ -17,12 +18,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from banish.model.record import FilePosition, Fingerprint
+from banish.sources.listing import names_beginning_with
 
 HEAD_LIMIT_BYTES = 1024
 """How much of a file's beginning is compared: some ten lines, one block read."""
 
 _ROTATED_MARK = r"[.-](?:old|\d[\d._:T-]*)"
 """What logrotate and its kin add: ``.1``, ``-20261122``, ``.2026-11-22``, ``.old``."""
+
+_MARK = re.compile(_ROTATED_MARK)
 
 _ROTATED_ENDING = re.compile(rf"{_ROTATED_MARK}(?P<extension>\.[A-Za-z]\w*)?")
 
@@ -111,18 +115,22 @@ def rotated_siblings(path: str, *, compressed: bool = False) -> list[Sibling]:
     Newest first, by the time of their last write. A symbolic link is looked at
     where it points, since that is where the log was rotated. While somebody
     renames files, the list may leave one out or hold it twice.
+
+    Raises:
+        OSError: The process has too many files open to list the folder.
+
     """
     real = Path(os.path.realpath(path))
-    # logrotate's `extension .log` puts the mark before the extension: auth.1.log.
-    ending = f"(?:{'|'.join(map(re.escape, COMPRESSED_SUFFIXES))})" if compressed else ""
-    is_rotated = re.compile(
-        f"(?:{re.escape(real.name)}{_ROTATED_MARK}"
-        f"|{re.escape(real.stem)}{_ROTATED_MARK}{re.escape(real.suffix)}){ending}"
-    )
+    folder = str(real.parent)
     try:
-        with os.scandir(real.parent) as entries:
-            names = [entry.path for entry in entries if is_rotated.fullmatch(entry.name)]
-    except OSError:
+        names = [
+            f"{folder}/{name}"
+            for name in names_beginning_with(real.stem, folder)
+            if _is_rotated(name, real.name, real.stem, real.suffix, compressed)
+        ]
+    except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            raise
         # The folder went away or is closed to us: then there is nothing to be found.
         return []
     found = [
@@ -131,6 +139,20 @@ def rotated_siblings(path: str, *, compressed: bool = False) -> list[Sibling]:
         if (status := _status(name)) is not None
     ]
     return sorted(found, reverse=True)
+
+
+def _is_rotated(name: str, log: str, stem: str, suffix: str, compressed: bool) -> bool:
+    """Tell whether *name* says that it was rotated from *log*, which is *stem* and *suffix*."""
+    if compressed:
+        name, ending = os.path.splitext(name)  # noqa: PTH122 - a folder may hold thousands
+        if ending not in COMPRESSED_SUFFIXES:
+            return False
+    if name.startswith(log) and _MARK.fullmatch(name, len(log)):
+        return True
+    # logrotate's `extension .log` puts the mark before the extension: auth.1.log.
+    if not (name.startswith(stem) and name.endswith(suffix)):
+        return False
+    return _MARK.fullmatch(name, len(stem), len(name) - len(suffix)) is not None
 
 
 def _status(path: str) -> os.stat_result | None:

@@ -171,7 +171,7 @@ class RotatedFiles:
             # Their times may change meanwhile: a rotated file may still be written to.
             is_same = {each[1:] for each in listed} == {each[1:] for each in again}
             if is_same and opened is not None:
-                if since_ns:
+                if since_ns and len(listed) > LISTED_LIMIT:
                     known = {file.identity[1] for file in self._roster.files}
                     rest = [each for each in listed[LISTED_LIMIT:] if each.inode not in known]
                     self._lost_files += len(rest)

@@ -159,7 +159,12 @@ class Tail:
         """Return the next lines, or None; `is_idle` then tells whether to wait for a sign."""
         self.is_idle = False
         while not self._pieces and self._files:
-            self._add_cut_unread()
+            try:
+                self._add_cut_unread()
+            except OSError as error:
+                self._fail(error)
+                self.is_idle = True
+                return None
             file = self._files[0]
             until = self._backlog_end(file)
             # Asked before the read: what the writer put into the old file came before.
@@ -208,8 +213,16 @@ class Tail:
             self._roster.drop(self._late)
             self._late = None
 
-    def park(self) -> bool:
-        """Close the file for a while, where it is read to its end; tell whether that was done."""
+    def park(self, *, pressed: bool = False) -> bool:
+        """Close the file for a while, where it is read to its end; tell whether that was done.
+
+        *pressed*: of a log that was rotated, close the file before, too, which is open for lines
+        that may come late.
+        """
+        if pressed and self._late is not None and self._late.is_at_end and self.is_idle:
+            self._finish(self.path + LATE_MARK, self._late)
+            self._late = None
+            return True
         if len(self._files) != 1 or self._late or self._pieces or not self.is_idle:
             return False
         file = self._files[0]
@@ -370,9 +383,9 @@ class Tail:
         """
         for file in tuple(self._files):
             if file.is_untouched and (stamp := file.stamp()) != file.first_seen:
-                since_ns, _ = file.first_seen
+                copies = self._rotated.copies(file.first_seen[0], file)
                 file.first_seen = stamp
-                for missed in self._rotated.copies(since_ns, file):
+                for missed in copies:
                     self._roster.add(missed, self.path)
                     self._files.insert(self._files.index(file), missed)
 
@@ -380,7 +393,12 @@ class Tail:
         saved, self._saved_late = self._saved_late, None
         if saved is None or self._late is not None:
             return
-        late = self._rotated.same(saved)
+        try:
+            late = self._rotated.same(saved)
+        except OSError as error:
+            self._saved_late = saved
+            self._fail(error)
+            return
         if late is not None:
             self._roster.add(late, self.path)
             self._late, self._late_at = late, self._now

@@ -484,7 +484,7 @@ class LinesLost(Happening, frozen=True):
 
     level: ClassVar[int] = logging.ERROR
     origin: ClassVar[str] = "banish.filter"
-    counter: ClassVar[str] = "banish_rotated_files_lost_total"
+    counter: ClassVar[str] = "banish_files_lost_total"
     amount: ClassVar[str] = "files"
     source: str
     files: int
