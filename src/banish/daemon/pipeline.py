@@ -20,6 +20,8 @@ from banish.detect.detector import Detector
 from banish.detect.matcher import Matcher
 from banish.detect.prefilter.block import BlockPrefilter
 from banish.detect.quarantine import Offence, Quarantined, Released, rule_name
+from banish.detect.report import Counters
+from banish.detect.zone import zone_difference
 from banish.errors import ResolveError
 from banish.model.address import Subject, SubjectKind
 from banish.model.failure import Failure
@@ -37,6 +39,9 @@ from banish.telemetry.happenings import (
 
 Spare = Callable[[Sequence[Failure], Instant], Awaitable[Sequence[Failure]]]
 """Returns failures in their order, those marked (`Failure.spared`) that do not count."""
+
+ZONE_LINES = 3
+"""Live lines in a row that must be off by the same difference of zones."""
 
 NAMES_TOLD = 1_000
 """Names of which is remembered when they were told of; past it all begin anew."""
@@ -65,6 +70,39 @@ class Watch(msgspec.Struct, frozen=True):
         return not self.patterns or any(
             path == pattern or PurePosixPath(path).match(pattern) for pattern in self.patterns
         )
+
+
+class _ZoneSeen:
+    """Learns from live lines that a log is written in another time zone.
+
+    Live lines count as now whatever time they say. The lines of a backlog do not, so what was
+    learnt is kept with the position, for the next start.
+    """
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+        """How many seconds the log's times are ahead of the clock; 0 while that is not known."""
+        self._retimed = 0
+        self._matched = 0
+        self._last = 0.0
+        self._times = 0
+        """How many lines in a row were ahead by `_last`."""
+
+    def look(self, counters: Sequence[Counters]) -> None:
+        """Take what the matchers have counted so far."""
+        retimed = sum(each.retimed for each in counters)
+        matched = sum(each.matched for each in counters)
+        if retimed > self._retimed:
+            newest = next((each.off_by for each in counters if each.off_by), 0.0)
+            found = zone_difference(newest)
+            is_same = found == self._last
+            self._times = retimed - self._retimed + (self._times if is_same else 0)
+            self._last = found
+            if self._times >= ZONE_LINES:
+                self.ahead = found
+        elif matched > self._matched:
+            self.ahead, self._times = 0.0, 0  # the times are right again
+        self._retimed, self._matched = retimed, matched
 
 
 class Pipeline:
@@ -104,6 +142,7 @@ class Pipeline:
         self._shared: dict[tuple[int, ...], Detector] = {}
         self._told_names: dict[str, Instant] = {}
         """When each name was told of last."""
+        self._zone = _ZoneSeen()
         self._in_hand: tuple[str, Position] | None = None
         self._failed_on: tuple[str, Position] | None = None
 
@@ -122,6 +161,11 @@ class Pipeline:
             if isinstance(place, FilePosition):
                 own.setdefault(key.partition("\t")[2], place)
         self._positions = own
+        seen = {place.ahead for place in own.values() if isinstance(place, FilePosition)}
+        if len(seen) == 1:
+            self._zone.ahead = seen.pop()
+            for watch in self.watches:
+                watch.matcher.set_ahead(self._zone.ahead)
 
     async def run(self) -> None:
         """Read for ever; goes on after the last finished batch when run again.
@@ -169,9 +213,13 @@ class Pipeline:
             failures = await self._resolved(failures)
         if failures and self._spare is not None:
             failures = await self._spare(failures, self._clock())
-        key = self._prefix + batch.source
-        commit = self._jails.judge(failures, self._clock(), {key: batch.after})
-        self._positions[batch.source] = batch.after
+        key, after = self._prefix + batch.source, batch.after
+        if batch.live and isinstance(after, FilePosition):
+            self._zone.look([watch.matcher.counters for watch in self.watches])
+        if self._zone.ahead and isinstance(after, FilePosition):
+            after = msgspec.structs.replace(after, ahead=self._zone.ahead)
+        commit = self._jails.judge(failures, self._clock(), {key: after})
+        self._positions[batch.source] = after
         await self._enforcing.put(commit)
 
     async def _feed(self, detector: Detector, batch: Batch) -> list[Failure]:

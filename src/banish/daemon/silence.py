@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from banish.daemon.pipeline import Pipeline
 from banish.detect.matcher import Matcher
-from banish.detect.zone import zone_named
+from banish.detect.zone import zone_difference, zone_named
 from banish.model.duration import format_duration
 from banish.model.instant import Instant, Seconds
 from banish.model.status import NOT_STARTED, SourceHealth
@@ -24,13 +24,6 @@ FIRST_LOOK = Seconds(3)
 
 PAUSE = Seconds(60)
 DAY = Seconds(86_400)
-
-QUARTER = 900
-WIDEST_ZONE = 27 * 3_600
-"""Seconds between the two zones that are furthest apart, and a little more (UTC-12 to UTC+14)."""
-
-NEAR = 90
-"""How near to a quarter of an hour a difference must be, in seconds, to be that of a zone."""
 
 
 def waits_for(sources: Sequence[SourceHealth]) -> str:
@@ -50,16 +43,13 @@ def _apart(off: float) -> str:
 
 
 def _zone_cure(off: float, logtimezone: str, now: Instant) -> str:
-    """Return what to do about lines whose times are *off* seconds ahead of the clock.
-
-    Zones differ by quarters of an hour; what differs by something else is no zone.
-    """
-    quarters = round(off / QUARTER)
-    if not quarters or abs(off) > WIDEST_ZONE or abs(off - quarters * QUARTER) > NEAR:
+    """Return what to do about lines whose times are *off* seconds ahead of the clock."""
+    difference = zone_difference(off)
+    if not difference:
         return "correct the clock, or the delay, of what writes the log"
     zone = zone_named(logtimezone)
     local = datetime.fromtimestamp(now, zone) if zone else datetime.fromtimestamp(now).astimezone()
-    ahead = (local.utcoffset() or timedelta()) + timedelta(seconds=quarters * QUARTER)
+    ahead = (local.utcoffset() or timedelta()) + timedelta(seconds=difference)
     minutes = round(ahead.total_seconds() / 60)
     sign = "-" if minutes < 0 else "+"
     return f"set logtimezone = UTC{sign}{abs(minutes) // 60:02}{abs(minutes) % 60:02}"

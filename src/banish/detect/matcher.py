@@ -270,6 +270,10 @@ class Matcher:
         self.counters.failures += times - 1
         return msgspec.structs.replace(failure, attempts=times)
 
+    def set_ahead(self, seconds: float) -> None:
+        """Take *seconds* off the times of a backlog: the log is written in another time zone."""
+        self._timing.ahead = seconds
+
     def pass_over(
         self,
         skipped: int | None,

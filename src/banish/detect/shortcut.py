@@ -170,11 +170,14 @@ class Shortcut:
         keys = sessions.keys
         earliest, latest = now - OFF_SECONDS, now + OFF_SECONDS
         oldest = now - self._findtime
+        ahead = self._timing.ahead if self._learns else 0.0
         matched = 0
         whole = ""
         for said in founds:
             place, text, offset, shape, at, subject, block, dns, key, nofail, gained, forget = said
             is_known = key is not None and key[:KEY_CHARACTERS] in keys
+            if live is False:
+                at = Instant(at - ahead)  # as `Timing.take` does
             if live is False and at < oldest:
                 counters.too_old += 1
                 counters.newest_old = max(counters.newest_old, at)

@@ -48,6 +48,9 @@ class Timing:
         """Whether the line's own time was too far off to count."""
         self.off_by = 0.0
         """By how many seconds it was, ahead of now."""
+        self.ahead = 0.0
+        """How many seconds the times of this log are ahead of the clock, as seen while it was
+        live. Live lines count as now anyway; this is taken off the times of a backlog."""
         self._findtime = findtime
         self._counters = counters
         self._known: Instant | None = None
@@ -94,6 +97,8 @@ class Timing:
             else:
                 self.at = None
                 return text
+        if live is False and given is None and is_dated:
+            at = Instant(at - self.ahead)
         if live:
             if not -OFF_SECONDS < at - now < OFF_SECONDS:
                 self.is_retimed = at != now
@@ -158,6 +163,8 @@ class Timing:
         for distance, line in enumerate(lines, 1):
             at = self.dates.glance(line, now)
             if at is not None:
+                if live is False:
+                    at = Instant(at - self.ahead)
                 self._know(_trusted(at, now, live=live), number - distance)
                 return 0
         return distance if skipped is None else 0

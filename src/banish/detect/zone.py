@@ -64,6 +64,25 @@ ABBREVIATION = "[A-Z](?:[A-Z]{2,4})?"
 _FIXED = re.compile(rf"({ABBREVIATION})?(?:([+-])([01]\d)(?::?(\d\d))?)?", re.IGNORECASE)
 
 
+QUARTER_SECONDS = 900
+WIDEST_SECONDS = 27 * 3_600
+"""Between the two zones that are furthest apart, and a little more (UTC-12 to UTC+14)."""
+
+NEAR_SECONDS = 90
+"""How near to whole quarters of an hour the difference of two zones must be; lines come late."""
+
+
+def zone_difference(seconds: float) -> float:
+    """Return the difference of two time zones that *seconds* is, about; 0 if it is none.
+
+    Zones differ by quarters of an hour; what differs by something else is a wrong clock, or late.
+    """
+    quarters = round(seconds / QUARTER_SECONDS)
+    whole = float(quarters * QUARTER_SECONDS)
+    is_one = abs(seconds) <= WIDEST_SECONDS and abs(seconds - whole) <= NEAR_SECONDS
+    return whole if is_one else 0.0
+
+
 @functools.lru_cache(maxsize=256)
 def fixed_zone(text: str) -> tzinfo | None:
     """Return the zone of ``+0200``, ``-03:30``, ``CET``, ``UTC+01`` or the like, else None."""

@@ -33,6 +33,9 @@ class FilePosition(msgspec.Struct, frozen=True, tag="file"):
     path: str
     fingerprint: Fingerprint
     offset: int
+    ahead: float = 0.0
+    """How many seconds the times in the file were ahead of the clock while it was read live, in
+    whole quarters of an hour: it is written in another time zone. Below zero: behind."""
 
 
 class JournalPosition(msgspec.Struct, frozen=True, tag="journal"):
