@@ -36,7 +36,7 @@ from banish.sources.watch import Changes, Watch
 from banish.telemetry.happenings import Emit, WarningGiven
 
 PATHS_LIMIT = 100_000
-"""How many paths one source follows at most: each costs some 4 KB and an inotify watch."""
+"""How many paths one source follows at most: each costs some 7 KB and an inotify watch."""
 
 OPENED_AT_ONCE = 64
 """Files that are opened, or looked at, before those that are open are read again."""
