@@ -160,10 +160,11 @@ def test_people_see_a_verdict_for_each_line_and_a_summary(
     assert main(["match", "-c", str(tree), "--filter", "app", log]) == 0
     out = capsys.readouterr().out
     assert f"     1  match    {LINES[0]}\n" in out
-    assert "192.0.2.1 by app, failregex 1, user root, at 2026-11-22" in out
+    assert "192.0.2.1 by app, failregex 1, user root, at 2026-11-2" in out
     assert f"     2  -        {LINES[1]}\n" in out
     assert f"     3  ignored  {LINES[2]}\n" in out
     assert "6 lines: 2 matched, 1 ignored, 3 missed\n" in out
+    assert f"  filter app is that of {tree}/filter.d/app.conf\n" in out
     assert "     2  app             1  ^login failed" in out
     assert main(["match", "-c", str(tree), "--filter", "app", "-q", log]) == 0
     assert capsys.readouterr().out.startswith("6 lines: ")

@@ -24,7 +24,7 @@ class Judge:
 
     def __init__(self, name: str, **options: str) -> None:
         backend = "systemd" if options.get("logtype") == "journal" else "auto"
-        self.settings = filter_settings(spec_of(name, **options), None, SHARE, backend=backend)
+        self.settings = filter_settings(spec_of(name, **options), SHARE, SHARE, backend=backend)
         self.matcher = Matcher("test", self.settings, Seconds(86_400 * 30))
 
     def read(self, line: str, *, at: Instant | None = None) -> Failure | None:

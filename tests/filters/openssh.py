@@ -174,7 +174,11 @@ def server(config: str = "") -> Iterator[Server]:
     process: subprocess.Popen[bytes] | None = None
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log, (work / "out").open("wb") as out:
         try:
-            _furnish(work, config)
+            before = os.umask(0o022)
+            try:
+                _furnish(work, config)
+            finally:
+                os.umask(before)
             log.bind(str(work / "dev/log"))
             (work / "dev/log").chmod(0o666)
             log.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)

@@ -208,6 +208,9 @@ _SAID: dict[LineState, tuple[str, Style]] = {
 }
 
 
+SHOWN_TRIALS = 3
+"""So many filters are named with their files."""
+
 _RARE: tuple[tuple[LineState, str], ...] = (
     ("informing", "informing"),
     ("pending", "waiting for their session"),
@@ -247,6 +250,11 @@ def _show(page: Page, verdicts: Iterator[Verdict], trials: Sequence[Trial], verb
     if ambiguous:
         could = plural(ambiguous, "line")
         page.line(f"{could} could name two addresses; see `ambiguous` in jail.conf(5)", indent=2)
+    if verbosity >= 0 and len(trials) <= SHOWN_TRIALS:
+        for trial in trials:
+            place = trial.matcher.settings.failregex[0].place
+            if place is not None and place.path.startswith("/"):
+                page.line(dim(f"filter {trial.name} is that of {place.path}"), indent=2)
     if hits:
         _show_hits(page, trials, hits)
 

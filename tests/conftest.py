@@ -1,0 +1,34 @@
+"""No test sees the configuration of the host that it runs on."""
+
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from banish.config import search
+
+FOREIGN = ("/etc/fail2ban", "/etc/banish", "/var/lib/fail2ban", "/var/lib/banish")
+"""What a host may have of its own. A test names its configuration and its state."""
+
+_opened: list[str] = []
+
+
+def _watch(event: str, arguments: tuple[object, ...]) -> None:
+    if event in ("open", "os.listdir", "os.scandir", "sqlite3.connect") and arguments:
+        path = arguments[0]
+        if isinstance(path, bytes):
+            path = path.decode(errors="replace")
+        if isinstance(path, str) and path.startswith(FOREIGN):
+            _opened.append(path)
+
+
+sys.addaudithook(_watch)
+
+
+@pytest.fixture(autouse=True)
+def _host_of_nobody(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let whoever asks for the host's configuration find none, and whoever opens it fail."""
+    monkeypatch.setattr(search, "DEFAULT_ROOTS", ())
+    _opened.clear()
+    yield
+    assert _opened == []
