@@ -41,6 +41,15 @@ datepattern = ^%%Y-%%m-%%dT%%H:%%M:%%S%%z\s
 """
 
 
+@pytest.fixture(autouse=True)
+def verdicts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where ``check`` keeps what it found, in place of this host's caches."""
+    folder = tmp_path / "cache" / "banish"
+    monkeypatch.setattr("banish.config.verdicts.SYSTEM_FOLDER", folder)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder.parent))
+    return folder / "verdicts"
+
+
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """A configuration with the jails ``app`` (enabled) and ``web`` (not)."""

@@ -48,6 +48,26 @@ def test_progress_is_shown_on_a_terminal_only_and_wiped(
     assert capsys.readouterr().err == ""
 
 
+def test_what_was_found_is_kept_and_proven_anew_when_asked(
+    tree: Path, verdicts: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    (tree / "jail.local").write_text("[app]\nfailregex = ^login of .*? from <HOST>(?:, .*)?$\n")
+    main(["check", "-c", str(tree)])
+    proven = capsys.readouterr().out
+    assert "chooses who is banned" in proven
+    (file,) = verdicts.iterdir()
+    whole = file.read_text()
+    file.write_text(whole.replace("chooses who is banned", "is known from before"))
+    main(["check", "-c", str(tree)])
+    assert "is known from before" in capsys.readouterr().out
+    main(["check", "--no-cache", "-c", str(tree)])
+    assert capsys.readouterr().out == proven
+    assert file.read_text() == whole
+    main(["check", "--state", str(tmp_path / "state"), "-c", str(tree)])
+    assert capsys.readouterr().out == proven
+    assert [each.name for each in (tmp_path / "state" / "verdicts").iterdir()] == [file.name]
+
+
 def test_warnings_are_shown_and_are_0(tree: Path, capsys: Captured) -> None:
     (tree / "jail.local").write_text("[app]\nmaxretires = 4\n")
     assert main(["check", "-c", str(tree)]) == 0

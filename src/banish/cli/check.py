@@ -19,6 +19,11 @@ EXAMPLE = """examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what ``check`` takes."""
     parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.add_argument(
+        "--no-cache",
+        action="store_true",
+        help="prove every filter anew, whatever earlier checks found",
+    )
 
 
 def run(options: argparse.Namespace) -> int:

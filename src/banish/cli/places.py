@@ -25,7 +25,8 @@ def load_settings(
 ) -> "Settings":
     """Return the whole configuration; with *vet*, its filters vetted.
 
-    *progress* is given how many of them were, and of how many.
+    *progress* is given how many of them were, and of how many. Verdicts are kept below
+    ``--state``, else in the user's cache; ``--no-cache`` has all filters vetted anew.
 
     Raises:
         ConfigError: There is none where ``-c`` points.
@@ -33,7 +34,14 @@ def load_settings(
     """
     from banish.config import builtin_tree, load  # noqa: PLC0415
 
-    return load(config_dir(options), builtin=builtin_tree(), vet=vet, progress=progress)
+    verdicts = None
+    if vet:
+        from banish.config.verdicts import Verdicts, verdicts_folder  # noqa: PLC0415
+
+        verdicts = Verdicts(verdicts_folder(options.state), is_read=not options.no_cache)
+    return load(
+        config_dir(options), builtin=builtin_tree(), vet=vet, progress=progress, verdicts=verdicts
+    )
 
 
 def socket_path(options: argparse.Namespace) -> Path:

@@ -28,6 +28,7 @@ from banish.config.search import builtin_tree, find_root, open_tree
 from banish.config.server import Server, read_server
 from banish.config.text import Text, single
 from banish.config.unknown import check_jails
+from banish.config.verdicts import Verdicts
 from banish.config.vetting import Progress, vet_filters
 from banish.errors import ConfigError
 from banish.model.settings import FilterSettings, JailSettings, Place, Settings
@@ -53,14 +54,19 @@ class Explained(msgspec.Struct, frozen=True):
 
 
 def load(
-    root: Path | None, *, builtin: Path, vet: bool = False, progress: Progress | None = None
+    root: Path | None,
+    *,
+    builtin: Path,
+    vet: bool = False,
+    progress: Progress | None = None,
+    verdicts: Verdicts | None = None,
 ) -> Settings:
     """Return the configuration in *root*; None: where this host has one, else the built-in one.
 
     Everything that is wrong inside files becomes a `Problem` of the result. With *vet*
     the filters of all jails are vetted too (`banish.detect.vetting`), which takes as
-    long as everything else together, some times over, and it is an error if no jail runs, or
-    if one has no log to read on this host at the moment.
+    long as everything else together, some times over, unless *verdicts* has them; and it is
+    an error if no jail runs, or if one has no log to read on this host at the moment.
 
     Raises:
         ConfigError: *root* does not exist or cannot be read.
@@ -86,7 +92,7 @@ def load(
         check_bans(library.problems, jail)
     if vet:
         _check_host(library, merged, jails)
-        vet_filters(library.problems, [jail.filter for jail in jails], progress)
+        vet_filters(library.problems, [jail.filter for jail in jails], progress, verdicts)
     return Settings(
         str(root) if root else "built-in",
         server,

@@ -64,10 +64,26 @@ class Runaway(NamedTuple):
     """Length of the line, at most `LINE_CHARACTERS`."""
 
 
+class Timing(NamedTuple):
+    """What came of timing one filter."""
+
+    runaways: list[Runaway]
+    """Its regexes that run away, each once."""
+    is_whole: bool
+    """Whether the time for all filters was enough to try all of its lines."""
+
+
 def time_filters(
     filters: Sequence[FilterSettings], *, limit: float = CHILD_LIMIT_SECONDS
 ) -> list[list[Runaway]]:
-    """Return for each filter its regexes that run away, each once.
+    """Return for each filter its regexes that run away, as `time_each` does."""
+    return [timing.runaways for timing in time_each(filters, limit=limit)]
+
+
+def time_each(
+    filters: Sequence[FilterSettings], *, limit: float = CHILD_LIMIT_SECONDS
+) -> list[Timing]:
+    """Return for each filter its regexes that run away.
 
     Takes a tenth of a second and what the regexes take, *limit* seconds at most;
     what was not reached by then is not among them.
@@ -79,12 +95,13 @@ def time_filters(
     trials = [_trial(settings) for settings in filters]
     found: list[list[Runaway]] = [[] for _ in trials]
     if not any(trial.pumps for trial in trials):
-        return found
-    for report in _ask(trials, limit):
+        return [Timing(runaways, True) for runaways in found]
+    reports, reached = _ask(trials, limit)
+    for report in reports:
         pump = trials[report.trial].pumps[report.pump]
         characters = report.characters or LINE_CHARACTERS
         found[report.trial].append(Runaway(pump, characters))
-    return found
+    return [Timing(runaways, at < reached) for at, runaways in enumerate(found)]
 
 
 def _trial(settings: FilterSettings) -> Trial:
@@ -96,8 +113,11 @@ def _trial(settings: FilterSettings) -> Trial:
     )
 
 
-def _ask(trials: list[Trial], limit: float) -> list[Report]:
-    """Return what the child reports; what it was at when its time ran out, too."""
+def _ask(trials: list[Trial], limit: float) -> tuple[list[Report], int]:
+    """Return what the child reports, and how many trials it ended.
+
+    What it was at when its time ran out is among the reports.
+    """
     command = [sys.executable, "-P", "-m", "banish.config.stopwatch"]
     question = msgspec.json.encode(trials)
     try:
@@ -109,10 +129,13 @@ def _ask(trials: list[Trial], limit: float) -> list[Report]:
         answer = late.stdout or b""
         was_stopped = True
     reports = [msgspec.json.decode(line, type=Report) for line in answer.splitlines()]
-    return [
+    guilty = [
         report for at, report in enumerate(reports)
         if report.characters or (was_stopped and at == len(reports) - 1)
     ]  # fmt: skip
+    if not was_stopped:
+        return guilty, len(trials)
+    return guilty, reports[-1].trial if reports else 0
 
 
 class _TooLongError(Exception):

@@ -14,7 +14,8 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import NamedTuple
 
 from banish.config.problem import Problems
-from banish.config.stopwatch import LIMIT_SECONDS, Runaway, time_filters
+from banish.config.stopwatch import LIMIT_SECONDS, Runaway, time_each
+from banish.config.verdicts import Flaw, Verdicts
 from banish.detect.matcher import Matcher
 from banish.detect.mended import mended
 from banish.detect.vetting import (
@@ -56,18 +57,33 @@ class _Findings(NamedTuple):
 
 
 def vet_filters(
-    problems: Problems, filters: Iterable[FilterSettings], progress: Progress | None = None
+    problems: Problems,
+    filters: Iterable[FilterSettings],
+    progress: Progress | None = None,
+    verdicts: Verdicts | None = None,
 ) -> None:
     """Warn of what is unsafe in *filters*, which are such as load.
 
     With many filters all cores are at work; *progress* is called after each filter, in order.
+    What *verdicts* has is not proven again, and what it lacks is kept there.
     """
     chosen = list({_regexes(settings): settings for settings in filters}.values())
     with contextlib.ExitStack() as stack:
-        examined = _examined(chosen, stack)
-        timed = time_filters(chosen)  # while other processes are at work
-        for number, (settings, runaways) in enumerate(zip(chosen, timed, strict=True), 1):
-            _tell(problems, settings, next(examined), runaways)
+        if verdicts:
+            stack.callback(verdicts.close)
+        known = [verdicts.find(settings) if verdicts else None for settings in chosen]
+        unknown = [each for each, flaws in zip(chosen, known, strict=True) if flaws is None]
+        examined = _examined(unknown, stack)
+        timed = iter(time_each(unknown))  # while other processes are at work
+        for number, (settings, flaws) in enumerate(zip(chosen, known, strict=True), 1):
+            if flaws is None:
+                timing = next(timed)
+                flaws = tuple(_flaws(settings, next(examined), timing.runaways))  # noqa: PLW2901
+                if verdicts and timing.is_whole:
+                    verdicts.keep(settings, flaws)
+            for flaw in flaws:
+                place = flaw.place(settings)
+                problems.warn(flaw.what, place, option=flaw.option, cure=flaw.cure)
             if progress is not None:
                 progress(number, len(chosen))
 
@@ -107,76 +123,72 @@ def _examine(settings: FilterSettings) -> _Findings:
     )
 
 
-def _tell(
-    problems: Problems, settings: FilterSettings, found: _Findings, runaways: Iterable[Runaway]
-) -> None:
+def _flaws(
+    settings: FilterSettings, found: _Findings, runaways: Iterable[Runaway]
+) -> Iterator[Flaw]:
     for injection in found.injections:
-        _tell_injection(problems, settings, injection)
+        yield _turned(settings, injection)
     for ignored in found.ignoring:
-        _tell_ignoring(problems, ignored)
+        yield _tripped(ignored)
     for nobody in found.nobody:
-        _tell_nobody(problems, nobody)
+        yield _naming_nobody(nobody)
     for name in found.names:
-        _tell_name(problems, name)
+        yield _taking_name(name)
     for uncounted in found.uncounted:
         proof = f"this line shows it:\n    {_safe(uncounted.line)}\n"
-        problems.warn(
-            uncounted.what, uncounted.place, option="failregex", cure=proof + uncounted.cure
-        )
+        yield Flaw("failregex", uncounted.rule, uncounted.what, proof + uncounted.cure)
     for runaway in runaways:
-        _tell_runaway(problems, runaway)
+        yield _kept_busy(runaway)
 
 
 def _regexes(settings: FilterSettings) -> tuple[object, ...]:
     return settings.prefregex, settings.failregex, settings.ignoreregex, settings.maxlines
 
 
-def _tell_injection(
-    problems: Problems, settings: FilterSettings, finding: InjectionFinding
-) -> None:
+def _turned(settings: FilterSettings, finding: InjectionFinding) -> Flaw:
     proof = f"this line names {finding.captured} for {finding.true}:\n    {_safe(finding.line)}\n"
     regex = settings.failregex[finding.rule - 1]
     if settings.ambiguous == "safe" and mended(regex) is not regex:
         proof += "banish searches a rule of its own in place of this one (ambiguous = safe); "
     elif settings.ambiguous == "safe":
         proof += f"banish counts it against {_counted(settings, finding)} (ambiguous = safe); "
-    problems.warn(finding.what, finding.place, option="failregex", cure=proof + finding.cure)
+    return Flaw("failregex", finding.rule, finding.what, proof + finding.cure)
 
 
-def _tell_ignoring(problems: Problems, finding: IgnoreFinding) -> None:
-    problems.warn(
+def _tripped(finding: IgnoreFinding) -> Flaw:
+    return Flaw(
+        "ignoreregex",
+        finding.rule,
         "an attacker who writes what it looks for is never banned",
-        finding.place,
-        option="ignoreregex",
-        cure=f"this line is a failure and is ignored, for the sake of {_safe(finding.attack)!r}:\n"
+        f"this line is a failure and is ignored, for the sake of {_safe(finding.attack)!r}:\n"
         f"    {_safe(finding.line)}\n"
         "begin with ^ and match all that stands before the ignored text, without .* or any other "
         'gap that a client can fill: write "GET /favicon\\.ico HTTP for favicon\\.ico',
     )
 
 
-def _tell_nobody(problems: Problems, finding: NobodyFinding) -> None:
-    problems.warn(
+def _naming_nobody(finding: NobodyFinding) -> Flaw:
+    return Flaw(
+        "failregex",
+        finding.rule,
         "one of its alternatives matches lines and names nobody, so nobody is banned for them",
-        finding.place,
-        option="failregex",
-        cure=f"this line matches and counts against nobody:\n    {_safe(finding.line)}\n"
+        f"this line matches and counts against nobody:\n    {_safe(finding.line)}\n"
         "put alternatives in parentheses, (?:404|401) for 404|401, and <HOST> outside of them",
     )
 
 
-def _tell_name(problems: Problems, finding: NameFinding) -> None:
-    problems.warn(
+def _taking_name(finding: NameFinding) -> Flaw:
+    return Flaw(
+        "failregex",
+        finding.rule,
         "<HOST> takes a host's name if one stands before the address in brackets; "
         "the attacker chooses such a name",
-        finding.place,
-        option="failregex",
-        cure=f"such as in this line:\n    {_safe(finding.line)}\n"
+        f"such as in this line:\n    {_safe(finding.line)}\n"
         f"write {finding.instead} for <HOST> and the bracket behind it",
     )
 
 
-def _tell_runaway(problems: Problems, runaway: Runaway) -> None:
+def _kept_busy(runaway: Runaway) -> Flaw:
     pump = runaway.pump
     what = (
         f"a line of {runaway.characters} characters keeps the regex busy for more than "
@@ -187,7 +199,8 @@ def _tell_runaway(problems: Problems, runaway: Runaway) -> None:
         "let no two repeats that follow each other, or stand inside each other, take the same "
         r'text: write [^"]* for .* and \S+ \S+ for (?:\S+ ?)*'
     )
-    problems.warn(what, pump.place, option=pump.option, cure=cure)
+    is_first = pump.option == "prefregex"
+    return Flaw("prefregex" if is_first else "failregex", pump.rule, what, cure)
 
 
 def _counted(settings: FilterSettings, finding: InjectionFinding) -> str:
