@@ -187,8 +187,6 @@ def test_places_name_the_line_of_each_option(read: Read) -> None:
         ("ignoreregex = [", "ignoreregex", "not a regular expression"),
         ("prefregex = (", "prefregex", "not a regular expression"),
         ("logpath =", "logpath", "no log to watch"),
-        ("action = iptables[", "action", "]"),
-        ("action = %(no)s", "action", "not set anywhere"),
         ("journalmatch = 'x", "journalmatch", "no journal match"),
     ],
 )
@@ -197,6 +195,28 @@ def test_a_jail_that_cannot_start_says_why(read: Read, lines: str, option: str, 
     assert settings.jails == ()
     assert [problem for problem in settings.errors if says in problem.what]
     assert {problem.option for problem in settings.errors} == {option}
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        ("action = iptables[", 'lacks a "]"'),
+        ("action = %(no)s", "not set anywhere"),
+        ('banaction =\naction = %(banaction)s[port="22"]', "lacks a name"),
+        ("action = iptables[name=x", 'lacks a "]"'),
+    ],
+)
+def test_a_mistake_in_actions_leaves_the_jail_with_the_firewall(
+    read: Read, lines: str, says: str
+) -> None:
+    settings = read(lines)
+    (jail,) = settings.jails
+    assert jail.actions == ()
+    assert jail.enforcement is not None
+    (problem,) = settings.errors
+    assert (problem.option, problem.place is not None) == ("action", True)
+    assert says in problem.what
+    assert "nftables bans in place of all its actions" in problem.what
 
 
 MINUTE, HOUR, DAY = Seconds(60), Seconds(3_600), Seconds(86_400)

@@ -243,6 +243,37 @@ PROGRAMS = [
     "export U=<F-X>; sh <<'E'\neval \"$U\"\nE",
     "env U=<F-X> sh -c 'eval \"$U\"'",
     "test <F-X> -a x",
+    'printf "%s\\n" "<F-X>" | sed --expression=e',
+    'printf "%s\\n" "<F-X>" | sed -ne e',
+    'sed e <<< "<F-X>"',
+    'printf "%s" "<F-X>" &> file; sh file',
+    'g() { printf "%s" "<F-X>"; }; g > file; sh file',
+    'g() { printf "%s" "<F-X>"; }; g | sh',
+    'g() { printf "%s" "<F-X>"; }; if true; then g; fi | sh',
+    'function g { eval "$1"; }; g "<F-X>"',
+    'function g() { eval "$1"; }; g "<F-X>"',
+    'sh() { command sh -c "$1"; }; sh "<F-X>"',
+    'declare -i a="<F-X>"',
+    'declare -i a; a="<F-X>"',
+    'u="<F-X>"; declare -i a; a=$u',
+    'typeset -i a=<F-X>',
+    'test -v "<F-X>"',
+    '[ -v "a[<F-X>]" ]',
+    'a="<F-X>"; [ -v "$a" ]',
+    'a="<F-X>"; echo "${!a}"',
+    'a="<F-X>"; echo "${a@P}"',
+    'x=abc; a="<F-X>"; echo "${x:a}"',
+    'a="<F-X>"; echo "${x[a]}"',
+    'a="<F-X>"; x[a]=1',
+    'echo $[<F-X>]',
+    'a="<F-X>"; echo $[a]',
+    'coproc <F-X>',
+    'choom -n 1 -- <F-X>',
+    'linux64 <F-X>',
+    'ssh -o ProxyCommand="<F-X>" localhost',
+    'ssh -o "ProxyCommand <F-X>" localhost',
+    'scp -o ProxyCommand="<F-X>" a localhost:',
+    'a="<F-X>"; b=\'$a\'; eval "$b"',
 ]  # fmt: skip
 
 
@@ -301,6 +332,35 @@ OPTIONS = [
 @pytest.mark.parametrize(("command", "value"), OPTIONS)
 def test_no_value_is_an_option(folder: Path, command: str, value: str) -> None:
     run(folder, Script(command).fill({"F-X": Value(value)}))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        'touch "<F-X>"',
+        "mkdir -p <F-X>",
+        'cp /etc/hostname "<F-X>"',
+        'mv copy "<F-X>"',
+        'ln -s /etc/hostname "<F-X>"',
+        'tar -cf "<F-X>" .',
+        'dd if=/etc/hostname of="<F-X>"',
+        'split /etc/hostname "<F-X>"',
+        'uniq /etc/hostname "<F-X>"',
+        'sort -o "<F-X>" /etc/hostname',
+        'sort --output="<F-X>" /etc/hostname',
+        'curl -so "<F-X>.json" file:///etc/hostname',
+        'u="<F-X>"; echo x > "$u"',
+        "u=<F-X>; : > $u",
+        'u="<F-X>"; echo x | tee "$u"',
+        'u="<F-X>"; touch "$u"',
+        'echo x <> "<F-X>"',
+    ],
+)
+def test_no_value_names_a_file_in_another_folder(folder: Path, command: str) -> None:
+    (folder / "in" / "copy").touch()
+    for value in ("../canary", "x/../../canary", "./../canary"):
+        run(folder, Script(command).fill({"F-X": Value(value)}))
+        run(folder, Script(command).fill({"F-X": Value(f"{folder}/canary")}))
 
 
 def test_no_file_is_sent_in_place_of_a_value(folder: Path) -> None:

@@ -287,9 +287,17 @@ def _choose_source(
 
 
 def _actions(jail: Jail) -> Actions:
+    """Return the actions of *jail*; where they cannot be read, nftables closes its ports."""
     try:
-        text = jail.reading.text("action")
+        text = jail.get("action")
+        if text is not None:
+            jail.reading.places["action"] = text.place
         return read_actions(jail.library, jail.name, text, jail.option, jail.scope.get)
+    except FaultError as fault:
+        what = f"{fault.what}: nftables bans in place of all its actions"
+        jail.reading.leave_out("action", FaultError(what, fault.place, fault.cure))
+    try:
+        return read_actions(jail.library, jail.name, None, jail.option, jail.scope.get)
     except FaultError as fault:
         jail.reading.refuse("action", fault)
         return Actions((), None)

@@ -19,6 +19,7 @@ from banish.shell.reader import Cut, cut
 from banish.shell.slot import OPAQUE, Command, Context, Rule, Slot, Word
 
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)\+?=", re.ASCII)
+_ELEMENT = re.compile(r"[A-Za-z_]\w*\[(.+?)\]\+?=", re.ASCII)
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _PATTERN_OPTIONS = re.compile(r"-\w*e|--regexp=?")
 _RUNS_VALUE = re.compile(r"(--?[\w-]+)=")
@@ -57,6 +58,8 @@ class _Judging:
         self._literals: dict[str, str] = {}
         """Variables that are set to what the author wrote."""
         self._exported: set[str] = set()
+        self._numbers: set[str] = set()
+        """Variables whose values bash takes for numbers."""
         self._has_unseen = False
         """Whether a shell reads a script that is not seen here."""
 
@@ -66,6 +69,13 @@ class _Judging:
         """Go through all commands, those of scripts within them too."""
         for name, slot in self._assigned:
             self._give(name, [slot])
+        everything = [slot for each in self._commands for slot in each.slots]
+        for each in self._commands:
+            if each.words and programs.called(each.words[0].text) in self._functions:
+                caller: Command | None = each
+                while caller is not None:  # what the function writes, the groups around it write
+                    caller.slots = [*caller.slots, *everything]
+                    caller = caller.group
         for command in self._commands:
             self.command(command)
         if self._has_unseen:
@@ -78,6 +88,8 @@ class _Judging:
         name = self._known(name)
         given = self._files if name.startswith("file:") else self._given
         given.setdefault(name, []).extend((slot, is_escaped) for slot in slots)
+        if name in self._numbers:
+            _bind((slot for slot, _ in given[name]), *_STRICT, reader="bash, as a number")
         if programs.is_setting(name):
             _bind((slot for slot, _ in given[name]), *_STRICT, reader=f"whoever heeds {name}")
 
@@ -113,7 +125,8 @@ class _Judging:
             elif slot.name and not slot.name.startswith("file:"):
                 self._use(command, slot)
         for target in command.targets:
-            _bind([slot for slot in target.slots if not slot.name], Rule.PATH, Rule.OPTION)
+            _bind([slot for slot in target.slots if not slot.name], Rule.OPTION)
+            _bind(_tags(target), Rule.PATH)
             is_exec = [word.text for word in command.words] == ["exec"]
             everything = [slot for each in self._commands for slot in each.flow()]
             self._write(target, everything if is_exec else command.flow())
@@ -127,6 +140,10 @@ class _Judging:
             if words:
                 self._give(words[0].text, (slot for word in words[1:] for slot in word.slots))
             return
+        for word in words:
+            element = _ELEMENT.match(word.text)
+            if element:
+                self._read_names(command, element[1], "bash, as a number")
         while words and (found := _ASSIGNMENT.match(words[0].text)):
             self._set(found[1], words.pop(0), is_exported=len(words) > 0)
         if words:
@@ -137,6 +154,10 @@ class _Judging:
         self._give(name, word.slots, word.raw)
         if OPAQUE not in word.text:
             self._literals[name] = word.text.partition("=")[2]
+            if "$" in self._literals[name] and self._commands:  # for who evaluates it
+                uses = [Slot("", Context.QUOTED, name=each) for each in _NAME.findall(word.text)]
+                self._give(name, uses[1:])
+                self._commands[0].slots += uses[1:]
         if is_exported:
             self._exported.add(name)
 
@@ -191,7 +212,7 @@ class _Judging:
     def _arguments(self, command: Command, name: str, words: Sequence[Word]) -> None:
         if name in self._functions or name == "set":
             self._pass(words)
-        elif programs.is_language(name):
+        if programs.is_language(name):
             self._language(command, name, words)
         elif programs.takes_pattern(name):
             _pattern(name, words)
@@ -241,11 +262,20 @@ class _Judging:
         else:
             _strict(name, words)
             for word in words:
-                uses = [Slot("", Context.QUOTED, name=found) for found in _NAME.findall(word.text)]
-                _bind(uses, *_STRICT, reader=name)
-                command.slots += uses
+                self._read_names(command, word.text, name)
+
+    def _read_names(self, command: Command, text: str, reader: str) -> None:
+        """Note that *reader* puts the variables in that are named in *text*."""
+        uses = [Slot("", Context.QUOTED, name=found) for found in _NAME.findall(text)]
+        _bind(uses, *_STRICT, reader=reader)
+        command.slots += uses
 
     def _declare(self, command: Command, name: str, words: Sequence[Word]) -> None:
+        if any(re.fullmatch(r"-\w*i\w*", word.text) for word in words) and name != "read":
+            for found in (_NAME.match(word.text) for word in words):
+                if found:
+                    self._numbers.add(found[0])
+                    self._give(found[0], ())
         for word in words:
             found = _ASSIGNMENT.match(word.text)
             if found:
@@ -386,7 +416,15 @@ def _unknown(name: str, words: Sequence[Word]) -> None:
 def _options(name: str, words: Sequence[Word]) -> None:
     """Let no value begin as an option does, unless ``--`` ends them."""
     are_over = False
+    before = ""
     for word in words:
+        if programs.makes_files(name) or programs.is_output(name, before, word.text):
+            _bind(_tags(word), Rule.PATH)
+        if programs.is_ssh_command(name, word.text):
+            _bind(_tags(word), *_STRICT, reader=f"{name}, as the name of a command")
+        if name in ("test", "[") and before in ("-v", "-R"):
+            _bind(_tags(word), *_STRICT, reader="bash, as the name of a variable")
+        before = word.text
         if word.text == "--" and name not in programs.DASHES_END_NO_OPTIONS:
             are_over = True
         elif not are_over:

@@ -51,7 +51,8 @@ _RUNS = re.compile(
 
 _AWK_RUNS = re.compile(r"system|getline|\|")
 _SED_RUNS = re.compile(
-    r"s(.)(?:\\.|(?!\1).)*\1(?:\\.|(?!\1).)*\1[gpiImM0-9]*e|(?:^|[\s;{\d$/])e(?:\s|$)", re.DOTALL
+    r"s(.)(?:\\.|(?!\1).)*\1(?:\\.|(?!\1).)*\1[gpiImM0-9]*e|(?:^|^-\w*|[\s;{}\d$/=!I])e(?:\s|$)",
+    re.DOTALL,
 )
 
 _LANGUAGES = re.compile(
@@ -117,10 +118,21 @@ RUNS_NEXT = frozenset(
         "-c", "-e", "-E", "-x", "-ex", "-exec", "-execdir", "-ok", "--exec", "--eval", "--execute",
         "--command", "--expression", "--run", "--program", "--rsh", "--script", "--shell-command",
         "--use-compress-program", "--checkpoint-action", "--to-command", "--rsync-path", "-I",
-        "eval", "exec", "--code", "--print",
+        "eval", "exec", "--code", "--print", "-TT",
     }
 )  # fmt: skip
 """Words of programs on no list whose next word may be a program."""
+
+_FILE_MAKERS = re.compile(
+    r"touch|mkdir|mkfifo|mktemp|truncate|split|csplit|uniq|tar|bsdtar|zip|7z|dd|tee|sponge"
+    r"|cp|mv|ln|install|rm|rmdir|unlink|shred|chmod|chown|chgrp|logsave|link|mknod"
+)
+"""Programs whose words are files that they make, change or delete."""
+
+_OUTPUTS = re.compile(r"-\w*[oO]|-out|--output(?:-document|-file)?|-D|--dump-header")
+"""Options of other programs behind which a file to write follows."""
+
+_SSH = frozenset({"ssh", "scp", "sftp", "autossh", "sshpass", "mosh", "rsync", "git"})
 
 _NONE: frozenset[str] = frozenset()
 
@@ -163,6 +175,18 @@ _WRAPPERS: dict[str, Wrapper] = {
     "torsocks": _wrapper(),
     "proxychains": _wrapper("-f", "-q"),
     "caffeinate": _wrapper(),
+    "coproc": _wrapper(),
+    "choom": _wrapper("-n -p --adjust"),
+    "prlimit": _wrapper(),
+    "chronic": _wrapper("", "-v -e"),
+    "rlwrap": _wrapper(),
+    "unbuffer": _wrapper("", "-p"),
+    "catchsegv": _wrapper(),
+    "faketime": _wrapper("", "-f", 1),
+    "logsave": _wrapper("", "-a -s -v", 1),
+    "systemd-cat": _wrapper("-t -p --identifier --priority"),
+    "pkexec": _wrapper("--user"),
+    "run-one": _wrapper(),
     "firejail": _wrapper(),
     "bwrap": _wrapper(),
     "docker": _wrapper("", "exec run -i -t -it", 1),
@@ -173,6 +197,10 @@ _WRAPPERS: dict[str, Wrapper] = {
     "cgexec": _wrapper("-g"),
     "numactl": _wrapper(),
     "linux32": _wrapper(),
+    "linux64": _wrapper(),
+    "i386": _wrapper(),
+    "i686": _wrapper(),
+    "x86_64": _wrapper(),
     "sem": _wrapper(),
     "chpst": _wrapper("-u -U -e"),
     "setuidgid": _wrapper("", "", 1),
@@ -289,6 +317,25 @@ def takes_pattern(name: str) -> bool:
 def is_mailer(name: str) -> bool:
     """Whether a line of the input of *name* may be a command for it."""
     return _MAILERS.fullmatch(name) is not None
+
+
+def makes_files(name: str) -> bool:
+    """Whether words of the program *name* are files that it makes, changes or deletes."""
+    return _FILE_MAKERS.fullmatch(name) is not None
+
+
+def is_output(name: str, before: str, word: str) -> bool:
+    """Whether *word*, behind the word *before*, is a file that the program *name* writes."""
+    if takes_pattern(name) or name in BUILT_IN_TEXTS:
+        return False
+    return _OUTPUTS.fullmatch(before) is not None or (
+        _OUTPUTS.fullmatch(word.partition("=")[0]) is not None
+    )
+
+
+def is_ssh_command(name: str, word: str) -> bool:
+    """Whether *word* sets an option of ssh that names a command to run here."""
+    return name in _SSH and re.search(r"[a-z]command\s*[= ]", word, re.IGNORECASE) is not None
 
 
 def takes_text(name: str) -> bool:

@@ -26,6 +26,7 @@ _AT_VALUE = re.compile(r"(?:.*[=:,]|-\w|)\0*", re.DOTALL)
 
 _COUNTS = re.compile(r"\[|:(?![-=+?])")
 """What bash takes for a number follows in braces."""
+_COUNTED = re.compile(r"(?:\[|:(?![-=+?]))[^}]*")
 _IN_BODY = str.maketrans({"\\": "\\\\", "$": "\\$", "`": "\\`"})
 
 _STARTS = "\"'`;|&({\n"
@@ -72,6 +73,8 @@ class _Frame:
         """The variable that stands in the braces."""
         self.is_in_for = False
         """Whether a loop goes through those words."""
+        self.is_function = False
+        """Whether the word ``function`` stands before."""
         self.is_word = True
         """Whether it is part of a word of the outer script."""
 
@@ -216,10 +219,11 @@ class _Cutter:
                 if _COUNTS.search(self._text, frame.start + 2, self._at):
                     slot.rules |= {Rule.PROGRAM, Rule.COMMAND}
 
-    def _use(self, name: str, context: Context) -> None:
-        """Note the use of a variable."""
+    def _use(self, name: str, context: Context) -> Slot:
+        """Note the use of a variable, and return it."""
         slot = Slot("", context, name=name)
         self._note(slot)
+        return slot
 
     def _push(self, kind: str, closer: str, length: int) -> _Frame:
         outer, context = self._script, self._context()
@@ -267,6 +271,11 @@ class _Cutter:
             return
         if redirect in ("<", ">"):
             frame.redirect = ""
+        elif frame.is_function or (word.raw == "function" and not command.words):
+            if frame.is_function:
+                self._functions.add(word.text)
+            frame.is_function = not frame.is_function
+            return
         use = Slot("", Context.BARE, name=f"file:{word.file}")
         word.slots.append(use)
         for each in (command, *frame.groups):
@@ -338,7 +347,10 @@ class _Cutter:
             self._comment()
         elif here == "\n":
             self._end_line(in_case=in_case)
-        elif here in "<>":
+        elif here in "<>" or self._next_is("&>"):
+            if here == "&":
+                self._end_word()
+                self._take(1)  # of ``&>``, which bash knows
             if not self._heredoc():
                 self._redirect()
         elif here in " \t" or (here == "|" and in_case):
@@ -375,6 +387,7 @@ class _Cutter:
         if frame.word.is_there and re.match(r"\(\s*\)", self._text[self._at :]):
             self._functions.add(frame.word.text)
             frame.word = Word()
+            frame.is_function = False
             self._take(self._text.index(")", self._at) + 1 - self._at)
             return
         self._end_word()
@@ -401,20 +414,27 @@ class _Cutter:
             return
         match = re.compile(r"<<<|<&|<>|<|>>|>&|>\|?").match(self._text, self._at)
         count = len(match[0]) if match else 1
-        if match is None or match[0] != "<<<":
-            frame.redirect = here
+        frame.redirect = ">" if match is not None and match[0] == "<>" else here
         self._take(count)
 
     def _opens(self) -> bool:
         """Enter whatever begins here with a dollar sign or a backtick."""
         if self._next_is("$(("):
             self._push("arithmetic", "))", 3)
+        elif self._next_is("$["):
+            self._push("arithmetic", "]", 2)
         elif self._next_is("$("):
             self._push("script", ")", 2)
         elif self._next_is("`"):
             self._push("script", "`", 1)
         elif found := _EXPANSION.match(self._text, self._at):
-            self._use(found[2], self._context())
+            slot = self._use(found[2], self._context())
+            if found[1] == "{!" or self._text.startswith("@P}", found.end()):
+                slot.rules |= {Rule.PROGRAM, Rule.COMMAND}  # read as a name, or as a prompt
+            if found[1]:
+                counts = _COUNTED.match(self._text, found.end())
+                for name in _NAME.findall(counts[0] if counts else ""):
+                    self._use(name, Context.ARITHMETIC)
             if found[1]:
                 self._script.word.is_there = True
                 self._script.word.raw += found[0]
@@ -447,8 +467,9 @@ class _Cutter:
             self._take_word(1, here if frame.kind == "quoted" else "")
 
     def _in_arithmetic(self) -> None:
-        if self._next_is("))"):
-            self._pop(2)
+        closer = self._frames[-1].closer
+        if self._next_is(closer):
+            self._pop(len(closer))
         elif self._opens():
             pass
         elif found := _NAME.match(self._text, self._at):
