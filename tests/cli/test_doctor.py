@@ -188,6 +188,31 @@ class Lacking(MemoryOperations):
         return msgspec.structs.replace(await super().status(), enforcement=truth)
 
 
+class Failing(MemoryOperations):
+    """A server with a jail whose action fails, and one whose log is not there."""
+
+    async def status(self) -> ServerStatus:
+        jails = (
+            JailStatus("web", "web", trouble="action x of web: actionban failed\ninstall it"),
+            JailStatus("db", "db", trouble="watches nothing: no file matches /x"),
+        )
+        changes = {"jails": jails, "store_trouble": "the disk is full"}
+        return msgspec.structs.replace(await super().status(), **changes)
+
+
+def test_what_the_server_says_of_itself_is_told(
+    tree: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    (tmp_path / "app.log").write_text("")
+    with serving(tmp_path / "banish.sock", Failing()):
+        assert main(["doctor", "-c", str(tree), "--state", str(tmp_path)]) == 1
+    out = capsys.readouterr().out
+    assert re.search(r"jail web +action x of web: actionban failed\n +-> install it\n", out)
+    assert re.search(r"database +the disk is full\n +-> banish status\n", out)
+    assert "watches nothing" not in out
+    assert "2 things to mend" in out
+
+
 def test_bans_that_the_firewall_lacks_are_told(
     tree: Path, tmp_path: Path, capsys: Captured
 ) -> None:

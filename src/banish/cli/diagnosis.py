@@ -175,6 +175,10 @@ def _server(server: ServerSettings) -> Iterator[Finding]:
     else:
         yield Finding("server", "good", f"runs as pid {status.pid}")
         yield _enforced(status)
+        for trouble in health.of_running(status):
+            if not trouble.what.startswith("watches nothing"):  # the logs were looked at above
+                cure = trouble.cure or "banish status"
+                yield Finding(trouble.where, "bad", trouble.what, cure)
         for jail in status.jails:
             for rule in jail.quarantined:
                 yield Finding(f"jail {jail.name}", "bad", rule, "banish check")

@@ -59,19 +59,26 @@ def of_parts(status: ServerStatus) -> list[Trouble]:
     return found
 
 
-def troubles(status: ServerStatus) -> list[Trouble]:
-    """Return everything that needs the operator, the firewall first."""
-    found: list[Trouble | None] = [of_firewall(status), of_store(status)]
-    if not status.jails:
-        what, cure = "no jail runs, so nothing is watched and nobody is banned", "banish check"
-        found.append(Trouble("jails", what, cure))
-    found += of_parts(status)
+def of_running(status: ServerStatus) -> list[Trouble]:
+    """Return what the server itself finds wrong, besides its firewall and configuration."""
+    found: list[Trouble | None] = [of_store(status), *of_parts(status)]
     found += map(of_jail, status.jails)
     told = "\n".join(jail.trouble for jail in status.jails)
     found += [of_source(source) for source in status.sources if source.detail not in told]
+    return [trouble for trouble in found if trouble is not None]
+
+
+def troubles(status: ServerStatus) -> list[Trouble]:
+    """Return everything that needs the operator, the firewall first."""
+    firewall = of_firewall(status)
+    found = [] if firewall is None else [firewall]
+    if not status.jails:
+        what, cure = "no jail runs, so nothing is watched and nobody is banned", "banish check"
+        found.append(Trouble("jails", what, cure))
+    found += of_running(status)
     for problem in status.problems:
         if problem.severity == "error":
             where = f"{problem.place}" if problem.place else "configuration"
             option = f"{problem.option}: " if problem.option else ""
             found.append(Trouble(where, f"{option}{problem.what}", problem.cure))
-    return [trouble for trouble in found if trouble is not None]
+    return found
