@@ -14,7 +14,20 @@ One principle: whoever reads a value may take it as text, and as nothing else.
 import re
 from collections.abc import Iterable, Sequence
 
+import msgspec
+
 from banish.shell import programs
+from banish.shell.files import (
+    ANY,
+    PROGRAM_RULES,
+    Bases,
+    Files,
+    Run,
+    Variables,
+    Written,
+    are_sure,
+    may_be,
+)
 from banish.shell.reader import Cut, cut
 from banish.shell.slot import OPAQUE, Command, Context, Rule, Slot, Word
 
@@ -32,10 +45,19 @@ Given = list[tuple[Slot, bool]]
 
 def judge(scripts: Iterable[Cut]) -> None:
     """Give every tag of *scripts* its rules; one may read the files that another writes."""
-    files: dict[str, Given] = {}
+    files = Files()
     judgings = [_Judging(each, files) for each in scripts]
     for judging in judgings:
         judging.read()
+    for judging in judgings:
+        judging.find_files()
+    files.follow()
+    is_unseen = False
+    for written, run in files.dangers():
+        _bind(written.slots, *run.rules, reader=run.reader)
+        is_unseen = is_unseen or not (run.is_known or written.is_mention)
+    for judging in judgings:
+        judging.judge_exported(is_unseen=is_unseen)
     is_new = True
     while is_new:
         is_new = sum(judging.hand_on() for judging in judgings) > 0
@@ -48,15 +70,45 @@ def _bind(slots: Iterable[Slot], *rules: Rule, reader: str = "") -> None:
             slot.reader = slot.reader or reader
 
 
+def _hand(use: Slot, slot: Slot, rules: set[Rule] | frozenset[Rule]) -> bool:
+    """Give *slot* the *rules* of its *use*; tell whether any is new."""
+    if rules <= slot.rules:
+        return False
+    slot.rules |= rules
+    slot.reader = slot.reader or use.reader
+    slot.program = slot.program or use.program
+    return True
+
+
+class _Named(msgspec.Struct):
+    """A word that names a file that is run."""
+
+    spelling: str
+    reader: str
+    rules: tuple[Rule, ...] = _STRICT
+    is_known: bool = False
+    command: int = 0
+    is_mention: bool = False
+    """Whether any part of the word may be the name."""
+
+
 class _Judging:
-    def __init__(self, script: Cut, files: dict[str, Given]) -> None:
+    def __init__(self, script: Cut, files: Files) -> None:
         self._functions = set(script.functions)
         self._commands = list(script.commands)
         self._assigned = script.assigned
         self._files = files
         self._given: dict[str, Given] = {}
-        self._literals: dict[str, str] = {}
-        """Variables that are set to what the author wrote."""
+        self._variables = Variables()
+        self._unsure = set(script.unsure)
+        self._writes: list[tuple[str, Sequence[Slot], str]] = []
+        """Files by their spelling, what is written to them, and their names."""
+        self._mentions: list[tuple[str, Sequence[Slot], int]] = []
+        """Words of programs that may write a file named in them, and what they may write."""
+        self._runs: list[_Named] = []
+        self._copies: list[list[str]] = []
+        self._bases_of: dict[str, Bases] = {}
+        self._assigned_plainly: set[str] = set()
         self._exported: set[str] = set()
         self._numbers: set[str] = set()
         """Variables whose values bash takes for numbers."""
@@ -78,41 +130,77 @@ class _Judging:
                     caller = caller.group
         for command in self._commands:
             self.command(command)
-        if self._has_unseen:
+        for name in (*self._unsure, *self._given):
+            if name not in self._assigned_plainly:
+                self._variables.lose(name)
+
+    def judge_exported(self, *, is_unseen: bool) -> None:
+        """Give what programs inherit its rules, if a script that is not seen may use it."""
+        if is_unseen or self._has_unseen:
             for name in self._exported:
                 given = [slot for slot, _ in self._given.get(name, ())]
                 _bind(given, *_STRICT, reader="a script that is read from elsewhere")
 
+    def find_files(self) -> None:
+        """Work out the names of all files that are written or run."""
+        variables = self._variables
+        for spelling, slots, name in self._writes:
+            self._files.write(Written(variables.bases(spelling), tuple(slots), name))
+        for text, slots, command in self._mentions:
+            bases = variables.words(text)
+            self._files.write(Written(bases, tuple(slots), is_mention=True, command=command))
+        for run in self._runs:
+            bases = variables.bases(run.spelling) if run.spelling else ANY
+            if run.is_mention:
+                bases = variables.words(run.spelling)
+            elif Rule.LINES in run.rules:
+                bases = frozenset(base for base in bases if OPAQUE not in base)
+            self._files.run(Run(bases, run.reader, run.rules, run.is_known, run.command))
+        for words in self._copies:
+            self._files.copy([variables.bases(word) for word in words])
+
     def _give(self, name: str, slots: Iterable[Slot], raw: str = "") -> None:
         is_escaped = "sed" in raw and "\\&" in raw
-        name = self._known(name)
-        given = self._files if name.startswith("file:") else self._given
-        given.setdefault(name, []).extend((slot, is_escaped) for slot in slots)
+        given = self._given.setdefault(name, [])
+        given.extend((slot, is_escaped) for slot in slots)
         if name in self._numbers:
-            _bind((slot for slot, _ in given[name]), *_STRICT, reader="bash, as a number")
+            _bind((slot for slot, _ in given), *_STRICT, reader="bash, as a number")
         if programs.is_setting(name):
-            _bind((slot for slot, _ in given[name]), *_STRICT, reader=f"whoever heeds {name}")
-
-    def _known(self, name: str) -> str:
-        """Return the *name* of a file in a variable whose value the author wrote."""
-        variable = name.removeprefix("file:$")
-        found = self._literals.get(variable) if variable != name else None
-        return name if found is None else f"file:{found.rpartition('/')[2]}"
+            _bind((slot for slot, _ in given), *_STRICT, reader=f"whoever heeds {name}")
 
     def hand_on(self) -> bool:
         """Give what variables hold the rules of where they are used; tell whether any is new."""
         is_new = False
         for command in self._commands:
             for use in command.flow():
-                given = self._files if use.name.startswith("file:") else self._given
-                for slot, is_escaped in given.get(self._known(use.name), ()):
+                if use.name.startswith("file:"):
+                    is_new = self._hand_on_file(use) or is_new
+                    continue
+                for slot, is_escaped in self._given.get(use.name, ()):
                     is_pattern = is_escaped and programs.is_filter(use.reader)
                     rules = {Rule.ONE_LINE} if is_pattern else use.rules
-                    if not rules <= slot.rules:
-                        slot.rules |= rules
-                        slot.reader = slot.reader or use.reader
-                        slot.program = slot.program or use.program
-                        is_new = True
+                    is_new = _hand(use, slot, rules) or is_new
+        return is_new
+
+    def _hand_on_file(self, use: Slot) -> bool:
+        """Give what the file may hold that is read here the rules of its reader."""
+        is_new = False
+        if not use.rules:
+            return False
+        bases = self._bases_of.get(use.spelling)
+        if bases is None and use.spelling:
+            bases = self._bases_of[use.spelling] = self._variables.bases(use.spelling)
+        for written in self._files.written:
+            if written.is_mention and any(slot is use for slot in written.slots):
+                continue  # a word of the same command
+            if use.name == written.name or (bases and are_sure(bases, written.bases)):
+                rules = use.rules
+            elif bases and not written.is_mention and may_be(bases, written.bases):
+                rules = use.rules & PROGRAM_RULES
+            else:
+                continue
+            for slot in written.slots:
+                is_new = _hand(use, slot, rules) or is_new
         return is_new
 
     # -- commands -----------------------------------------------------------------
@@ -127,7 +215,7 @@ class _Judging:
         for target in command.targets:
             _bind([slot for slot in target.slots if not slot.name], Rule.OPTION)
             _bind(_tags(target), Rule.PATH)
-            is_exec = [word.text for word in command.words] == ["exec"]
+            is_exec = "exec" in [word.text for word in command.words[:3]]
             everything = [slot for each in self._commands for slot in each.flow()]
             self._write(target, everything if is_exec else command.flow())
         words = list(command.words)
@@ -138,6 +226,7 @@ class _Judging:
             return
         if command.kind == "for":
             if words:
+                self._variables.lose(words[0].text)
                 self._give(words[0].text, (slot for word in words[1:] for slot in word.slots))
             return
         for word in words:
@@ -152,18 +241,23 @@ class _Judging:
     def _set(self, name: str, word: Word, *, is_exported: bool) -> None:
         """Note that a variable is set by ``NAME=...``, and whether programs inherit it."""
         self._give(name, word.slots, word.raw)
-        if OPAQUE not in word.text:
-            self._literals[name] = word.text.partition("=")[2]
-            if "$" in self._literals[name] and self._commands:  # for who evaluates it
-                uses = [Slot("", Context.QUOTED, name=each) for each in _NAME.findall(word.text)]
-                self._give(name, uses[1:])
-                self._commands[0].slots += uses[1:]
+        begin, _, spelling = word.spelling.partition("=")
+        self._variables.put(name, OPAQUE if begin.endswith("+") else spelling)
+        self._assigned_plainly.add(name)
+        if programs.is_setting(name) and not name.endswith("PATH") and name != "IFS":
+            self._runs.append(_Named(spelling, f"whoever heeds {name}"))
+        _name_no_file([word])
+        if OPAQUE not in word.text and "$" in word.text and self._commands:
+            # For who evaluates it.
+            uses = [Slot("", Context.QUOTED, name=each) for each in _NAME.findall(word.text)]
+            self._give(name, uses[1:])
+            self._commands[0].slots += uses[1:]
         if is_exported:
             self._exported.add(name)
 
     def _write(self, file: Word, slots: Sequence[Slot]) -> None:
         """Note what is written to *file*."""
-        self._give(f"file:{file.file}", slots)
+        self._writes.append((file.spelling, slots, f"file:{file.file}"))
         if programs.is_strict_file(file.text):
             _bind(slots, *_STRICT, reader=f"whoever reads {file.text}")
         elif not programs.is_text_file(file.text):
@@ -194,7 +288,9 @@ class _Judging:
                 if at is None or not found:
                     rules = _STRICT if at is None else (Rule.PROGRAM,)
                     _bind(_tags(word), *rules, reader=words[start].text)
+            self._run_name(command, words[start])
         if at is None:
+            self._run_words(command, words[start].text, words[start + 1 :])
             # Whichever of the words is the command: if one is a shell, that is.
             names = [programs.called(word.text) for word in words[start + 1 :]]
             self._input(command, next(filter(programs.is_language, names), "another"), [])
@@ -205,9 +301,126 @@ class _Judging:
             slot.program = slot.program or name.replace(OPAQUE, "")
         arguments = list(words[start + 1 :])
         if programs.wrapper(name) is None:
+            self._run_name(command, words[start])
+            self._name_files(command, name, arguments)
             self._arguments(command, name, arguments)
         if programs.script_word(name, arguments)[0] != "text":
             self._input(command, name, arguments)
+
+    # -- files --------------------------------------------------------------------------
+
+    def _run_any(self, command: Command, reader: str) -> None:
+        """Note that whatever file may be run."""
+        self._runs.append(_Named("", reader, command=id(command)))
+
+    def _run_name(self, command: Command, word: Word) -> None:
+        """Note that a command is called by its name."""
+        if OPAQUE in word.text:
+            self._run_any(command, "an unknown program")
+        elif word.text not in self._functions and word.text not in programs.BUILT_IN_TEXTS:
+            is_known = programs.is_known(word.text)
+            named = _Named(word.spelling, "the shell", is_known=is_known, command=id(command))
+            self._runs.append(named)
+        _name_no_file([word])
+
+    def _run_words(self, command: Command, name: str, words: Sequence[Word]) -> None:
+        """Note that a program may run any of its *words*, in whatever way."""
+        for word in words:
+            self._runs.append(_Named(word.spelling, name, command=id(command)))
+            if programs.is_interpreter(programs.called(word.text)) or "{" in word.text:
+                self._run_any(command, name)
+        self._run_mentioned(command, name, words)
+
+    def _run_mentioned(self, command: Command, name: str, words: Sequence[Word]) -> None:
+        """Note that a program may run what its *words* mention."""
+        for word in words:
+            named = _Named(word.spelling, name, command=id(command), is_mention=True)
+            self._runs.append(named)
+
+    def _name_files(self, command: Command, name: str, words: Sequence[Word]) -> None:
+        """Note the files among the *words* of a program."""
+        if programs.is_language(name):
+            self._run_by_language(command, name, words)
+        elif not programs.is_known(name):
+            rules = (Rule.LINES, Rule.FIRST_WORD)
+            for word in words:
+                spelling = word.spelling.rpartition("=")[2]
+                if spelling:
+                    self._runs.append(_Named(spelling, name, rules, command=id(command)))
+        if name in programs.BUILT_IN_TEXTS:
+            _name_no_file(words)
+        elif name not in self._functions and programs.may_write(name):
+            self._write_words(command, name, words)
+
+    def _write_words(self, command: Command, name: str, words: Sequence[Word]) -> None:
+        """Note that a program may write files that its *words* name."""
+        slots = command.flow()
+        kind, at = programs.script_word(name, words)
+        written = words[at + 1 :] if kind else words
+        self._mentions.extend((word.spelling, slots, id(command)) for word in written)
+        files = [word for word in written if not word.text.startswith("-")]
+        places = [word.spelling.rpartition("=")[2] for word in files]
+        places = [place for place in places if place and not place.endswith(("/", "."))]
+        if name in programs.NAMES_FILES:
+            places.append(OPAQUE)
+            self._writes.append((OPAQUE, slots, ""))
+        if name in ("dd", "sort"):
+            self._writes.extend((place, slots, "") for place in places)
+        if name in programs.COPIERS or name in programs.NAMES_FILES:
+            self._copies.append(places)
+
+    def _run_by_language(self, command: Command, name: str, words: Sequence[Word]) -> None:
+        """Note which files the program *name* may run, which reads a language."""
+        kind, at = programs.script_word(name, words)
+        if programs.runs_no_file(name) or kind == "text":
+            return
+        if kind == "file":
+            self._runs.append(_Named(words[at].spelling, name, command=id(command)))
+        elif name in (".", "source"):
+            self._variables.are_unsure = True
+            self._run_words(command, name, words)
+        elif name in programs.REMOTE:
+            self._run_mentioned(command, name, words)
+        elif programs.is_filter(name):
+            if programs.runs_input(name, words):
+                self._run_any(command, name)
+            elif programs.has_program_file(words):
+                self._run_words(command, name, words)
+        elif name in ("eval", "trap", "alias"):
+            self._run_text(command, name, words)
+        else:
+            self._run_unseen(command, name, words)
+
+    def _run_text(self, command: Command, name: str, words: Sequence[Word]) -> None:
+        """Note which files a script may run that the words of a shell's own command are."""
+        _name_no_file(words)
+        text = " ".join(word.text for word in words)
+        first = text.partition(" ")[0]
+        if OPAQUE not in text:
+            self._add(cut(text.partition("=")[2] if name == "alias" else text, _none), command)
+        elif name != "trap" or first not in ("rm", "kill") or re.search(r"[;&|\n`]", text):
+            self._variables.are_unsure = self._variables.are_unsure or name == "eval"
+            self._run_any(command, name)
+
+    def _run_unseen(self, command: Command, name: str, words: Sequence[Word]) -> None:
+        """Note which files a script may run that is not a word alone."""
+        if name in ("find", "fd", "fdfind", "xargs"):
+            texts = {word.text for word in words}
+            if name == "xargs" or not programs.RUNS_NEXT.isdisjoint(texts):
+                self._run_words(command, name, words)
+        elif programs.is_shell(name) or programs.takes_program(name):
+            self._run_any(command, name)
+        else:
+            self._run_mentioned(command, name, words)
+
+    def _add(self, inner: Cut, command: Command) -> None:
+        """Go through the commands of a script within the script, too."""
+        self._functions |= inner.functions
+        self._unsure |= inner.unsure
+        for each in inner.commands:
+            each.group = each.group or command
+        # They are gone through like those that are there already.
+        self._commands += inner.commands
 
     def _arguments(self, command: Command, name: str, words: Sequence[Word]) -> None:
         if name in self._functions or name == "set":
@@ -230,7 +443,7 @@ class _Judging:
         elif name in programs.COPIERS:
             slots = [slot for word in words for slot in word.slots]
             for word in words:
-                self._give(f"file:{word.file}", slots)
+                self._writes.append((word.spelling, slots, f"file:{word.file}"))
             _unknown(name, words)
         elif not programs.takes_text(name):
             _unknown(name, words)
@@ -244,8 +457,7 @@ class _Judging:
     def _language(self, command: Command, name: str, words: Sequence[Word]) -> None:
         """Give the tags in the words of a program that reads a language their rules."""
         kind, at = programs.script_word(name, words)
-        is_written = kind == "file" and f"file:{words[at].file}" in self._files
-        self._has_unseen = self._has_unseen or is_written or kind == ""
+        self._has_unseen = self._has_unseen or kind == ""
         if kind == "file":
             _bind(words[at].slots, *_STRICT, reader=name)
             _unknown(words[at].file, words[at + 1 :])
@@ -253,12 +465,7 @@ class _Judging:
                 slot.program = words[at].file
         elif kind == "text":
             self._pass(words[at + 1 :])
-            inner = cut(words[at].text, lambda _tag: False)
-            self._functions |= inner.functions
-            for each in inner.commands:
-                each.group = each.group or command
-            # It is gone through like those that are there already.
-            self._commands += inner.commands
+            self._add(cut(words[at].text, _none), command)
         else:
             _strict(name, words)
             for word in words:
@@ -280,7 +487,13 @@ class _Judging:
             found = _ASSIGNMENT.match(word.text)
             if found:
                 self._set(found[1], word, is_exported=name != "local")
+                if any(each.text.startswith("-") for each in words):
+                    self._variables.lose(found[1])
             else:
+                if name not in ("export", "local", "readonly"):
+                    self._variables.lose(word.text)
+                if OPAQUE in word.text or word.text == "-n":
+                    self._variables.are_unsure = True
                 self._exported.add(word.text)
                 _bind(_tags(word), *_STRICT, reader=name)
                 if name in ("read", "mapfile"):
@@ -290,6 +503,7 @@ class _Judging:
         rest = [word for word in words if word.text != "--"]
         if rest and rest[0].text == "-v":
             _bind((slot for word in rest[1:2] for slot in word.slots), *_STRICT, reader="printf")
+            self._variables.lose(rest[1].text)
             self._give(rest[1].text, (slot for word in rest[2:] for slot in word.slots))
             rest = rest[2:]
         if not rest:
@@ -324,6 +538,19 @@ class _Judging:
             _bind(feed, Rule.TILDE)
         elif not (programs.takes_text(name) or programs.is_filter(name) or self._is_read(command)):
             _bind(feed, Rule.LINES, Rule.FIRST_WORD, reader=name)
+
+
+def _none(_tag: str) -> bool:
+    """Know no tag."""
+    return False
+
+
+def _name_no_file(words: Iterable[Word]) -> None:
+    """Note that none of *words* is the name of a file."""
+    for word in words:
+        for slot in word.slots:
+            if slot.name == f"file:{word.file}":
+                slot.spelling = ""
 
 
 def _tags(word: Word) -> list[Slot]:

@@ -32,7 +32,7 @@ _PLAIN_SHELLS = re.compile(
     r"(?:r?ba|da|a|z|t?c|pd?k|mk?|k|lk|ya|fi|xon|pow)?sh(?:-static)?|pwsh|nu|elvish|oil|osh"
 )
 _SHELLS = re.compile(
-    r"eval|source|\.|ssh|rsh|rexec|mosh|pdsh|clush|dsh|pssh|parallel-ssh|ansible|salt|su|runuser"
+    r"eval|source|\.|ssh|rsh|rexec|mosh|pdsh|clush|dsh|pssh|parallel-ssh|ansible|salt|su|runuser|run-parts"
     r"|trap|alias|expect|(?:tcl|wi)sh[\d.]*|at|batch|crontab|script|watch|parallel|xargs|tmux"
     r"|screen|make|gmake|gdb|lldb|ed|ex|vim?|nvim|view|emacs|entr|hyperfine|find|fd|fdfind"
     r"|lftp|ftp|sftp|telnet|socat|supervisorctl|incron(?:tab)?|start-stop-daemon"
@@ -78,6 +78,11 @@ _FROM_INPUT = re.compile(
     r"(?:-|/dev/stdin|/dev/fd/0|/proc/self/fd/0)(?:\s|$)"
 )
 """The option of a filter that has it read its program from its input."""
+
+_PROGRAM_FILE = re.compile(
+    r"-\w*[fEilL]|--(?:file|include|exec|from-file|load)|.*@(?:include|load)", re.DOTALL
+)
+"""Words of a filter that say, or may say, that a file holds a part of its program."""
 
 _LEAVES_INPUT = re.compile(r"-|/dev/stdin|-[A-Zabdf-moqs-z]+|--[\w-]+")
 """Words with which a program of `_SCRIPTED` still reads its program from its input."""
@@ -133,6 +138,34 @@ _OUTPUTS = re.compile(r"-\w*[oO]|-out|--output(?:-document|-file)?|-D|--dump-hea
 """Options of other programs behind which a file to write follows."""
 
 _SSH = frozenset({"ssh", "scp", "sftp", "autossh", "sshpass", "mosh", "rsync", "git"})
+
+REMOTE = frozenset({"ssh", "rsh", "rexec", "mosh", "pdsh", "clush", "dsh", "pssh"})
+"""Programs that run their words on another host."""
+
+_WRITES_NONE = frozenset(
+    {"cat", "tac", "head", "tail", "tr", "cut", "paste", "wc", "fold", "logger", "wall"}
+    | {"cd", "date"}
+    | {"sendmail", "exim", "exim4", "msmtp", "nc", "ncat", "netcat", "read", "sleep", "expr", "rm"}
+)
+"""Programs that write no file that their words name."""
+
+_RUNS_NO_FILE = re.compile(
+    r"dd|bc|let|\[\[|\(\(|jq|yq|xmlstarlet|nft|(?:ip6?|eb|arp)tables-restore|redis-cli|valkey-cli"
+    r"|ldap\w+|nsupdate|rrdtool|certtool|influx|cqlsh|mongo(?:sh)?|clickhouse(?:-client)?"
+)
+"""Languages in which no file can be run."""
+
+_ORDINARY = re.compile(
+    r"rm|rmdir|chmod|chown|chgrp|ls|stat|kill|id|whoami|who|hostname|uname|ps|cd|pwd|exit|return"
+    r"|shift|wait|umask|seq|readlink|realpath|mktemp|mkfifo|sync|set|break|continue|hash|type|ulimit"
+    r"|whois|host|dig|nslookup|ping|ip|ss|netstat|route|iptables|ip6tables|ebtables|arptables|ipset"
+    r"|firewall-cmd|ufw|pfctl|ipfw|shorewall6?|conntrack|fail2ban-client|banishctl|systemctl|service"
+    r"|geoiplookup6?|wget|which|yes|truncate|tar|zip"
+)
+NAMES_FILES = frozenset({"split", "csplit", "patch", "cpio", "tar", "unzip", "rename", "mmv"})
+"""Programs that write files whose names are not in their words."""
+
+_STANDARD_FOLDERS = re.compile(r"(?:/usr)?/s?bin/[^/]+|[^/]+")
 
 _NONE: frozenset[str] = frozenset()
 
@@ -247,6 +280,11 @@ def is_interpreter(name: str) -> bool:
     )  # fmt: skip
 
 
+def has_program_file(words: Sequence[Word]) -> bool:
+    """Whether a filter reads a program, or a part of it, from a file that its *words* name."""
+    return any(_PROGRAM_FILE.match(word.text) for word in words)
+
+
 def runs_after(name: str, before: str) -> bool:
     """Whether the shell *name* may run the word after the word *before* by its name."""
     if name in ("find", "fd", "fdfind"):
@@ -281,6 +319,9 @@ def script_word(name: str, words: Sequence[Word]) -> tuple[Literal["file", "text
         if is_shell and word in ("-o", "+o", "-O", "+O"):
             at += 2
         elif word[:1] in "-+" and word:
+            if word == "-f" and name.startswith("php"):
+                at += 1
+                continue
             if not (is_shell and re.fullmatch(r"-[a-z]+", word)) and word not in _HARMLESS:
                 break
             if "s" in word and is_shell:
@@ -307,6 +348,32 @@ def is_text_file(path: str) -> bool:
 def is_strict_file(path: str) -> bool:
     """Whether a line of the file *path* may name a program."""
     return _STRICT_FILES.fullmatch(path) is not None
+
+
+def is_known(path: str) -> bool:
+    """Whether *path* calls a program that is on some list, from where programs are."""
+    if _STANDARD_FOLDERS.fullmatch(path) is None:
+        return False
+    name = called(path)
+    is_listed = name in COPIERS or name in DECLARERS or name in _WRAPPERS
+    is_listed = is_listed or takes_text(name) or is_language(name)
+    return is_listed or _ORDINARY.fullmatch(name) is not None
+
+
+def runs_no_file(name: str) -> bool:
+    """Whether nothing that the language of *name* can say runs a file."""
+    return _RUNS_NO_FILE.fullmatch(name) is not None
+
+
+def takes_program(name: str) -> bool:
+    """Whether *name* runs files that its program names, and reads data otherwise."""
+    return _SCRIPTED.fullmatch(name) is not None
+
+
+def may_write(name: str) -> bool:
+    """Whether *name* may write files that its words name."""
+    is_reader = takes_pattern(name) or is_mailer(name) or name in BUILT_IN_TEXTS
+    return not is_reader and name not in _WRITES_NONE
 
 
 def takes_pattern(name: str) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from banish.shell.slot import OPAQUE, Command, Context, Piece, Rule, Slot, Word
+from banish.shell.slot import FRESH, OPAQUE, VARIABLE, Command, Context, Piece, Rule, Slot, Word
 
 _TAG = re.compile(r"<([^ <>]+)>")
 _HEREDOC = re.compile(r"<<(-?)[ \t]*((?:'[^'\n]*'|\"[^\"\n]*\"|\\.|[^\s;&|<>()'\"\\])+)")
@@ -27,6 +27,8 @@ _AT_VALUE = re.compile(r"(?:.*[=:,]|-\w|)\0*", re.DOTALL)
 _COUNTS = re.compile(r"\[|:(?![-=+?])")
 """What bash takes for a number follows in braces."""
 _COUNTED = re.compile(r"(?:\[|:(?![-=+?]))[^}]*")
+_IS_FRESH = re.compile(r"(?:\$\(|`)\s*mktemp\b[^;|&<>$`()\n]*[)`]")
+_SETS = re.compile(r":?=")
 _IN_BODY = str.maketrans({"\\": "\\\\", "$": "\\$", "`": "\\`"})
 
 _STARTS = "\"'`;|&({\n"
@@ -48,6 +50,8 @@ class Cut(msgspec.Struct):
     functions: set[str]
     assigned: list[tuple[str, Slot]]
     """Variables that ``${name:=...}`` may set, and to what."""
+    unsure: set[str]
+    """Variables that an expansion or a sum may set."""
 
 
 class _Frame:
@@ -62,7 +66,7 @@ class _Frame:
         self.groups: list[Command] = []
         """The compound commands that are open, the innermost last."""
         self.redirect = ""
-        """``<`` or ``>`` if the next word is a file."""
+        """``<``, ``>`` or ``<>`` if the next word is a file."""
         self.splits = False
         """Whether the outer shell makes words of what this writes."""
         self.begins = False
@@ -71,6 +75,8 @@ class _Frame:
         """Where it begins."""
         self.variable = ""
         """The variable that stands in the braces."""
+        self.is_plain = False
+        """Whether nothing but a variable stands in the braces."""
         self.is_in_for = False
         """Whether a loop goes through those words."""
         self.is_function = False
@@ -110,6 +116,7 @@ class _Cutter:
         self._commands: list[Command] = []
         self._functions: set[str] = set()
         self._assigned: list[tuple[str, Slot]] = []
+        self._unsure: set[str] = set()
         self._frames = [_Frame("script", "")]
         self._documents: list[_Document] = []
         self._all = Command()
@@ -129,7 +136,8 @@ class _Cutter:
             if frame.kind == "script":
                 self._end_word(frame)
         self._flush()
-        return Cut(tuple(self._pieces), self._commands, self._functions, self._assigned)
+        pieces = tuple(self._pieces)
+        return Cut(pieces, self._commands, self._functions, self._assigned, self._unsure)
 
     # -- small steps ----------------------------------------------------------------
 
@@ -148,13 +156,14 @@ class _Cutter:
         self._literal.append(self._text[self._at : self._at + count])
         self._at += count
 
-    def _take_word(self, count: int, text: str) -> None:
+    def _take_word(self, count: int, text: str, spelling: str | None = None) -> None:
         """Go on by *count* characters, which say *text* to the shell, in a word."""
         word = self._script.word
         if not word.is_there:
             word.is_there = True
         word.raw += self._text[self._at : self._at + count]
         word.text += text
+        word.spelling += text if spelling is None else spelling
         self._take(count)
 
     def _next_is(self, text: str) -> bool:
@@ -192,6 +201,7 @@ class _Cutter:
         word.is_there = True
         word.raw += f"<{slot.tag}>"
         word.text += OPAQUE
+        word.spelling += OPAQUE
         self._at += len(slot.tag) + 2
 
     def _note(self, slot: Slot) -> None:
@@ -223,6 +233,8 @@ class _Cutter:
         """Note the use of a variable, and return it."""
         slot = Slot("", context, name=name)
         self._note(slot)
+        if context is Context.ARITHMETIC:
+            self._unsure.add(name)
         return slot
 
     def _push(self, kind: str, closer: str, length: int) -> _Frame:
@@ -249,6 +261,9 @@ class _Cutter:
             inner = self._text[frame.start : self._at + length]
             word.raw += '"' if frame.kind == "quoted" else inner
             word.text += "" if frame.kind == "quoted" else OPAQUE
+            if frame.kind != "quoted" and not frame.is_plain:
+                is_fresh = frame.kind == "script" and _IS_FRESH.fullmatch(inner)
+                word.spelling += FRESH if is_fresh else OPAQUE
         self._take(length)
 
     # -- commands -------------------------------------------------------------------
@@ -269,14 +284,14 @@ class _Cutter:
         redirect, command = frame.redirect, frame.command
         if not word.is_there:
             return
-        if redirect in ("<", ">"):
+        if redirect:
             frame.redirect = ""
         elif frame.is_function or (word.raw == "function" and not command.words):
             if frame.is_function:
                 self._functions.add(word.text)
             frame.is_function = not frame.is_function
             return
-        use = Slot("", Context.BARE, name=f"file:{word.file}")
+        use = Slot("", Context.BARE, name=f"file:{word.file}", spelling=word.spelling)
         word.slots.append(use)
         for each in (command, *frame.groups):
             each.slots.append(use)
@@ -285,10 +300,8 @@ class _Cutter:
             outer.word.slots.append(use)
             for each in (outer.command, *outer.groups):
                 each.slots.append(use)
-        if redirect == ">":
-            command.targets.append(word)
-        elif redirect == "<":
-            command.sources.append(word)
+        if redirect:
+            command.redirect(redirect, word)
         elif command.words or word.is_quoted or word.raw != word.text:
             command.words.append(word)
         elif word.text in _OPENS and command.kind == "simple":
@@ -326,6 +339,8 @@ class _Cutter:
             self._single()
         elif here == '"':
             frame.word.is_there = frame.word.is_quoted = True
+            if frame.word.raw.endswith("$"):
+                frame.word.spelling += OPAQUE  # some shells have another text for it
             self._push("quoted", '"', 1)
         elif here in "()" and in_case:
             self._end_word()
@@ -375,7 +390,8 @@ class _Cutter:
     def _end_line(self, *, in_case: bool) -> None:
         frame = self._frames[-1]
         self._end_word()
-        is_open_pipe = frame.command.feed is not None and not frame.command.words
+        command = frame.command
+        is_open_pipe = command.feed is not None and not command.words and not command.targets
         if not in_case and not is_open_pipe:
             self._end_command()
         self._take(1)
@@ -414,7 +430,7 @@ class _Cutter:
             return
         match = re.compile(r"<<<|<&|<>|<|>>|>&|>\|?").match(self._text, self._at)
         count = len(match[0]) if match else 1
-        frame.redirect = ">" if match is not None and match[0] == "<>" else here
+        frame.redirect = "<>" if match and match[0] == "<>" else here
         self._take(count)
 
     def _opens(self) -> bool:
@@ -438,9 +454,9 @@ class _Cutter:
             if found[1]:
                 self._script.word.is_there = True
                 self._script.word.raw += found[0]
-                self._push("braces", "}", len(found[0])).variable = found[2]
+                self._braces(found[0], found[2])
             else:
-                self._take_word(len(found[0]), OPAQUE)
+                self._take_word(len(found[0]), OPAQUE, f"{VARIABLE}{found[2]}{VARIABLE}")
         elif self._next_is("${"):
             self._push("braces", "}", 2)
         elif self._next_is("$") and self._text[self._at + 1 : self._at + 2] in tuple("?$#!-"):
@@ -448,6 +464,16 @@ class _Cutter:
         else:
             return False
         return True
+
+    def _braces(self, begin: str, name: str) -> None:
+        """Enter braces that begin with a variable."""
+        word = self._script.word
+        frame = self._push("braces", "}", len(begin))
+        frame.variable = name
+        frame.is_plain = begin == f"${{{name}" and self._next_is("}")
+        word.spelling += f"{VARIABLE}{name}{VARIABLE}" if frame.is_plain else OPAQUE
+        if _SETS.match(self._text, self._at):
+            self._unsure.add(name)
 
     def _in_quotes(self) -> None:
         frame = self._frames[-1]
@@ -495,6 +521,7 @@ class _Cutter:
         word.is_there = word.is_quoted = True
         end = self._text.find("'", self._at + 1)
         end = len(self._text) if end < 0 else end
+        is_other = word.raw.endswith("$")
         self._take(1)
         while self._at < end:
             tag = self._tag_at(self._at)
@@ -502,6 +529,8 @@ class _Cutter:
                 self._put(Slot(tag, Context.SINGLE, is_literal=True))
             else:
                 self._take_word(1, self._text[self._at])
+        if is_other:
+            word.spelling += OPAQUE  # bash reads escapes in it
         self._take(1)
 
     def _comment(self) -> None:

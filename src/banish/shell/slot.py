@@ -71,6 +71,8 @@ class Slot(msgspec.Struct, eq=False):
     """The program that reads it as a language."""
     line: int = 0
     """Which line of the script it stands on, the first being 0."""
+    spelling: str = ""
+    """The file that it names (`Word.spelling`), where the word may be one."""
 
 
 Piece = str | Slot
@@ -83,6 +85,8 @@ class Word(msgspec.Struct, eq=False):
     """The word without quotes; `OPAQUE` for each tag and whatever a shell puts in."""
     raw: str = ""
     """The word as written."""
+    spelling: str = ""
+    """As *text*, but a variable that stands for itself is its name between two `VARIABLE`."""
     slots: list[Slot] = []
     is_quoted: bool = False
     is_there: bool = False
@@ -95,6 +99,9 @@ class Word(msgspec.Struct, eq=False):
 
 
 OPAQUE = "\0"
+VARIABLE = "\2"
+FRESH = "\3"
+"""The name of a file that is new, by ``mktemp``."""
 
 
 class Command(msgspec.Struct, eq=False):
@@ -115,6 +122,13 @@ class Command(msgspec.Struct, eq=False):
     """All in its words, and in the commands within it."""
     documents: list[Slot] = []
     """Those in its here-documents."""
+
+    def redirect(self, how: str, word: Word) -> None:
+        """Note that *word* is a file behind ``<``, ``>`` or ``<>``."""
+        if ">" in how:
+            self.targets.append(word)
+        if "<" in how:
+            self.sources.append(word)
 
     def reads(self) -> list[Slot]:
         """Return what its input may hold."""
