@@ -304,6 +304,28 @@ def test_a_ban_that_an_action_missed_is_tried_again_until_it_ends() -> None:
     play(part)
 
 
+def test_a_ban_that_an_action_missed_is_tried_again_though_it_was_prolonged() -> None:
+    stage = Stage(KEEPS)
+
+    async def part() -> None:
+        worker = stage.worker
+        worker._retry_pause = Seconds(0.001)
+        stage.fails = {"ban 192.0.2.1"}
+        stage.start()
+        stage.acting.act([StartBan(ONE)])
+        await stage.until(lambda: stage.said.count("ban 192.0.2.1") >= 2)
+        stage.acting.act([ProlongBan(ONE)])
+        tried = stage.said.count("ban 192.0.2.1")
+        await stage.until(lambda: stage.said.count("ban 192.0.2.1") >= tried + 3)
+        assert stage.heard(TroubleOver) == 0
+        stage.fails.clear()
+        await stage.until(lambda: stage.heard(TroubleOver) == 1)
+        assert list(worker.action.held) == [ONE.subject]
+        await stage.finish()
+
+    play(part)
+
+
 def test_after_a_new_start_all_bans_are_put_back() -> None:
     stage = Stage(KEEPS | {"actioncheck": "check"})
 

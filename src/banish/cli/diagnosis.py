@@ -112,16 +112,16 @@ def _journal() -> Iterator[Finding]:
 def jail_logs(jail: JailSettings) -> Iterator[Finding]:
     """Yield how the logs of one jail are."""
     area = f"jail {jail.name}"
+    problems = Problems()
+    if not check_logs(problems, jail, has_journal=has_journal):
+        (problem,) = problems.all()
+        yield Finding(area, "bad", problem.what, problem.cure)
+        return
     if jail.uses_journal:
         yield Finding(area, "good", "reads the systemd journal")
         return
     if jail.uses_ledger:
         yield Finding(area, "good", "counts the bans of the other jails")
-        return
-    problems = Problems()
-    if not check_logs(problems, jail, has_journal=has_journal):
-        (problem,) = problems.all()
-        yield Finding(area, "bad", problem.what, problem.cure)
         return
     patterns = [entry.pattern for entry in jail.logpaths]
     found = [path for pattern in patterns for path in sorted(glob.glob(pattern))]  # noqa: PTH207
@@ -192,6 +192,9 @@ def _enforced(status: ServerStatus) -> Finding:
     trouble, truth = health.of_firewall(status), status.enforcement
     if trouble is not None:
         return Finding("bans", "bad", trouble.what, trouble.cure or "banish status")
+    if status.dry_run:
+        what = f"{truth.wanted} wanted, none enforced: the server is a dry run"
+        return Finding("bans", "note", what, "start it without --dry-run to ban")
     repairs = f", {truth.repairs} repairs so far" if truth.repairs else ""
     return Finding("bans", "good", f"{truth.wanted} wanted, {truth.enforced} enforced{repairs}")
 

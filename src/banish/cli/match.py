@@ -249,7 +249,9 @@ def _show(page: Page, verdicts: Iterator[Verdict], trials: Sequence[Trial], verb
         page.line(f"{plural(undated, 'line')} without a time that could be read", indent=2)
     if ambiguous:
         could = plural(ambiguous, "line")
-        page.line(f"{could} could name two addresses; see `ambiguous` in jail.conf(5)", indent=2)
+        page.line(
+            f"{could} could name two addresses; see `ambiguous` in docs/filter-safety.md", indent=2
+        )
     if verbosity >= 0 and len(trials) <= SHOWN_TRIALS:
         for trial in trials:
             place = trial.matcher.settings.failregex[0].place

@@ -19,8 +19,13 @@ SHOWN_LIMIT = 3
 def check_logs(problems: Problems, jail: JailSettings, *, has_journal: Callable[[], bool]) -> bool:
     """Tell if none of the logs of *jail* can be read now; return whether one can.
 
-    Nothing is told of a jail that reads the journal or the ledger.
+    Nothing is told of a jail that reads the ledger, or a journal of its own choice.
     """
+    if jail.uses_journal and not jail.journal.path and not has_journal():
+        what = f"[{jail.name}] watches nothing: this host keeps no systemd journal"
+        cure = "start systemd-journald, or install rsyslog and set backend = auto"
+        problems.error(what, jail.places.get("backend"), option="backend", cure=cure)
+        return False
     if jail.uses_journal or jail.uses_ledger:
         return True
     reasons = [_why_absent(entry) for entry in jail.logpaths]

@@ -129,7 +129,11 @@ class Reading:
         self.problems.add(fault.to_problem(option=option, jail=self.jail))
 
 
-_OTHERS = {"datepattern": "the list of usual formats", "timeout": "60s"}
+_OTHERS = {
+    "bantime.formula": "doubling",
+    "datepattern": "the list of usual formats",
+    "timeout": "60s",
+}
 """What counts where it is not the default as the table of options writes it."""
 
 

@@ -205,6 +205,9 @@ def _placed(server: ServerSettings, options: RunOptions) -> ServerSettings:
         }
     if options.socket is not None:
         changes["socket"] = str(options.socket)
+    if options.dry_run and _program(server) == "fail2ban":
+        # Bans that are none must not stand in the log that Fail2Ban's recidive jail counts.
+        changes["logtarget"] = "STDERR"
     return msgspec.structs.replace(server, **changes)
 
 

@@ -192,8 +192,8 @@ class Worker:
 
     async def _do(self, order: Order) -> None:
         action, ban = self.action, order.ban
-        if order.kind not in ("check", "flush"):
-            self._missed.pop(ban.subject, None)
+        if self._is_put_off(order):
+            return
         match order.kind:
             case "ban":
                 await self._book.begin(ban)
@@ -225,6 +225,17 @@ class Worker:
             for held in list(action.held.values()):
                 if held.subject != ban.subject or order.kind == "check":
                     await self._try(lambda held=held: action.reban(held))  # type: ignore[misc]
+
+    def _is_put_off(self, order: Order) -> bool:
+        """Forget what was missed of the subject; whether *order* only changes what is missed."""
+        if order.kind in ("check", "flush"):
+            return False
+        missed = self._missed.pop(order.ban.subject, None)
+        if missed is None or missed.kind != "ban" or order.kind != "prolong":
+            return False
+        # The ban was never carried out, so there is nothing to prolong: it is tried again.
+        self._missed[order.ban.subject] = Order("ban", order.ban, missed.restored)
+        return True
 
     async def _end_earlier(self, order: Order) -> None:
         """End a ban that an earlier run carried out, or was about to carry out.

@@ -166,8 +166,8 @@ class JournalSource:
             raise missing from error
         reader = JournalReader()
         if self._journal_path is None:
-            if not any(folder.is_dir() for folder in _STANDARD_FOLDERS):
-                raise _JournalMissing("there is no systemd journal here; is journald running?")
+            if not any(next(folder.glob("*/*.journal"), None) for folder in _STANDARD_FOLDERS):
+                raise _JournalMissing(NO_JOURNAL)
             reader.open(JournalOpenMode(self._flags))
         elif Path(self._journal_path).is_dir():
             reader.open_directory(self._journal_path)
@@ -259,6 +259,12 @@ class JournalSource:
         if self._state == "failing":
             self._emit(TroubleOver(self._name))
         self._state, self._detail = "reading", ""
+
+
+NO_JOURNAL = (
+    "there is no systemd journal here; start systemd-journald, or install rsyslog and set"
+    " backend = auto"
+)
 
 
 class _JournalMissing(Exception):  # noqa: N818 - no error: it is waited for
