@@ -116,9 +116,34 @@ def test_no_single_line_with_a_name_bans_somebody_else(
                 assert set(counted(matcher, [line])) <= {client.address}, line
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "x",
+        "x y",
+        "x rhost=203.0.113.66",
+        "x rhost=203.0.113.66  user=x",
+        "rhost=203.0.113.66",
+        "x rhost=192.0.2.1  user=x rhost=203.0.113.66",
+        " x ",
+    ],
+)
+@pytest.mark.parametrize("is_known", [True, False])
+def test_no_name_gets_round_the_rule_for_vsftpd(
+    stock_tree: Path, name: str, is_known: bool
+) -> None:
+    line = (
+        "Nov 22 21:00:00 host vsftpd: pam_unix(vsftpd:auth): authentication failure; logname= "
+        f"uid=0 euid=0 tty=ftp ruser={name} rhost=192.0.2.1" + is_known * f"  user={name}"
+    )
+    made = filter_settings("vsftpd", stock_tree, builtin_tree())
+    matcher = Matcher("ftp", made, Seconds(600))
+    assert counted(matcher, [line]) == ["192.0.2.1"]
+
+
 def test_every_mended_rule_is_one_of_the_stock_filters(stock_tree: Path) -> None:
     known = set()
-    for name in ("dovecot", "traefik-auth"):
+    for name in ("dovecot", "traefik-auth", "vsftpd"):
         made = filter_settings(name, stock_tree, builtin_tree())
         known |= {digest(regex.text) for regex in made.failregex}
     for mode in MODES:

@@ -126,6 +126,14 @@ def exempt(content: str) -> tuple[tuple[str, ...], list[str]]:
     return values.to_exempt(text(content), problems), [p.what for p in problems.all()]
 
 
+def test_names_behind_a_comment_exempt_nobody_and_addresses_do() -> None:
+    found, told = exempt("127.0.0.1 # my home 192.0.2.7 ; office.example")
+    assert found == ("127.0.0.1", "192.0.2.7")
+    assert len(told) == 1
+    found, told = exempt("127.0.0.1 # home\nhome.example")
+    assert found == ("127.0.0.1", "home.example")
+
+
 def test_exempt_are_addresses_networks_and_names() -> None:
     entries = (
         "192.0.2.1, 198.51.100.0/24 198.51.100.0/255.255.255.0\n2001:db8::/32,::1 a.example\nx"

@@ -168,8 +168,16 @@ def to_exempt(text: Text, problems: Problems) -> tuple[str, ...]:
     A list that cannot be read stays among them: the server reads it when it is there.
     """
     found: dict[str, None] = {}
+    comment: Place | None = None
     for word, place in text.words():
-        if word.startswith("file:"):
+        if word.startswith(("#", ";")) and place != comment:
+            comment = place
+            what = f"{shown(word)} begins no comment in a value: names behind it exempt nobody"
+            cure = "write the comment on a line of its own; addresses behind it count"
+            problems.warn(what, place, option="ignoreip", cure=cure)
+        elif place == comment and parse_address(word) is None:
+            continue
+        elif word.startswith("file:"):
             if _check_list(word[5:], place, problems):
                 found.setdefault(word)
         else:

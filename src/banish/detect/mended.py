@@ -65,6 +65,10 @@ MENDED: Final = {
     "f741ad368954cbb3": r"^authentication failure; logname=<F-ALT_USER1>\S*</F-ALT_USER1>"
     r" uid=\S* euid=\S* tty=dovecot ruser=<F-USER>.*?</F-USER> rhost=<HOST>"
     r"(?:\s+user=(?P=user))?\s*$",
+    # What PAM says for vsftpd: as for dovecot.
+    "7ee737a482901e76": r"\(?pam_unix(?:\(\S+\))?\)?:?\s+authentication failure; logname=\S*"
+    r" uid=\S* euid=\S* tty=(?:ftp)? ruser=<F-USER>.*?</F-USER> rhost=<HOST>"
+    r"(?:\s+user=(?P=user))?\s*$",
     # Traefik's log of requests: the address first, a name may have blanks.
     "39c718f51f196021": r"^<HOST> - (?!- )<F-USER>.+?</F-USER> \[\] \"\S+ [^\"]+\" 401\b",
     # What sshd says of a banner that is none, with the banner in it.
@@ -76,11 +80,11 @@ MENDED: Final = {
 
 def mended(regex: Regex) -> Regex:
     """Return what is searched for *regex*: itself, unless it is known to be wrong."""
-    front, separator, rest = regex.text.rpartition(_PREFIX_END)
-    text = MENDED.get(digest(rest))
+    front, separator, _ = regex.text.rpartition(_PREFIX_END)
+    text = MENDED.get(digest(regex.text))
     return regex if text is None else Regex(front + separator + text, regex.place)
 
 
 def digest(text: str) -> str:
-    """Return what *text* is known by in `MENDED`."""
-    return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_CHARACTERS]
+    """Return what the rule *text* is known by in `MENDED`."""
+    return hashlib.sha256(text.rpartition(_PREFIX_END)[2].encode()).hexdigest()[:DIGEST_CHARACTERS]
