@@ -34,6 +34,11 @@ _GUESS = (
 )
 _ENDED = r"(?:Connection (?:closed|reset)|Disconnected)"
 _NAMED = r" (?:by|from)(?: (?:invalid|authenticating) user <F-USER>.*</F-USER>)? <ADDR>"
+_PAM_NAMES = (
+    r" ruser=(?!(?P<twice>.* rhost=.*) rhost=\S+\s+user=(?P=twice)\s*$)"
+    r"<F-USER>.*?</F-USER> rhost=<HOST>(?:\s+user=(?P=user))?\s*$"
+)
+"""A name that PAM writes twice, or once. Where a line can be read as both, it says nothing."""
 
 MENDED: Final = {
     # What sshd says of a key that it refuses: the name, "from", the address, the key.
@@ -63,12 +68,10 @@ MENDED: Final = {
     rf" <F-USER>.*</F-USER> from <HOST>{_PORT}(?: ssh\d*)?{_END}",
     # What PAM says for dovecot: the name twice if there is such a user, else once.
     "f741ad368954cbb3": r"^authentication failure; logname=<F-ALT_USER1>\S*</F-ALT_USER1>"
-    r" uid=\S* euid=\S* tty=dovecot ruser=<F-USER>.*?</F-USER> rhost=<HOST>"
-    r"(?:\s+user=(?P=user))?\s*$",
+    r" uid=\S* euid=\S* tty=dovecot" + _PAM_NAMES,
     # What PAM says for vsftpd: as for dovecot.
     "7ee737a482901e76": r"\(?pam_unix(?:\(\S+\))?\)?:?\s+authentication failure; logname=\S*"
-    r" uid=\S* euid=\S* tty=(?:ftp)? ruser=<F-USER>.*?</F-USER> rhost=<HOST>"
-    r"(?:\s+user=(?P=user))?\s*$",
+    r" uid=\S* euid=\S* tty=(?:ftp)?" + _PAM_NAMES,
     # Traefik's log of requests: the address first, a name may have blanks.
     "39c718f51f196021": r"^<HOST> - (?!- )<F-USER>.+?</F-USER> \[\] \"\S+ [^\"]+\" 401\b",
     # What sshd says of a banner that is none, with the banner in it.
