@@ -366,7 +366,10 @@ class _Judging:
             self._writes.append((OPAQUE, slots, ""))
         if name in ("dd", "sort"):
             self._writes.extend((place, slots, "") for place in places)
-        if name in programs.COPIERS or name in programs.NAMES_FILES:
+        if programs.packs(name) and places:
+            places.append(OPAQUE)
+        makes_others = name in programs.NAMES_FILES or programs.packs(name) or name == "dd"
+        if name in programs.COPIERS or makes_others:
             self._copies.append(places)
 
     def _run_by_language(self, command: Command, name: str, words: Sequence[Word]) -> None:

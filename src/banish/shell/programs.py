@@ -165,6 +165,10 @@ _ORDINARY = re.compile(
 NAMES_FILES = frozenset({"split", "csplit", "patch", "cpio", "tar", "unzip", "rename", "mmv"})
 """Programs that write files whose names are not in their words."""
 
+_PACKERS = re.compile(
+    r"p?igz|(?:un)?(?:g|b|p)?zip2?|gunzip|(?:un)?(?:xz|lzma|zstd|lz4|compress)|lzop"
+)
+
 _STANDARD_FOLDERS = re.compile(r"(?:/usr)?/s?bin/[^/]+|[^/]+")
 
 _NONE: frozenset[str] = frozenset()
@@ -358,6 +362,11 @@ def is_known(path: str) -> bool:
     is_listed = name in COPIERS or name in DECLARERS or name in _WRAPPERS
     is_listed = is_listed or takes_text(name) or is_language(name)
     return is_listed or _ORDINARY.fullmatch(name) is not None
+
+
+def packs(name: str) -> bool:
+    """Whether *name* makes a file of another name of each that it is given."""
+    return _PACKERS.fullmatch(name) is not None
 
 
 def runs_no_file(name: str) -> bool:
