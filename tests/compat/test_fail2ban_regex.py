@@ -175,14 +175,14 @@ Tue Dec 01 02:00:37 2026 x from 192.0.2.10
 """
 
 
-@pytest.mark.parametrize("zone", [[], ["--timezone", "UTC+0200"]])
+@pytest.mark.parametrize("words", [[], ["--timezone", "UTC+0200"]])
 def test_a_time_is_an_integer_where_it_is_one_in_fail2ban(
-    zone: list[str], stock_package: Path, tmp_path: Path, capsys: Captured
+    words: list[str], stock_package: Path, tmp_path: Path, capsys: Captured
 ) -> None:
     log = tmp_path / "log"
     log.write_text(TIMES)
     tree = str(stock_package / "etc/fail2ban")
-    lines = [["-c", tree, *zone, "-o", "<ip> <time>", str(log), "from <HOST>$"]]
+    lines = [["-c", tree, *words, "-o", "<ip> <time>", str(log), "from <HOST>$"]]
     ((code, out),) = original_regexes(stock_package, lines)
     assert ours(lines[0], capsys) == (code, out)
     assert len(out.splitlines()) == 10
