@@ -89,10 +89,10 @@ class BansInForce:
                 self._strip(self._with_evidence.popleft())
 
     def set_end(self, ban: Ban) -> None:
-        """Take *ban* in for one of its subject that differs in its end alone."""
+        """Take *ban*, which has an end, in for one of its subject that differs in the end alone."""
+        assert ban.until is not None
         self._bans[ban.subject] = ban
-        if ban.until is not None:
-            self.expiry.set(ban.subject, ban.until)
+        self.expiry.set(ban.subject, ban.until)
 
     def _strip(self, subject: Subject) -> None:
         ban = self._bans.get(subject)
