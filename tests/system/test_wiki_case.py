@@ -82,7 +82,7 @@ def host(lab: Lab, mail_package: Path) -> Lab:
     # Overlays, since files are renamed in /etc and there are new ones in /usr.
     for order in (
         "mkdir -p /run/etc /run/usr /run/etc-work /run/usr-work /run/mail && chmod 1777 /run/mail",
-        f"cp -a {etc}/. /run/etc",
+        f"cp -a {etc}/. /run/etc && chmod -R a+rX /run/etc",
         "mount -t overlay -o lowerdir=/etc,upperdir=/run/etc,workdir=/run/etc-work lab /etc",
         f"mount -t overlay -o lowerdir={usr}:/usr,upperdir=/run/usr,workdir=/run/usr-work lab /usr",
         # As the package is when it is installed; sendmail is a link to it.
@@ -90,7 +90,7 @@ def host(lab: Lab, mail_package: Path) -> Lab:
         "mount -t tmpfs lab /var/lib && mount -t tmpfs lab /var/spool",
         "mkdir -p /var/lib/opensmtpd/empty && chmod 711 /var/spool",
     ):
-        done = lab.server.run(["sh", "-c", order])
+        done = lab.server.run(["sh", "-c", f"umask 022; {order}"])
         if done.returncode != 0:
             pytest.skip(f"{order}: {done.stderr}")
     output = (lab.directory / "smtpd.out").open("wb")
