@@ -143,6 +143,24 @@ def test_no_name_gets_round_the_rule_for_vsftpd(
         assert counted(matcher, [line]) == ["192.0.2.1"]
 
 
+VICTIM_TAIL = ', client: 203.0.113.66, server: s, request: "G / HTTP/1.1", host: "h"'
+
+
+@pytest.mark.parametrize("referrer", ["http://x/", "a b", "", VICTIM_TAIL.replace('"', "'")])
+@pytest.mark.parametrize("user", ["bob", "a b", "x" + VICTIM_TAIL.replace('"', "'")])
+def test_no_referrer_gets_round_the_rule_for_nginx(
+    stock_tree: Path, referrer: str, user: str
+) -> None:
+    line = (
+        f' [error] 7#7: *1 user "{user}": password mismatch, client: 192.0.2.1,'
+        f' server: h, request: "GET / HTTP/1.1", host: "h", referrer: "{referrer}"'
+    )
+    matcher = Matcher(
+        "web", filter_settings("nginx-http-auth", stock_tree, builtin_tree()), Seconds(600)
+    )
+    assert counted(matcher, [line]) == ["192.0.2.1"]
+
+
 @pytest.mark.parametrize("name", ["vsftpd", "dovecot"])
 def test_a_name_with_its_own_address_in_it_bans_nobody_else(stock_tree: Path, name: str) -> None:
     hostile = "x rhost=192.0.2.1 rhost=203.0.113.66  user=x"
@@ -160,7 +178,7 @@ def test_a_name_with_its_own_address_in_it_bans_nobody_else(stock_tree: Path, na
 
 def test_every_mended_rule_is_one_of_the_stock_filters(stock_tree: Path) -> None:
     known = set()
-    for name in ("dovecot", "traefik-auth", "vsftpd"):
+    for name in ("dovecot", "nginx-http-auth", "traefik-auth", "vsftpd"):
         made = filter_settings(name, stock_tree, builtin_tree())
         known |= {digest(regex.text) for regex in made.failregex}
     for mode in MODES:

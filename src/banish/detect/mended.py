@@ -74,6 +74,10 @@ MENDED: Final = {
     r" uid=\S* euid=\S* tty=(?:ftp)?" + _PAM_NAMES,
     # Traefik's log of requests: the address first, a name may have blanks.
     "39c718f51f196021": r"^<HOST> - (?!- )<F-USER>.+?</F-USER> \[\] \"\S+ [^\"]+\" 401\b",
+    # nginx's log of errors: a client may write blanks into the page that it says it comes from.
+    "0c26989be6eb4686": r"^\s*\[error\] \d+#\d+: \*\d+ user \"(?:[^\"]+|.*?)\":?"
+    r" (?:password mismatch|was not found in \"[^\"]*\"), client: <HOST>, server: \S*,"
+    r" request: \"\S+ \S+ HTTP/\d+\.\d+\", host: \"\S+\"(?:, referrer: \"[^\"]*\")?\s*$",
     # What sshd says of a banner that is none, with the banner in it.
     "5269a08d25f6b200": f"^{_UNCUT}Bad protocol version identification '.*' from <HOST>"
     f"{_PORT}{_END}",
