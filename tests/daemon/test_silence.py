@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 
-from banish.daemon.silence import DAY, Silence, _zone_cure, waits_for
+from banish.daemon.silence import DAY, Silence, _zone_cure, health_for, waits_for
 from banish.model.instant import Instant
-from banish.model.status import NOT_STARTED, SourceHealth, SourceState
+from banish.model.status import NOT_STARTED, Absent, SourceHealth, SourceState
+from banish.sources.presence import GONE_CURE
 from banish.telemetry.happenings import WarningGiven
 from tests.daemon.stage import Stage, fails
 
@@ -35,17 +36,70 @@ def test_a_jail_that_waits_is_told_at_once_and_then_once_a_day(
     silence = Silence([stage.pipeline], emit=stage.tell, clock=lambda: stage.now)
     waiting = health("log", "waiting", "no file matches /a.log; correct logpath")
     monkeypatch.setattr(stage.source, "health", lambda: waiting)
-    silence.look()
-    silence.look()
+    silence.look_for_logs()
+    silence.look_for_logs()
     assert whats(stage) == [("jail j", "watches nothing: no file matches /a.log; correct logpath")]
     stage.now = Instant(stage.now + DAY)
-    silence.look()
+    silence.look_for_logs()
     assert len(whats(stage)) == 2
     monkeypatch.setattr(stage.source, "health", lambda: health("log", "reading"))
-    silence.look()
+    silence.look_for_logs()
     monkeypatch.setattr(stage.source, "health", lambda: waiting)
-    silence.look()  # it was there, and is gone again
+    silence.look_for_logs()  # it was there, and is gone again
     assert len(whats(stage)) == 3
+
+
+GONE = Absent("/a.log", "the log /a.log was moved to /b", was_there=True, is_read_on=True)
+
+
+def test_a_log_that_is_gone_is_told_once_it_was_gone_at_two_looks_and_then_once_a_day(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stage = Stage()
+    silence = Silence([stage.pipeline], emit=stage.tell, clock=lambda: stage.now)
+
+    def look(*absent: Absent) -> None:
+        now = SourceHealth("/a.log", "reading", absent=absent)
+        monkeypatch.setattr(stage.source, "health", lambda: now)
+        silence.look_for_logs()
+
+    for _ in range(3):
+        look(GONE)  # a rotation under way at each look
+        look()
+    assert whats(stage) == []
+    for _ in range(3):
+        look(GONE)
+    told = f"was moved to /b; {GONE_CURE}"
+    assert whats(stage) == [("/a.log", told)]
+    stage.now = Instant(stage.now + DAY)
+    look(GONE)
+    assert len(whats(stage)) == 2
+    look()
+    look(GONE)
+    look(GONE)  # it came back, and is gone again
+    assert len(whats(stage)) == 3
+
+
+def test_a_log_that_never_was_there_beside_others_is_not_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stage = Stage()
+    silence = Silence([stage.pipeline], emit=stage.tell, clock=lambda: stage.now)
+    now = SourceHealth("/a.log", "reading", absent=(Absent("/c", "no file matches /c"),))
+    monkeypatch.setattr(stage.source, "health", lambda: now)
+    for _ in range(3):
+        silence.look_for_logs()
+    assert whats(stage) == []
+
+
+def test_a_jail_none_of_whose_own_logs_is_there_waits_though_its_source_is_read() -> None:
+    never = Absent("/c", "no file matches /c")
+    shared = SourceHealth("/a /b /c", "reading", absent=(GONE, never))
+    assert health_for(shared, ["/b", "/c"]) is shared
+    assert health_for(shared, ["/a.log", "/c"]) is shared, "the old file is read on"
+    assert health_for(shared, []) is shared
+    waits = waits_for([health_for(shared, ["/c"])])
+    assert waits.startswith("watches nothing: no file matches /c\n    correct logpath")
 
 
 def test_what_a_log_says_that_is_not_understood_is_told_once_a_day() -> None:
@@ -55,7 +109,7 @@ def test_what_a_log_says_that_is_not_understood_is_told_once_a_day() -> None:
         stage.source.write(b"fail \xff\xfe\n" + b"fail 999.0.0.1\n" + fails("192.0.2.1"))
         await stage.until(lambda: stage.policy.failures_total == 1)
         for _ in range(2):
-            silence.look()
+            silence.look_at_counts()
         await stage.close()
 
     stage = Stage()
@@ -86,8 +140,8 @@ def test_lines_in_another_zone_are_told_once_a_day() -> None:
     silence = Silence([stage.pipeline], emit=stage.tell, clock=lambda: stage.now)
     counters = stage.pipeline.watches[0].matcher.counters
     counters.retimed, counters.off_by = 1_234, 7_200.5
-    silence.look()
-    silence.look()
+    silence.look_at_counts()
+    silence.look_at_counts()
     (told,) = whats(stage)
     assert told[0] == "jail j"
     assert told[1].startswith("1,234 lines say a time that is 2h ahead of the clock, and count")
@@ -98,7 +152,7 @@ def test_a_backlog_that_is_too_old_is_told_with_its_age() -> None:
     silence = Silence([stage.pipeline], emit=stage.tell, clock=lambda: stage.now)
     counters = stage.pipeline.watches[0].matcher.counters
     counters.too_old, counters.newest_old = 5, Instant(stage.now - 7_200)
-    silence.look()
+    silence.look_at_counts()
     (told,) = whats(stage)
     assert "older than findtime and do not count, the newest by 2h; written while" in told[1]
     assert "logtimezone = UTC" in told[1]

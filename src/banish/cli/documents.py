@@ -74,6 +74,10 @@ def source_document(source: SourceHealth) -> Document:
         "unread_files": source.unread_files,
         "lost_files": source.lost_files,
         "trouble": source.trouble,
+        "absent": [
+            {"pattern": each.pattern, "what": each.what, "was_there": each.was_there}
+            for each in source.absent
+        ],
     }
 
 

@@ -14,9 +14,10 @@ class Trouble(NamedTuple):
 
 
 def of_source(source: SourceHealth) -> Trouble | None:
-    """Return what is wrong with a log; one that is only not there yet waits, and is well."""
+    """Return what is wrong with a log; one that is not there is its jails' trouble."""
     if source.state != "failing":
         what, _, cure = source.trouble.partition("\n")
+        what = what.removeprefix(f"the log {source.name} ")
         return Trouble(source.name, what, cure.strip()) if what else None
     what, _, cure = source.detail.removeprefix(f"{source.name}: ").partition("\n")
     return Trouble(source.name, what or "cannot be read", cure.strip())

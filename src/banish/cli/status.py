@@ -183,6 +183,8 @@ def _jail_state(jail: JailStatus, sources: Sequence[SourceHealth]) -> Styled:
         return bad("waiting for its log")
     if jail.trouble:
         return bad("in trouble")
+    if any(source.trouble for source in sources):
+        return warn("watching, log in trouble")
     return good("watching") if jail.enforced else warn("watching, no firewall")
 
 

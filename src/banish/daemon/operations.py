@@ -10,7 +10,7 @@ from banish.daemon.acting import Acting
 from banish.daemon.enforcing import Enforcing
 from banish.daemon.jails import Jails
 from banish.daemon.pipeline import Pipeline
-from banish.daemon.silence import waits_for
+from banish.daemon.silence import health_for, waits_for
 from banish.daemon.supervisor import Supervisor
 from banish.model.address import Subject
 from banish.model.ban import Ban
@@ -120,7 +120,9 @@ class ServerOperations:
             for health in (self._health(pipeline) for pipeline, _ in watching)
             if health.state == "failing"
         ]
-        waits = waits_for([self._health(pipeline) for pipeline, _ in watching])
+        waits = waits_for(
+            [health_for(self._health(pipeline), watch.patterns) for pipeline, watch in watching]
+        )
         if waits:
             troubles.append(waits)
         if of_actions := self._acting.trouble(name):

@@ -2,13 +2,19 @@
 
 A jail that waits for a log that never comes protects nobody, and looks like one whose service
 is quiet. So it is told in the log a moment after the start, and once a day as long as it lasts,
-and `banish status` counts it as trouble. Once a day, too, the log names the jails whose matched
-lines have no time that can be read, and the logs that are written in another character set.
+and `banish status` counts it as trouble. The same holds for a log that was there and is gone,
+though its old file may still be read; rotation takes less than the pause before that is told.
+
+Once a day, too, the log names the jails whose matched lines have no time that can be read, and
+the logs that are written in another character set.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+
+import msgspec
 
 from banish.daemon.pipeline import Pipeline
 from banish.detect.matcher import Matcher
@@ -17,12 +23,18 @@ from banish.model.duration import format_duration
 from banish.model.instant import Instant, Seconds
 from banish.model.status import NOT_STARTED, SourceHealth
 from banish.ports import Clock
+from banish.sources.presence import GONE_CURE, reason
 from banish.telemetry.happenings import Emit, WarningGiven
 
 FIRST_LOOK = Seconds(3)
 """How long after the start is looked first: logs that are there are open by then."""
 
-PAUSE = Seconds(60)
+PAUSE = Seconds(5)
+"""Between two looks at which logs are there."""
+
+LOOKS_FOR_COUNTS = 12
+"""At one in so many of them what was counted is looked at, too."""
+
 DAY = Seconds(86_400)
 
 
@@ -35,6 +47,21 @@ def waits_for(sources: Sequence[SourceHealth]) -> str:
     whats = [each.detail.partition("; ")[0] for each in sources]
     cure = sources[0].detail.partition("; ")[2]
     return f"watches nothing: {'; '.join(whats)}\n    {cure}"
+
+
+def health_for(source: SourceHealth, patterns: Sequence[str]) -> SourceHealth:
+    """Return *source* as a jail sees it that wants the files of *patterns* only; all if empty.
+
+    A source of several jails is read as long as one of its files is there; a jail none of whose
+    own files is there waits all the same.
+    """
+    absent = {each.pattern: each for each in source.absent}
+    own = [absent[pattern] for pattern in patterns if pattern in absent]
+    if source.state != "reading" or not own or len(own) < len(patterns):
+        return source
+    if any(each.is_read_on for each in own):
+        return source
+    return msgspec.structs.replace(source, state="waiting", detail=reason(own))
 
 
 def _apart(off: float) -> str:
@@ -66,18 +93,47 @@ class Silence:
         """When each thing was told last, by jail or log and by what it is."""
         self._counted: dict[tuple[str, str], int] = {}
         """How much of each thing had been counted then."""
+        self._gone: set[tuple[str, str]] = set()
+        """The logs that were gone at the last look: the source, and what became of the log."""
 
     async def run(self) -> None:
         """Look for ever."""
         await asyncio.sleep(FIRST_LOOK)
-        while True:
-            self.look()
+        for number in itertools.count():
+            self.look_for_logs()
+            if number % LOOKS_FOR_COUNTS == 0:
+                self.look_at_counts()
             await asyncio.sleep(PAUSE)
 
-    def look(self) -> None:
-        """Tell what is new, and what was told a day ago."""
-        for jail, sources in self._sources().items():
+    def look_for_logs(self) -> None:
+        """Tell which jails read nothing and which logs are gone, once and then daily."""
+        healths = [pipeline.source.health() for pipeline in self._pipelines]
+        jails: dict[str, list[SourceHealth]] = {}
+        for pipeline, health in zip(self._pipelines, healths, strict=True):
+            for watch in pipeline.watches:
+                jails.setdefault(watch.matcher.jail, []).append(health_for(health, watch.patterns))
+        for jail, sources in jails.items():
             self._look_at_jail(jail, sources)
+        self._look_at_gone(healths)
+
+    def _look_at_gone(self, healths: Sequence[SourceHealth]) -> None:
+        """Tell of logs that were gone at the last look, too, and whose old file is read on."""
+        gone = {
+            (health.name, each.what)
+            for health in healths
+            for each in health.absent
+            if each.was_there and health.state != "waiting"
+        }
+        for name, what in sorted(gone & self._gone):
+            if self._is_due((name, what)):
+                short = what.removeprefix(f"the log {name} ")
+                self._emit(WarningGiven(part=name, what=f"{short}; {GONE_CURE}"))
+        for key in self._gone - gone:
+            self._told.pop(key, None)
+        self._gone = gone
+
+    def look_at_counts(self) -> None:
+        """Tell which lines could not be understood, if any are new, once a day."""
         for pipeline in self._pipelines:
             name = pipeline.source.name
             cure = "set logencoding to the character set of this log, such as latin-1"
@@ -92,13 +148,6 @@ class Silence:
                 cure = "correct the failregex; 'banish match --jail' shows the lines"
                 what = "{} matched lines name nobody who can be banned; {}"
                 self._count("unusable", f"jail {jail}", counters.unusable, what, cure)
-
-    def _sources(self) -> Mapping[str, list[SourceHealth]]:
-        found: dict[str, list[SourceHealth]] = {}
-        for pipeline in self._pipelines:
-            for watch in pipeline.watches:
-                found.setdefault(watch.matcher.jail, []).append(pipeline.source.health())
-        return found
 
     def _look_at_jail(self, jail: str, sources: Sequence[SourceHealth]) -> None:
         waits = waits_for(sources)

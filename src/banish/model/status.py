@@ -14,6 +14,18 @@ NOT_STARTED = "not started yet"
 """The detail of a source that waits since nobody has begun to read it."""
 
 
+class Absent(msgspec.Struct, frozen=True):
+    """A pattern of ``logpath`` that names no file at the moment."""
+
+    pattern: str
+    what: str
+    """What is known of it, for people; without a cure."""
+    was_there: bool = False
+    """Whether it named a file since the server's start."""
+    is_read_on: bool = False
+    """Whether the file that it named is still open and read."""
+
+
 class SourceHealth(msgspec.Struct, frozen=True):
     """How one log is doing."""
 
@@ -38,6 +50,8 @@ class SourceHealth(msgspec.Struct, frozen=True):
     """Rotated files that went by unread since the start, at least."""
     trouble: str = ""
     """What of it is not read although the rest is; the cure stands on the second line."""
+    absent: tuple[Absent, ...] = ()
+    """Its patterns that name no file; what needs the operator is in `detail` or `trouble`, too."""
 
 
 ACTIONS_ALONE = "actions alone"

@@ -23,12 +23,13 @@ from banish.detect.framing import count_lines
 from banish.model.instant import Instant, Seconds
 from banish.model.record import Batch, FilePosition, Position
 from banish.model.settings import LogPath
-from banish.model.status import NOT_STARTED, SourceHealth, SourceState
+from banish.model.status import NOT_STARTED, Absent, SourceHealth, SourceState
 from banish.ports import Clock
 from banish.sources.fingerprint import names_before_rotation
 from banish.sources.globs import matching_files, watched_folders
 from banish.sources.inotify import Inotify
 from banish.sources.openfiles import OpenFiles
+from banish.sources.presence import GRACE, Fate, Presence, gone_trouble, reason
 from banish.sources.roster import Roster
 from banish.sources.seek import Seeker
 from banish.sources.tail import LATE_MARK, Found, Piece, Tail
@@ -54,8 +55,6 @@ FOLDER_DEPTH_LIMIT = 16
 """How often the patterns are expanded again because a folder was new."""
 
 _TOO_MANY_CURE = f"name fewer than {PATHS_LIMIT:,} files in one logpath"
-
-JOURNAL_CURE = "correct logpath, or set backend = systemd if the log is in the journal"
 
 
 class _Look(NamedTuple):
@@ -108,6 +107,9 @@ class FileSource:
         self._open_files = open_files or OpenFiles()
         self._tails: dict[str, Tail] = {}
         self._found: dict[str, bool] = {}
+        self._matched: dict[str, list[str]] = {}
+        self._presence = Presence(entry.pattern for entry in self._patterns)
+        self._owes_presence = False
         self._busy: dict[str, Tail] = {}
         self._unseen: dict[str, _Look] = {}
         self._cost = Seconds(0.0)
@@ -175,6 +177,7 @@ class FileSource:
         """Return how the source is doing; never waits."""
         files = [] if self._roster is None else list(self._roster.files)
         state, detail = self._state()
+        absent = self._absent(Seconds(0.0) if state == "waiting" else GRACE)
         return SourceHealth(
             name=self._name,
             state=state,
@@ -187,11 +190,33 @@ class FileSource:
             last_line_at=self._last_line_at,
             unread_files=self._unread_paths,
             lost_files=0 if self._roster is None else self._roster.lost_files,
-            trouble=self._partial_trouble(),
+            trouble="" if state == "waiting" else self._partial_trouble(absent),
+            absent=absent,
         )
 
-    def _partial_trouble(self) -> str:
+    def _absent(self, grace: Seconds) -> tuple[Absent, ...]:
+        if self._watch is None:
+            return ()
+        return self._presence.absent(Seconds(time.monotonic()), self._fate, grace)
+
+    def _fate(self, path: str) -> Fate:
+        tail = self._tails.get(path)
+        if tail is None:
+            return Fate("was moved or deleted, and no new one has appeared")
+        return tail.fate()
+
+    def _is_present(self, path: str) -> bool:
+        tail = self._tails.get(path)
+        return tail is not None and tail.is_present
+
+    def _is_open(self, path: str) -> bool:
+        tail = self._tails.get(path)
+        return tail is not None and tail.is_open
+
+    def _partial_trouble(self, absent: Sequence[Absent]) -> str:
         """Return what is not read although the rest is, the cure on a second line."""
+        if gone := gone_trouble(absent):
+            return gone
         if self._unread_paths:
             return f"{self._unread_paths:,} files are not read\n    {_TOO_MANY_CURE}"
         lost = 0 if self._roster is None else self._roster.lost_files
@@ -211,8 +236,7 @@ class FileSource:
             return "reading", away
         if self._watch is None:
             return "waiting", NOT_STARTED
-        patterns = ", ".join(entry.pattern for entry in self._patterns)
-        return "waiting", f"no file matches {patterns}; {JOURNAL_CURE}"
+        return "waiting", reason(self._absent(Seconds(0.0)))
 
     async def _wait(self, watch: Watch) -> None:
         if self._is_full_look:
@@ -238,6 +262,7 @@ class FileSource:
         loop = asyncio.get_running_loop()
         began = loop.time()
         self._owes_scan = False
+        self._owes_presence = True
         self._found = found = await self._find_paths()
         for path in found:
             if path not in self._tails:
@@ -249,6 +274,7 @@ class FileSource:
                     saved_late=_file_position(self._saved.get(path + LATE_MARK)),
                     seeker=self._seeker,
                 )
+        self._presence.set_paths(self._matched)
         for path in self._tails:
             look = _Look(from_end=at_start and found[path], is_first=at_start)
             self._unseen.setdefault(path, look)
@@ -296,8 +322,15 @@ class FileSource:
         if self._runs_short:
             self._runs_short = False
             self._open_files.shrink()
+        self._see_presence(Seconds(began))
         self._cost = Seconds(self._cost + time.monotonic() - began)
         return may_open and bool(self._unseen)
+
+    def _see_presence(self, now: Seconds) -> None:
+        """Note which patterns name a log, where that may have changed."""
+        if self._owes_presence:
+            self._presence.look(now, self._is_present, self._is_open)
+            self._owes_presence = not self._presence.is_whole
 
     def _has_room(self) -> bool:
         """Tell whether one more file may be opened; a quiet one is closed for it."""
@@ -308,6 +341,7 @@ class FileSource:
 
     def _after_look(self, tail: Tail) -> None:
         assert self._roster is not None
+        self._owes_presence |= tail.is_missing
         self._runs_short |= tail.path in self._roster.without_descriptor
         if tail.is_over and tail.path not in self._found:
             self._forget(tail)
@@ -341,6 +375,10 @@ class FileSource:
                 if not glob.has_magic(entry.pattern):
                     literal.update(paths)
             self._pass_over(found, literal)
+            self._matched = {
+                entry.pattern: [path for path in paths if path in found]
+                for entry, (paths, _) in zip(self._patterns, expanded, strict=True)
+            }
             # A name that came between the listing and the watching would be missed else.
             if not self._watch.set_folders(frozenset(folders)):
                 break

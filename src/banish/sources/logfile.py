@@ -148,6 +148,14 @@ class LogFile:
         return os.fstat(self.descriptor).st_nlink
 
     @property
+    def name_now(self) -> str:
+        """The name it has now, whoever renamed it; empty where that is not known."""
+        try:
+            return os.readlink(f"/proc/self/fd/{self.descriptor}")  # noqa: PTH115 - a name, no path
+        except OSError:
+            return ""
+
+    @property
     def modified_ns(self) -> int:
         """When it was written to last."""
         return os.fstat(self.descriptor).st_mtime_ns

@@ -25,6 +25,7 @@ from banish.detect.framing import Chunk
 from banish.model.instant import Seconds
 from banish.model.record import FilePosition
 from banish.sources.logfile import Identity, LogFile, RewrittenError
+from banish.sources.presence import Fate
 from banish.sources.roster import Roster
 from banish.sources.rotated import RotatedFiles
 from banish.sources.seek import Seeker
@@ -82,6 +83,9 @@ class Tail:
         """Why the log cannot be read; empty while it can."""
         self.is_missing = False
         """Whether nothing is at the path."""
+        self.is_present = False
+        """Whether something was at the path at the last look."""
+        self._was_deleted = False
         self.is_idle = True
         """Whether the last `read` found nothing more to do."""
         self._roster = roster
@@ -138,6 +142,7 @@ class Tail:
         except OSError as error:
             self._fail(error)
         else:
+            self.is_present = True
             identity = (status.st_dev, status.st_ino)
             if self._files and self._files[-1].identity == identity:
                 self.is_missing = False
@@ -195,6 +200,19 @@ class Tail:
             self._leave(file)
         return self._pieces.popleft() if self._pieces else self._read_late()
 
+    def fate(self) -> Fate:
+        """Return what became of the log that was at the path."""
+        if not self._files:
+            what = "was deleted" if self._was_deleted else "was moved or deleted"
+            return Fate(f"{what}, and no new one has appeared")
+        file = self._files[-1]
+        if not file.links:
+            what = "was deleted, and its old file is read until it is quiet for a minute"
+            return Fate(what, is_read_on=True)
+        place = file.name_now
+        away = f"was moved to {place}" if place else "was moved away"
+        return Fate(f"{away}, and is read on there until a new one appears", is_read_on=True)
+
     def _backlog_end(self, file: LogFile) -> int | None:
         """Return up to where *file* was there before we were, while that is being read."""
         if self._is_live or self._backlog is None or file is not self._backlog[0]:
@@ -243,6 +261,7 @@ class Tail:
     # What is at the path
 
     def _miss(self) -> None:
+        self.is_present = False
         if not self.is_missing:
             self.is_missing = True
             self._recover()
@@ -464,6 +483,7 @@ class Tail:
                 self._saved = file.position()
                 self._finish(self.path, file)
                 self._files.clear()
+                self._was_deleted = True
 
     def _finish(self, key: str, file: LogFile) -> None:
         """Close a file that nobody writes to, with its last line even if that never ended."""
