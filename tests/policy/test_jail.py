@@ -19,7 +19,7 @@ from banish.model.settings import Escalation
 from banish.model.snapshot import JailChanges, JailMemory, PastBan, Tally
 from banish.policy import inforce
 from banish.policy import jail as jail_module
-from banish.policy.jail import JailPolicy
+from banish.policy.jail import DAY, JailPolicy
 from tests.policy.script import (
     ATTACKER,
     BYSTANDER,
@@ -393,6 +393,27 @@ def test_only_the_newest_bans_keep_their_lines_in_memory(monkeypatch: pytest.Mon
     policy.unban(BYSTANDER, "operator")
     policy.judge(failed(SIX, 110, text="line"), Instant(110))
     assert [len(ban.evidence) for ban in policy.bans.values()] == [0, 1]
+
+
+def test_a_ban_that_is_over_keeps_no_newer_ban_from_its_lines(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(inforce, "EVIDENCE_BANS", 2)
+    policy = policy_of(settings(maxretry=1))
+    policy.judge(failed(ATTACKER, 100, text="line"), Instant(100))
+    policy.unban(ATTACKER, "fleet")
+    policy.judge(failed(ATTACKER, 101, text="line"), Instant(101))
+    policy.judge(failed(BYSTANDER, 102, text="line"), Instant(102))
+    assert [len(ban.evidence) for ban in policy.bans.values()] == [1, 1]
+
+
+def test_a_past_ban_that_counts_no_more_is_forgotten_though_nobody_asks_for_it() -> None:
+    policy = policy_of()
+    policy.ban(ATTACKER, Instant(0), Seconds(10))
+    policy.tick(Instant(10))
+    assert list(policy.memory().past) == [ATTACKER]
+    policy.tick(Instant(30 + DAY))
+    assert policy.memory().past == {}
 
 
 # Memory

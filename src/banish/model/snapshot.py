@@ -79,7 +79,7 @@ def last_positions(commits: Iterable[Commit]) -> dict[str, Position]:
     return {source: place for commit in commits for source, place in commit.positions.items()}
 
 
-class PastBan(msgspec.Struct, frozen=True):
+class PastBan(msgspec.Struct, frozen=True, gc=False):
     """The last ban of a subject that is over: what a longer next one is counted from."""
 
     count: int

@@ -4,7 +4,6 @@ A ban ends by its time (`expiry`) or by somebody's hand, and is remembered then
 (`past`) unless it was pardoned. Bans of networks are found by what lies in them.
 """
 
-from collections import deque
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
@@ -32,7 +31,8 @@ class BansInForce:
         self.past = PastBans(remembers)
         self._bans: dict[Subject, Ban] = {}
         self._networks: NetworkTable[Subject] = NetworkTable()
-        self._with_evidence: deque[Subject] = deque()
+        self._with_evidence: dict[Subject, None] = {}
+        """Whose bans keep their evidence, the newest last."""
         self.changes = 0
         """How often somebody who was out may have come in, or be out as somebody else now."""
         self.view: Mapping[Subject, Ban] = MappingProxyType(self._bans)
@@ -83,10 +83,11 @@ class BansInForce:
             self.expiry.cancel(subject)
         else:
             self.expiry.set(subject, ban.until)
+        self._with_evidence.pop(subject, None)
         if ban.evidence or ban.tags:
-            self._with_evidence.append(subject)
+            self._with_evidence[subject] = None
             if len(self._with_evidence) > EVIDENCE_BANS:
-                self._strip(self._with_evidence.popleft())
+                self._strip(next(iter(self._with_evidence)))
 
     def set_end(self, ban: Ban) -> None:
         """Take *ban*, which has an end, in for one of its subject that differs in the end alone."""
@@ -95,9 +96,8 @@ class BansInForce:
         self.expiry.set(ban.subject, ban.until)
 
     def _strip(self, subject: Subject) -> None:
-        ban = self._bans.get(subject)
-        if ban is not None:
-            self._bans[subject] = msgspec.structs.replace(ban, evidence=(), tags=())
+        del self._with_evidence[subject]
+        self._bans[subject] = msgspec.structs.replace(self._bans[subject], evidence=(), tags=())
 
     def end(self, subject: Subject, reason: EndReason) -> EndBan:
         """Take the ban of *subject* out; it is remembered unless the operator lifted it.
@@ -109,6 +109,7 @@ class BansInForce:
         ban = self._bans.pop(subject)
         self.changes += 1
         self.expiry.cancel(subject)
+        self._with_evidence.pop(subject, None)
         if subject.is_network:
             self._networks.remove(subject)
         if reason != "operator":

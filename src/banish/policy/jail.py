@@ -268,10 +268,11 @@ class JailPolicy:
         return refusals
 
     def tick(self, now: Instant) -> list[StartBan | EndBan]:
-        """Return the ends of all bans whose time is over, and forget old failures."""
+        """Return the ends of all bans whose time is over; forget old failures and past bans."""
         self.budget.tick(now)
         self._window.purge(now, PURGE_AT_ONCE)
         self._widening.purge(now, PURGE_AT_ONCE)
+        self._past.purge(now)
         decisions = self.follow()
         decisions.extend(
             self._bans.end(subject, "expired") for subject in self._bans.expiry.pop_due(now)

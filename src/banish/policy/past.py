@@ -11,6 +11,12 @@ from banish.policy.networks import NetworkTable
 CAPACITY = 200_000
 """Subjects of which the last ban is remembered; past that, the longest untouched goes."""
 
+LOOK_PAUSE = Seconds(1)
+"""Time between two looks of `PastBans.purge`, however often it is called."""
+
+_WHOLE_LOOKS = 600
+"""Looks after which each past ban was looked at once."""
+
 
 class PastBans:
     """The last ban of each subject whose ban is over.
@@ -23,6 +29,11 @@ class PastBans:
         self._remembers = remembers
         self._capacity = capacity
         self._bans: OrderedDict[Subject, PastBan] = OrderedDict()
+        self._unchecked: list[Subject] = []
+        """Who is looked at next by `purge`, the last first."""
+        self._part = 0
+        """How many of them one look of `purge` takes."""
+        self._looked_at = Instant(0)
 
     def put(self, subject: Subject, ban: PastBan) -> None:
         """Keep *ban* as the last one of *subject*."""
@@ -50,10 +61,27 @@ class PastBans:
         ban = self._bans.get(subject)
         if ban is None:
             return 0
-        if ban.until is None or ban.until + 2 * (ban.until - ban.since) + self._remembers > now:
+        if self._counts(ban, now):
             return ban.count
         del self._bans[subject]
         return 0
+
+    def purge(self, now: Instant, least: int = 100) -> int:
+        """Forget some of those that no longer count; return how many.
+
+        Bans of different length lie in no order of their ends. So this looks at *least* of
+        them at a time, or at a part that makes all of them in ten minutes, once a second.
+        """
+        if abs(now - self._looked_at) < LOOK_PAUSE:
+            return 0
+        self._looked_at = now
+        if not self._unchecked:
+            self._unchecked = list(self._bans)
+            self._part = max(least, -(-len(self._unchecked) // _WHOLE_LOOKS))
+        before = len(self._bans)
+        for _ in range(min(len(self._unchecked), self._part)):
+            self.count(self._unchecked.pop(), now)
+        return before - len(self._bans)
 
     def folded_inside(self, network: Subject, now: Instant) -> dict[Subject, PastBan]:
         """Return the bans in *network* that were folded into another and would last still.
@@ -70,6 +98,11 @@ class PastBans:
         """Forget every subject that *network* covers."""
         for subject in [subject for subject, _ in self._inside(network)]:
             del self._bans[subject]
+
+    def _counts(self, ban: PastBan, now: Instant) -> bool:
+        if ban.until is None:
+            return True
+        return ban.until + 2 * (ban.until - ban.since) + self._remembers > now
 
     def _inside(self, network: Subject) -> Iterator[tuple[Subject, PastBan]]:
         around: NetworkTable[Subject] = NetworkTable()
