@@ -69,6 +69,21 @@ def test_the_banned_are_told_of_at_once_and_then_by_maxretry() -> None:
     assert again == [1] + [maxretry] * ((12 - maxretry - 1) // maxretry)
 
 
+def test_what_is_kept_of_the_banned_who_go_on_is_forgotten_with_the_ban() -> None:
+    async def play() -> Stage:
+        stage = Stage()
+        await stage.open()
+        stage.source.write(fails(*[ATTACKER] * 12))
+        await stage.until(lambda: stage.heard(AlreadyBannedFound) == 3)
+        assert [len(kept) for kept in stage.jails._again.values()] == [1]
+        stage.jails.unban(None, None, Instant(0))
+        await stage.close()
+        return stage
+
+    stage = asyncio.run(play())
+    assert [len(kept) for kept in stage.jails._again.values()] == [0]
+
+
 def test_whom_somebody_spares_is_not_counted_and_told() -> None:
     async def spare(failures: Sequence[Failure], _now: Instant) -> Sequence[Failure]:
         return [

@@ -61,6 +61,9 @@ TICK_LIMIT = Seconds(1)
 """The timer looks at the wall clock at least this often, since it may be set."""
 
 PURGE_PAUSE = Seconds(3_600)
+"""Time between two looks for history to forget; with a shorter ``dbpurgeage``, that long."""
+
+PURGE_PAUSE_LEAST = Seconds(60)
 
 KEPT_BYTES = 8 * 1024 * 1024
 """Memory that may stay free for what comes next: some blocks of log, whole and decoded."""
@@ -577,12 +580,14 @@ class Server:
             await asyncio.sleep(0)
 
     async def _keep_house(self) -> None:
-        """Forget old history, an hour apart."""
+        """Forget old history, an hour apart or less."""
+        age = self.settings.server.dbpurgeage
+        pause = min(PURGE_PAUSE, max(PURGE_PAUSE_LEAST, age))
         while True:
-            await asyncio.sleep(PURGE_PAUSE)
+            await asyncio.sleep(pause)
             store = self._enforcing.store
             if store is not None:
-                await store.purge(self._clock(), self.settings.server.dbpurgeage)
+                await store.purge(self._clock(), age)
 
     async def stop(self) -> None:
         """Finish in order: no more lines, what is decided is done and written, then the rest."""

@@ -21,6 +21,7 @@ from banish.model.decision import (
     AlreadyBanned,
     Counted,
     Decision,
+    EndBan,
     HeldBack,
     Spared,
     StartBan,
@@ -190,6 +191,9 @@ class Jails:
     ) -> Commit:
         """Return a commit of *decisions*, what follows, and all that changed in the windows."""
         decisions = self._with_repeated(decisions, now)
+        for decision in decisions:
+            if isinstance(decision, EndBan):
+                self._again.get(decision.ban.jail, {}).pop(decision.ban.subject, None)
         changes: list[JailChanges] = []
         for policy in self.policies.values():
             change = policy.changes()
