@@ -1,11 +1,13 @@
 """A server under load while its host misbehaves: bans exact, memory flat, all healed.
 
 1,000 lines a second are written to two logs that three jails watch: one bans for a day,
-one for a minute, one by a command. One fault after the other is thrown at the server, in an
+one for a minute, one for three by a command. One fault after the other is thrown at the server, in an
 order drawn from the seed: see the table. After each fault, and at the end, who is banned by
 the kernel, the database and the command, and the counters, must be exactly who was written
 about. What is due is worked out by counting the lines, with nothing of the server's own.
 SIGKILL comes in the first half only, so that memory is seen over the second half of one life.
+After a quarter of the time as many bans end as begin, and past ones are forgotten; memory is
+judged over the last two thirds of the last life, and only if the bans in force stay the same.
 """
 
 import argparse
@@ -33,10 +35,19 @@ from bench.soakworld import World, wait_until
 LIMIT_SECONDS = 60.0
 SHORT_SECONDS = 60.0
 EARLY_SECONDS, LATE_SECONDS = 2.0, 10.0
+ACT_LATE_SECONDS = 45.0
+"""So much later may a command be done: one that hangs is tried again after half a minute."""
+
 GROWTH_MEGABYTES_AN_HOUR = 20.0
-"""Of memory, over at least `JUDGED_SECONDS`; the bans that came meanwhile are a part of it."""
+"""Of memory, over at least `JUDGED_SECONDS`; the bans in force must stay the same meanwhile."""
+
+STEADY_PART = 0.05
+"""By so much may the bans in force grow where memory is judged."""
 
 JUDGED_SECONDS = 600.0
+SLOW_SECONDS = 10.0
+"""What is still wrong is printed each time this long has passed after a fault."""
+
 SAMPLE_SECONDS = 2.0
 
 
@@ -51,25 +62,43 @@ class Outcome:
     wrong: list[str] = dataclasses.field(default_factory=list)
 
 
+@dataclasses.dataclass(frozen=True)
+class Sample:
+    """The server's memory at one moment, and what it must remember then."""
+
+    pid: int
+    at: float
+    """Seconds of the monotonic clock."""
+    megabytes: float
+    in_force: int
+    past: int
+    """Bans that are over and count still."""
+
+    def __str__(self) -> str:
+        return f"{self.megabytes:.1f} MB with {self.in_force:,} bans and {self.past:,} past ones"
+
+
 class Memory:
     """Samples the server's resident memory until it is closed."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, world: World) -> None:
         self._server = server
-        self._samples: list[tuple[int, float, float]] = []
+        self._world = world
+        self._samples: list[Sample] = []
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
         while not self._end.wait(SAMPLE_SECONDS):
+            state = self._world.state()
             try:
                 pid = self._server.pid
                 megabytes = resident_megabytes(pid)
             except OSError:
                 continue
             if megabytes:
-                self._samples.append((pid, time.monotonic(), megabytes))
+                self._samples.append(Sample(pid, time.monotonic(), megabytes, *state))
 
     def close(self) -> None:
         """Sample no more."""
@@ -78,23 +107,42 @@ class Memory:
 
     def peak(self) -> float:
         """Return the most that was seen, in megabytes."""
-        return max((megabytes for _, _, megabytes in self._samples), default=0.0)
+        return max((sample.megabytes for sample in self._samples), default=0.0)
 
-    def last_life(self) -> list[tuple[float, float]]:
-        """Return time and megabytes of the last process, its first third left off."""
+    def last_life(self) -> list[Sample]:
+        """Return the samples of the last process, its first third left off."""
         if not self._samples:
             return []
-        newest = self._samples[-1][0]
-        life = [(at, megabytes) for pid, at, megabytes in self._samples if pid == newest]
+        newest = self._samples[-1].pid
+        life = [sample for sample in self._samples if sample.pid == newest]
         return life[len(life) // 3 :]
 
+    def some(self) -> list[Sample]:
+        """Return the first sample of all, and begin, middle and end of what is judged."""
+        life = self.last_life()
+        return [self._samples[0], life[0], life[len(life) // 2], life[-1]] if life else []
 
-def slope(samples: Sequence[tuple[float, float]]) -> float:
+
+def slope(samples: Sequence[Sample]) -> float:
     """Return by how many megabytes an hour memory grew, by least squares."""
     if len(samples) < 2:
         return 0.0
-    times, values = zip(*samples, strict=True)
-    return statistics.linear_regression(times, values).slope * 3600
+    times = [sample.at for sample in samples]
+    megabytes = [sample.megabytes for sample in samples]
+    return statistics.linear_regression(times, megabytes).slope * 3600
+
+
+def unsteady(samples: Sequence[Sample]) -> str:
+    """Say by how much more bans are in force in the last than in the first tenth of *samples*.
+
+    Empty if that is within `STEADY_PART`.
+    """
+    tenth = -(-len(samples) // 10)
+    first = statistics.fmean(sample.in_force for sample in samples[:tenth])
+    last = statistics.fmean(sample.in_force for sample in samples[-tenth:])
+    if last <= first * (1 + STEADY_PART):
+        return ""
+    return f"bans in force grew from {first:,.0f} to {last:,.0f} while memory was judged"
 
 
 def named(found: set[str], due: set[str]) -> str:
@@ -106,26 +154,29 @@ def named(found: set[str], due: set[str]) -> str:
     return "; ".join(parts)
 
 
+def named_between(found: set[str], must: set[str], may: set[str]) -> str:
+    """Say whom *found* lacks of *must*, and whom it holds beyond *may*."""
+    return named(found, (found & may) | must)
+
+
 def differences(server: Server, world: World, *, quick: bool = False) -> list[str]:
     """Compare all that is with all that must be; the writer must pause. Empty: all is right."""
-    sets = server.sets()
-    auth, act = world.due("auth"), world.due("act")
-    must, may = world.short_bans(early=EARLY_SECONDS, late=LATE_SECONDS)
-    short = sets.get("short", set())
+    sets, auth = server.sets(), world.due()
+    short = world.bans("short", early=EARLY_SECONDS, late=LATE_SECONDS)
+    act = world.bans("act", early=EARLY_SECONDS, late=ACT_LATE_SECONDS)
     compared = [
         ("kernel, auth", named(sets.get("auth", set()), auth)),
-        ("kernel, short", named(short, (short & may) | must)),
-        ("command, act", named(server.in_files(), act)),
+        ("kernel, short", named_between(sets.get("short", set()), *short)),
+        ("command, act", named_between(server.in_files(), *act)),
     ]
     if not quick:
         counted, written = server.failures(), world.failures()
+        ever = server.in_ledger("short", ever=True)
+        known = world.remembered_bans("short", early=LATE_SECONDS)
         compared += [
             ("ledger, auth", named(server.in_ledger("auth"), auth)),
-            ("ledger, act", named(server.in_ledger("act"), act)),
-            (
-                "ledger, short ever",
-                named(server.in_ledger("short", ever=True), world.short_ever()),
-            ),
+            ("ledger, act", named_between(server.in_ledger("act"), *act)),
+            ("ledger, short, past too", named_between(ever, known, world.ever("short"))),
             ("failures counted", "" if counted == written else f"{counted}, written {written}"),
         ]
     return [f"{where} {what}" for where, what in compared if what]
@@ -134,9 +185,15 @@ def differences(server: Server, world: World, *, quick: bool = False) -> list[st
 def settle(server: Server, world: World, limit_seconds: float) -> list[str]:
     """Pause the writer until all is as it must be; return what is still wrong at the limit."""
     left: list[str] = []
+    began = time.monotonic()
+    told_at = began + SLOW_SECONDS
 
     def is_right() -> bool:
+        nonlocal told_at
         left[:] = differences(server, world)
+        if left and time.monotonic() > told_at:
+            told_at += SLOW_SECONDS
+            print(f"  after {time.monotonic() - began:.0f} s: {'; '.join(left)}", flush=True)
         return not left or not server.lives
 
     with world.lock:
@@ -176,7 +233,7 @@ class Soak:
             if not wait_until(self.server.answers, LIMIT_SECONDS, 0.2):
                 self.wrong.append("start: the server does not answer")
                 return
-            self.memory = Memory(self.server)
+            self.memory = Memory(self.server, self.world)
             self.world.start()
             self._throw()
             self.world.stop()
@@ -268,9 +325,11 @@ def judge(soak: Soak) -> list[str]:
             wrong.append(f"{name}: its effect was seen {outcome.seen} of {outcome.times} times")
     if soak.memory is not None:
         life = soak.memory.last_life()
-        grew = slope(life)
-        if life and life[-1][0] - life[0][0] > JUDGED_SECONDS and grew > GROWTH_MEGABYTES_AN_HOUR:
-            wrong.append(f"memory grew by {grew:.1f} MB an hour")
+        if life and life[-1].at - life[0].at > JUDGED_SECONDS:
+            if slope(life) > GROWTH_MEGABYTES_AN_HOUR:
+                wrong.append(f"memory grew by {slope(life):.1f} MB an hour")
+            if what := unsteady(life):
+                wrong.append(what)
     return wrong
 
 
@@ -328,12 +387,16 @@ def report(soak: Soak, minutes: float, seed: int) -> int:
         )
     memory = soak.memory
     life = memory.last_life() if memory is not None else []
+    some = memory.some() if memory is not None else []
+    moments = zip(("first", "begin", "middle", "end"), some, strict=False)
     note = (
-        f"{soak.world.lines:,} lines in {soak.world.age / 60:.1f} minutes, bans due at the end:"
-        f" {len(soak.world.due('auth')):,} by nftables, {len(soak.world.due('act')):,} by a"
-        f" command, {len(soak.world.short_ever()):,} that had ended; memory at most"
+        f"{soak.world.lines:,} lines in {soak.world.age / 60:.1f} minutes, bans at the end:"
+        f" {len(soak.world.due()):,} for a day by nftables, {len(soak.world.ever('short')):,} for"
+        f" {soak.world.spans['short']:g} s and, by a command, {len(soak.world.ever('act')):,} for"
+        f" {soak.world.spans['act']:g} s that had come and gone; memory at most"
         f" {memory.peak() if memory else 0:.0f} MB, {slope(life):+.1f} MB an hour over the last"
-        f" {(life[-1][0] - life[0][0]) / 60 if life else 0:.1f} minutes; seed {seed};"
+        f" {(life[-1].at - life[0].at) / 60 if life else 0:.1f} minutes"
+        f" ({'; '.join(f'{when}: {sample}' for when, sample in moments)}); seed {seed};"
         f" Python {platform.python_version()}, Linux {platform.release()}"
     )
     write_section("Soak", __doc__ or "", header, rows, note, is_kept=minutes >= 60)

@@ -69,7 +69,7 @@ class Faults:
     def flush_twice(self) -> bool:
         """Empty a set twice, as near to each other as a repair takes."""
         with self._world.lock:
-            who = min(who for who in self._world.due("auth") if ":" not in who)
+            who = min(who for who in self._world.due() if ":" not in who)
             if not self._server.wait_for_ban("auth", who, PATIENCE_SECONDS):
                 raise FaultError(f"{who} is not banned")
         events = SetEvents()
@@ -211,14 +211,14 @@ class Faults:
         finally:
             self._set_clock(0.0)
         # What was written down with the other clock means another time after a restart.
-        self._killable_at = time.monotonic() + self._world.short_span + 2
+        self._killable_at = time.monotonic() + max(self._world.spans.values()) + 2
         return is_seen
 
     def _set_clock(self, seconds: float) -> None:
         with self._world.lock:
             # Lines that are on their way would bear the time of the other clock.
             self._catch_up()
-            self._world.step = seconds
+            self._world.set_step(seconds)
             self._server.set_clock(seconds)
 
     def remove_socket(self) -> bool:

@@ -69,8 +69,9 @@ class Server:
         app = world.app.path
         jails = {
             "auth": f"filter = sshd\nlogpath = {world.auth.path}\nbantime = 1d\n",
-            "short": f"filter = app-fail\nlogpath = {app}\nbantime = {world.short_span:g}\n",
-            "act": f"filter = app-guess\nlogpath = {app}\nbantime = 1d\naction = act\n",
+            "short": f"filter = app-fail\nlogpath = {app}\nbantime = {world.spans['short']:g}\n",
+            "act": f"filter = app-guess\nlogpath = {app}\nbantime = {world.spans['act']:g}\n"
+            "action = act\n",
         }
         (self._config / "jail.local").write_text(
             "[DEFAULT]\nfindtime = 1d\nbackend = auto\nsystemd_if_nologs = false\n"
@@ -83,7 +84,7 @@ class Server:
         (self._config / "banish.local").write_text(
             f"[Definition]\nloglevel = NOTICE\nlogtarget = STDERR\nsocket = {self.socket}\n"
             f"pidfile = {self.socket.with_name('banish.pid')}\n"
-            f"dbfile = {self.state}/banish.sqlite3\n"
+            f"dbfile = {self.state}/banish.sqlite3\ndbpurgeage = {world.remembered:g}\n"
         )
 
     # --- Its life ---

@@ -2,8 +2,11 @@
 
 Three jails watch two logs. *auth* bans for a day whoever fails three times in the auth.log;
 *short* bans for seconds whoever fails twice in the app.log; *act* runs a command against
-whoever guesses four times there. What is due is worked out by counting what was written,
-with nothing of the server's own.
+whoever guesses four times there, and again some minutes later. What is due is worked out by
+counting what was written, with nothing of the server's own.
+
+After a quarter of the time the state is steady: all of the pool are banned by *auth*, and as
+many bans of *short* and *act* end as begin. Past bans are forgotten a few minutes later.
 """
 
 import ipaddress
@@ -20,7 +23,16 @@ LIMITS = {"auth": 3, "short": 2, "act": 4}
 TICK_SECONDS = 0.05
 POOL = 6_000
 FIRST_ACTIVE = 300
-"""Of the pool, so many fail from the beginning; the others join in evenly over the time."""
+"""Of the pool, so many fail from the beginning; the others join in evenly in `JOINING`."""
+
+JOINING = 0.25
+"""Part of the time after which all of the pool have joined in."""
+
+ACT_SPANS = 3
+"""How much longer than those of *short* the bans of *act* are."""
+
+REMEMBERED_SPANS = 5
+"""How much longer than a ban of *short* lasts it is remembered, beside three times its length."""
 
 _HARMLESS = (
     "CRON[{pid}]: pam_unix(cron:session): session opened for user root(uid=0) by (uid=0)",
@@ -92,13 +104,19 @@ class World:
         self.step = 0.0
         self.lines = 0
         self.short_span = short_span
+        self.spans = {"short": short_span, "act": ACT_SPANS * short_span}
+        """How long bans last that end."""
+        self.remembered = REMEMBERED_SPANS * short_span
+        """The server's ``dbpurgeage``."""
         self._rate = rate
         self._span = span
         self._dice = random.Random(seed)
         self._fails: Counter[str] = Counter()
         self._totals: Counter[str] = Counter()
-        self._guessed: set[str] = set()
-        self._short: dict[str, float] = {}
+        self._banned_at: dict[str, dict[str, float]] = {"short": {}, "act": {}}
+        """When whoever is banned for a time was due, by jail."""
+        self._steps: list[float] = []
+        """When the clock was set."""
         self._fresh = 0
         self._began = time.monotonic()
         self._end = threading.Event()
@@ -125,30 +143,57 @@ class World:
         """Seconds since the beginning."""
         return time.monotonic() - self._began
 
-    def due(self, jail: str) -> set[str]:
-        """Return whom *jail* (auth or act) must ban now: addresses, of IPv6 the /64."""
-        if jail == "act":
-            return set(self._guessed)
+    def due(self) -> set[str]:
+        """Return whom *auth* must ban now: addresses, of IPv6 the /64."""
         return {_subject(who) for who, count in self._fails.items() if count >= LIMITS["auth"]}
 
     def failures(self) -> dict[str, int]:
         """Return how many failures were written for each jail."""
         return dict(self._totals)
 
-    def short_bans(self, *, early: float, late: float) -> tuple[set[str], set[str]]:
-        """Return whom *short* must ban at this moment, and whom it may.
+    def bans(self, jail: str, *, early: float, late: float) -> tuple[set[str], set[str]]:
+        """Return whom *jail* (short or act) must ban at this moment, and whom it may.
 
         A ban may begin up to *late* seconds after its line and end up to *early* seconds
         sooner and *late* seconds later than reckoned.
         """
-        now = time.monotonic()
-        may = {who for who, at in self._short.items() if now < at + self.short_span + late}
-        must = {who for who in may if self._short[who] + self.short_span - early > now}
+        now, span = time.monotonic(), self.spans[jail]
+        banned_at = self._banned_at[jail]
+        may = {who for who, at in banned_at.items() if now < at + span + late}
+        must = {who for who in may if banned_at[who] + span - early > now}
         return must, may
 
-    def short_ever(self) -> set[str]:
-        """Return whom *short* must have banned at any time."""
-        return set(self._short)
+    def ever(self, jail: str) -> set[str]:
+        """Return whom *jail* (short or act) must have banned at any time."""
+        return set(self._banned_at[jail])
+
+    def remembered_bans(self, jail: str, *, early: float) -> set[str]:
+        """Return of whom the ledger must know a ban by *jail* (short or act), past or not.
+
+        A ban is remembered for `remembered` and two times its length after its end, but
+        for *early* seconds. Left out is who was banned when the clock was set: the end of
+        such a ban has the time of another clock.
+        """
+        now, span = time.monotonic(), self.spans[jail]
+        known_since = now + early - 3 * span - self.remembered
+        steps = [step for step in self._steps if step > known_since - early]
+        return {
+            who
+            for who, at in self._banned_at[jail].items()
+            if at > known_since and not any(at - early < step < at + span + early for step in steps)
+        }
+
+    def state(self) -> tuple[int, int]:
+        """Return how many bans must be in force about now, and how many past ones count."""
+        with self.lock:
+            timed = [len(self.bans(jail, early=0, late=0)[0]) for jail in self.spans]
+            known = [len(self.remembered_bans(jail, early=0)) for jail in self.spans]
+            return len(self.due()) + sum(timed), max(0, sum(known) - sum(timed))
+
+    def set_step(self, seconds: float) -> None:
+        """Write times of a clock that is off by *seconds* from now on."""
+        self.step = seconds
+        self._steps.append(time.monotonic())
 
     def fail(self) -> str:
         """Have somebody new be due in *auth*; return who."""
@@ -163,7 +208,7 @@ class World:
         """Have somebody new be due in *short*; return who."""
         with self.lock:
             who = self._new(30)
-            self._short[who] = time.monotonic()
+            self._banned_at["short"][who] = time.monotonic()
             self._totals["short"] += LIMITS["short"]
             self._write(self.app, [self._app(f"fail {who}")] * LIMITS["short"])
             return who
@@ -172,7 +217,7 @@ class World:
         """Have somebody new be due in *act*; return who."""
         with self.lock:
             who = self._new(40)
-            self._guessed.add(who)
+            self._banned_at["act"][who] = time.monotonic()
             self._totals["act"] += LIMITS["act"]
             self._write(self.app, [self._app(f"guess {who}")] * LIMITS["act"])
             return who
@@ -186,7 +231,7 @@ class World:
 
     def _tick(self, count: int) -> None:
         dice, texts = self._dice, []
-        active = min(POOL, FIRST_ACTIVE + int(POOL * self.age / self._span))
+        active = min(POOL, FIRST_ACTIVE + int(POOL * self.age / (self._span * JOINING)))
         left = count
         while left > 0:
             draw = dice.random()

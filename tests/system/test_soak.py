@@ -44,8 +44,16 @@ def test_a_ban_too_few_or_too_many_is_named() -> None:
 
 
 def test_memory_that_grows_shows_as_a_slope() -> None:
-    assert soak.slope([(0.0, 100.0), (1800.0, 105.0), (3600.0, 110.0)]) == pytest.approx(10)
-    assert soak.slope([(0.0, 100.0)]) == 0
+    samples = [soak.Sample(1, at, 100 + at / 360, 500, 0) for at in (0.0, 1800.0, 3600.0)]
+    assert soak.slope(samples) == pytest.approx(10)
+    assert soak.slope(samples[:1]) == 0
+
+
+def test_bans_that_grow_where_memory_is_judged_are_named() -> None:
+    steady = [soak.Sample(1, float(at), 100, 1_000 + at % 3, 0) for at in range(100)]
+    growing = [soak.Sample(1, float(at), 100, 1_000 + at, 0) for at in range(100)]
+    assert soak.unsteady(steady) == ""
+    assert "from 1,004 to 1,094" in soak.unsteady(growing)
 
 
 def test_what_is_due_is_what_was_written(tmp_path: Path) -> None:
@@ -59,10 +67,11 @@ def test_what_is_due_is_what_was_written(tmp_path: Path) -> None:
     world.close()
     lines = world.auth.path.read_text().splitlines() + world.app.path.read_text().splitlines()
     assert len(lines) == world.lines
-    assert {last[0]} < world.due("auth")
-    assert last[1] in world.short_bans(early=0, late=0)[0]
-    assert last[2] in world.due("act")
-    for who in [*world.due("auth")][:50]:
+    assert {last[0]} < world.due()
+    assert last[1] in world.bans("short", early=0, late=0)[0]
+    assert last[2] in world.bans("act", early=0, late=0)[0]
+    assert world.state()[0] == len(world.due()) + len(world.ever("short")) + len(world.ever("act"))
+    for who in [*world.due()][:50]:
         begin = who.split("/")[0].removesuffix("::")
         assert (
             sum(f"Failed password for root from {begin}" in line for line in lines)
