@@ -18,7 +18,7 @@ from banish.model.decision import EndBan, StartBan
 from banish.model.failure import Failure
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import FilterSettings, JailSettings
-from banish.policy.ignore import IgnoreList
+from banish.policy.exempt import ExemptList
 from banish.policy.jail import JailPolicy
 
 Captured = pytest.CaptureFixture[str]
@@ -155,7 +155,7 @@ def test_a_log_of_two_jails_is_read_once(
     assert summary["lines"] == 8
 
 
-def test_exempt_subjects_and_loopback_are_spared(
+def test_exempt_subjects_and_loopback_are_not_counted(
     tree: Path, tmp_path: Path, capsys: Captured
 ) -> None:
     log = write(
@@ -233,7 +233,7 @@ def test_every_ban_ends_once_in_time_and_never_overlaps_itself(
 ) -> None:
     policies = {
         name: JailPolicy(
-            JailSettings(name, FilterSettings(name), maxretry=2, bantime=Seconds(100)), IgnoreList()
+            JailSettings(name, FilterSettings(name), maxretry=2, bantime=Seconds(100)), ExemptList()
         )
         for name in ("a", "b")
     }

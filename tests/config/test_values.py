@@ -1,15 +1,14 @@
 """The text of an option as its type."""
 
 import contextlib
-import os
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from banish.config import values
+from banish.config.exempt import to_ignorecache, to_ignoreip
 from banish.config.options import JAIL_OPTIONS, SERVER_OPTIONS
 from banish.config.problem import FaultError, Problems
 from banish.config.text import Text, single
@@ -121,70 +120,6 @@ def test_a_log_path_is_whole() -> None:
     assert "does not begin with /" in problem.what
 
 
-def exempt(content: str) -> tuple[tuple[str, ...], list[str]]:
-    problems = Problems()
-    return values.to_exempt(text(content), problems), [p.what for p in problems.all()]
-
-
-def test_names_behind_a_comment_exempt_nobody_and_addresses_do() -> None:
-    found, told = exempt("127.0.0.1 # my home 192.0.2.7 ; office.example")
-    assert found == ("127.0.0.1", "192.0.2.7")
-    assert len(told) == 1
-    found, told = exempt("127.0.0.1 # home\nhome.example")
-    assert found == ("127.0.0.1", "home.example")
-
-
-def test_exempt_are_addresses_networks_and_names() -> None:
-    entries = (
-        "192.0.2.1, 198.51.100.0/24 198.51.100.0/255.255.255.0\n2001:db8::/32,::1 a.example\nx"
-    )
-    found, told = exempt(entries)
-    assert found == tuple(entries.replace(",", " ").split())
-    assert not told
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    ["192.0.2.0/33", "192.0.2.256", "2001:db8::x", "host/24", "-x.example.org", "a..b", "é"],
-)
-def test_what_exempts_nobody_is_told(wrong: str) -> None:
-    found, told = exempt(f"192.0.2.1 {wrong}")
-    assert found == ("192.0.2.1",)
-    assert len(told) == 1
-
-
-def test_a_list_in_a_file_is_looked_at_and_left_to_the_server(tmp_path: Path) -> None:
-    (tmp_path / "list").write_text(
-        "# ours\n192.0.2.1 ; me\n198.51.100.0/24,2001:db8::1\n192.0.2.999\n"
-    )
-    problems = Problems()
-    found = values.to_exempt(text(f"192.0.2.7 file:{tmp_path}/list"), problems)
-    assert found == ("192.0.2.7", f"file:{tmp_path}/list")
-    (problem,) = problems.all()
-    assert problem.place == Place(f"{tmp_path}/list", 4)
-
-
-def test_of_a_long_list_the_beginning_is_looked_at(tmp_path: Path) -> None:
-    lines = values.ADDRESS_FILE_CHECK_BYTES // 10
-    (tmp_path / "list").write_text("192.0.2.1\n" * lines + "192.0.2.123\nwrong/\n")
-    assert exempt(f"file:{tmp_path}/list") == ((f"file:{tmp_path}/list",), [])
-
-
-def test_a_list_that_cannot_be_read_is_told_and_may_come_later(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")
-    for path in (f"{tmp_path}/nothing", str(tmp_path), f"{tmp_path}/pipe"):
-        found, told = exempt(f"file:{path}")
-        assert found == (f"file:{path}",)
-        assert "nobody in it is exempt" in told[0]
-
-
-def test_a_path_that_can_be_none_is_told_and_left_out() -> None:
-    for path in ("list", "/a\x00b", ""):
-        found, told = exempt(f"file:{path}")
-        assert found == ()
-        assert "does not begin with /" in told[0]
-
-
 CONVERSIONS: list[Callable[[Text], object]] = [
     lambda t: values.to_bool(t, "x", Problems()),
     lambda t: values.to_number(t, JAIL_OPTIONS["maxretry"]),
@@ -194,7 +129,8 @@ CONVERSIONS: list[Callable[[Text], object]] = [
     values.to_matches,
     values.to_multipliers,
     lambda t: values.to_logpaths(t, Problems()),
-    lambda t: values.to_exempt(t, Problems()),
+    lambda t: to_ignoreip(t, Problems()),
+    to_ignorecache,
 ]
 
 

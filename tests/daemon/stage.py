@@ -14,7 +14,7 @@ from banish.model.address import Subject, parse_subject
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import Enforcement, FilterSettings, JailSettings, Regex
 from banish.model.snapshot import Memory
-from banish.policy.ignore import IgnoreList
+from banish.policy.exempt import ExemptList
 from banish.policy.jail import JailPolicy
 from banish.ports import Store
 from banish.telemetry.happenings import FailuresFound, Happening
@@ -76,7 +76,7 @@ class Stage:
             bantime=Seconds(60),
             enforcement=Enforcement("j"),
         )
-        self.policy = JailPolicy(self.settings, IgnoreList(ignoreip))
+        self.policy = JailPolicy(self.settings, ExemptList(ignoreip))
         self.jails = Jails({"j": self.policy}, emit_every=self.tell_every, on_due=lambda: None)
 
         async def open_store() -> Store:

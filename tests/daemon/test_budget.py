@@ -9,7 +9,7 @@ from banish.errors import RequestError
 from banish.model.address import parse_subject
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import BudgetSettings
-from banish.policy.ignore import IgnoreList
+from banish.policy.exempt import ExemptList
 from banish.policy.jail import JailPolicy
 from banish.telemetry.happenings import (
     BanBudgetExceeded,
@@ -27,7 +27,7 @@ def stage_with(most: int) -> Stage:
     stage = Stage()
     budget = BudgetSettings(most, Seconds(60), Seconds(300))
     stage.settings = msgspec.structs.replace(stage.settings, budget=budget, bantime=Seconds(9_000))
-    stage.policy = stage.jails.policies["j"] = JailPolicy(stage.settings, IgnoreList())
+    stage.policy = stage.jails.policies["j"] = JailPolicy(stage.settings, ExemptList())
     return stage
 
 
@@ -82,7 +82,7 @@ def test_a_restart_begins_with_a_whole_budget_and_keeps_bans_and_counts() -> Non
 
         later = Stage(stage.store, log)
         later.settings = stage.settings
-        later.policy = later.jails.policies["j"] = JailPolicy(stage.settings, IgnoreList())
+        later.policy = later.jails.policies["j"] = JailPolicy(stage.settings, ExemptList())
         await later.open()
         assert later.banned() == {CROWD[0]}
         later.source.write(fails(CROWD[1]))

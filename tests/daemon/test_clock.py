@@ -12,7 +12,7 @@ from banish.detect.matcher import Matcher
 from banish.model.instant import Instant, Seconds
 from banish.model.record import FilePosition
 from banish.model.settings import Regex
-from banish.policy.ignore import IgnoreList
+from banish.policy.exempt import ExemptList
 from banish.policy.jail import JailPolicy
 from banish.telemetry.happenings import BanEnded, BanStarted, ClockSet, FailureFound
 from banish.testing.memory_store import MemoryStore
@@ -25,7 +25,7 @@ def test_the_kernel_holds_a_ban_as_long_as_it_was_given(by: float) -> None:
 
     async def play(stage: Stage) -> None:
         nonlocal steady
-        stage.policy = JailPolicy(stage.settings, IgnoreList(()))
+        stage.policy = JailPolicy(stage.settings, ExemptList(()))
         stage.jails = stage.pipeline._jails = Jails(
             {"j": stage.policy},
             emit_every=stage.tell_every,

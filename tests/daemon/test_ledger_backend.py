@@ -10,7 +10,7 @@ from banish.model.failure import Failure
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import Escalation, FilterSettings, JailSettings
 from banish.model.snapshot import Commit, JailMemory, Memory
-from banish.policy.ignore import IgnoreList
+from banish.policy.exempt import ExemptList
 from banish.policy.jail import JailPolicy
 from banish.telemetry.happenings import FailureFound, Happening
 from tests.daemon.stage import singly
@@ -33,7 +33,7 @@ class Host:
             JailSettings("again", NO_FILTER, backend="ledger", **{**again, **changes}),  # type: ignore[arg-type]
         ]
         self.jails = Jails(
-            {one.name: JailPolicy(one, IgnoreList()) for one in settings},
+            {one.name: JailPolicy(one, ExemptList()) for one in settings},
             emit_every=lambda told: self.told.extend(singly(told)),
             on_due=lambda: None,
         )
@@ -113,7 +113,7 @@ def test_overalljails_counts_a_long_ban_once() -> None:
     def policy(settings: JailSettings) -> JailPolicy:
         return JailPolicy(
             settings,
-            IgnoreList(),
+            ExemptList(),
             count_of=lambda who, now: sum(one.count(who, now) for one in made.values()),
         )
 

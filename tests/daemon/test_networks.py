@@ -9,9 +9,9 @@ from banish.model.failure import Failure
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import FilterSettings, JailSettings, Networks
 from banish.model.snapshot import Commit
-from banish.policy.ignore import IgnoreList
+from banish.policy.exempt import ExemptList
 from banish.policy.jail import JailPolicy
-from banish.telemetry.happenings import AlreadyBannedFound, BanEnded, Happening, NetworkSpared
+from banish.telemetry.happenings import AlreadyBannedFound, BanEnded, Happening, NetworkExempted
 from banish.testing.memory_store import MemoryStore
 from tests.daemon.stage import NOW, Stage
 
@@ -27,7 +27,7 @@ class Court:
 
     def __init__(self, *ignoreip: str) -> None:
         self.told: list[Happening] = []
-        self.policy = JailPolicy(SETTINGS, IgnoreList(ignoreip))
+        self.policy = JailPolicy(SETTINGS, ExemptList(ignoreip))
         self.due: list[Instant | None] = []
         """When the next ban ends, at each time that it may have come closer."""
         self.jails = Jails(
@@ -71,11 +71,11 @@ def test_whoever_changes_addresses_inside_a_banned_network_is_told_of_once() -> 
     assert again[0].text() == "[j] 2001:db8::2 already banned"
 
 
-def test_a_network_that_is_spared_is_told_with_the_reason() -> None:
+def test_a_network_that_is_exempt_is_reported_with_the_reason() -> None:
     court = Court("198.51.100.77")
     court.judge("198.51.100.1", "198.51.100.2")
-    (spared,) = (each for each in court.told if isinstance(each, NetworkSpared))
-    assert spared.text() == (
+    (exempted,) = (each for each in court.told if isinstance(each, NetworkExempted))
+    assert exempted.text() == (
         "[j] 198.51.100.0/24 is not banned though 2 of its members were: ignoreip 198.51.100.77"
     )
 
@@ -86,7 +86,7 @@ def test_bans_that_come_back_are_known_to_whoever_waits_for_the_next_end() -> No
     court.due.clear()
     assert list(court.jails.review(NOW)) == [None]
     assert court.due == []
-    court.policy.ignored.set_own([parse_subject("198.51.100.200")])
+    court.policy.exempt.set_own([parse_subject("198.51.100.200")])
     (commit,) = court.jails.review(NOW)
     assert commit is not None
     assert [said(decision) for decision in commit.decisions] == [
@@ -102,7 +102,7 @@ def test_a_crash_between_members_and_their_network_loses_neither() -> None:
 
     def networked(text: bytes) -> Stage:
         stage = Stage(store, text)
-        policy = JailPolicy(SETTINGS, IgnoreList())
+        policy = JailPolicy(SETTINGS, ExemptList())
         stage.policy = stage.jails.policies["j"] = policy
         return stage
 
@@ -135,7 +135,7 @@ def test_the_ledger_knows_how_a_folded_ban_ended_and_gives_it_back() -> None:
         (ban,) = memory.jails["j"].bans
         assert ban.subject == NET
         assert all(past.folded for past in memory.jails["j"].past.values())
-        heir = JailPolicy(SETTINGS, IgnoreList(["198.51.100.200"]))
+        heir = JailPolicy(SETTINGS, ExemptList(["198.51.100.200"]))
         assert heir.restore(memory.jails["j"], Instant(NOW + 1)) == []
         await store.commit([Commit(NOW, tuple(heir.tick(Instant(NOW + 1))))])
         after = await store.load(Instant(NOW + 1))
@@ -148,7 +148,7 @@ def test_the_ledger_knows_how_a_folded_ban_ended_and_gives_it_back() -> None:
 
 
 def test_an_end_that_is_no_fold_is_told_as_an_unban() -> None:
-    ban = JailPolicy(SETTINGS, IgnoreList()).ban(NET, NOW, Seconds(5))
+    ban = JailPolicy(SETTINGS, ExemptList()).ban(NET, NOW, Seconds(5))
     assert isinstance(ban, StartBan)
     end = EndBan(ban.ban, "expired")
     assert BanEnded("j", end.ban.subject).text() == "[j] Unban 198.51.100.0/24"

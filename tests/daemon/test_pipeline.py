@@ -16,8 +16,8 @@ from banish.model.settings import UseDns
 from banish.telemetry.happenings import (
     AlreadyBannedFound,
     BanStarted,
+    FailureExempted,
     FailureFound,
-    FailureSpared,
     WarningGiven,
 )
 from tests.daemon.stage import ATTACKER, Stage, fails
@@ -49,7 +49,7 @@ def test_everything_that_becomes_of_a_failure_is_told() -> None:
         return stage
 
     stage = asyncio.run(play())
-    assert stage.heard(FailureSpared) == 1
+    assert stage.heard(FailureExempted) == 1
     assert stage.heard(FailureFound) == 4
     assert stage.heard(AlreadyBannedFound) == 1
 
@@ -84,10 +84,10 @@ def test_what_is_kept_of_the_banned_who_go_on_is_forgotten_with_the_ban() -> Non
     assert [len(kept) for kept in stage.jails._again.values()] == [0]
 
 
-def test_whom_somebody_spares_is_not_counted_and_told() -> None:
-    async def spare(failures: Sequence[Failure], _now: Instant) -> Sequence[Failure]:
+def test_a_failure_that_is_marked_exempt_is_not_counted_and_the_reason_is_given() -> None:
+    async def exempt(failures: Sequence[Failure], _now: Instant) -> Sequence[Failure]:
         return [
-            msgspec.structs.replace(failure, spared="ignorecommand")
+            msgspec.structs.replace(failure, exempt_by="ignorecommand")
             if failure.subject.text == "192.0.2.1"
             else failure
             for failure in failures
@@ -95,7 +95,7 @@ def test_whom_somebody_spares_is_not_counted_and_told() -> None:
 
     async def play() -> Stage:
         stage = Stage()
-        stage.pipeline._spare = spare
+        stage.pipeline._exempt = exempt
         await stage.open()
         stage.source.write(fails(*["192.0.2.1", ATTACKER] * 3))
         await stage.until(lambda: stage.heard(BanStarted) == 1)
@@ -103,8 +103,8 @@ def test_whom_somebody_spares_is_not_counted_and_told() -> None:
         return stage
 
     stage = asyncio.run(play())
-    assert stage.policy.spared_total == 3
-    assert {h.by for h in stage.told if isinstance(h, FailureSpared)} == {"ignorecommand"}
+    assert stage.policy.exempt_total == 3
+    assert {h.by for h in stage.told if isinstance(h, FailureExempted)} == {"ignorecommand"}
     assert {subject.text for subject in stage.policy.bans} == {ATTACKER}
 
 

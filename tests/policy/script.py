@@ -7,7 +7,7 @@ from banish.model.decision import EndBan, EndReason, ProlongBan, StartBan, Verdi
 from banish.model.failure import Evidence, Failure, Told
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import Escalation, FilterSettings, JailSettings
-from banish.policy.ignore import IgnoreList
+from banish.policy.exempt import ExemptList
 from banish.policy.jail import CountOf, JailPolicy
 
 ATTACKER = parse_subject("192.0.2.1")
@@ -42,7 +42,7 @@ def policy_of(
     draw: Callable[[], float] = lambda: 0.0,
     count_of: CountOf | None = None,
 ) -> JailPolicy:
-    return JailPolicy(jail or settings(), IgnoreList(ignore), draw=draw, count_of=count_of)
+    return JailPolicy(jail or settings(), ExemptList(ignore), draw=draw, count_of=count_of)
 
 
 def failed(

@@ -45,10 +45,10 @@ def test_nobody_is_known_to_be_held_after_networks_have_changed(policy: JailPoli
 
 
 def test_nobody_is_known_to_be_held_after_the_ignore_list_has_changed(policy: JailPolicy) -> None:
-    policy.ignored.set_own([ATTACKER])
+    policy.exempt.set_own([ATTACKER])
     assert not policy.held()
     policy.held()[OTHER] = OTHER
-    policy.ignored.set_guarded({OTHER: "guard (logged in)"})
+    policy.exempt.set_temporary({OTHER: "guard (logged in)"})
     assert not policy.held()
 
 

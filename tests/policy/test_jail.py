@@ -8,8 +8,8 @@ from banish.model.decision import (
     AlreadyBanned,
     Counted,
     EndBan,
+    Exempt,
     ProlongBan,
-    Spared,
     StartBan,
     TooOld,
 )
@@ -123,19 +123,19 @@ def test_an_address_in_a_banned_network_is_already_banned() -> None:
     assert judge(policy, INSIDE, 161) == Counted(1)
 
 
-def test_an_exempt_subject_is_spared_and_told_why() -> None:
+def test_an_exempt_subject_is_not_counted_and_the_reason_is_given() -> None:
     policy = policy_of(ignore=["192.0.2.0/24"])
-    assert judge(policy, ATTACKER, 100) == Spared("ignoreip 192.0.2.0/24")
-    assert policy.spared_total == 1
+    assert judge(policy, ATTACKER, 100) == Exempt("ignoreip 192.0.2.0/24")
+    assert policy.exempt_total == 1
     assert policy.failures_total == 0
 
 
 def test_a_failure_that_somebody_else_spares_is_not_counted() -> None:
     policy = policy_of()
-    failure = msgspec.structs.replace(failed(ATTACKER, 9), spared="ignorecommand")
+    failure = msgspec.structs.replace(failed(ATTACKER, 9), exempt_by="ignorecommand")
     assert not policy.would_count(failure, Instant(9))
-    assert policy.judge(failure, Instant(9)) == Spared("ignorecommand")
-    assert (policy.spared_total, policy.failures_total) == (1, 0)
+    assert policy.judge(failure, Instant(9)) == Exempt("ignorecommand")
+    assert (policy.exempt_total, policy.failures_total) == (1, 0)
 
 
 def test_only_what_would_be_counted_is_worth_asking_about() -> None:
@@ -148,10 +148,10 @@ def test_only_what_would_be_counted_is_worth_asking_about() -> None:
     assert not policy.would_count(failed(ATTACKER, 101), Instant(101))
 
 
-def test_an_identifier_is_spared_with_the_address_it_came_from() -> None:
+def test_an_identifier_is_exempt_with_the_address_it_came_from() -> None:
     policy = policy_of(ignore=["192.0.2.1"])
     root = parse_subject("root")
-    assert policy.judge(failed(root, 9, address=ATTACKER), Instant(9)) == Spared(
+    assert policy.judge(failed(root, 9, address=ATTACKER), Instant(9)) == Exempt(
         "ignoreip 192.0.2.1"
     )
     assert policy.judge(failed(root, 9, address=BYSTANDER), Instant(9)) == Counted(1)
@@ -316,8 +316,8 @@ def test_review_ends_bans_that_have_become_exempt() -> None:
     for subject in (ATTACKER, NETWORK, BYSTANDER):
         policy.ban(subject, Instant(100), None)
     assert policy.review(Instant(101)) == []
-    policy.ignored.resolve("host.example", [INSIDE])
-    policy.ignored.set_own([BYSTANDER])
+    policy.exempt.resolve("host.example", [INSIDE])
+    policy.exempt.set_own([BYSTANDER])
     assert ended(policy.review(Instant(101))) == [(NETWORK, "exempt"), (BYSTANDER, "exempt")]
     assert list(policy.bans) == [ATTACKER]
 
@@ -533,7 +533,7 @@ def test_a_total_alone_is_a_change() -> None:
 
 
 def test_subjects_counted_past_capacity_are_forgotten_and_counted() -> None:
-    policy = JailPolicy(settings(), policy_of().ignored, capacity=1)
+    policy = JailPolicy(settings(), policy_of().exempt, capacity=1)
     judge(policy, ATTACKER, 100, 101)
     judge(policy, BYSTANDER, 102)
     assert policy.evicted_total == 1

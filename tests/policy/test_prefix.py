@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from banish.model.address import Subject, parse_subject
-from banish.model.instant import Instant
-from banish.policy.prefix import SHIELD_SPAN, WIDEST, Shields, network_of
+from banish.policy.prefix import WIDEST, network_of
 
 ADDRESSES = st.ip_addresses().map(lambda address: parse_subject(str(address)))
 
@@ -69,44 +68,3 @@ def test_a_network_holds_its_address_and_is_no_wider_than_the_cap(
         assert parse_subject(network.text) == network
         assert ipaddress.ip_address(subject.text) in network.network()
         assert network.network().prefixlen == length >= WIDEST[subject.family]
-
-
-NETWORK = parse_subject("198.51.100.0/24")
-SPARED = parse_subject("198.51.100.9")
-
-
-def test_somebody_spared_shields_the_networks_around() -> None:
-    shields = Shields([(4, 24), (4, 16), (4, 32)])
-    assert not shields.covers(NETWORK, Instant(100))
-    shields.add(SPARED, Instant(100))
-    assert len(shields) == 2
-    assert shields.covers(NETWORK, Instant(100))
-    assert shields.covers(parse_subject("198.51.0.0/16"), Instant(100))
-    assert not shields.covers(parse_subject("198.51.101.0/24"), Instant(100))
-
-
-def test_a_shield_falls_in_time_and_an_older_answer_does_not_shorten_it() -> None:
-    shields = Shields([(4, 24)])
-    shields.add(SPARED, Instant(100))
-    shields.add(SPARED, Instant(50))
-    assert shields.covers(NETWORK, Instant(100 + SHIELD_SPAN - 1))
-    assert not shields.covers(NETWORK, Instant(100 + SHIELD_SPAN))
-
-
-def test_what_has_no_network_shields_none() -> None:
-    shields = Shields([(4, 24)])
-    for text in ("root", "2001:db8::1"):
-        shields.add(parse_subject(text), Instant(100))
-    assert len(shields) == 0
-
-
-def test_the_shields_that_went_up_longest_ago_make_room() -> None:
-    shields = Shields([(4, 24)], capacity=2)
-    for third in (1, 2, 1, 3):
-        shields.add(parse_subject(f"10.0.{third}.1"), Instant(100))
-    assert len(shields) == 2
-    assert [
-        third
-        for third in (1, 2, 3)
-        if shields.covers(parse_subject(f"10.0.{third}.0/24"), Instant(100))
-    ] == [1, 3]

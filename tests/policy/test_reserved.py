@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from banish.errors import RequestError
 from banish.model.address import Subject, SubjectKind, parse_subject
 from banish.model.ban import Ban
-from banish.model.decision import EndBan, Spared
+from banish.model.decision import EndBan, Exempt
 from banish.model.instant import Instant
 from banish.model.snapshot import JailMemory
 from banish.policy import reserved as reserved_module
@@ -27,7 +27,7 @@ PEERS = [
 def test_nobody_is_banned_by_what_no_peer_has(text: str) -> None:
     policy = policy_of(settings(maxretry=1))
     subject = parse_subject(text)
-    assert isinstance(judge(policy, subject, 100), Spared)
+    assert isinstance(judge(policy, subject, 100), Exempt)
     assert policy.bans == {}
     with pytest.raises(RequestError, match="cannot be banned") as refusal:
         policy.ban(subject, Instant(100), None)

@@ -13,17 +13,17 @@ from banish.model.decision import (
     Counted,
     Decision,
     EndBan,
+    Exempt,
     ProlongBan,
-    Spared,
     StartBan,
 )
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import ActionSettings, JailSettings, Networks
 from banish.model.snapshot import JailMemory, Member, Tally
-from banish.policy.ignore import IgnoreList
+from banish.policy.exempt import BY_ANSWER, ExemptList
 from banish.policy.jail import JailPolicy
 from banish.policy.prefix import WIDEST
-from banish.policy.widening import SHIELD, Refusal
+from banish.policy.widening import Refusal
 from tests.policy.script import ATTACKER, ended, failed, judge, policy_of, settings, started
 
 NET = parse_subject("198.51.100.0/24")
@@ -120,10 +120,10 @@ def test_a_network_with_somebody_exempt_is_not_banned_its_addresses_are() -> Non
     ]
 
 
-def test_somebody_spared_by_an_answer_shields_the_network_too() -> None:
+def test_an_address_that_is_exempt_by_an_answer_exempts_its_networks_too() -> None:
     policy = policy_of(jail(prefix4=24))
-    spared = msgspec.structs.replace(failed(host(200), 100), spared="ignorecommand")
-    assert policy.judge(spared, Instant(100)) == Spared("ignorecommand")
+    exempt = msgspec.structs.replace(failed(host(200), 100), exempt_by="ignorecommand")
+    assert policy.judge(exempt, Instant(100)) == Exempt("ignorecommand")
     assert ban(policy, 101, host(1)) == ["ban 198.51.100.1"]
 
 
@@ -153,7 +153,7 @@ def test_a_ban_by_hand_inside_is_ended_with_its_network() -> None:
 def test_a_network_past_the_cap_is_none_whatever_a_filter_finds() -> None:
     policy = policy_of(jail())
     for text in ("10.0.0.0/8", "2001::/16"):
-        assert judge(policy, parse_subject(text), 100) == Spared("too wide a network")
+        assert judge(policy, parse_subject(text), 100) == Exempt("too wide a network")
         assert not policy.would_count(failed(parse_subject(text), 100), Instant(100))
     assert isinstance(judge(policy, parse_subject("10.1.0.0/16"), 100), StartBan)
 
@@ -279,10 +279,10 @@ def test_a_network_with_somebody_exempt_is_told_and_not_banned() -> None:
     assert ban(policy, 100, host(1), host(2)) == ["ban 198.51.100.1", "ban 198.51.100.2"]
     assert policy.take_refusals() == [Refusal(NET, 2, "ignoreip 198.51.100.200/30")]
     assert policy.take_refusals() == []
-    shielded = policy_of(jail(after=2))
-    shielded.judge(msgspec.structs.replace(failed(host(9), 99), spared="x"), Instant(99))
-    ban(shielded, 100, host(1), host(2))
-    assert [refusal.by for refusal in shielded.take_refusals()] == [SHIELD]
+    answered = policy_of(jail(after=2))
+    answered.judge(msgspec.structs.replace(failed(host(9), 99), exempt_by="x"), Instant(99))
+    ban(answered, 100, host(1), host(2))
+    assert [refusal.by for refusal in answered.take_refusals()] == [BY_ANSWER]
 
 
 def test_a_ban_that_would_be_over_is_none_of_a_network() -> None:
@@ -322,7 +322,7 @@ def test_a_network_exempt_by_now_gives_back_what_it_took_in_once_past_bans_are_k
     ban(before, 100, host(1), host(2), host(3))
     memory = before.memory()
     after = policy_of(jail(after=3, netbantime=600))
-    after.ignored.set_own([host(3)])
+    after.exempt.set_own([host(3)])
     now = Instant(110)
     assert after.restore(JailMemory(memory.bans), now, more=True) == []
     after.restore(JailMemory(past=memory.past), now, more=True)
@@ -339,7 +339,7 @@ def test_a_network_that_becomes_exempt_gives_back_what_it_took_in() -> None:
     policy = policy_of(jail(after=3, netbantime=600))
     ban(policy, 100, host(1))
     ban(policy, 110, host(2), host(3))
-    policy.ignored.set_own([host(3)])
+    policy.exempt.set_own([host(3)])
     end, *starts = policy.review(Instant(165))
     assert say(end) == "exempt 198.51.100.0/24"
     assert [started(start) for start in starts] == [(host(2), 165, 170)]
@@ -351,7 +351,7 @@ def test_what_is_banned_again_by_hand_is_not_put_back_twice() -> None:
     policy = policy_of(jail(after=2, netbantime=600))
     ban(policy, 100, host(1), host(2))
     policy.ban(host(1), Instant(101), Seconds(5))
-    policy.ignored.set_own([host(200)])
+    policy.exempt.set_own([host(200)])
     assert [say(decision) for decision in policy.review(Instant(102))] == [
         "exempt 198.51.100.0/24",
         "ban 198.51.100.2",
@@ -389,7 +389,7 @@ def test_a_pardon_of_all_forgets_what_was_counted_of_networks() -> None:
 
 
 def successor(policy: JailPolicy, at: float, ignore: Iterable[str] = ()) -> JailPolicy:
-    heir = JailPolicy(policy.settings, IgnoreList(ignore))
+    heir = JailPolicy(policy.settings, ExemptList(ignore))
     heir.restore(policy.memory(), Instant(at))
     return heir
 
@@ -438,7 +438,7 @@ def test_members_of_what_is_no_network_any_more_are_left_out() -> None:
 def test_what_was_folded_comes_back_if_the_network_is_exempt_at_the_start() -> None:
     policy = policy_of(jail(after=2, netbantime=600))
     ban(policy, 100, host(1), host(2))
-    heir = JailPolicy(policy.settings, IgnoreList(["198.51.100.200"]))
+    heir = JailPolicy(policy.settings, ExemptList(["198.51.100.200"]))
     assert heir.restore(policy.memory(), Instant(130)) == []
     assert names(heir) == ["198.51.100.1", "198.51.100.2"]
     end, *starts = heir.tick(Instant(130))
@@ -449,7 +449,7 @@ def test_what_was_folded_comes_back_if_the_network_is_exempt_at_the_start() -> N
 def test_an_exempt_address_takes_nobody_back() -> None:
     policy = policy_of(jail(after=2))
     ban(policy, 100, host(1))
-    heir = JailPolicy(policy.settings, IgnoreList([host(1).text]))
+    heir = JailPolicy(policy.settings, ExemptList([host(1).text]))
     assert heir.restore(policy.memory(), Instant(101)) == []
     assert ended(heir.tick(Instant(101))) == [(host(1), "exempt")]
     assert heir.restore(JailMemory(), Instant(102)) == []

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import pytest
 
 from banish.errors import ResolveError
+from banish.exempt.own import own_addresses, own_names
 from banish.model.address import SubjectKind
 from banish.model.instant import Seconds
 from banish.resolve.dns import ADDRESS_LIMIT, CACHE_LIMIT, DnsResolver
-from banish.resolve.own import own_addresses, own_names
 
 
 class Zone:

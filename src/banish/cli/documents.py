@@ -91,7 +91,7 @@ def jail_document(jail: JailStatus) -> Document:
         "failures_while_banned": jail.failures_while_banned,
         "banned": [str(subject) for subject in jail.banned],
         "bans": jail.bans_total,
-        "spared": jail.spared_total,
+        "spared": jail.exempt_total,
         "undated": jail.undated_total,
         "retimed": jail.retimed_total,
         "too_old": jail.too_old_total,

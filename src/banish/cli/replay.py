@@ -3,7 +3,7 @@
 Each log is read once, however many jails watch it; from there on only failures
 count, and those of several logs are merged by their times as far as each log's
 own order allows. Nothing is asked of this host: names are not resolved, its
-addresses are not looked up (of them only loopback is spared), the firewall is
+addresses are not looked up (of them only loopback is exempt), the firewall is
 not touched. So the same logs give the same decisions anywhere.
 """
 
@@ -25,15 +25,15 @@ from banish.detect.detector import Detector
 from banish.detect.framing import count_lines
 from banish.detect.matcher import Matcher
 from banish.errors import RequestError
+from banish.exempt.file import AddressFile
 from banish.model.address import parse_subject
 from banish.model.codec import to_json
 from banish.model.decision import EndBan, HeldBack, StartBan
 from banish.model.failure import Failure
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import JailSettings, Problem
-from banish.policy.ignore import IgnoreList
+from banish.policy.exempt import ExemptList
 from banish.policy.jail import JailPolicy
-from banish.resolve.addresslist import AddressFile
 from banish.sources.replay import read_log
 
 EXAMPLE = """examples:
@@ -141,12 +141,12 @@ def _own_logs(jail: JailSettings) -> list[str]:
 
 
 def _policy(jail: JailSettings) -> JailPolicy:
-    ignored = IgnoreList(jail.ignoreip, LOOPBACK if jail.ignoreself else ())
-    for path in ignored.files:
+    exempt = ExemptList(jail.ignoreip, LOOPBACK if jail.ignoreself else ())
+    for path in exempt.files:
         members = AddressFile(path).check()  # one that cannot be read was told with the settings
         if members is not None:
-            ignored.set_file(path, members)
-    return JailPolicy(jail, ignored)
+            exempt.set_file(path, members)
+    return JailPolicy(jail, exempt)
 
 
 def _failures(

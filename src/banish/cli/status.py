@@ -260,7 +260,7 @@ def show_jail(
         ("of these, while already banned", _number(jail.failures_while_banned)),
         ("banned now", _number(len(jail.banned), "strong")),
         ("bans so far", _number(jail.bans_total)),
-        ("spared (ignoreip, ignorecommand)", _number(jail.spared_total)),
+        ("exempt (ignoreip, ignorecommand)", _number(jail.exempt_total)),
     ]
     if jail.held_total:
         rows.append(("bans held back by the ban budget", warn(count(jail.held_total))))

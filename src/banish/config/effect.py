@@ -1,10 +1,9 @@
 """Finds what has no effect where it stands, and what undoes everything.
 
-Fail2Ban says nothing about an ``ignoreip`` in ``fail2ban.local``, a ``jail.d/ssh.cfg`` that
-nobody reads, or an ``ignoreip = 0.0.0.0/0`` by which nobody is ever banned.
+Fail2Ban says nothing about an ``ignoreip`` in ``fail2ban.local`` or a ``jail.d/ssh.cfg`` that
+nobody reads.
 """
 
-import ipaddress
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -14,15 +13,7 @@ from banish.config.interpolate import Merged, Value
 from banish.config.options import FILTER_OPTIONS, JAIL_OPTIONS, SERVER_OPTIONS
 from banish.config.problem import Problems
 from banish.config.search import Tree
-from banish.model.address import parse_address
 from banish.model.settings import JailSettings, Place
-
-WIDEST = {4: 8, 6: 19}
-"""The widest network that an ``ignoreip`` may name without a warning. No network is allotted
-wider than 2001:db8::/19 would be; 10.0.0.0/8 and fc00::/7 are private, and never told."""
-
-GLOBAL6 = ipaddress.ip_network("2000::/3")
-"""All IPv6 addresses of the internet (RFC 4291, 2.5.4)."""
 
 SERVER_SECTIONS = frozenset({"DEFAULT", "Definition", "INCLUDES", "Thread", "Init"})
 
@@ -100,31 +91,6 @@ def _check_names(problems: Problems, folder: Path, read: Iterable[str]) -> None:
 def _tell_unread(problems: Problems, path: Path, better: str) -> None:
     what = "is not read: only files that end with .conf or .local are"
     problems.warn(what, Place(str(path)), cure=f"rename it to {better}, or add .disabled")
-
-
-def check_exempt(problems: Problems, jails: Iterable[JailSettings]) -> None:
-    """Tell of an ``ignoreip`` by which nobody, or hardly anybody, can be banned."""
-    for jail in jails:
-        place = jail.places.get("ignoreip")
-        networks = [network for entry in jail.ignoreip if (network := _network(entry)) is not None]
-        for version, whole in ((4, ipaddress.ip_network("0.0.0.0/0")), (6, GLOBAL6)):
-            held = [network for network in networks if network.version == version]
-            merged = list(ipaddress.collapse_addresses(held))  # type: ignore[type-var]
-            if any(whole.subnet_of(network) for network in merged):  # type: ignore[arg-type]
-                what = f"exempts every IPv{version} address, so that none is ever banned"
-                cure = "name only those who must never be banned"
-                problems.error(what, place, option="ignoreip", cure=cure)
-                continue
-            for network in held:
-                if network.prefixlen < WIDEST[version] and not network.is_private:
-                    what = f"{network} exempts {network.num_addresses:,} addresses"
-                    cure = "name only those who must never be banned"
-                    problems.warn(what, place, option="ignoreip", cure=cure)
-
-
-def _network(entry: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
-    subject = parse_address(entry)
-    return None if subject is None else subject.network()
 
 
 def check_backend(problems: Problems, jail: JailSettings) -> None:

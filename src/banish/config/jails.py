@@ -12,9 +12,8 @@ from banish.config.arguments import parse_spec
 from banish.config.budget import read_budget
 from banish.config.checks import check_escalation, check_filter
 from banish.config.definition import EARLY_OPTIONS, Definition
+from banish.config.exempt import read_guard, to_ignorecache, to_ignorecommand, to_ignoreip
 from banish.config.filters import check_tags, define_filter, find_filter, read_filter
-from banish.config.guarding import read_guard
-from banish.config.ignoring import to_ignorecache, to_ignorecommand
 from banish.config.interpolate import Merged, Scope
 from banish.config.journal import to_journal
 from banish.config.merge import Library
@@ -26,7 +25,6 @@ from banish.config.text import Text
 from banish.config.values import (
     to_bool,
     to_duration,
-    to_exempt,
     to_logpaths,
     to_multipliers,
     to_number,
@@ -235,10 +233,10 @@ def _settings(jail: Jail) -> JailSettings:
         reading.take("findtime", to_span, Seconds(600)),
         reading.take("bantime", _bantime, ten_minutes),
         reading.take("maxmatches", lambda text: _matches(text, maxmatches), 5),
-        reading.take("ignoreip", lambda text: to_exempt(text, problems), nobody),
+        reading.take("ignoreip", lambda text: to_ignoreip(text, problems), nobody),
         flag("ignoreself"),
         reading.take("ignorecommand", lambda text: to_ignorecommand(text, problems), ""),
-        reading.take("ignorecache", to_ignorecache, ""),
+        reading.take("ignorecache", to_ignorecache, None),
         Escalation(
             flag("bantime.increment"),
             text("bantime.factor"),

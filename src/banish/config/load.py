@@ -13,10 +13,10 @@ from banish.config.checks import check_filter
 from banish.config.effect import (
     check_backend,
     check_bans,
-    check_exempt,
     check_folder,
     check_jail_files,
 )
+from banish.config.exempt import check_ignoreip
 from banish.config.filters import check_tags, define_filter, find_filter, read_filter
 from banish.config.interpolate import Merged
 from banish.config.jails import Jail, has_journal, read_jail
@@ -86,7 +86,7 @@ def load(
             jail = read_jail(library, merged, name)
             if jail is not None:
                 jails.append(jail)
-    check_exempt(library.problems, jails)
+    check_ignoreip(library.problems, jails)
     for jail in jails:
         check_backend(library.problems, jail)
         check_bans(library.problems, jail)

@@ -133,16 +133,16 @@ _JAIL = (
     Option("ignoreself", "boolean", "true", "Whether the host's own addresses are never banned."),
     Option(
         "guard", "list", "",
-        "Whom a lock-out guard spares from new bans: gateways and resolvers of this host, and "
+        "Who is exempt from new bans: gateways and resolvers of this host, and "
         "logins, the addresses from which somebody is logged in by ssh; empty or none is nobody.",
     ),
     Option(
         "guard.time", "duration", "0",
-        "How long an address is spared after a login from it was seen last.",
+        "How long an address is exempt after a login from it was seen last.",
     ),
     Option(
         "guard.groups", "list", "",
-        "Only logins of accounts in these groups spare an address, such as sudo; empty is all.",
+        "Only logins of accounts in these groups exempt an address, such as sudo; empty is all.",
     ),
     Option(
         "banbudget", "text", "0",

@@ -2,7 +2,7 @@
 
 A mistake in *how long* or *how often* must not end *whether*: a jail whose ``bantime`` or
 ``maxretry`` cannot be read goes on with the nearest value that can be meant, or with the
-default, and says so. Only what decides whom a jail finds or spares (`VITAL`) keeps it from
+default, and says so. Only what decides whom a jail finds or exempts (`VITAL`) keeps it from
 running when it is wrong, since no other value is safe there.
 """
 

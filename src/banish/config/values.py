@@ -1,6 +1,5 @@
 """Turns the text of an option into its type; each function raises `FaultError` with a cure."""
 
-import errno
 import re
 import shlex
 from pathlib import Path
@@ -8,11 +7,9 @@ from pathlib import Path
 from banish.config.options import Option
 from banish.config.problem import FaultError, Problems, did_you_mean, shown
 from banish.config.text import Text
-from banish.model.address import parse_address
 from banish.model.duration import LONGEST, DurationError, parse_duration
 from banish.model.instant import Seconds
-from banish.model.settings import LogPath, Place, Regex
-from banish.policy.addresslist import looks_numeric, parse_list
+from banish.model.settings import LogPath, Regex
 
 TRUE_WORDS = ("1", "on", "true", "yes")
 FALSE_WORDS = ("0", "off", "false", "no", "")
@@ -25,13 +22,6 @@ _BEYOND = 10**DIGITS_LIMIT
 
 _WHOLE_NUMBER = re.compile(r"([-+]?[0-9]+(?:_[0-9]+)*)(?:\.0*(?![0-9]))?", re.ASCII)
 """A whole number at the beginning of a value, such as of ``5 tries``."""
-
-ADDRESS_FILE_CHECK_BYTES = 1_048_576
-"""How much of a list of exempt addresses is looked at for mistakes; the server reads all."""
-
-_DNS_NAME = re.compile(
-    r"(?=.{1,253}\.?$)[A-Za-z0-9_]([\w-]{0,62})(\.[A-Za-z0-9_][\w-]{0,62})*\.?", re.ASCII
-)
 
 
 def to_bool(text: Text, option: str, problems: Problems) -> bool:
@@ -160,62 +150,3 @@ def to_logpaths(text: Text, problems: Problems) -> tuple[LogPath, ...]:
                 continue
             found.setdefault(one, LogPath(one, last == "tail", place))
     return tuple(found.values())
-
-
-def to_exempt(text: Text, problems: Problems) -> tuple[str, ...]:
-    """Return the entries of an ``ignoreip``, each once, in order; lists in files as ``file:/path``.
-
-    A list that cannot be read stays among them: the server reads it when it is there.
-    """
-    found: dict[str, None] = {}
-    comment: Place | None = None
-    for word, place in text.words():
-        if word.startswith(("#", ";")) and place != comment:
-            comment = place
-            what = f"{shown(word)} begins no comment in a value: names behind it exempt nobody"
-            cure = "write the comment on a line of its own; addresses behind it count"
-            problems.warn(what, place, option="ignoreip", cure=cure)
-        elif place == comment and parse_address(word) is None:
-            continue
-        elif word.startswith("file:"):
-            if _check_list(word[5:], place, problems):
-                found.setdefault(word)
-        else:
-            _take_exempt(word, place, found, problems)
-    return tuple(found)
-
-
-def _take_exempt(word: str, place: Place, found: dict[str, None], problems: Problems) -> None:
-    if parse_address(word) is None and (looks_numeric(word) or not _DNS_NAME.fullmatch(word)):
-        _warn_exempt(word, place, problems)
-        return
-    found.setdefault(word)
-
-
-def _warn_exempt(word: str, place: Place, problems: Problems) -> None:
-    what = f"{shown(word)} is neither an address nor a network nor a DNS name: exempts nobody"
-    cure = "write 192.0.2.1, 192.0.2.0/24, 2001:db8::/32 or host.example.org"
-    problems.warn(what, place, option="ignoreip", cure=cure)
-
-
-def _check_list(path: str, place: Place, problems: Problems) -> bool:
-    """Tell what is wrong with the list in *path*; return whether the path can be one at all."""
-    if not path.startswith("/") or "\0" in path:
-        what = f"{shown(path)} does not begin with /, so nobody in it is exempt"
-        cure = "write the whole path, such as file:/etc/banish/exempt.list"
-        problems.warn(what, place, option="ignoreip", cure=cure)
-        return False
-    try:
-        if Path(path).exists() and not Path(path).is_file():
-            raise OSError(errno.EINVAL, "it is no plain file")
-        with Path(path).open("rb") as file:
-            head = file.read(ADDRESS_FILE_CHECK_BYTES + 1)
-    except OSError as error:
-        what = f"{path} cannot be read, so nobody in it is exempt: {error.strerror}"
-        problems.warn(what, place, option="ignoreip", cure="correct the path, or create the file")
-        return True
-    if len(head) > ADDRESS_FILE_CHECK_BYTES:
-        head = head[: head.rfind(b"\n") + 1]
-    for fault in parse_list(head.decode("utf-8", "replace"))[1]:
-        _warn_exempt(fault.entry, Place(path, fault.line), problems)
-    return True

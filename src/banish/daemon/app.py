@@ -18,9 +18,7 @@ from banish.control.server import ControlServer
 from banish.daemon import build
 from banish.daemon.cutting import Cutting
 from banish.daemon.enforcing import Enforcing
-from banish.daemon.exempt import EXEMPT_KEEP_FAILURE, Exemptions, IgnoreCommands
 from banish.daemon.facts import ServerFacts
-from banish.daemon.guarding import Guarding
 from banish.daemon.host import (
     heartbeat,
     notify_systemd,
@@ -36,6 +34,7 @@ from banish.daemon.supervisor import Supervisor
 from banish.daemon.upkeep import PidFile, Upkeep
 from banish.daemon.watchdog import Watchdog
 from banish.errors import AnotherServerError, ConfigError, OperatorError, StoreError
+from banish.exempt.edge import ExemptEdge
 from banish.model.decision import Decision
 from banish.model.failure import Failure
 from banish.model.instant import Instant, Seconds
@@ -147,7 +146,7 @@ def _is_stream(logtarget: str) -> bool:
     return logtarget.partition("[")[0].strip().upper() in ("STDOUT", "STDERR", "SYSOUT")
 
 
-def _spare_collector() -> None:
+def _freeze_objects() -> None:
     """Let the garbage collector leave alone what lives as long as the server.
 
     Failures are trees of plain values that reference counting frees. Going
@@ -255,13 +254,6 @@ async def _to_the_end(work: Coroutine[None, None, None]) -> None:
         raise
 
 
-async def _spare(
-    guarding: Guarding, commands: IgnoreCommands, failures: Sequence[Failure], now: Instant
-) -> Sequence[Failure]:
-    """Have everybody asked about *failures* who may spare somebody."""
-    return await commands.ask(await guarding.fresh(failures, now), now)
-
-
 class Server:
     """All parts of one running server."""
 
@@ -276,9 +268,9 @@ class Server:
         self._supervisor = Supervisor(self.emit)
         self._upkeep = Upkeep(self.emit)
         self._resolver = DnsResolver()
-        # A resolver of its own: no attacker's names push the operator's out of its cache.
-        names = DnsResolver(keep_failure=EXEMPT_KEEP_FAILURE)
-        self._exempt = Exemptions(settings, resolver=names, emit=self.emit)
+        self._exempt = ExemptEdge(
+            settings, emit=self.emit, clock=clock, would_count=self._would_count
+        )
         self._due_changed = asyncio.Event()
         self._windows_are_in = asyncio.Event()
         self._starting = Starting()
@@ -288,8 +280,6 @@ class Server:
             on_due=self._due_changed.set,
             steady=steady_clock,
         )
-        self._guarding = Guarding(settings, self._exempt.lists, emit=self.emit, clock=clock)
-        commands = IgnoreCommands(settings, self._jails.policies, emit=self.emit)
         self._acting = build.acting(
             settings,
             facts=ServerFacts(self._jails, lambda: self._enforcing.store, clock=clock),
@@ -319,7 +309,7 @@ class Server:
                 resolver=self._resolver,
                 emit=self.emit,
                 clock=clock,
-                spare=functools.partial(_spare, self._guarding, commands),
+                exempt=self._exempt.mark,
                 prefilter=patterns.prefilter,
                 watchdog=watchdog,
                 wait=functools.partial(
@@ -408,12 +398,11 @@ class Server:
             EnforceError: The firewall cannot be used.
 
         """
-        gc.disable()  # everything that is made now stays: see `_spare_collector`
+        gc.disable()  # everything that is made now stays: see `_freeze_objects`
         for problem in self.settings.problems:
             self.emit(WarningGiven(part="configuration", what=str(problem)))
-        await self._supervisor.attempt("ignoreip", self._exempt.start)
-        names = [jail.name for jail in self.settings.jails]
-        await self._supervisor.attempt("guard", lambda: self._guarding.refresh(names))
+        for name, step in self._exempt.first_steps().items():
+            await self._supervisor.attempt(name, step)
         self._starting.begin("reading bans")
         memory = await self._load_bans()
         await self._restore_bans(memory)
@@ -440,7 +429,7 @@ class Server:
         )
         self._starting.ready()
         await self._restore_windows(memory)
-        _spare_collector()
+        _freeze_objects()
         _keep_memory()
         self._starting.end()
 
@@ -453,13 +442,14 @@ class Server:
         self._supervisor.start("enforcing", self._enforcing.run)
         self._supervisor.start("firewall watch", self._enforcing.watch)
         self._supervisor.start("unbans", self._keep_time)
-        self._supervisor.start("exempt names", lambda: self._exempt.keep_names(self._review))
-        self._supervisor.start("exempt lists", lambda: self._exempt.keep_lists(self._review))
-        if self._guarding.is_wanted:
-            self._supervisor.start("guard", self._guarding.run)
+        for name, task in self._exempt.tasks(self._review).items():
+            self._supervisor.start(name, task)
         self._supervisor.start("housekeeping", self._keep_house)
         silence = Silence(self._pipelines, emit=self.emit, clock=self._clock)
         self._supervisor.start("silent jails", silence.run)
+
+    def _would_count(self, failure: Failure, now: Instant) -> bool:
+        return self._jails.policies[failure.jail].would_count(failure, now)
 
     async def _may_judge(self, jails: Sequence[str]) -> None:
         """Return once lines of *jails* may be judged.

@@ -33,7 +33,7 @@ from banish.model.settings import (
     ServerSettings,
     Settings,
 )
-from banish.policy.ignore import IgnoreList
+from banish.policy.exempt import ExemptList
 from banish.policy.jail import JailPolicy
 from banish.policy.room import Room
 from banish.ports import Action, Clock, Enforcer, Facts, Source, Store
@@ -192,7 +192,7 @@ async def _take_over(store: SqliteStore, path: str, *, emit: Emit, now: Instant)
         emit(BansTakenOver(bans=bans, path=path))
 
 
-def policies(settings: Settings, ignored: Mapping[str, IgnoreList]) -> dict[str, JailPolicy]:
+def policies(settings: Settings, exempt: Mapping[str, ExemptList]) -> dict[str, JailPolicy]:
     """Return one policy for each jail."""
     made: dict[str, JailPolicy] = {}
     room = Room(settings.server.windowmemory * MEGABYTE)
@@ -203,7 +203,7 @@ def policies(settings: Settings, ignored: Mapping[str, IgnoreList]) -> dict[str,
     for jail in settings.jails:
         made[jail.name] = JailPolicy(
             jail,
-            ignored[jail.name],
+            exempt[jail.name],
             draw=random.random,
             count_of=count_in_all if jail.escalation.overalljails else None,
             remembers=settings.server.dbpurgeage,

@@ -22,8 +22,8 @@ from banish.model.decision import (
     Counted,
     Decision,
     EndBan,
+    Exempt,
     HeldBack,
-    Spared,
     StartBan,
     Verdict,
 )
@@ -41,10 +41,10 @@ from banish.telemetry.happenings import (
     BanHeldBack,
     ClockSet,
     EmitEvery,
+    FailureExempted,
     FailuresFound,
-    FailureSpared,
     Happening,
-    NetworkSpared,
+    NetworkExempted,
     WarningGiven,
 )
 
@@ -341,7 +341,7 @@ def _judged(
     found_banned = telling.found_banned
     for failure in failures:
         # Whether the subject alone decides what becomes of it.
-        is_bare = failure.address is None and not failure.spared
+        is_bare = failure.address is None and not failure.exempt_by
         holder = held.get(failure.subject) if is_bare and failure.at > horizon else None
         if holder is not None:
             policy.count_while_banned(failure.attempts)
@@ -413,8 +413,8 @@ class _Telling:
         match verdict:
             case Counted():
                 self._row.append(failure)
-            case Spared(by):
-                self._others([FailureSpared(failure.jail, failure.subject, by)])
+            case Exempt(by):
+                self._others([FailureExempted(failure.jail, failure.subject, by)])
             case HeldBack(subject, is_new):
                 self._row.append(failure)
                 self._others(_budget_news(self._policy))
@@ -438,7 +438,7 @@ class _Telling:
 
 def _refusals(policy: JailPolicy) -> list[Happening]:
     return [
-        NetworkSpared(policy.name, refusal.network, refusal.members, refusal.by)
+        NetworkExempted(policy.name, refusal.network, refusal.members, refusal.by)
         for refusal in policy.take_refusals()
     ]
 

@@ -149,7 +149,7 @@ class ServerOperations:
             failures_while_banned=policy.failures_while_banned,
             banned=tuple(policy.bans),
             bans_total=policy.bans_total,
-            spared_total=policy.spared_total,
+            exempt_total=policy.exempt_total,
             undated_total=sum(each.undated for each in counters),
             retimed_total=sum(each.retimed for each in counters),
             too_old_total=sum(each.too_old for each in counters),

@@ -37,8 +37,8 @@ from banish.telemetry.happenings import (
     WarningGiven,
 )
 
-Spare = Callable[[Sequence[Failure], Instant], Awaitable[Sequence[Failure]]]
-"""Returns failures in their order, those marked (`Failure.spared`) that do not count."""
+MarkExempt = Callable[[Sequence[Failure], Instant], Awaitable[Sequence[Failure]]]
+"""Returns failures in their order, those marked (`Failure.exempt_by`) that do not count."""
 
 ZONE_LINES = 3
 """Live lines in a row that must be off by the same difference of zones."""
@@ -118,7 +118,7 @@ class Pipeline:
         resolver: Resolver,
         emit: Emit,
         clock: Clock,
-        spare: Spare | None = None,
+        exempt: MarkExempt | None = None,
         prefilter: MakePrefilter | None = None,
         watchdog: Watchdog | None = None,
         wait: Wait | None = None,
@@ -131,7 +131,7 @@ class Pipeline:
         self._resolver = resolver
         self._emit = emit
         self._clock = clock
-        self._spare = spare
+        self._exempt = exempt
         self._prefilter = prefilter
         self._watchdog = watchdog or Watchdog()
         self._prefix = f"{source.name}\t"
@@ -211,8 +211,8 @@ class Pipeline:
         self._tell_ambiguities()
         if SubjectKind.NAME in [failure.subject.kind for failure in failures]:
             failures = await self._resolved(failures)
-        if failures and self._spare is not None:
-            failures = await self._spare(failures, self._clock())
+        if failures and self._exempt is not None:
+            failures = await self._exempt(failures, self._clock())
         key, after = self._prefix + batch.source, batch.after
         if batch.live and isinstance(after, FilePosition):
             self._zone.look([watch.matcher.counters for watch in self.watches])

@@ -45,7 +45,7 @@ class Counted(msgspec.Struct, frozen=True):
     """How many of the subject's failures are inside findtime now."""
 
 
-class Spared(msgspec.Struct, frozen=True):
+class Exempt(msgspec.Struct, frozen=True):
     """A failure was not counted since the subject is exempt."""
 
     by: str
@@ -71,5 +71,5 @@ class HeldBack(msgspec.Struct, frozen=True):
     """Whether it is the first time since the budget was exceeded."""
 
 
-Verdict = Counted | Spared | AlreadyBanned | TooOld | HeldBack | StartBan
+Verdict = Counted | Exempt | AlreadyBanned | TooOld | HeldBack | StartBan
 """What one failure came to."""

@@ -60,7 +60,7 @@ class Failure(msgspec.Struct, frozen=True, eq=False, gc=False):
     """Most failures are of somebody who is banned already, and nobody asks for theirs."""
     address: Subject | None = None
     """The address the line also gave, where the subject is an ``<F-ID>``."""
-    spared: str = ""
+    exempt_by: str = ""
     """What exempts the subject though no list does: ``ignorecommand``; empty: nothing."""
 
     @property
@@ -86,5 +86,5 @@ class Failure(msgspec.Struct, frozen=True, eq=False, gc=False):
     def _whole(self) -> tuple[object, ...]:
         return (
             self.jail, self.subject, self.at, self.rule, self.attempts,
-            self.evidence, self.tags, self.address, self.spared,
+            self.evidence, self.tags, self.address, self.exempt_by,
         )  # fmt: skip

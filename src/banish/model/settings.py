@@ -188,17 +188,27 @@ class Networks(msgspec.Struct, frozen=True):
     """How long; 0: as the jail bans. Below zero: without end."""
 
 
-GUARDED = ("gateways", "resolvers", "logins")
-"""What the lock-out guard can spare."""
+GUARD_CHOICES = ("gateways", "resolvers", "logins")
+"""Whom the option ``guard`` can exempt."""
+
+
+class CacheRule(msgspec.Struct, frozen=True):
+    """Which answers of ``ignorecommand`` to remember, and for how long."""
+
+    key: str = "<ip>"
+    """A template; failures that fill it with the same text share an answer."""
+    most: int = 100
+    """Most answers kept; past it the oldest is forgotten."""
+    span: Seconds = Seconds(300)
 
 
 class GuardSettings(msgspec.Struct, frozen=True):
-    """The lock-out guard of a jail: who is not banned since it would lock somebody out."""
+    """Who is exempt in a jail for now, since a ban would lock somebody out."""
 
-    spares: tuple[str, ...] = ()
-    """Some of `GUARDED`; empty: the guard is off."""
+    exempts: tuple[str, ...] = ()
+    """Some of `GUARD_CHOICES`; empty: nobody."""
     time: Seconds = Seconds(0)
-    """How long an address is spared after a login from it was seen last."""
+    """How long an address is exempt after a login from it was seen last."""
     groups: tuple[str, ...] = ()
     """Only logins of accounts in one of these count; empty: of all accounts."""
 
@@ -241,7 +251,7 @@ class JailSettings(msgspec.Struct, frozen=True):
     """Addresses, networks, DNS names and ``file:/path`` as written."""
     ignoreself: bool = True
     ignorecommand: str = ""
-    ignorecache: str = ""
+    ignorecache: CacheRule | None = None
     escalation: Escalation = Escalation()
     actions: tuple[ActionSettings, ...] = ()
     enforcement: Enforcement | None = None

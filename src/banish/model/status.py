@@ -86,7 +86,7 @@ class JailStatus(msgspec.Struct, frozen=True):
     """All failures of whoever is not exempt, those of subjects already banned included."""
     banned: tuple[Subject, ...] = ()
     bans_total: int = 0
-    spared_total: int = 0
+    exempt_total: int = 0
     undated_total: int = 0
     """Matched lines whose time was taken from the clock since they gave none."""
     retimed_total: int = 0

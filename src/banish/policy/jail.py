@@ -28,9 +28,9 @@ from banish.model.decision import (
     Counted,
     EndBan,
     EndReason,
+    Exempt,
     HeldBack,
     ProlongBan,
-    Spared,
     StartBan,
     TooOld,
     Verdict,
@@ -41,11 +41,11 @@ from banish.model.settings import ActionSettings, JailSettings
 from banish.model.snapshot import JailChanges, JailMemory, Member, PastBan, Tally
 from banish.policy.budget import BanBudget
 from banish.policy.escalation import BanTime, Draw
-from banish.policy.ignore import IgnoreList
+from banish.policy.exempt import ExemptList
 from banish.policy.inforce import BansInForce
 from banish.policy.reserved import reserved
 from banish.policy.room import Room
-from banish.policy.widening import TOO_WIDE, Refusal, Widening, is_too_wide
+from banish.policy.widening import Refusal, Widening
 from banish.policy.window import CAPACITY, Window
 
 PURGE_AT_ONCE = 10_000
@@ -71,7 +71,7 @@ class JailPolicy:
     def __init__(
         self,
         settings: JailSettings,
-        ignored: IgnoreList,
+        exempt: ExemptList,
         *,
         draw: Draw = lambda: 0.0,
         count_of: CountOf | None = None,
@@ -79,7 +79,7 @@ class JailPolicy:
         capacity: int = CAPACITY,
         room: Room | None = None,
     ) -> None:
-        """Judge by *settings*, sparing what *ignored* exempts.
+        """Judge by *settings*; *exempt* says who is never banned.
 
         *draw* gives the random numbers for ``bantime.rndtime``. *count_of* tells
         how often a subject was banned before by whatever counts, for
@@ -92,13 +92,13 @@ class JailPolicy:
 
         """
         self.settings = settings
-        self.ignored = ignored
+        self.exempt = exempt
         self.failures_total = 0
         """All failures of whoever is not exempt, as Fail2Ban's ``Total failed`` counts them."""
         self.failures_while_banned = 0
         """Those of them that came from subjects already banned, since this policy was made."""
         self.bans_total = 0
-        self.spared_total = 0
+        self.exempt_total = 0
         self.budget = BanBudget(settings.budget)
         self._window = Window(
             settings.maxretry,
@@ -112,7 +112,7 @@ class JailPolicy:
         self._bans = BansInForce(remembers)
         self._past = self._bans.past
         self._following: list[StartBan | EndBan] = []
-        self._widening = Widening(settings.networks, ignored)
+        self._widening = Widening(settings.networks, exempt)
         self._network_time = BanTime(_network_base(settings), settings.escalation, draw)
         self._folds = not any(map(_may_refuse_networks, settings.actions))
         self._told = (0, 0)
@@ -120,7 +120,7 @@ class JailPolicy:
         """Who was banned before this boot: how long ago that is the wall clock alone knows."""
         self._held: dict[Subject, Subject] = {}
         self._held_since = (0, 0)
-        """What bans and ignore list had counted as changes when `_held` was emptied last."""
+        """What bans and exempt list had counted as changes when `_held` was emptied last."""
         self._until_purge = PURGE_EVERY
         self._unfolding: list[Subject] = []
         """Networks that were exempt when they were restored, until all past bans are known."""
@@ -172,12 +172,12 @@ class JailPolicy:
         at = min(failure.at, now)
         if at <= now - self.settings.findtime:
             return TooOld()
-        spared = self._spared(failure)
-        if spared is not None:
-            self.spared_total += 1
-            if failure.spared:
-                self._widening.shield(failure.subject, now)
-            return Spared(spared)
+        exempt = self.exempt.exempts_failure(failure)
+        if exempt is not None:
+            self.exempt_total += 1
+            if failure.exempt_by:
+                self._widening.add_answer(failure.subject, now)
+            return Exempt(exempt)
         self.failures_total += failure.attempts
         holder = self._bans.holder(failure.subject)
         if holder is not None:
@@ -219,11 +219,11 @@ class JailPolicy:
         """Return the subjects that are known to be out, and as whom each is banned.
 
         `judge` finds these `AlreadyBanned` by any failure within findtime that has no
-        address of its own and is not spared. Whoever hears that of another may add it. To be asked
-        for again when anything was decided, or the ignore list may have changed. A failure that
-        is not judged for it is counted by `count_while_banned`.
+        address of its own and is not exempt by an answer. Whoever hears that of another may
+        add it. To be asked for again when anything was decided, or the exempt list may have
+        changed. A failure that is not judged for it is counted by `count_while_banned`.
         """
-        changes = (self._bans.changes, self.ignored.changes)
+        changes = (self._bans.changes, self.exempt.changes)
         if changes != self._held_since or len(self._held) >= HELD_LIMIT:
             self._held.clear()
             self._held_since = changes
@@ -238,19 +238,9 @@ class JailPolicy:
         """Whether `judge` would count *failure*: recent, of nobody exempt, of nobody banned."""
         return (
             min(failure.at, now) > now - self.settings.findtime
-            and self._spared(failure) is None
+            and self.exempt.exempts_failure(failure) is None
             and self._bans.holder(failure.subject) is None
         )
-
-    def _spared(self, failure: Failure) -> str | None:
-        found = self.ignored.exempts(failure.subject)
-        if found is None and failure.address is not None:
-            found = self.ignored.exempts(failure.address)
-        if found is None:
-            found = self.ignored.guards(failure.address or failure.subject)
-        if found is None and is_too_wide(failure.subject):
-            found = TOO_WIDE
-        return found or failure.spared or None
 
     def follow(self) -> list[StartBan | EndBan]:
         """Return what else was decided since this was asked last, by `judge` above all.
@@ -331,17 +321,17 @@ class JailPolicy:
                 where=where,
                 cure="give the address from which the attacker connects",
             )
-        exempt = self.ignored.exempts(subject)
+        exempt = self.exempt.exempts(subject)
         if exempt is not None:
             raise RequestError(
                 f"{subject} must not be banned: {exempt}",
                 where=where,
                 cure="take it out of the jail's ignoreip (or set ignoreself = false), then restart",
             )
-        guarded = self.ignored.guards(subject)
-        if guarded is not None:
+        for_now = self.exempt.exempts_for_now(subject)
+        if for_now is not None:
             raise RequestError(
-                f"{subject} must not be banned: {guarded}",
+                f"{subject} must not be banned: {for_now}",
                 where=where,
                 cure="end that login and wait for guard.time, or set guard = none and restart",
             )
@@ -395,12 +385,12 @@ class JailPolicy:
         """End every ban, or those *among* them, that covers a subject which has become exempt.
 
         The bans that a network had taken in are in force again. To be called when
-        the ignore list has changed, such as by a name's new address.
+        the exempt list has changed, such as by a name's new address.
         """
         exempt = [
             subject
             for subject in (self._bans if among is None else among)
-            if subject in self._bans and self.ignored.exempts(subject) is not None
+            if subject in self._bans and self.exempt.exempts(subject) is not None
         ]
         decisions: list[StartBan | EndBan] = [
             self._bans.end(subject, "exempt") for subject in exempt
@@ -462,7 +452,7 @@ class JailPolicy:
             if ban.is_over(now):
                 self._past.put(ban.subject, PastBan(ban.count, ban.since, ban.until))
                 self._following.append(EndBan(ban, "expired"))
-            elif self.ignored.exempts(ban.subject) is not None:
+            elif self.exempt.exempts(ban.subject) is not None:
                 self._following.append(EndBan(ban, "exempt"))
                 self._unfolding.append(ban.subject)
             else:
@@ -558,7 +548,7 @@ class JailPolicy:
             return []
         starts: list[StartBan] = []
         for subject, past in self._past.folded_inside(network, now).items():
-            if subject in self._bans or self.ignored.exempts(subject) is not None:
+            if subject in self._bans or self.exempt.exempts(subject) is not None:
                 continue
             ban = Ban(self.name, subject, now, past.until, count=past.count)
             self._bans.hold(ban)

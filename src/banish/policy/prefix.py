@@ -11,11 +11,8 @@ look like one network: link-local addresses are the same on every link, and a
 
 import functools
 import ipaddress
-from collections import OrderedDict
-from collections.abc import Iterable
 
 from banish.model.address import Subject, SubjectKind
-from banish.model.instant import Instant, Seconds
 from banish.policy.addressset import Range, range_of
 from banish.policy.networks import WIDTH, first_and_length
 
@@ -25,12 +22,6 @@ WIDEST = {4: 16, 6: 32}
 65,536 IPv4 addresses; in IPv6 what a provider gets as a rule (RFC 6177 and the
 registries' policies). An operator's hand may ban more.
 """
-
-SHIELDED = 20_000
-"""Networks that are remembered to hold somebody who was spared, the newest."""
-
-SHIELD_SPAN = Seconds(7 * 86_400)
-"""How long somebody who was spared by an answer, not by a list, shields the networks around."""
 
 _KINDS = {4: SubjectKind.NETWORK4, 6: SubjectKind.NETWORK6}
 
@@ -80,36 +71,6 @@ def network_of(subject: Subject, length: int) -> Subject | None:
     return Subject(f"{address}/{length}", _KINDS[family])
 
 
-class Shields:
-    """Networks that hold somebody who was spared by an answer, such as that of ``ignorecommand``.
-
-    What a list exempts can be looked up at any time; who is exempt by an answer
-    is known only once he has failed.
-    """
-
-    def __init__(self, lengths: Iterable[tuple[int, int]], capacity: int = SHIELDED) -> None:
-        """Watch networks of the families and prefix lengths in *lengths*."""
-        self._lengths: dict[int, list[int]] = {4: [], 6: []}
-        for family, length in lengths:
-            self._lengths[family].append(length)
-        self._capacity = capacity
-        self._since: OrderedDict[Subject, Instant] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._since)
-
-    def add(self, subject: Subject, at: Instant) -> None:
-        """Shield the networks around *subject*, who was spared at *at*."""
-        for length in self._lengths.get(subject.family, ()):
-            network = network_of(subject, length)
-            if network is None:
-                continue
-            self._since[network] = max(at, self._since.get(network, at))
-            self._since.move_to_end(network)
-            if len(self._since) > self._capacity:
-                self._since.popitem(last=False)
-
-    def covers(self, network: Subject, now: Instant) -> bool:
-        """Whether *network* is known to hold somebody who was spared lately."""
-        at = self._since.get(network)
-        return at is not None and now - at < SHIELD_SPAN
+def is_too_wide(subject: Subject) -> bool:
+    """Whether *subject* is a network past the cap (`WIDEST`)."""
+    return subject.is_network and first_and_length(subject)[1] < WIDEST[subject.family]

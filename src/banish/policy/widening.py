@@ -19,19 +19,13 @@ from banish.model.ban import Ban
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import Networks
 from banish.model.snapshot import Member
-from banish.policy.ignore import IgnoreList
+from banish.policy.exempt import ExemptList
 from banish.policy.netban import MemberCount
 from banish.policy.networks import WIDTH, first_and_length
-from banish.policy.prefix import WIDEST, Shields, network_of
+from banish.policy.prefix import network_of
 
 REFUSED = 100
 """Refusals that wait to be told, the newest."""
-
-TOO_WIDE = "too wide a network"
-"""The reason given for sparing a network past the cap (`WIDEST`) that a filter found."""
-
-SHIELD = "somebody in it was spared"
-"""The reason given for a network that is known to hold somebody exempt by an answer."""
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -43,16 +37,11 @@ class Refusal(msgspec.Struct, frozen=True):
     by: str
 
 
-def is_too_wide(subject: Subject) -> bool:
-    """Whether *subject* is a network past the cap (`WIDEST`)."""
-    return subject.is_network and first_and_length(subject)[1] < WIDEST[subject.family]
-
-
 class Widening:
     """The networks of one jail."""
 
-    def __init__(self, settings: Networks, ignored: IgnoreList) -> None:
-        self._ignored = ignored
+    def __init__(self, settings: Networks, exempt: ExemptList) -> None:
+        self._exempt = exempt
         self._prefixes: dict[SubjectKind, int] = {}
         if settings.prefix4 < WIDTH[4]:
             self._prefixes[SubjectKind.IPV4] = settings.prefix4
@@ -64,9 +53,9 @@ class Widening:
             family: tuple(sorted(set(found), reverse=True)) for family, found in levels.items()
         }
         self._count = MemberCount(max(settings.after, 1), settings.findtime)
-        lengths = {(4 if kind is SubjectKind.IPV4 else 6, n) for kind, n in self._prefixes.items()}
-        lengths.update((family, n) for family, found in self._levels.items() for n in found)
-        self._shields = Shields(sorted(lengths))
+        self._lengths = {family: set(found) for family, found in self._levels.items()}
+        for kind, length in self._prefixes.items():
+            self._lengths[4 if kind is SubjectKind.IPV4 else 6].add(length)
         self.refusals: deque[Refusal] = deque(maxlen=REFUSED)
         """Networks that were not banned, for somebody to tell and take out."""
 
@@ -76,7 +65,7 @@ class Widening:
         if length is None:
             return subject
         network = network_of(subject, length)
-        if network is None or self._spares(network, now) is not None:
+        if network is None or self._exempt.exempts_network(network, now) is not None:
             return subject
         return network
 
@@ -86,9 +75,11 @@ class Widening:
         network = None if length is None else network_of(subject, length)
         return (subject,) if network is None else (subject, network)
 
-    def shield(self, subject: Subject, now: Instant) -> None:
-        """Keep the networks around *subject* from being banned: an answer spared it."""
-        self._shields.add(subject, now)
+    def add_answer(self, subject: Subject, now: Instant) -> None:
+        """Exempt the networks around *subject*, which an answer exempted."""
+        lengths = sorted(self._lengths.get(subject.family, ()))
+        networks = [network_of(subject, length) for length in lengths]
+        self._exempt.add_answer([each for each in networks if each is not None], now)
 
     def add(self, ban: Ban, now: Instant) -> tuple[Subject, tuple[Member, ...]] | None:
         """Count the subject of *ban* in the network around it.
@@ -99,7 +90,7 @@ class Widening:
         if network is None or self._count.add(network, ban.subject, ban.since) < self._after:
             return None
         members = self._count.take(network)
-        by = self._spares(network, now)
+        by = self._exempt.exempts_network(network, now)
         if by is not None:
             self.refusals.append(Refusal(network, len(members), by))
             return None
@@ -152,9 +143,3 @@ class Widening:
         _, own_length = first_and_length(subject)
         length = next((length for length in levels if length < own_length), None)
         return None if length is None else network_of(subject, length)
-
-    def _spares(self, network: Subject, now: Instant) -> str | None:
-        by = self._ignored.exempts(network) or self._ignored.guards(network)
-        if by is None and self._shields.covers(network, now):
-            by = SHIELD
-        return by

@@ -103,11 +103,11 @@ class FailuresFound(Happening, frozen=True):
         return ", ".join(self.texts())
 
 
-class FailureSpared(Happening, frozen=True):
+class FailureExempted(Happening, frozen=True):
     """A failure did not count since the subject is exempt."""
 
     origin: ClassVar[str] = "banish.filter"
-    counter: ClassVar[str] = "banish_failures_spared_total"
+    counter: ClassVar[str] = "banish_failures_exempt_total"
     labels: ClassVar[tuple[str, ...]] = ("jail",)
     jail: str
     subject: Subject
@@ -117,12 +117,12 @@ class FailureSpared(Happening, frozen=True):
         return f"[{self.jail}] Ignore {self.subject} by {self.by}"
 
 
-class NetworkSpared(Happening, frozen=True):
+class NetworkExempted(Happening, frozen=True):
     """A network was not banned for its members since it holds somebody exempt."""
 
     level: ClassVar[int] = NOTICE
     origin: ClassVar[str] = "banish.actions"
-    counter: ClassVar[str] = "banish_networks_spared_total"
+    counter: ClassVar[str] = "banish_networks_exempt_total"
     labels: ClassVar[tuple[str, ...]] = ("jail",)
     jail: str
     network: Subject

@@ -1,7 +1,7 @@
-"""Keeps the lock-out guard fresh: who is logged in, and what this host cannot do without.
+"""Keeps the option ``guard`` fresh: who is logged in, and what this host cannot do without.
 
 Before failures are judged, who is logged in is looked up again, in a thread and
-with a time limit, so that an operator who has just come in is spared. Looking
+with a time limit, so that an operator who has just come in is exempt. Looking
 takes some milliseconds, and under a flood of failures a twentieth of the time.
 """
 
@@ -10,14 +10,14 @@ import grp
 import pwd
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from banish.exempt.gateways import gateways, resolvers
+from banish.exempt.logins import Login, live_logins
+from banish.exempt.recent import RecentLogins
 from banish.model.address import Subject
 from banish.model.failure import Failure
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import JailSettings, Settings
-from banish.policy.guard import Login, RecentLogins
-from banish.policy.ignore import IgnoreList
-from banish.resolve.gateways import gateways, resolvers
-from banish.resolve.logins import live_logins
+from banish.policy.exempt import ExemptList
 from banish.resolve.workers import Workers
 from banish.telemetry.happenings import Emit, WarningGiven
 
@@ -50,19 +50,19 @@ class Facts:
         self.accounts = accounts or members
 
 
-class Guarding:
-    """The guards of all jails that have one."""
+class HostExemptions:
+    """Who is exempt for now in the jails with the option ``guard``."""
 
     def __init__(
         self,
         settings: Settings,
-        lists: Mapping[str, IgnoreList],
+        lists: Mapping[str, ExemptList],
         *,
         emit: Emit,
         clock: Callable[[], Instant],
         facts: Facts | None = None,
     ) -> None:
-        self._jails = {jail.name: jail for jail in settings.jails if jail.guard.spares}
+        self._jails = {jail.name: jail for jail in settings.jails if jail.guard.exempts}
         self._recent = {name: RecentLogins(jail.guard.time) for name, jail in self._jails.items()}
         self._lists = lists
         self._emit = emit
@@ -75,7 +75,7 @@ class Guarding:
 
     @property
     def is_wanted(self) -> bool:
-        """Whether any jail is guarded."""
+        """Whether any jail has the option."""
         return bool(self._jails)
 
     async def refresh(self, jails: Iterable[str]) -> None:
@@ -116,21 +116,21 @@ class Guarding:
         for name, (fixed, logins) in found.items():
             recent = self._recent[name]
             recent.see(logins, now)
-            self._lists[name].set_guarded({**recent.spared(), **fixed})
+            self._lists[name].set_temporary({**recent.exempt(), **fixed})
 
     def _gather(self) -> dict[str, tuple[dict[Subject, str], list[Login]]]:
-        spares = {what for jail in self._jails.values() for what in jail.guard.spares}
+        wanted = {what for jail in self._jails.values() for what in jail.guard.exempts}
         fixed: dict[str, dict[Subject, str]] = {}
-        if "gateways" in spares:
+        if "gateways" in wanted:
             fixed["gateways"] = dict.fromkeys(self._facts.gateways(), "guard (gateway)")
-        if "resolvers" in spares:
+        if "resolvers" in wanted:
             fixed["resolvers"] = dict.fromkeys(self._facts.resolvers(), "guard (resolver)")
-        live = self._facts.logins() if "logins" in spares else ()
+        live = self._facts.logins() if "logins" in wanted else ()
         return {
             name: (
                 {
                     subject: reason
-                    for what in jail.guard.spares
+                    for what in jail.guard.exempts
                     for subject, reason in fixed.get(what, {}).items()
                 },
                 self._counting(jail, live),
@@ -139,8 +139,8 @@ class Guarding:
         }
 
     def _counting(self, jail: JailSettings, live: Sequence[Login]) -> list[Login]:
-        """Return those of *live* that spare somebody in *jail*."""
-        if "logins" not in jail.guard.spares:
+        """Return those of *live* that exempt an address in *jail*."""
+        if "logins" not in jail.guard.exempts:
             return []
         if not jail.guard.groups:
             return list(live)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from banish.resolve.logins import live_logins
+from banish.exempt.logins import live_logins
 
 PEER = "076433C6"  # 198.51.100.7
 

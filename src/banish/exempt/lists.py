@@ -11,20 +11,14 @@ an answer changes.
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
-import msgspec
-
 from banish.errors import ResolveError
+from banish.exempt.file import AddressFile
+from banish.exempt.own import own_addresses, own_names
 from banish.model.address import Subject
-from banish.model.failure import Failure
-from banish.model.instant import Instant, Seconds
+from banish.model.instant import Seconds
 from banish.model.settings import Settings
-from banish.policy.ignore import IgnoreList
-from banish.policy.jail import JailPolicy
+from banish.policy.exempt import ExemptList
 from banish.ports import Resolver
-from banish.resolve.addresslist import AddressFile
-from banish.resolve.ignorecommand import AT_ONCE, REASON, IgnoreCommand
-from banish.resolve.own import own_addresses, own_names
-from banish.resolve.reverse import ReverseResolver
 from banish.resolve.workers import Workers
 from banish.telemetry.happenings import Emit, WarningGiven
 
@@ -34,7 +28,7 @@ FIRST_ROUND = Seconds(5)
 REFRESH_PAUSE = Seconds(60)
 """Addresses of interfaces and names change; the resolver's cache bounds the asking."""
 
-EXEMPT_KEEP_FAILURE = Seconds(4)
+NAMES_KEEP_FAILURE = Seconds(4)
 """How long the resolver keeps that it got no answer: less than the pause before the next try."""
 
 RETRY_PAUSE = Seconds(5)
@@ -48,8 +42,8 @@ NAMES_AT_ONCE = 8
 OWN_NAMES_LIMIT = Seconds(5)
 
 
-class Exemptions:
-    """The ignore lists of all jails; two tasks keep them fresh."""
+class ListExemptions:
+    """The exempt lists of all jails; two tasks keep them fresh."""
 
     def __init__(
         self,
@@ -59,11 +53,11 @@ class Exemptions:
         emit: Emit,
         own_names: Callable[[], Sequence[str]] = own_names,
     ) -> None:
-        self.lists: Mapping[str, IgnoreList] = {
-            jail.name: IgnoreList(jail.ignoreip) for jail in settings.jails
+        self.lists: Mapping[str, ExemptList] = {
+            jail.name: ExemptList(jail.ignoreip) for jail in settings.jails
         }
         self._with_own = {jail.name for jail in settings.jails if jail.ignoreself}
-        paths = dict.fromkeys(path for ignored in self.lists.values() for path in ignored.files)
+        paths = dict.fromkeys(path for exempt in self.lists.values() for path in exempt.files)
         self._files = [AddressFile(path) for path in paths]
         self._resolver = resolver
         self._emit = emit
@@ -129,7 +123,7 @@ class Exemptions:
         A name that cannot be resolved keeps what it stood for.
         """
         gate = asyncio.Semaphore(NAMES_AT_ONCE)
-        names = {name for ignored in self.lists.values() for name in ignored.names}
+        names = {name for exempt in self.lists.values() for name in exempt.names}
         self._waiting = set(names)
         self._told &= names
 
@@ -179,8 +173,8 @@ class Exemptions:
             self._tell_once(name, "it has no address")
             return
         self._told.discard(name)
-        for ignored in self.lists.values():
-            self._is_changed = ignored.resolve(name, found) or self._is_changed
+        for exempt in self.lists.values():
+            self._is_changed = exempt.resolve(name, found) or self._is_changed
 
     def _tell_once(self, name: str, why: str) -> None:
         if name not in self._told:
@@ -200,38 +194,5 @@ class Exemptions:
         while file.news:
             self._emit(file.news.popleft())
         if members is not None:
-            for ignored in self.lists.values():
-                self._is_changed = ignored.set_file(file.path, members) or self._is_changed
-
-
-class IgnoreCommands:
-    """The ``ignorecommand`` of every jail that has one."""
-
-    def __init__(
-        self, settings: Settings, policies: Mapping[str, JailPolicy], *, emit: Emit
-    ) -> None:
-        gate, names = asyncio.Semaphore(AT_ONCE), ReverseResolver()
-        self._policies = policies
-        self._commands = {
-            jail.name: IgnoreCommand(jail, names=names, gate=gate, emit=emit)
-            for jail in settings.jails
-            if jail.ignorecommand
-        }
-
-    async def ask(self, failures: Sequence[Failure], now: Instant) -> Sequence[Failure]:
-        """Return *failures* in their order, those marked that a command exempts.
-
-        A command is asked only about what would be counted otherwise.
-        """
-        asking = self._commands
-        if not asking or not any(failure.jail in asking for failure in failures):
-            return failures
-        return await asyncio.gather(*(self._asked(failure, now) for failure in failures))
-
-    async def _asked(self, failure: Failure, now: Instant) -> Failure:
-        command = self._commands.get(failure.jail)
-        if command is None or not self._policies[failure.jail].would_count(failure, now):
-            return failure
-        if not await command.exempts(failure):
-            return failure
-        return msgspec.structs.replace(failure, spared=REASON)
+            for exempt in self.lists.values():
+                self._is_changed = exempt.set_file(file.path, members) or self._is_changed

@@ -11,7 +11,7 @@ A session counts if all of this is so:
   the far end of a forwarded connection nor a port that a user opened counts.
 
 Reading costs some milliseconds for a few hundred processes. Processes that end
-meanwhile are nobody. Without root's rights nothing is seen, and nobody is spared.
+meanwhile are nobody. Without root's rights nothing is seen, and nobody is exempt.
 """
 
 import ipaddress
@@ -19,8 +19,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+
 from banish.model.address import Subject, parse_address
-from banish.policy.guard import Login
 
 READ_LIMIT_BYTES = 4 << 20
 """Some 25,000 connections; what comes after is not looked at."""
@@ -35,6 +36,14 @@ _TITLE = re.compile(
 _PROGRAMS = ("sshd", "sshd-session")
 _ESTABLISHED, _LISTENING = "01", "0A"
 """States of connections, as in include/net/tcp_states.h of Linux."""
+
+
+class Login(msgspec.Struct, frozen=True):
+    """A session that is past authentication."""
+
+    subject: Subject
+    """The address it comes from."""
+    account: str
 
 
 def live_logins(proc: Path = Path("/proc")) -> list[Login]:

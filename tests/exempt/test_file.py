@@ -1,9 +1,9 @@
 import os
 from pathlib import Path
 
+from banish.exempt.file import MOST_CHECKS, AddressFile
 from banish.model.address import parse_subject
 from banish.policy.addresslist import AddressList
-from banish.resolve.addresslist import MOST_CHECKS, AddressFile
 
 
 def told(file: AddressFile) -> list[str]:

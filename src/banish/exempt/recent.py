@@ -1,15 +1,14 @@
-"""Remembers who logged in from where, so that nobody who works here is locked out.
+"""Remembers who logged in from where, so that nobody who works here is banned.
 
 Only what the host itself attests counts (`Login`), never what a log line claims.
-One account spares a few addresses only, the newest: whoever holds an account,
+One account exempts a few addresses only, the newest: whoever holds an account,
 or has stolen one, must not make a whole botnet immune.
 """
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 
-import msgspec
-
+from banish.exempt.logins import Login
 from banish.model.address import Subject
 from banish.model.instant import Instant, Seconds
 
@@ -18,14 +17,6 @@ ADDRESSES_OF_ACCOUNT = 4
 
 LOGINS_LIMIT = 1_024
 """Addresses with a login that are remembered; past it the one seen longest ago is forgotten."""
-
-
-class Login(msgspec.Struct, frozen=True):
-    """A session that is past authentication."""
-
-    subject: Subject
-    """The address it comes from."""
-    account: str
 
 
 class RecentLogins:
@@ -51,6 +42,6 @@ class RecentLogins:
         while len(self._seen) > LOGINS_LIMIT:
             self._seen.popitem(last=False)
 
-    def spared(self) -> Mapping[Subject, str]:
-        """Return the addresses to be spared, each with the reason as the log gives it."""
+    def exempt(self) -> Mapping[Subject, str]:
+        """Return the exempt addresses, each with the reason as the log gives it."""
         return {login.subject: f"guard (ssh login of {login.account})" for login in self._seen}

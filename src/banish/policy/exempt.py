@@ -1,10 +1,17 @@
-"""Who must never be banned: ``ignoreip``, what its names stand for, and this host itself.
+"""Decides who is exempt, which means: never banned.
 
-A ban may never cover an ignored address, so a *network* is exempt as soon as
-it shares one address with the list. Asking costs a dict probe, one more for
-each prefix length in use, and one bisection for each list in a file, however
-long they are. Addresses that no peer has (`banish.policy.reserved`) are exempt
-whatever the list says.
+There are three ways to be exempt in a jail:
+
+- For good: by ``ignoreip`` and what its names and files stand for, by ``ignoreself``,
+  or as an address that no peer has (`banish.policy.reserved`). This ends bans in force.
+- For now: by ``guard``, such as while logged in. This prevents new bans only.
+- By an answer: ``ignorecommand`` was asked about one failure. The networks around
+  its address are then exempt for a week (`ANSWER_SPAN`).
+
+A ban may never cover an exempt address, so a *network* is exempt as soon as it
+shares one address with the list. A lookup costs a dict probe, one more for each
+prefix length in use, and one bisection for each list in a file, however long
+they are.
 
 Fail2Ban walks through its networks one by one (``Filter._inIgnoreIPList`` in
 fail2ban/server/filter.py, 1.1.1) and lets a ban by hand override the list; here
@@ -12,11 +19,15 @@ it never does.
 """
 
 from bisect import bisect_left
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 
 from banish.model.address import Subject, parse_address
+from banish.model.failure import Failure
+from banish.model.instant import Instant, Seconds
 from banish.policy.addresslist import AddressList, as_name
 from banish.policy.networks import WIDTH, NetworkTable, first_and_length
+from banish.policy.prefix import is_too_wide
 from banish.policy.reserved import reserved
 
 OWN = "ignoreself"
@@ -25,13 +36,24 @@ OWN = "ignoreself"
 FILE = "file:"
 """What an entry begins with that names a list in a file."""
 
+TOO_WIDE = "too wide a network"
+"""The reason given for a network past the cap (`banish.policy.prefix.WIDEST`)."""
+
+BY_ANSWER = "an address in it is exempt by ignorecommand"
+"""The reason given for a network around an address that an answer exempted."""
+
+ANSWER_SPAN = Seconds(7 * 86_400)
+"""How long the networks around such an address are exempt."""
+
+ANSWERS_LIMIT = 20_000
+"""Networks that are remembered to hold such an address, the newest."""
 
 VERDICTS = 8_192
 """Subjects whose verdict is remembered until the list changes: attackers come again and again."""
 
 
-class IgnoreList:
-    """The subjects that one jail spares, and why.
+class ExemptList:
+    """The subjects that are exempt in one jail, and why.
 
     *entries* are ``ignoreip`` as written: addresses, networks with a length or
     a mask, DNS names, free identifiers, and ``file:/path``, whose list somebody
@@ -46,9 +68,10 @@ class IgnoreList:
         self._files: dict[str, AddressList] = {}
         self._answers: dict[str, frozenset[Subject]] = {}
         self._own = frozenset(own)
-        self._guards: dict[Subject, str] = {}
-        self._guarded = _Covered()
-        self._guard_verdicts: dict[Subject, str | None] = {}
+        self._temporary_reasons: dict[Subject, str] = {}
+        self._temporary = _Covered()
+        self._temporary_verdicts: dict[Subject, str | None] = {}
+        self._by_answer: OrderedDict[Subject, Instant] = OrderedDict()
         self._written = _Covered()
         self._verdicts: dict[Subject, str | None] = {}
         for entry in entries:
@@ -66,7 +89,7 @@ class IgnoreList:
                 self._texts.setdefault(name, f"ignoreip {name}")
         self._found = _Covered()
         self.changes = 0
-        """How often the list has changed, whoever it spares."""
+        """How often the list has changed."""
         self._gather()
 
     @property
@@ -121,34 +144,69 @@ class IgnoreList:
         self._gather()
         return True
 
-    def set_guarded(self, reasons: Mapping[Subject, str]) -> None:
-        """Set whom the lock-out guard spares, and why, in place of those before."""
-        if self._guards != reasons:
+    def set_temporary(self, reasons: Mapping[Subject, str]) -> None:
+        """Set who is exempt for now (``guard``), and why, in place of those before."""
+        if self._temporary_reasons != reasons:
             self.changes += 1
-            self._guards = dict(reasons)
-            self._guarded = _Covered()
-            self._guard_verdicts.clear()
+            self._temporary_reasons = dict(reasons)
+            self._temporary = _Covered()
+            self._temporary_verdicts.clear()
             for subject, reason in reasons.items():
-                self._guarded.add(subject, reason)
+                self._temporary.add(subject, reason)
 
-    def guards(self, subject: Subject) -> str | None:
-        """Return why *subject* must not be banned anew though it is not exempt, or None.
+    def add_answer(self, networks: Iterable[Subject], at: Instant) -> None:
+        """Exempt *networks*: an address in them was exempt by an answer at *at*."""
+        for network in networks:
+            self._by_answer[network] = max(at, self._by_answer.get(network, at))
+            self._by_answer.move_to_end(network)
+            if len(self._by_answer) > ANSWERS_LIMIT:
+                self._by_answer.popitem(last=False)
+
+    def exempts_failure(self, failure: Failure) -> str | None:
+        """Return why *failure* must not be counted, or None if it may be.
+
+        The subject may be exempt, or the address that the line also gave.
+        """
+        subject, address = failure.subject, failure.address
+        return (
+            self.exempts(subject)
+            or (None if address is None else self.exempts(address))
+            or self.exempts_for_now(address or subject)
+            or (TOO_WIDE if is_too_wide(subject) else None)
+            or failure.exempt_by
+            or None
+        )
+
+    def exempts_network(self, network: Subject, now: Instant) -> str | None:
+        """Return why *network* must not be banned for its members, or None if it may be."""
+        return (
+            self.exempts(network)
+            or self.exempts_for_now(network)
+            or (BY_ANSWER if self._has_answer(network, now) else None)
+        )
+
+    def _has_answer(self, network: Subject, now: Instant) -> bool:
+        at = self._by_answer.get(network)
+        return at is not None and now - at < ANSWER_SPAN
+
+    def exempts_for_now(self, subject: Subject) -> str | None:
+        """Return why *subject* must not be banned anew though it is not exempt for good, or None.
 
         A ban in force stays: a login must not lift what somebody has deserved.
         """
-        if not self._guards:
+        if not self._temporary_reasons:
             return None
-        return _remembered(self._guard_verdicts, subject, self._guard)
+        return _remembered(self._temporary_verdicts, subject, self._judge_for_now)
 
-    def _guard(self, subject: Subject) -> str | None:
+    def _judge_for_now(self, subject: Subject) -> str | None:
         if not subject.is_enforceable:
             return None
-        return self._guarded.around(subject) or self._guarded.inside(subject)
+        return self._temporary.around(subject) or self._temporary.inside(subject)
 
     def exempts(self, subject: Subject) -> str | None:
-        """Return why *subject* must not be banned, or None if it may be.
+        """Return why *subject* is exempt for good, or None if it is not.
 
-        For a network that is `overlap`.
+        A network is exempt if it shares an address with the list (`overlap`).
         """
         return _remembered(self._verdicts, subject, self._judge)
 
@@ -214,7 +272,7 @@ def _reason(path: str) -> str:
 
 
 class _Covered:
-    """Addresses and networks, each with the reason for sparing it."""
+    """Addresses and networks, each with the reason why it is exempt."""
 
     def __init__(self) -> None:
         self._addresses: dict[str, str] = {}

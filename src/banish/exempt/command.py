@@ -15,12 +15,15 @@ import contextlib
 import os
 import signal
 import socket
+from collections.abc import Callable, Sequence
 
+import msgspec
+
+from banish.exempt.cache import AnswerCache, Key
 from banish.model.address import Subject
 from banish.model.failure import Failure
-from banish.model.instant import Seconds
-from banish.model.settings import JailSettings
-from banish.policy.ignorecache import IgnoreCache, Key, parse_ignorecache
+from banish.model.instant import Instant, Seconds
+from banish.model.settings import JailSettings, Settings
 from banish.resolve.reverse import ReverseResolver
 from banish.shell.fitting import Value, bounded
 from banish.shell.script import Filled, Values, ignore_script
@@ -43,6 +46,10 @@ _NUMBERS = frozenset({"family", "ip-rev", "failures", "time", "bantime", "bancou
 """Tags whose values are of our own making."""
 
 
+WouldCount = Callable[[Failure, Instant], bool]
+"""Tells whether a failure would be counted at a given time, if no command exempts it."""
+
+
 class IgnoreCommand:
     """One jail's command, its answers, and its trouble."""
 
@@ -56,18 +63,13 @@ class IgnoreCommand:
         limit: Seconds = TIME_LIMIT,
         short_limit: Seconds = SHORT_LIMIT,
     ) -> None:
-        """Ask as *jail* has it; *gate* bounds how many commands run at once.
-
-        Raises:
-            ValueError: Its ``ignorecache`` is none.
-
-        """
+        """Ask as *jail* has it; *gate* bounds how many commands run at once."""
         self._jail = jail
         self._script = ignore_script(jail.ignorecommand)
-        rule = parse_ignorecache(jail.ignorecache)
+        rule = jail.ignorecache
         key = ignore_script(rule.key) if rule is not None else self._script
         self._key_tags = tuple(dict.fromkeys(slot.tag for slot in key.slots))
-        self._cache = IgnoreCache(rule.most, rule.span) if rule is not None else None
+        self._cache = AnswerCache(rule.most, rule.span) if rule is not None else None
         self._names = names
         self._gate = gate
         self._emit = emit
@@ -216,6 +218,37 @@ def reversed_address(subject: Subject) -> str:
     return subject.network().network_address.reverse_pointer.removesuffix(
         "in-addr.arpa" if subject.family == 4 else "ip6.arpa"
     )
+
+
+class ExemptCommands:
+    """The ``ignorecommand`` of every jail that has one."""
+
+    def __init__(self, settings: Settings, would_count: WouldCount, *, emit: Emit) -> None:
+        gate, names = asyncio.Semaphore(AT_ONCE), ReverseResolver()
+        self._would_count = would_count
+        self._commands = {
+            jail.name: IgnoreCommand(jail, names=names, gate=gate, emit=emit)
+            for jail in settings.jails
+            if jail.ignorecommand
+        }
+
+    async def ask(self, failures: Sequence[Failure], now: Instant) -> Sequence[Failure]:
+        """Return *failures* in their order, those marked that a command exempts.
+
+        A command is asked only about what would be counted otherwise.
+        """
+        asking = self._commands
+        if not asking or not any(failure.jail in asking for failure in failures):
+            return failures
+        return await asyncio.gather(*(self._asked(failure, now) for failure in failures))
+
+    async def _asked(self, failure: Failure, now: Instant) -> Failure:
+        command = self._commands.get(failure.jail)
+        if command is None or not self._would_count(failure, now):
+            return failure
+        if not await command.exempts(failure):
+            return failure
+        return msgspec.structs.replace(failure, exempt_by=REASON)
 
 
 class _Output:

@@ -8,11 +8,18 @@ from typing import TypeVar
 
 import pytest
 
+from banish.exempt.command import (
+    OUTPUT_LIMIT_BYTES,
+    ExemptCommands,
+    IgnoreCommand,
+    reversed_address,
+)
 from banish.model.address import Subject, SubjectKind, parse_subject
 from banish.model.failure import Evidence, Failure, Told
 from banish.model.instant import Instant, Seconds
-from banish.model.settings import FilterSettings, JailSettings
-from banish.resolve.ignorecommand import OUTPUT_LIMIT_BYTES, IgnoreCommand, reversed_address
+from banish.model.settings import CacheRule, FilterSettings, JailSettings, Settings
+from banish.policy.exempt import ExemptList
+from banish.policy.jail import JailPolicy
 from banish.resolve.reverse import ReverseResolver
 from banish.shell.fitting import VALUE_LIMIT_BYTES
 from banish.telemetry.happenings import Happening, WarningGiven
@@ -31,7 +38,12 @@ class Asking:
     """A command, asked in a loop of its own."""
 
     def __init__(
-        self, command: str, *, cache: str = "", limit: float = 20, bantime: Seconds | None = None
+        self,
+        command: str,
+        *,
+        cache: CacheRule | None = None,
+        limit: float = 20,
+        bantime: Seconds | None = None,
     ) -> None:
         self.jail = JailSettings(
             "j", FilterSettings("f"), ignorecommand=command, ignorecache=cache, bantime=bantime
@@ -213,7 +225,7 @@ def test_failures_that_the_command_cannot_tell_apart_share_one_run(tmp_path: Pat
 
 
 def test_answers_are_kept_by_the_key_of_ignorecache(tmp_path: Path) -> None:
-    asking = Asking(f"echo <F-USER> >>{tmp_path}/asked; exit 1", cache='key="<F-USER>"')
+    asking = Asking(f"echo <F-USER> >>{tmp_path}/asked; exit 1", cache=CacheRule("<F-USER>"))
     failures = [failed(user="a"), failed("192.0.2.9", user="a"), failed(user="b")]
     assert asking.ask(*failures) == [False] * 3
     assert (tmp_path / "asked").read_text().split() == ["a", "b"]
@@ -221,7 +233,7 @@ def test_answers_are_kept_by_the_key_of_ignorecache(tmp_path: Path) -> None:
 
 def test_trouble_is_not_kept_as_an_answer(tmp_path: Path) -> None:
     mark = tmp_path / "mark"
-    asking = Asking(f"[ -e {mark} ] && exit 0; touch {mark}; exit 7", cache='key="<ip>"')
+    asking = Asking(f"[ -e {mark} ] && exit 0; touch {mark}; exit 7", cache=CacheRule())
     assert asking.ask(failed(), failed()) == [False, True]
 
 
@@ -287,3 +299,46 @@ def test_reversed_addresses_are_as_dns_lists_want_them() -> None:
     assert reversed_address(parse_subject("2001:db8::1")).endswith("8.b.d.0.1.0.0.2.")
     assert reversed_address(parse_subject("bob")) == ""
     assert reversed_address(parse_subject("192.0.2.0/24")) == ""
+
+
+FRIEND = parse_subject("198.51.100.9")
+
+
+def of(jail: str, subject: str, at: float = 1_000) -> Failure:
+    return Failure(jail, parse_subject(subject), Instant(at))
+
+
+def test_commands_are_asked_about_what_would_count_and_nothing_else(tmp_path: Path) -> None:
+    command = f'echo <ip> >>{tmp_path}/asked; [ "<ip>" = {FRIEND} ]'
+    asking = JailSettings("asking", FilterSettings("f"), ignorecommand=command, maxretry=1)
+    silent = JailSettings("silent", FilterSettings("f"))
+    failures = [
+        of("asking", FRIEND.text),
+        of("silent", FRIEND.text),
+        of("asking", "192.0.2.1"),
+        of("asking", "192.0.2.2"),
+        of("asking", "192.0.2.3", at=1),
+        of("asking", "192.0.2.9"),
+        of("unknown", "192.0.2.9"),
+    ]
+
+    async def ask() -> Sequence[Failure]:
+        policies = {
+            "asking": JailPolicy(asking, ExemptList(["192.0.2.1"])),
+            "silent": JailPolicy(silent, ExemptList()),
+        }
+        policies["asking"].judge(of("asking", "192.0.2.2"), Instant(1_000))
+        settings = Settings("/", jails=(asking, silent))
+        told: list[Happening] = []
+
+        def would_count(failure: Failure, now: Instant) -> bool:
+            return policies[failure.jail].would_count(failure, now)
+
+        commands = ExemptCommands(settings, would_count, emit=told.append)
+        assert await commands.ask(failures[1:2], Instant(1_000)) == failures[1:2]
+        return await commands.ask(failures, Instant(1_000))
+
+    answers = asyncio.run(ask())
+    assert [answer.subject for answer in answers] == [failure.subject for failure in failures]
+    assert [answer.exempt_by for answer in answers] == ["ignorecommand"] + [""] * 6
+    assert sorted((tmp_path / "asked").read_text().split()) == ["192.0.2.9", FRIEND.text]

@@ -5,16 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from banish.daemon import exempt
-from banish.daemon.exempt import Exemptions, IgnoreCommands
 from banish.errors import ResolveError
+from banish.exempt import lists
+from banish.exempt.file import AddressFile
+from banish.exempt.lists import ListExemptions
 from banish.model.address import Subject, parse_subject
-from banish.model.failure import Failure
-from banish.model.instant import Instant, Seconds
+from banish.model.instant import Seconds
 from banish.model.settings import FilterSettings, JailSettings, Settings
-from banish.policy.ignore import IgnoreList
-from banish.policy.jail import JailPolicy
-from banish.resolve.addresslist import AddressFile
 from banish.telemetry.happenings import Happening, WarningGiven
 
 FRIEND = parse_subject("198.51.100.7")
@@ -59,7 +56,7 @@ class Stand:
             )
             for name, entries in ignoreip.items()
         )
-        self.exempt = Exemptions(
+        self.exempt = ListExemptions(
             Settings("/", jails=jails), resolver=zone, emit=self.told.append, own_names=own_names
         )
 
@@ -67,7 +64,7 @@ class Stand:
         self.changes += 1
         self.changed.set()
 
-    def spares(self, jail: str, subject: Subject = FRIEND) -> bool:
+    def exempts(self, jail: str, subject: Subject = FRIEND) -> bool:
         return self.exempt.lists[jail].exempts(subject) is not None
 
     def warnings(self) -> list[str]:
@@ -85,7 +82,7 @@ def play(script: Callable[[], Awaitable[None]]) -> None:
 @pytest.fixture(autouse=True)
 def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("FIRST_ROUND", "REFRESH_PAUSE", "RETRY_PAUSE", "LIST_PAUSE", "OWN_NAMES_LIMIT"):
-        monkeypatch.setattr(exempt, name, Seconds(0.02))
+        monkeypatch.setattr(lists, name, Seconds(0.02))
 
 
 def test_nobody_waits_for_names_who_has_none() -> None:
@@ -102,11 +99,11 @@ def test_logs_wait_until_the_first_answers_came() -> None:
         waiting = asyncio.ensure_future(stand.exempt.wait_for_names(["ssh", "web"]))
         await stand.exempt.wait_for_names(["ssh"])
         assert not waiting.done()
-        assert not stand.spares("web")
+        assert not stand.exempts("web")
         keeping = asyncio.ensure_future(stand.exempt.keep_names(stand.on_change))
         await waiting
-        assert stand.spares("web")
-        assert not stand.spares("ssh")
+        assert stand.exempts("web")
+        assert not stand.exempts("ssh")
         await stand.changed.wait()
         keeping.cancel()
 
@@ -119,8 +116,8 @@ def test_a_dead_resolver_is_waited_for_no_longer_than_the_first_round_and_asked_
         stand = Stand(zone, web="friend.example quick.example")
         keeping = asyncio.ensure_future(stand.exempt.keep_names(stand.on_change))
         await stand.exempt.wait_for_names(["web"])
-        assert stand.spares("web", parse_subject("192.0.2.1"))
-        assert not stand.spares("web")
+        assert stand.exempts("web", parse_subject("192.0.2.1"))
+        assert not stand.exempts("web")
         assert stand.warnings() == ["exempts nobody new: no answer within 0.02 s; asking on"]
         keeping.cancel()
 
@@ -136,7 +133,7 @@ def test_a_name_that_failed_is_asked_again_and_whoever_it_is_let_in() -> None:
         assert stand.changes == 0
         zone.table["friend.example"] = [FRIEND.text]
         await stand.changed.wait()
-        assert stand.spares("web")
+        assert stand.exempts("web")
         keeping.cancel()
         assert stand.warnings() == ["exempts nobody new: cannot resolve friend.example"]
 
@@ -150,13 +147,13 @@ def test_a_name_that_fails_later_or_has_no_address_keeps_what_it_stood_for() -> 
         await stand.exempt.refresh()
         del zone.table["friend.example"]
         await stand.exempt.refresh()
-        assert stand.spares("web")
+        assert stand.exempts("web")
         zone.table["friend.example"] = []
         await stand.exempt.refresh()
-        assert stand.spares("web")
+        assert stand.exempts("web")
         zone.table["friend.example"] = ["192.0.2.1"]
         await stand.exempt.refresh()
-        assert not stand.spares("web")
+        assert not stand.exempts("web")
         zone.table["friend.example"] = []
         await stand.exempt.refresh()
         assert len(stand.warnings()) == 2
@@ -170,18 +167,18 @@ def test_the_host_s_own_names_exempt_where_ignoreself_is_on() -> None:
         names = ["gate.example", "unknown.example"]
         stand = Stand(zone, lambda: names, ignoreself=True, own="", other="")
         await stand.exempt.start()
-        assert stand.spares("own", parse_subject("127.0.0.1"))
-        assert not stand.spares("own")
+        assert stand.exempts("own", parse_subject("127.0.0.1"))
+        assert not stand.exempts("own")
         await stand.exempt.refresh()
-        assert stand.spares("own")
-        assert not stand.spares("other")
+        assert stand.exempts("own")
+        assert not stand.exempts("other")
         assert not stand.warnings()
         del zone.table["gate.example"]
         await stand.exempt.refresh()
-        assert stand.spares("own")
+        assert stand.exempts("own")
         names.remove("gate.example")
         await stand.exempt.refresh()
-        assert not stand.spares("own")
+        assert not stand.exempts("own")
 
     play(script)
 
@@ -198,7 +195,7 @@ def test_a_host_whose_name_nobody_can_tell_starts_all_the_same() -> None:
         await stand.exempt.start()
         keeping = asyncio.ensure_future(stand.exempt.keep_names(stand.on_change))
         await stand.exempt.wait_for_names(["own"])
-        assert stand.spares("own", parse_subject("::1"))
+        assert stand.exempts("own", parse_subject("::1"))
         keeping.cancel()
 
     play(script)
@@ -226,16 +223,16 @@ def test_a_list_in_a_file_counts_from_the_start_and_as_it_changes(tmp_path: Path
     async def script() -> None:
         stand = Stand(Zone({}), web=f"file:{path}", ssh=f"file:{path}", other="")
         await stand.exempt.start()
-        assert stand.spares("web", parse_subject("192.0.2.1"))
+        assert stand.exempts("web", parse_subject("192.0.2.1"))
         keeping = asyncio.ensure_future(stand.exempt.keep_lists(stand.on_change))
         await stand.changed.wait()
         stand.changed.clear()
         path.write_text(f"{FRIEND} 192.0.2.999\n")
         await stand.changed.wait()
-        assert stand.spares("web")
-        assert stand.spares("ssh")
-        assert not stand.spares("other")
-        assert not stand.spares("web", parse_subject("192.0.2.1"))
+        assert stand.exempts("web")
+        assert stand.exempts("ssh")
+        assert not stand.exempts("other")
+        assert not stand.exempts("web", parse_subject("192.0.2.1"))
         keeping.cancel()
         assert "192.0.2.999 (line 1)" in stand.warnings()[0]
 
@@ -249,7 +246,7 @@ def test_names_in_a_list_are_asked_for(tmp_path: Path) -> None:
         stand = Stand(Zone({"friend.example": [FRIEND.text]}), web=f"file:{tmp_path}/list")
         await stand.exempt.start()
         await stand.exempt.refresh()
-        assert stand.spares("web")
+        assert stand.exempts("web")
 
     play(script)
 
@@ -266,7 +263,7 @@ def test_a_disk_that_hangs_does_not_stop_the_start(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     release = threading.Event()
-    monkeypatch.setattr(exempt, "LIST_LIMIT", Seconds(0.02))
+    monkeypatch.setattr(lists, "LIST_LIMIT", Seconds(0.02))
     monkeypatch.setattr(AddressFile, "check", lambda _: release.wait() and None)
 
     async def script() -> None:
@@ -276,39 +273,3 @@ def test_a_disk_that_hangs_does_not_stop_the_start(
 
     play(script)
     release.set()
-
-
-def failed(jail: str, subject: str, at: float = 1_000) -> Failure:
-    return Failure(jail, parse_subject(subject), Instant(at))
-
-
-def test_commands_are_asked_about_what_would_count_and_nothing_else(tmp_path: Path) -> None:
-    command = f'echo <ip> >>{tmp_path}/asked; [ "<ip>" = {FRIEND} ]'
-    asking = JailSettings("asking", FilterSettings("f"), ignorecommand=command, maxretry=1)
-    silent = JailSettings("silent", FilterSettings("f"))
-    failures = [
-        failed("asking", FRIEND.text),
-        failed("silent", FRIEND.text),
-        failed("asking", "192.0.2.1"),
-        failed("asking", "192.0.2.2"),
-        failed("asking", "192.0.2.3", at=1),
-        failed("asking", "192.0.2.9"),
-        failed("unknown", "192.0.2.9"),
-    ]
-
-    async def ask() -> Sequence[Failure]:
-        policies = {
-            "asking": JailPolicy(asking, IgnoreList(["192.0.2.1"])),
-            "silent": JailPolicy(silent, IgnoreList()),
-        }
-        policies["asking"].judge(failed("asking", "192.0.2.2"), Instant(1_000))
-        settings = Settings("/", jails=(asking, silent))
-        told: list[Happening] = []
-        commands = IgnoreCommands(settings, policies, emit=told.append)
-        assert await commands.ask(failures[1:2], Instant(1_000)) == failures[1:2]
-        return await commands.ask(failures, Instant(1_000))
-
-    answers = asyncio.run(ask())
-    assert [answer.subject for answer in answers] == [failure.subject for failure in failures]
-    assert [answer.spared for answer in answers] == ["ignorecommand"] + [""] * 6
-    assert sorted((tmp_path / "asked").read_text().split()) == ["192.0.2.9", FRIEND.text]

@@ -1,16 +1,16 @@
-"""The guard's facts reach the jails that want them, and no flood of failures is felt."""
+"""What ``guard`` needs reaches the jails that want it, and no flood of failures is felt."""
 
 import asyncio
 import threading
 from collections.abc import Sequence
 
-from banish.daemon.guarding import Facts, Guarding, members
+from banish.exempt.host import Facts, HostExemptions, members
+from banish.exempt.logins import Login
 from banish.model.address import parse_subject
 from banish.model.failure import Failure
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import FilterSettings, GuardSettings, JailSettings, Settings
-from banish.policy.guard import Login
-from banish.policy.ignore import IgnoreList
+from banish.policy.exempt import ExemptList
 from banish.telemetry.happenings import Happening, WarningGiven
 
 HOME, GATEWAY = parse_subject("198.51.100.7"), parse_subject("192.0.2.254")
@@ -28,8 +28,8 @@ class Desk:
         self.slow = 0.0
         filters = FilterSettings("f")
         jails = (JailSettings("j", filters, guard=guard), JailSettings("k", filters))
-        self.lists = {jail.name: IgnoreList() for jail in jails}
-        self.guarding = Guarding(
+        self.lists = {jail.name: ExemptList() for jail in jails}
+        self.host = HostExemptions(
             Settings("r", jails=jails),
             self.lists,
             emit=self.told.append,
@@ -47,7 +47,7 @@ class Desk:
     async def fails(self, jail: str, times: int = 1) -> None:
         failure = Failure(jail, HOME, Instant(5))
         for _ in range(times):
-            assert await self.guarding.fresh([failure], Instant(5)) == [failure]
+            assert await self.host.fresh([failure], Instant(5)) == [failure]
 
 
 def test_facts_are_there_before_a_failure_is_judged_and_only_where_wanted() -> None:
@@ -56,9 +56,9 @@ def test_facts_are_there_before_a_failure_is_judged_and_only_where_wanted() -> N
         await desk.fails("k")
         assert desk.looks == 0
         await desk.fails("j")
-        assert desk.lists["j"].guards(HOME) == "guard (ssh login of alice)"
-        assert desk.lists["j"].guards(GATEWAY) == "guard (gateway)"
-        assert desk.lists["k"].guards(HOME) is None
+        assert desk.lists["j"].exempts_for_now(HOME) == "guard (ssh login of alice)"
+        assert desk.lists["j"].exempts_for_now(GATEWAY) == "guard (gateway)"
+        assert desk.lists["k"].exempts_for_now(HOME) is None
 
     asyncio.run(story())
 
@@ -78,8 +78,8 @@ def test_only_accounts_of_the_groups_named_count() -> None:
         desk = Desk(GuardSettings(("logins",), Seconds(60), ("sudo",)))
         desk.live.append(Login(GATEWAY, "root"))
         await desk.fails("j")
-        assert desk.lists["j"].guards(HOME) is None
-        assert desk.lists["j"].guards(GATEWAY) == "guard (ssh login of root)"
+        assert desk.lists["j"].exempts_for_now(HOME) is None
+        assert desk.lists["j"].exempts_for_now(GATEWAY) == "guard (ssh login of root)"
 
     asyncio.run(story())
 
@@ -89,8 +89,8 @@ def test_without_logins_nobody_looks_for_them() -> None:
         desk = Desk(GuardSettings(("gateways",)))
         await desk.fails("j")
         assert desk.looks == 0
-        assert desk.lists["j"].guards(HOME) is None
-        assert desk.lists["j"].guards(GATEWAY) is not None
+        assert desk.lists["j"].exempts_for_now(HOME) is None
+        assert desk.lists["j"].exempts_for_now(GATEWAY) is not None
 
     asyncio.run(story())
 
@@ -105,8 +105,8 @@ def test_a_host_that_cannot_tell_is_judged_all_the_same_and_it_is_told() -> None
 
 
 def test_without_a_guard_there_is_nothing_to_do() -> None:
-    assert not Desk(GuardSettings()).guarding.is_wanted
-    assert Desk(GuardSettings(ALL)).guarding.is_wanted
+    assert not Desk(GuardSettings()).host.is_wanted
+    assert Desk(GuardSettings(ALL)).host.is_wanted
 
 
 def test_a_group_has_those_whose_first_group_it_is() -> None:
