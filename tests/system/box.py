@@ -59,10 +59,13 @@ class Box:
         lines = "".join(f"{name} = {value}\n" for name, value in places.items())
         (self.config / "banish.conf").write_text(f"[Definition]\n{lines}{banish_conf}\n")
 
-    def start(self, before: str = "true", after: str = "") -> None:
-        """Start the server in new namespaces; *before* is run there, *after* ends its line."""
+    def start(self, before: str = "true", after: str = "", main: str = "-m banish") -> None:
+        """Start the server in new namespaces; *before* is run there, *after* ends its line.
+
+        *main* is what Python runs.
+        """
         # Whatever the test leaves mounted goes with the namespace.
-        script = f"set -e; {before}\nexec {sys.executable} -m banish -c {self.config} run {after}"
+        script = f"set -e; {before}\nexec {sys.executable} {main} -c {self.config} run {after}"
         words = ["unshare", "--net", "--mount", "--propagation", "private", "sh", "-c", script]
         with self.output.open("ab") as output:
             self.process = subprocess.Popen(words, stdout=output, stderr=output)

@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import fcntl
 import os
+import signal
 import socket
 import sqlite3
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -233,6 +235,67 @@ def test_a_database_that_another_program_locks_from_the_start_holds_up_no_ban(
         other.close()
         box.wait_for("database: works again")
         box.wait_for_ban(str(subject_of((1 << 24) + 9)))
+        assert box.stop() == 0
+
+
+@contextlib.contextmanager
+def hanging(path: Path) -> Iterator[Callable[[], object]]:
+    """Have whoever opens *path* hang in the kernel (a lease, fcntl(2)); yield what ends it.
+
+    The kernel itself ends it after 45 s (``/proc/sys/fs/lease-break-time``).
+    """
+    before = signal.signal(signal.SIGIO, signal.SIG_IGN)
+    number = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.fcntl(number, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        yield lambda: fcntl.fcntl(number, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    finally:
+        os.close(number)
+        signal.signal(signal.SIGIO, before)
+
+
+IMPATIENT = (
+    "-c 'from banish.daemon import recording; import sys; from banish.cli import main; "
+    "recording.OPEN_LIMIT = recording.HANG_LIMIT = 1; sys.exit(main())'"
+)
+"""A server that takes a disk that has not answered for a second for one that hangs."""
+
+
+def test_a_database_on_a_disk_that_hangs_holds_up_neither_the_start_nor_bans_nor_the_end(
+    tmp_path: Path,
+) -> None:
+    with boxed(tmp_path) as box, told_systemd(tmp_path) as systemd:
+        database = box.state / "banish.sqlite3"
+        crowd(database, 10, 10)
+        before = str(subject_of((1 << 24) + 9))
+        with hanging(database.with_name("banish.sqlite3-wal")) as answer:
+            box.start(f"export NOTIFY_SOCKET={tmp_path}/notify", main=IMPATIENT)
+            box.wait_until(lambda: systemd.heard("READY=1"), "it is ready")
+            box.fail(ATTACKER)
+            box.wait_for_ban(ATTACKER)
+            assert not box.in_kernel(before)
+            status = box.status()
+            assert not status["well"]
+            assert "has not answered" in status["troubles"][0]["what"]
+            answer()
+            box.wait_for("database: works again")
+        box.wait_for_ban(before)
+        box.wait_until(lambda: box.status().get("well"), "all is well")
+        assert box.stop() == 0
+        (kept,) = (box.state / "patterns").iterdir()
+        files = (database.with_name("banish.sqlite3-wal"), box.state / "firewall", kept)
+        with contextlib.ExitStack() as all_of_it:
+            for path in files:
+                all_of_it.enter_context(hanging(path))
+            box.start(main=IMPATIENT)
+            box.wait_for(" ready: ")
+            box.fail("192.0.2.2")
+            box.wait_for_ban("192.0.2.2")
+            began = time.monotonic()
+            assert box.stop() == 0
+            assert time.monotonic() - began < 5
+        box.start()
+        box.wait_for_ban(before)
         assert box.stop() == 0
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from banish import __version__
+from banish.blocking import call_within
 from banish.config.load import builtin_tree, load
 from banish.control.server import ControlServer
 from banish.daemon import build
@@ -40,7 +41,6 @@ from banish.model.failure import Failure
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import ServerSettings, Settings
 from banish.model.snapshot import Commit, JailMemory, Memory
-from banish.ports import Store
 from banish.resolve.dns import DnsResolver
 from banish.telemetry.emitter import Emitter
 from banish.telemetry.happenings import (
@@ -49,7 +49,6 @@ from banish.telemetry.happenings import (
     JailStopped,
     ServerStarted,
     ServerStopped,
-    TroubleMet,
     WarningGiven,
 )
 from banish.telemetry.lines import parse_level
@@ -75,6 +74,9 @@ BANS_AT_ONCE = 2_000
 
 PLACES_LIMIT = Seconds(20)
 """How long the start waits for logs to be opened; a dead network disk is not waited for."""
+
+TARGET_LIMIT = Seconds(2)
+"""How long the log is waited for; its disk may hang, and it is opened later then."""
 
 RECOUNT_LIMIT = 10_000
 """Bans of the ledger that a jail with ``backend = ledger`` counts at its first start."""
@@ -132,8 +134,8 @@ def _open_log(server: ServerSettings, verbosity: int) -> Log:
 
     target: Target
     try:
-        target = open_it()
-    except ConfigError:
+        target = call_within(TARGET_LIMIT, open_it)
+    except (ConfigError, TimeoutError):
         target = LateTarget(open_it)
     fallback = None
     if isinstance(target, LateTarget) or not _is_stream(server.logtarget):
@@ -404,7 +406,7 @@ class Server:
         for name, step in self._exempt.first_steps().items():
             await self._supervisor.attempt(name, step)
         self._starting.begin("reading bans")
-        memory = await self._load_bans()
+        memory = await self._enforcing.open()
         await self._restore_bans(memory)
         bans = self._jails.in_force
         self._starting.begin(f"putting {len(bans):,} bans into the firewall")
@@ -477,26 +479,6 @@ class Server:
             what = f"not open after {PLACES_LIMIT:g} s; going on without it until it is"
             self.emit(WarningGiven(part=name, what=what))
 
-    async def _load_bans(self) -> Memory:
-        """Open the database and read the bans; without it the server protects all the same."""
-        opener = build.store_opener(self.settings, emit=self.emit, clock=self._clock)
-        store: Store | None = None
-        try:
-            store = await opener()
-            memory = await store.load_bans(self._clock())
-        except StoreError as error:
-            self.emit(TroubleMet(part="database", what=str(error)))
-            self._enforcing.use_store(None, str(error))
-            if store is not None:
-                await store.close()
-            return Memory()
-        except asyncio.CancelledError:
-            if store is not None:
-                await store.close()
-            raise
-        self._enforcing.use_store(store)
-        return memory
-
     async def _restore_bans(self, memory: Memory) -> None:
         for jail, kept in memory.jails.items():
             totals = msgspec.structs.replace(kept, bans=())
@@ -512,18 +494,16 @@ class Server:
         Should the database fail meanwhile, the rest is forgotten, and protection begins.
         """
         seen, done = set(memory.jails), 0
-        store = self._enforcing.store
         self._starting.begin("reading failures of before")
         try:
-            if store is not None:
-                async for part in store.windows(self._clock()):
-                    self._jails.restore_part(part.jails, self._clock())
-                    seen |= part.jails.keys()
-                    done += part.rows
-                    if part.of:
-                        self._starting.begin(
-                            f"reading failures of before: {done:,} of {part.of:,} subjects"
-                        )
+            async for part in self._enforcing.windows():
+                self._jails.restore_part(part.jails, self._clock())
+                seen |= part.jails.keys()
+                done += part.rows
+                if part.of:
+                    self._starting.begin(
+                        f"reading failures of before: {done:,} of {part.of:,} subjects"
+                    )
         except StoreError as error:
             what = f"failures of before are counted in part only ({done:,} subjects): {error}"
             self.emit(WarningGiven(part="database", what=what))
@@ -537,11 +517,10 @@ class Server:
     async def _recount(self, known: Collection[str]) -> None:
         """Let jails that count bans, and never ran here before, count those of the ledger."""
         new = [jail for jail in self._jails.counting if jail not in known]
-        store = self._enforcing.store
-        if not new or store is None:
+        if not new or self._enforcing.store is None:
             return
         try:
-            history = await store.history(limit=RECOUNT_LIMIT)
+            history = await self._enforcing.history(limit=RECOUNT_LIMIT)
         except StoreError as error:
             self.emit(WarningGiven(part="database", what=f"past bans are not counted: {error}"))
             return

@@ -1,11 +1,11 @@
 """The file that names the adapters, but for those of actions, which `kinds` has."""
 
-import asyncio
 import os
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
+from banish.blocking import wait_within
 from banish.daemon.acting import Acting
 from banish.daemon.host import log_file_limit
 from banish.daemon.making import Making, Planned
@@ -48,6 +48,9 @@ from banish.telemetry.happenings import ActionPlanned, BansTakenOver, Emit, Warn
 
 FIREWALL_FILE = "firewall"
 """Beside the database: the kinds of firewall that may have left bans."""
+
+LOOK_LIMIT = Seconds(2)
+"""How long it may take to see whether a file is there; its disk may hang."""
 
 MEGABYTE = 1_048_576
 
@@ -181,12 +184,13 @@ def store_opener(settings: Settings, *, emit: Emit, clock: Clock) -> Callable[[]
 
 async def _take_over(store: SqliteStore, path: str, *, emit: Emit, now: Instant) -> None:
     try:
-        if not path or not await asyncio.to_thread(Path(path).exists):
+        if not path or not await wait_within(LOOK_LIMIT, Path(path).exists):
             return
         bans = await store.take_over(path, now)
     except (StoreError, OSError) as error:
         # Protection begins all the same; who goes on attacking is banned again.
-        emit(WarningGiven(part="database", what=f"no bans are taken over from {path}: {error}"))
+        why = "its disk does not answer" if isinstance(error, TimeoutError) else error
+        emit(WarningGiven(part="database", what=f"no bans are taken over from {path}: {why}"))
         return
     if bans:
         emit(BansTakenOver(bans=bans, path=path))

@@ -6,7 +6,7 @@ for the kernel and one transaction for the database.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 import msgspec
 
@@ -17,7 +17,7 @@ from banish.model.ban import Ban
 from banish.model.decision import Decision
 from banish.model.instant import Seconds
 from banish.model.settings import Enforcement
-from banish.model.snapshot import Commit, Memory
+from banish.model.snapshot import Commit, Memory, Slice
 from banish.model.status import EnforcementTruth
 from banish.ports import Clock, Enforcer, Store
 from banish.telemetry.happenings import Emit
@@ -84,6 +84,18 @@ class Enforcing:
         """Write to *store* from now on; without one, *trouble* says why there is none."""
         self._recording.store = store
         self._recording.trouble = trouble
+
+    async def open(self) -> Memory:
+        """Open the database and return the bans in it; see `Recording.begin`."""
+        return await self._recording.begin()
+
+    def windows(self) -> AsyncGenerator[Slice]:
+        """Yield past bans and failures of before; see `Recording.windows`."""
+        return self._recording.windows()
+
+    async def history(self, *, limit: int) -> Sequence[Ban]:
+        """Return the newest bans, newest first; see `Recording.history`."""
+        return await self._recording.history(limit=limit)
 
     async def begin(self, jails: Sequence[Enforcement], bans: Sequence[Ban]) -> None:
         """Put the bans of an earlier run back into the firewall, in one step.

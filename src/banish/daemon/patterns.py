@@ -17,9 +17,11 @@ from pathlib import Path
 
 import msgspec
 
+from banish.blocking import call_within
 from banish.detect.matcher import Matcher
 from banish.detect.prefilter.block import BlockPrefilter, PrefilterRefusedError, engine
 from banish.detect.prefilter.plan import Plan, ingredients, make_plan
+from banish.model.instant import Seconds
 from banish.telemetry.happenings import Emit, WarningGiven
 
 FORMAT = "4"
@@ -29,6 +31,9 @@ KEPT_FILES = 256
 """The least recently used ones above that go. All stock jails at once need some 90."""
 
 _CHECK_BYTES = 16
+
+FILE_LIMIT = Seconds(2)
+"""How long a file of the folder is waited for; its disk may hang."""
 
 
 class _Kept(msgspec.Struct, frozen=True):
@@ -81,41 +86,50 @@ class Patterns:
         if self._folder is None:
             return None
         path = self._folder / name
-        try:
+
+        def read() -> bytes:
             content = path.read_bytes()
+            os.utime(path)
+            return content
+
+        try:
+            content = call_within(FILE_LIMIT, read)
             check, packed = content[:_CHECK_BYTES], content[_CHECK_BYTES:]
             if check != _check(packed):
                 return None
             kept = msgspec.msgpack.decode(packed, type=_Kept)
-            os.utime(path)
             return BlockPrefilter(kept.plan, kept.database)
+        except TimeoutError:
+            self._folder = None  # each further file would be waited for, too
+            return None
         except (OSError, msgspec.MsgspecError, PrefilterRefusedError):
             return None
 
     def _write(self, name: str, kept: _Kept) -> None:
         if self._folder is None:
             return
-        packed = msgspec.msgpack.encode(kept)
+        packed, folder = msgspec.msgpack.encode(kept), self._folder
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            handle, partial = tempfile.mkstemp(dir=self._folder, prefix=".")
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(_check(packed) + packed)
-                Path(partial).rename(self._folder / name)
-            except OSError:
-                Path(partial).unlink(missing_ok=True)
-                raise
-            self._let_go()
+            call_within(FILE_LIMIT, lambda: _keep(folder, name, _check(packed) + packed))
         except OSError as error:
-            self._emit(WarningGiven(part="prefilter", what=f"cannot be kept: {error}"))
+            why = "its disk does not answer" if isinstance(error, TimeoutError) else error
+            self._emit(WarningGiven(part="prefilter", what=f"cannot be kept: {why}"))
 
-    def _let_go(self) -> None:
-        assert self._folder is not None
-        files = sorted(self._folder.iterdir(), key=lambda file: file.stat().st_mtime, reverse=True)
-        for file in files[KEPT_FILES:]:
-            with contextlib.suppress(OSError):
-                file.unlink()
+
+def _keep(folder: Path, name: str, content: bytes) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle, partial = tempfile.mkstemp(dir=folder, prefix=".")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(partial).rename(folder / name)
+    except OSError:
+        Path(partial).unlink(missing_ok=True)
+        raise
+    files = sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime, reverse=True)
+    for old in files[KEPT_FILES:]:
+        with contextlib.suppress(OSError):
+            old.unlink()
 
 
 def _check(packed: bytes) -> bytes:

@@ -10,13 +10,15 @@ steps are kept and tried again.
 """
 
 import asyncio
+import contextlib
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 
 import msgspec
 
 from banish.errors import StoreError
+from banish.model.ban import Ban
 from banish.model.instant import Instant, Seconds
 from banish.model.snapshot import Commit, Memory, Slice, last_positions, merged_changes
 from banish.ports import Clock, Store
@@ -46,7 +48,18 @@ LOOK_PAUSE = Seconds(0.1)
 HANG_LIMIT = Seconds(10)
 """A write that takes longer is trouble: a disk that hangs. SQLite waits 5 s for a lock."""
 
-HANGS = f"it has not answered for {HANG_LIMIT:g} s"
+OPEN_LIMIT = Seconds(10)
+"""How long the start waits for the database to be opened."""
+
+READ_LIMIT = Seconds(30)
+"""How long the start then waits for the bans in it: a million take 8 s on two old cores."""
+
+SLICE_LIMIT = Seconds(20)
+"""How long failures of before are waited for, each slice of them."""
+
+CLOSE_LIMIT = Seconds(2)
+"""How long a database that has hung is waited for at the end."""
+
 HANGS_CURE = "bans go on, and are written once it answers: look at its disk (dmesg)"
 
 
@@ -82,6 +95,8 @@ class Recording:
         """How long the unwritten may wait."""
         self._written_at = 0.0
         self._retry_at = 0.0
+        self._is_hanging = False
+        """Whether it has not answered when it was asked last."""
         self.store: Store | None = None
         """The store, if one is open."""
         self.trouble = ""
@@ -127,14 +142,78 @@ class Recording:
         if self.trouble and len(self._unwritten) > UNWRITTEN_EVIDENCE_LIMIT:
             self._bound()
 
+    async def begin(self) -> Memory:
+        """Open the database and return the bans in it.
+
+        Where that fails, or takes longer than `OPEN_LIMIT` and `READ_LIMIT`, nothing is
+        returned; what is in it is taken up as soon as it answers.
+        """
+        opening = asyncio.ensure_future(self._open_store())
+        reading = asyncio.ensure_future(self._read_bans(opening))
+        try:
+            await asyncio.wait({opening}, timeout=OPEN_LIMIT)
+            if opening.done():
+                await asyncio.wait({reading}, timeout=READ_LIMIT)
+        except asyncio.CancelledError:
+            reading.cancel()
+            await asyncio.wait({reading}, timeout=CLOSE_LIMIT)
+            raise
+        if not reading.done():
+            self._opening = asyncio.ensure_future(self._with_past(reading))
+            self._note_hanging(READ_LIMIT if opening.done() else OPEN_LIMIT)
+            return Memory()
+        try:
+            self.store, memory = reading.result()
+        except StoreError as error:
+            self._note_trouble(error)
+            return Memory()
+        return memory
+
+    async def windows(self) -> AsyncGenerator[Slice]:
+        """Yield past bans and failures of before; none where there is no database.
+
+        Raises:
+            StoreError: The database cannot be read, or hangs; what was yielded is good.
+
+        """
+        if self.store is None:
+            return
+        async with aclosing(self.store.windows(self._clock())) as slices:
+            while True:
+                try:
+                    async with asyncio.timeout(SLICE_LIMIT):
+                        part = await anext(slices, None)
+                except TimeoutError as error:
+                    raise _hanging(SLICE_LIMIT) from error
+                if part is None:
+                    return
+                yield part
+
+    async def history(self, *, limit: int) -> Sequence[Ban]:
+        """Return the newest bans, newest first; none where there is no database.
+
+        Raises:
+            StoreError: The database cannot be read, or hangs.
+
+        """
+        if self.store is None:
+            return ()
+        try:
+            async with asyncio.timeout(SLICE_LIMIT):
+                return await self.store.history(limit=limit)
+        except TimeoutError as error:
+            raise _hanging(SLICE_LIMIT) from error
+
     async def write(self) -> None:
         """Write what waits, in one transaction; what cannot be written goes on waiting.
 
         A write that takes long goes on while bans are carried out.
         """
-        if self._writing is None and not self._unwritten:
+        if self._writing is None and not self._unwritten and self._opening is None:
             return
         if self.store is None and not await self._reopen():
+            return
+        if self._writing is None and not self._unwritten:
             return
         limit = HANG_LIMIT if self._is_full else PATIENCE if self._writing is None else Seconds(0)
         await self._write(limit)
@@ -152,15 +231,16 @@ class Recording:
 
     async def close(self) -> None:
         """Write what waits and let go of the store; of one that hangs at once."""
+        limit = CLOSE_LIMIT if self._is_hanging else HANG_LIMIT
         while self._writing is not None or self._unwritten:
-            if self.store is None and not await self._reopen(HANG_LIMIT):
+            if self.store is None and not await self._reopen(limit):
                 break
-            if not await self._write(HANG_LIMIT):
+            if not await self._write(limit):
                 break
         if self._opening is not None:
             self._opening.cancel()
         if self.store is not None and self._writing is None:
-            await self.store.close()
+            await _close(self.store)
 
     async def _write(self, limit: Seconds) -> bool:
         """Write for up to *limit*; tell whether what was in hand then is written."""
@@ -174,7 +254,7 @@ class Recording:
         await asyncio.wait({self._writing}, timeout=limit)
         if not self._writing.done():
             if self._has_hung:
-                self._note_trouble(StoreError(HANGS, cure=HANGS_CURE))
+                self._note_hanging(HANG_LIMIT)
             return False
         writing, self._writing = self._writing, None
         commits, self._in_hand = self._in_hand, []
@@ -189,9 +269,7 @@ class Recording:
             self._bound()
             return False
         self._written_at = now()
-        if self.trouble:
-            self.trouble = ""
-            self._emit(TroubleOver(part="database"))
+        self._note_well()
         return True
 
     def _bound(self) -> None:
@@ -200,7 +278,8 @@ class Recording:
     async def _reopen(self, limit: Seconds = PATIENCE) -> bool:
         """Open the database for up to *limit*; tell whether it is open."""
         if self._opening is None:
-            self._opening = asyncio.ensure_future(self._open())
+            reading = asyncio.ensure_future(self._read_bans(self._open_store()))
+            self._opening = asyncio.ensure_future(self._with_past(reading))
         elif limit == PATIENCE:
             limit = Seconds(0)
         await asyncio.wait({self._opening}, timeout=limit)
@@ -216,21 +295,55 @@ class Recording:
         await self._on_memory(memory)
         for part in past:
             await self._on_memory(Memory(part.jails))
+        if not self._unwritten:  # else the next writing tells
+            self._note_well()
         return True
 
-    async def _open(self) -> tuple[Store, Memory, list[Slice]]:
-        store = await self._open_store()
+    async def _read_bans(self, opening: Awaitable[Store]) -> tuple[Store, Memory]:
+        store = await opening
         try:
-            return store, await store.load_bans(self._clock()), await _past(store, self._clock())
+            return store, await store.load_bans(self._clock())
         except BaseException:
-            await store.close()
+            await _close(store)
             raise
+
+    async def _with_past(
+        self, reading: Awaitable[tuple[Store, Memory]]
+    ) -> tuple[Store, Memory, list[Slice]]:
+        store, memory = await reading
+        try:
+            return store, memory, await _past(store, self._clock())
+        except BaseException:
+            await _close(store)
+            raise
+
+    def _note_hanging(self, limit: Seconds) -> None:
+        self._note_trouble(_hanging(limit))
+        self._is_hanging = True
+
+    def _note_well(self) -> None:
+        self._is_hanging = False
+        if self.trouble:
+            self.trouble = ""
+            self._emit(TroubleOver(part="database"))
 
     def _note_trouble(self, error: StoreError) -> None:
         if str(error) != self.trouble:
             self._emit(TroubleMet(part="database", what=str(error)))
         self.trouble = str(error)
+        self._is_hanging = False
         self._retry_at = asyncio.get_running_loop().time() + RETRY_PAUSE
+
+
+def _hanging(limit: Seconds) -> StoreError:
+    return StoreError(f"it has not answered for {limit:g} s", cure=HANGS_CURE)
+
+
+async def _close(store: Store) -> None:
+    """Close *store*; one that hangs is left as it is."""
+    with contextlib.suppress(TimeoutError, StoreError):
+        async with asyncio.timeout(CLOSE_LIMIT):
+            await store.close()
 
 
 async def _past(store: Store, now: Instant) -> list[Slice]:

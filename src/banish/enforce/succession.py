@@ -10,16 +10,20 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import get_args
 
+from banish.blocking import wait_within
 from banish.errors import AnotherServerError, EnforceError
 from banish.model.ban import Ban
 from banish.model.decision import Decision
-from banish.model.instant import Instant
+from banish.model.instant import Instant, Seconds
 from banish.model.settings import Enforcement, FirewallKind
 from banish.ports import Enforced, Enforcer
 from banish.telemetry.happenings import Emit, WarningGiven
 
 _KINDS = frozenset(get_args(FirewallKind))
 _LIMIT_BYTES = 1_000
+
+FILE_LIMIT = Seconds(2)
+"""How long the file is waited for; its disk may hang."""
 
 
 class SucceedingEnforcer:
@@ -56,14 +60,14 @@ class SucceedingEnforcer:
 
     async def start(self, jails: Sequence[Enforcement], bans: Sequence[Ban], now: Instant) -> None:
         """Hold exactly *bans* for exactly *jails*; then clear away what other kinds left."""
-        others = self._read() - {self._kind} if self._is_first else frozenset()
+        others = await self._read() - {self._kind} if self._is_first else frozenset()
         if self._is_first:
-            self._write(others | {self._kind})
+            await self._write(others | {self._kind})
         await self._enforcer.start(jails, bans, now)
         self._is_first = False
         if others:
             left = [kind for kind in sorted(others) if not await self._clear(kind, now)]
-            self._write({self._kind, *left})
+            await self._write({self._kind, *left})
 
     async def apply(self, batch: Sequence[Decision], now: Instant) -> None:
         """Carry out *batch*."""
@@ -81,7 +85,7 @@ class SucceedingEnforcer:
         """Take away all that is ours, or with *keep* leave the bans in force."""
         await self._enforcer.stop(keep=keep)
         if not keep:
-            self._write(self._read() - {self._kind})
+            await self._write(await self._read() - {self._kind})
 
     async def _clear(self, kind: str, now: Instant) -> bool:
         """Take away what *kind* left; tell whether nothing of it can be there any more."""
@@ -97,23 +101,36 @@ class SucceedingEnforcer:
             return False
         return True
 
-    def _read(self) -> frozenset[str]:
-        if self._path is None:
+    async def _read(self) -> frozenset[str]:
+        path = self._path
+        if path is None:
             return frozenset()
+
+        def read() -> bytes:
+            with path.open("rb") as file:
+                return file.read(_LIMIT_BYTES)
+
         try:
-            with self._path.open("rb") as file:
-                words = file.read(_LIMIT_BYTES).decode("ascii", "replace").split()
+            content = await wait_within(FILE_LIMIT, read)
+        except TimeoutError:
+            self._path = None
+            return frozenset()
         except OSError:
             return frozenset()
-        return frozenset(words) & _KINDS
+        return frozenset(content.decode("ascii", "replace").split()) & _KINDS
 
-    def _write(self, kinds: "frozenset[str] | set[str]") -> None:
-        if self._path is None:
+    async def _write(self, kinds: "frozenset[str] | set[str]") -> None:
+        path = self._path
+        if path is None:
             return
+
+        def write() -> None:
+            if kinds:
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                path.write_text("".join(f"{kind}\n" for kind in sorted(kinds)), "ascii")
+            else:
+                path.unlink()
+
         # Without the file protection is the same; only what is left is not known.
         with contextlib.suppress(OSError):
-            if kinds:
-                self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                self._path.write_text("".join(f"{kind}\n" for kind in sorted(kinds)), "ascii")
-            else:
-                self._path.unlink()
+            await wait_within(FILE_LIMIT, write)

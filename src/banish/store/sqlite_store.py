@@ -2,17 +2,18 @@
 
 Every call is handed to the thread and waited for without blocking the event
 loop; calls run in the order they were made. A call whose caller is cancelled
-still runs to its end, so a commit is never half done.
+still runs to its end, so a commit is never half done. A disk that hangs holds the
+thread, and nobody waits for it when the server stops.
 """
 
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 from typing import Self, TypeVar
 
+from banish.blocking import LoneThread
 from banish.errors import StoreError
 from banish.model.actionban import ActionBan
 from banish.model.address import Subject
@@ -46,7 +47,7 @@ class SqliteStore:
         self, path: str, emit: Emit, evidence_limit: int, busy: Seconds, clock: Clock
     ) -> None:
         self._emit = emit
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
+        self._thread = LoneThread("store")
         self._database = Database(path, evidence_limit, busy, clock)
         self._is_closed = False
 
