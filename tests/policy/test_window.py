@@ -6,7 +6,7 @@ from banish.model.address import Subject, SubjectKind, parse_subject
 from banish.model.failure import Evidence
 from banish.model.instant import Instant, Seconds
 from banish.model.snapshot import Tally
-from banish.policy import window as module
+from banish.policy import packed as module
 from banish.policy.window import Window
 from tests.policy.script import ATTACKER, BYSTANDER, SIX
 

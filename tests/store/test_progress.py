@@ -1,3 +1,5 @@
+from collections.abc import Mapping
+
 from banish.model.address import Subject, parse_subject
 from banish.model.failure import Evidence
 from banish.model.instant import Instant, Seconds
@@ -8,7 +10,7 @@ from banish.store.database import Database
 NOW = Instant(5_000)
 
 
-def read_back(*changes: dict[Subject, Tally | None]) -> dict[Subject, Tally]:
+def read_back(*changes: Mapping[Subject, Tally | None]) -> dict[Subject, Tally]:
     """Write *changes*, one commit each, and return the windows that are read back."""
     database = Database(":memory:", 5, Seconds(1), lambda: NOW)
     for change in changes:

@@ -40,7 +40,8 @@ class JailChanges(msgspec.Struct, frozen=True):
 
     jail: str
     tallies: Mapping[Subject, Tally | None] = {}
-    """New state of each subject that changed; None: forgotten."""
+    """New state of each subject that changed; None: forgotten. It may be worked out anew each
+    time it is looked at."""
     failures_total: int = 0
     """Failures ever counted by this jail (a total, not a difference)."""
     bans_total: int = 0
@@ -61,15 +62,25 @@ class Commit(msgspec.Struct, frozen=True):
 
 
 def merged_changes(commits: Iterable[Commit]) -> tuple[JailChanges, ...]:
-    """Return what *commits*, one after the other, change: of each subject only its last state."""
-    tallies: dict[str, dict[Subject, Tally | None]] = {}
+    """Return what *commits*, one after the other, change: of each subject only its last state.
+
+    Of the others no tally is made, where these are made when they are looked at.
+    """
+    newest: dict[str, dict[Subject, Mapping[Subject, Tally | None]]] = {}
     last: dict[str, JailChanges] = {}
     for commit in commits:
         for changes in commit.changes:
-            tallies.setdefault(changes.jail, {}).update(changes.tallies)
+            newest.setdefault(changes.jail, {}).update(
+                dict.fromkeys(changes.tallies, changes.tallies)
+            )
             last[changes.jail] = changes
     return tuple(
-        JailChanges(jail, tallies[jail], changes.failures_total, changes.bans_total)
+        JailChanges(
+            jail,
+            {subject: tallies[subject] for subject, tallies in newest[jail].items()},
+            changes.failures_total,
+            changes.bans_total,
+        )
         for jail, changes in last.items()
     )
 

@@ -496,7 +496,7 @@ class JailPolicy:
         for network in networks:
             members = self._widening.members(network)
             tally = self._window.tally(network)
-            tallies[network] = _joined(tally, members) if tally or members else None
+            tallies.put(network, _joined(tally, members) if tally or members else None)
         totals = (self.failures_total, self.bans_total)
         if not tallies and totals == self._told:
             return None

@@ -5,8 +5,7 @@ when the oldest of them is still inside the window. So a subject costs at most
 ``limit`` times and ``evidence_limit`` lines, however hard it tries, and the
 number of subjects has a bound as well.
 
-Most subjects fail once and never again, so one time and one line of evidence
-are one string of bytes; lists come with the second. Keys are texts and not
+How little memory a subject takes, `banish.policy.packed` says. Keys are texts and not
 subjects: a million small objects cost more than what they say.
 
 Fail2Ban counts otherwise: once a subject has been seen for longer than
@@ -14,19 +13,28 @@ findtime, it estimates the count from the rate (``FailTicket.adjustTime`` in
 fail2ban/server/ticket.py, 1.1.1).
 """
 
-from bisect import bisect_right, insort
 from collections.abc import Sequence
 from itertools import islice
-from struct import Struct
 from sys import maxsize
-
-import msgspec
 
 from banish.model.address import Subject, SubjectKind
 from banish.model.failure import Evidence
 from banish.model.instant import Instant, Seconds
 from banish.model.snapshot import Tally
 from banish.policy.networks import NetworkTable
+from banish.policy.packed import (
+    Changes,
+    Packer,
+    Several,
+    Value,
+    narrowed,
+    newest,
+    part_of,
+    shifted,
+    single,
+    size_of,
+    widened,
+)
 from banish.policy.room import Room
 
 CAPACITY = 1_000_000
@@ -40,36 +48,10 @@ EVICTED_PART = 100
 """One in so many subjects is dropped when there is no room: finding the oldest in a
 dict passes over those dropped before, so dropping one at a time would be quadratic."""
 
-PATHS = 1_000
-"""Paths that are kept once; of more logs each line of evidence keeps its own."""
-
 SUBJECT_BYTES = 125
 """What a subject costs beside its key and value, which a dictionary has twice at times."""
 
-_MORE_BYTES, _TIME_BYTES, _LINE_BYTES = 300, 32, 41
-"""What lists cost, each time in one, and each line beside its text."""
-
-_TIME = Struct("<d")
-_LINE = Struct("<dqH")
-"""Time, offset and number of path; the text follows."""
-
-_UNNUMBERED = 0xFFFF
-"""Stands for a path that has no number: it is in front of the text, with a NUL after it."""
-
 _KINDS = {kind.value: kind for kind in SubjectKind}
-
-
-class _Kept(msgspec.Struct, gc=False):
-    """What is kept of a subject with several times or lines."""
-
-    times: list[float]
-    """Oldest first."""
-    lines: list[bytes]
-    """Oldest first, packed."""
-
-
-_Value = bytes | _Kept
-"""What is kept of one subject; bytes: one time, and the line of evidence if there is one."""
 
 
 class Window:
@@ -94,13 +76,11 @@ class Window:
         self._span = span
         self._capacity = capacity
         self._evidence_limit = evidence_limit
-        self._kept: dict[str, _Value] = {}
+        self._kept: dict[str, Value] = {}
         """By key, in the order in which they were counted last."""
         self._changed: dict[str, bool] = {}
         """Who changed since `changes` was asked, and whether it was told of them before."""
-        self._paths: list[str] = []
-        """Paths of logs that lines of evidence name by their number here."""
-        self._numbers: dict[str, int] = {}
+        self._packer = Packer()
         self.evicted = 0
         """How many subjects were dropped for want of room."""
         self.size_bytes = 0
@@ -134,13 +114,13 @@ class Window:
         if old is None and attempts == 1 and len(evidence) <= 1:
             count = 1
             is_wanted = evidence and self._evidence_limit > 0
-            line = self._pack(evidence[0]) if is_wanted else b""
-            self._kept[key] = value = _TIME.pack(at) + line
+            line = self._packer.pack(evidence[0]) if is_wanted else b""
+            self._kept[key] = value = single(at, line)
             self._grow(SUBJECT_BYTES + len(key) + len(value))
         else:
             before = 0 if old is None else _size(key, old)
-            self._kept[key] = kept = _Kept([], []) if old is None else _widened(old)
-            count = self._insert(kept, at, attempts)
+            self._kept[key] = kept = Several([], []) if old is None else widened(old)
+            count = kept.insert(at, attempts, self._limit, self._span)
             self._append(kept, evidence)
             self._grow(_size(key, kept) - before)
         if len(self._kept) > self._capacity:
@@ -174,29 +154,27 @@ class Window:
         time that is ahead then counts as now.
         """
         for key, kept in self._kept.items():
-            if isinstance(kept, bytes):
-                (at,) = _TIME.unpack_from(kept)
-                self._kept[key] = _TIME.pack(at + by) + kept[_TIME.size :]
-            else:
-                kept.times[:] = [at + by for at in kept.times]
+            before = _size(key, kept)  # it only gets less, so that nobody is evicted meanwhile
+            self._kept[key] = moved = shifted(kept, by)
+            self._grow(_size(key, moved) - before)
 
     def tally(self, subject: Subject) -> Tally | None:
         """Return what is counted of *subject*, or None."""
         kept = self._kept.get(_key(subject))
-        return None if kept is None else self._tally(kept)
+        return None if kept is None else self._packer.tally(part_of(kept))
 
     def put(self, subject: Subject, tally: Tally) -> None:
         """Keep *tally*, which was remembered elsewhere, in place of what is counted."""
-        times: list[float] = [*sorted(tally.times)[-self._limit :]]
+        times = sorted(tally.times)[-self._limit :]
         if not times:
             return
         key = _key(subject)
         if key in self._changed:
             self._changed[key] = True
-        kept = _Kept(times, [])
+        kept = Several(times, [])
         self._append(kept, tally.evidence)
         old = self._kept.pop(key, None)
-        self._kept[key] = value = _narrowed(kept)
+        self._kept[key] = value = narrowed(kept)
         self._grow(_size(key, value) - (0 if old is None else _size(key, old)))
         if len(self._kept) > self._capacity:
             self._make_room()
@@ -212,7 +190,7 @@ class Window:
         horizon = now - self._span
         stale: list[str] = []
         for key, kept in self._kept.items():
-            if _newest(kept) > horizon or len(stale) == most:
+            if newest(kept) > horizon or len(stale) == most:
                 break
             stale.append(key)
         for key in stale:
@@ -222,67 +200,30 @@ class Window:
     def failing(self, now: Instant) -> int:
         """Return how many subjects have a failure in the window at *now*."""
         horizon = now - self._span
-        return sum(_newest(kept) > horizon for kept in self._kept.values())
+        return sum(newest(kept) > horizon for kept in self._kept.values())
 
-    def changes(self) -> dict[Subject, Tally | None]:
+    def changes(self) -> Changes:
         """Return each subject that changed since this was asked last, None for forgotten.
 
-        Memory stays bounded where nobody asks: a subject that came and went in
-        between is not mentioned.
+        What they say stays as it is now. Memory stays bounded where nobody asks: a subject
+        that came and went in between is not mentioned.
         """
-        changed = {}
+        changes = Changes(self._packer)
         for key in self._changed:
             kept = self._kept.get(key)
-            changed[_subject(key)] = None if kept is None else self._tally(kept)
+            changes.put(_subject(key), None if kept is None else part_of(kept))
         self._changed = {}
-        return changed
+        return changes
 
     def all(self) -> dict[Subject, Tally]:
         """Return everything that is counted, counted longest ago first."""
-        return {_subject(key): self._tally(kept) for key, kept in self._kept.items()}
+        tally = self._packer.tally
+        return {_subject(key): tally(part_of(kept)) for key, kept in self._kept.items()}
 
-    def _tally(self, kept: _Value) -> Tally:
-        if isinstance(kept, bytes):
-            time = Instant(_TIME.unpack_from(kept)[0])
-            if len(kept) == _TIME.size:
-                return Tally((time,))
-            return Tally((time,), (self._unpack(kept, _TIME.size),))
-        times = tuple(Instant(time) for time in kept.times)
-        return Tally(times, tuple(self._unpack(line, 0) for line in kept.lines))
-
-    def _insert(self, kept: _Kept, at: float, attempts: int) -> int:
-        times = kept.times
-        for _ in range(min(attempts, self._limit)):
-            insort(times, at)
-        count = len(times) - bisect_right(times, times[-1] - self._span)
-        del times[: -self._limit]
-        return count
-
-    def _append(self, kept: _Kept, evidence: Sequence[Evidence]) -> None:
-        if self._evidence_limit > 0:
-            kept.lines += [self._pack(line) for line in evidence[-self._evidence_limit :]]
-            del kept.lines[: -self._evidence_limit]
-
-    def _pack(self, line: Evidence) -> bytes:
-        # An encoder's bytes are cut to size where they were made, and leave holes.
-        number, text = self._numbers.get(line.path), line.text
-        if number is None:
-            if len(self._paths) < PATHS:
-                number = self._numbers[line.path] = len(self._paths)
-                self._paths.append(line.path.encode("utf-8", "replace").decode())
-            else:
-                number, text = _UNNUMBERED, f"{line.path}\0{text}"
-        # Half of a surrogate pair becomes a question mark: no text can hold it.
-        return _LINE.pack(line.at, line.offset, number) + text.encode("utf-8", "replace")
-
-    def _unpack(self, packed: bytes, start: int) -> Evidence:
-        at, offset, number = _LINE.unpack_from(packed, start)
-        text = packed[start + _LINE.size :].decode()
-        if number == _UNNUMBERED:
-            path, _, text = text.partition("\0")
-        else:
-            path = self._paths[number]
-        return Evidence(text, path, offset, Instant(at))
+    def _append(self, kept: Several, evidence: Sequence[Evidence]) -> None:
+        limit = self._evidence_limit
+        if limit > 0:
+            kept.append([self._packer.pack(line) for line in evidence[-limit:]], limit)
 
     def evict(self) -> None:
         """Forget some of those counted longest ago, of which `evicted` tells."""
@@ -323,29 +264,6 @@ def _subject(key: str) -> Subject:
     return Subject(key, SubjectKind.IPV6 if ":" in key else SubjectKind.IPV4)
 
 
-def _size(key: str, kept: _Value) -> int:
+def _size(key: str, kept: Value) -> int:
     """Return about how many bytes of memory *kept* takes under *key*."""
-    if isinstance(kept, bytes):
-        return SUBJECT_BYTES + len(key) + len(kept)
-    lines = sum([len(line) for line in kept.lines]) + _LINE_BYTES * len(kept.lines)
-    return SUBJECT_BYTES + _MORE_BYTES + len(key) + _TIME_BYTES * len(kept.times) + lines
-
-
-def _widened(value: _Value) -> _Kept:
-    """Return *value* as lists, to which more can be added."""
-    if isinstance(value, _Kept):
-        return value
-    lines = [value[_TIME.size :]] if len(value) > _TIME.size else []
-    return _Kept([_TIME.unpack_from(value)[0]], lines)
-
-
-def _narrowed(kept: _Kept) -> _Value:
-    """Return *kept* as one string of bytes if it can be one."""
-    if len(kept.times) == 1 and len(kept.lines) <= 1:
-        return _TIME.pack(kept.times[0]) + b"".join(kept.lines)
-    return kept
-
-
-def _newest(kept: _Value) -> float:
-    newest: float = _TIME.unpack_from(kept)[0] if isinstance(kept, bytes) else kept.times[-1]
-    return newest
+    return SUBJECT_BYTES + len(key) + size_of(kept)
