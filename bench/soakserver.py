@@ -182,10 +182,13 @@ class Server:
         return {each.name for each in self.banned.iterdir()}
 
     def in_ledger(self, jail: str, *, ever: bool = False) -> set[str]:
-        """Return the subjects of the bans of *jail* in force, or *ever*, as the database has them."""
+        """Return the subjects of the bans of *jail* in force, or *ever*, as the database has them.
+
+        A ban that ran out while the server was down is over, though its end is written later.
+        """
+        is_in_force = " AND ended_at IS NULL AND (until IS NULL OR until > unixepoch())"
         rows = self._select(
-            "SELECT subject FROM bans WHERE jail = ?" + ("" if ever else " AND ended_at IS NULL"),
-            jail,
+            "SELECT subject FROM bans WHERE jail = ?" + ("" if ever else is_in_force), jail
         )
         return {subject for (subject,) in rows}
 

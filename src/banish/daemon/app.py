@@ -26,6 +26,7 @@ from banish.daemon.host import (
     on_signals,
     raise_descriptor_limit,
 )
+from banish.daemon.housekeeping import keep_house
 from banish.daemon.jails import Jails, steady_clock
 from banish.daemon.operations import ServerOperations
 from banish.daemon.pipeline import Pipeline
@@ -57,11 +58,6 @@ from banish.telemetry.targets import LateTarget, Target, open_target
 
 TICK_LIMIT = Seconds(1)
 """The timer looks at the wall clock at least this often, since it may be set."""
-
-PURGE_PAUSE = Seconds(3_600)
-"""Time between two looks for history to forget; with a shorter ``dbpurgeage``, that long."""
-
-PURGE_PAUSE_LEAST = Seconds(60)
 
 KEPT_BYTES = 8 * 1024 * 1024
 """Memory that may stay free for what comes next: some blocks of log, whole and decoded."""
@@ -549,14 +545,9 @@ class Server:
             await asyncio.sleep(0)
 
     async def _keep_house(self) -> None:
-        """Forget old history, an hour apart or less."""
+        """Forget old history."""
         age = self.settings.server.dbpurgeage
-        pause = min(PURGE_PAUSE, max(PURGE_PAUSE_LEAST, age))
-        while True:
-            await asyncio.sleep(pause)
-            store = self._enforcing.store
-            if store is not None:
-                await store.purge(self._clock(), age)
+        await keep_house(lambda: self._enforcing.store, age, self._clock)
 
     async def stop(self) -> None:
         """Finish in order: no more lines, what is decided is done and written, then the rest."""
