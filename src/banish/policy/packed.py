@@ -11,7 +11,7 @@ it is looked at. The database does that a few times a second, however often line
 """
 
 from bisect import bisect_right, insort
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from struct import Struct
 
 import msgspec
@@ -80,11 +80,11 @@ class Several(msgspec.Struct, gc=False):
             self._shorten_times()
         return count
 
-    def append(self, packed: Iterable[bytes], limit: int) -> None:
+    def append(self, packed: list[bytes], limit: int) -> None:
         """Keep the newest *limit* lines."""
-        lines, before = self.lines, len(self.lines)
+        lines = self.lines
         lines += packed
-        self.lines_bytes += _bytes_of(lines[before:])
+        self.lines_bytes += _bytes_of(packed)
         self.lines_past = max(self.lines_past, len(lines) - limit)
         if self.lines_past > (len(lines) - self.lines_past) // 4:
             self.lines_bytes -= _bytes_of(lines[: self.lines_past])

@@ -113,9 +113,7 @@ class Window:
         self._changed.setdefault(key, old is not None)
         if old is None and attempts == 1 and len(evidence) <= 1:
             count = 1
-            is_wanted = evidence and self._evidence_limit > 0
-            line = self._packer.pack(evidence[0]) if is_wanted else b""
-            self._kept[key] = value = single(at, line)
+            self._kept[key] = value = self._single(at, evidence)
             self._grow(SUBJECT_BYTES + len(key) + len(value))
         else:
             before = 0 if old is None else _size(key, old)
@@ -171,10 +169,15 @@ class Window:
         key = _key(subject)
         if key in self._changed:
             self._changed[key] = True
-        kept = Several(times, [])
-        self._append(kept, tally.evidence)
+        value: Value
+        if len(times) == 1 and len(tally.evidence) <= 1:
+            value = self._single(times[0], tally.evidence)
+        else:
+            several = Several(times, [])
+            self._append(several, tally.evidence)
+            value = narrowed(several)
         old = self._kept.pop(key, None)
-        self._kept[key] = value = narrowed(kept)
+        self._kept[key] = value
         self._grow(_size(key, value) - (0 if old is None else _size(key, old)))
         if len(self._kept) > self._capacity:
             self._make_room()
@@ -219,6 +222,10 @@ class Window:
         """Return everything that is counted, counted longest ago first."""
         tally = self._packer.tally
         return {_subject(key): tally(part_of(kept)) for key, kept in self._kept.items()}
+
+    def _single(self, at: Instant, evidence: Sequence[Evidence]) -> bytes:
+        is_wanted = evidence and self._evidence_limit > 0
+        return single(at, self._packer.pack(evidence[0]) if is_wanted else b"")
 
     def _append(self, kept: Several, evidence: Sequence[Evidence]) -> None:
         limit = self._evidence_limit
