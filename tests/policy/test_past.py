@@ -41,6 +41,17 @@ def test_past_capacity_the_longest_untouched_is_forgotten() -> None:
     assert list(bans.all()) == [BYSTANDER]
 
 
+def test_many_past_capacity_go_at_once_and_never_the_newest() -> None:
+    bans = PastBans(Seconds(100), capacity=200)
+    subjects = [Subject(str(number), SubjectKind.NAME) for number in range(201)]
+    for subject in subjects[:200]:
+        bans.put(subject, past())
+    bans.put(subjects[0], past(count=2))
+    assert len(bans.all()) == 200
+    bans.put(subjects[200], past())
+    assert list(bans.all()) == [*subjects[3:200], subjects[0], subjects[200]]
+
+
 def test_who_never_comes_back_is_forgotten_as_time_passes() -> None:
     bans = PastBans(Seconds(100))
     bans.put(BYSTANDER, past(until=None))

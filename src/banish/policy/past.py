@@ -1,7 +1,7 @@
 """Remembers who was banned before, for ``bantime.increment``; bounded in number and in time."""
 
-from collections import OrderedDict
 from collections.abc import Iterator
+from itertools import islice
 
 from banish.model.address import Subject
 from banish.model.instant import Instant, Seconds
@@ -9,7 +9,11 @@ from banish.model.snapshot import PastBan
 from banish.policy.networks import NetworkTable
 
 CAPACITY = 200_000
-"""Subjects of which the last ban is remembered; past that, the longest untouched goes."""
+"""Subjects of which the last ban is remembered; past that, the longest untouched go."""
+
+EVICTED_PART = 100
+"""One in so many subjects goes when there are too many: finding the oldest in a dict passes
+over those that went before."""
 
 LOOK_PAUSE = Seconds(1)
 """Time between two looks of `PastBans.purge`, however often it is called."""
@@ -28,7 +32,8 @@ class PastBans:
     def __init__(self, remembers: Seconds, capacity: int = CAPACITY) -> None:
         self._remembers = remembers
         self._capacity = capacity
-        self._bans: OrderedDict[Subject, PastBan] = OrderedDict()
+        self._bans: dict[Subject, PastBan] = {}
+        """Longest untouched first."""
         self._unchecked: list[Subject] = []
         """Who is looked at next by `purge`, the last first."""
         self._part = 0
@@ -37,10 +42,11 @@ class PastBans:
 
     def put(self, subject: Subject, ban: PastBan) -> None:
         """Keep *ban* as the last one of *subject*."""
+        self._bans.pop(subject, None)
         self._bans[subject] = ban
-        self._bans.move_to_end(subject)
         if len(self._bans) > self._capacity:
-            self._bans.popitem(last=False)
+            for oldest in list(islice(self._bans, max(1, self._capacity // EVICTED_PART))):
+                del self._bans[oldest]
 
     def add(self, subject: Subject, ban: PastBan) -> None:
         """Keep *ban*, which was remembered elsewhere, unless a newer one is known."""
