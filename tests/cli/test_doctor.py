@@ -34,9 +34,10 @@ def jail(name: str = "sshd", **changes: object) -> JailSettings:
 @pytest.fixture(autouse=True)
 def firewall(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pretend a firewall: what the kernel of this host says is not under test."""
-    from banish.enforce import nftables
+    from banish.enforce.firewalls import nftables
 
-    monkeypatch.setattr(nftables, "probe", lambda: None)
+    addon = msgspec.structs.replace(nftables.ADDON, probe=lambda: None)
+    monkeypatch.setattr(nftables, "ADDON", addon)
 
 
 def test_logs_that_can_be_read_are_good(tmp_path: Path) -> None:
@@ -224,9 +225,11 @@ def test_bans_that_the_firewall_lacks_are_told(
 def test_what_keeps_banish_from_working_is_1_with_its_cure(
     tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
-    from banish.enforce import nftables
+    from banish.enforce.firewalls import nftables
 
-    monkeypatch.setattr(nftables, "probe", lambda: "no nf_tables\n    modprobe nf_tables")
+    trouble = "no nf_tables\n    modprobe nf_tables"
+    addon = msgspec.structs.replace(nftables.ADDON, probe=lambda: trouble)
+    monkeypatch.setattr(nftables, "ADDON", addon)
     (tmp_path / "app.log").touch()
     words = ["doctor", "-c", str(tree), "--state", str(tmp_path)]
     assert main(words) == 1

@@ -2,29 +2,21 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import get_type_hints
 
 import msgspec
 import pytest
 
+from banish.addon.declare import EVERY_ACTION
 from banish.config import kinds
 from banish.config.actions import read_actions
-from banish.config.kindtable import COMMON, KINDS
+from banish.config.addons import ACTIONS
 from banish.config.load import load
 from banish.config.merge import Library
 from banish.config.problem import Problems
 from banish.config.search import Tree, builtin_tree
 from banish.config.text import Text, single
-from banish.daemon.kinds import MAKERS
 from banish.model.instant import Seconds
 from banish.model.settings import ActionSettings, Place, Problem
-from banish.notify.abuseipdb import AbuseIpDb
-from banish.notify.chat import Chat
-from banish.notify.edge import Cloudflare
-from banish.notify.mail import Mail
-from banish.notify.notifier import Telling
-from banish.notify.webhook import Webhook
-from banish.notify.xarf import Xarf
 
 WriteTree = Callable[[Mapping[str, str]], Path]
 
@@ -152,32 +144,32 @@ def test_an_option_called_kind_in_an_action_of_commands_means_nothing(library: L
     assert not library.problems.all()
 
 
-STRUCTS: Mapping[str, tuple[type[msgspec.Struct], ...]] = {
-    "mail": (Mail, Telling),
-    "webhook": (Webhook, Telling),
-    "chat": (Chat, Telling),
-    "abuseipdb": (AbuseIpDb,),
-    "xarf": (Xarf,),
-    "cloudflare": (Cloudflare,),
-}
+@pytest.mark.parametrize("kind", ACTIONS)
+def test_every_field_of_an_add_on_is_an_option_and_takes_its_default(kind: str) -> None:
+    addon = ACTIONS[kind]
+    options = {option.name for option in (*addon.options, *EVERY_ACTION)}
+    for struct in addon.structs:
+        assert {field.name for field in msgspec.structs.fields(struct)} <= options
+        msgspec.convert({}, struct)
 
 
-@pytest.mark.parametrize("kind", STRUCTS)
-def test_the_table_and_whoever_is_told_agree(kind: str) -> None:
-    table = {option.name: option.kind for option in (*KINDS[kind].options, *COMMON)}
-    read_by = {name for struct in STRUCTS[kind] for name in get_type_hints(struct)}
-    assert read_by == set(table) - {"norestored"}
-    types = {
-        "boolean": bool, "number": int, "duration": float, "list": tuple, "mail addresses": tuple,
-    }  # fmt: skip
-    for struct in STRUCTS[kind]:
+@pytest.mark.parametrize("kind", ACTIONS)
+def test_the_default_of_an_option_reads_as_the_default_of_its_field(kind: str) -> None:
+    addon = ACTIONS[kind]
+    options = {option.name: option for option in (*addon.options, *EVERY_ACTION)}
+    for struct in addon.structs:
         for field in msgspec.structs.fields(struct):
-            wanted = types.get(table[field.name], str)
-            assert isinstance(field.default, wanted if wanted is not float else (int, float))
+            option = options[field.name]
+            read = kinds._typed(single(option.default, HERE), option, Problems())
+            assert msgspec.convert({field.name: read}, struct) == struct(), field.name
 
 
-def test_every_kind_can_be_made() -> None:
-    assert set(KINDS) <= set(MAKERS)
+@pytest.mark.parametrize("kind", ACTIONS)
+def test_an_add_on_names_options_that_it_has(kind: str) -> None:
+    addon = ACTIONS[kind]
+    names = {option.name for option in addon.options}
+    assert {name for each in addon.required for name in each.split("|")} <= names
+    assert bool(addon.needs) == bool(addon.extra)
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,14 @@
 import asyncio
 from pathlib import Path
 
+from banish.addon.declare import ActionParts
 from banish.config.load import builtin_tree, load
-from banish.daemon.denyfiles import hosts_deny, nginx_deny
+from banish.enforce.addons import hosts_deny, nginx_deny
 from banish.model.address import parse_subject
 from banish.model.ban import Ban
 from banish.model.instant import Instant
 from banish.model.settings import ActionSettings
+from tests.notify.stage import KnownFacts
 
 
 def read(folder: Path, *actions: str) -> tuple[ActionSettings, ...]:
@@ -18,6 +20,12 @@ def read(folder: Path, *actions: str) -> tuple[ActionSettings, ...]:
     settings = load(folder, builtin=builtin_tree())
     assert not settings.errors, settings.errors
     return settings.jails[0].actions
+
+
+def parts(jail: str, settings: ActionSettings, shared: dict[str, object]) -> ActionParts:
+    return ActionParts(
+        jail, settings, KnownFacts(), lambda _event: None, lambda: Instant(0), shared
+    )
 
 
 def ban(jail: str, address: str) -> Ban:
@@ -32,7 +40,7 @@ def test_jails_that_name_one_file_in_different_ways_share_its_account(tmp_path: 
         f"hostsdeny[file={tmp_path}/link, actname=second]",
     )
     shared: dict[str, object] = {}
-    actions = [hosts_deny("sshd", one, shared) for one in (first, second)]
+    actions = [hosts_deny.make(parts("sshd", one, shared)) for one in (first, second)]
     assert [action.settings.is_enforcing for action in actions] == [True, True]
     assert not any(action.settings.flag("norestored") for action in actions)
 
@@ -51,12 +59,12 @@ def test_jails_that_name_one_file_in_different_ways_share_its_account(tmp_path: 
 
 def test_without_a_name_of_a_service_all_are_closed(tmp_path: Path) -> None:
     (settings,) = read(tmp_path, f'hostsdeny[file={tmp_path}/deny, daemon_list=":"]')
-    asyncio.run(hosts_deny("sshd", settings, {}).ban(ban("sshd", "192.0.2.1")))
+    asyncio.run(hosts_deny.make(parts("sshd", settings, {})).ban(ban("sshd", "192.0.2.1")))
     assert "ALL: 192.0.2.1\n" in (tmp_path / "deny").read_text("ascii")
 
 
 def test_nginx_is_told_by_the_shell_command_that_the_action_names(tmp_path: Path) -> None:
     reload = f"cp {tmp_path}/deny.conf {tmp_path}/seen"
     (settings,) = read(tmp_path, f'nginx-deny[file={tmp_path}/deny.conf, reload="{reload}"]')
-    asyncio.run(nginx_deny("web", settings, {}).ban(ban("web", "198.51.100.0/24")))
+    asyncio.run(nginx_deny.make(parts("web", settings, {})).ban(ban("web", "198.51.100.0/24")))
     assert "deny 198.51.100.0/24;\n" in (tmp_path / "seen").read_text("ascii")

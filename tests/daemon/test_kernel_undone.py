@@ -13,11 +13,11 @@ import pytest
 from banish.daemon import repairs
 from banish.daemon.enforcing import Enforcing
 from banish.enforce import wire
+from banish.enforce.firewalls.ipset import ipset_enforcer
+from banish.enforce.firewalls.iptables import iptables_enforcer
+from banish.enforce.firewalls.nftables import NftablesEnforcer
 from banish.enforce.netlink import KernelError, Message, NetlinkSocket, text
-from banish.enforce.nftables import NftablesEnforcer
 from banish.enforce.table import KernelTable
-from banish.enforce.xtables.ipset import ipset_enforcer
-from banish.enforce.xtables.iptables import iptables_enforcer
 from banish.model.address import parse_subject
 from banish.model.ban import Ban
 from banish.model.decision import StartBan

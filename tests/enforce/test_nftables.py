@@ -14,9 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from banish.enforce.firewalls.nftables import NftablesEnforcer, probe
 from banish.enforce.foreign import ForeignWatch
 from banish.enforce.netlink import NetlinkSocket
-from banish.enforce.nftables import NftablesEnforcer, probe
 from banish.enforce.ruleset import name_jails, plan_ruleset
 from banish.enforce.wire import build_table
 from banish.model.address import Subject, parse_subject
@@ -473,7 +473,7 @@ def test_more_bans_than_fit_into_one_transaction_are_all_loaded(
 
 WITHOUT_RIGHTS = """
 import asyncio
-from banish.enforce.nftables import NftablesEnforcer, probe
+from banish.enforce.firewalls.nftables import NftablesEnforcer, probe
 from banish.errors import EnforceError
 
 try:

@@ -12,7 +12,7 @@ from banish.errors import AnotherServerError, EnforceError
 from banish.model.address import parse_subject
 from banish.model.ban import Ban
 from banish.model.instant import Instant
-from banish.model.settings import Enforcement, FirewallKind
+from banish.model.settings import Enforcement
 from banish.telemetry.happenings import Happening, WarningGiven
 
 NOW = Instant(1_790_000_000)
@@ -29,7 +29,7 @@ class Host:
         self.told: list[Happening] = []
         self.refusals: dict[str, Exception] = {}
 
-    def make(self, kind: FirewallKind) -> MemoryEnforcer:
+    def make(self, kind: str) -> MemoryEnforcer:
         one = self.kinds[kind]
         if kind in self.refusals:
             refused = MemoryEnforcer(kind)
@@ -37,10 +37,12 @@ class Host:
             return refused
         return one
 
-    def server(self, kind: FirewallKind) -> SucceedingEnforcer:
-        return SucceedingEnforcer(kind, self.make, path=self.path, emit=self.told.append)
+    def server(self, kind: str) -> SucceedingEnforcer:
+        return SucceedingEnforcer(
+            kind, self.make, known=self.kinds, path=self.path, emit=self.told.append
+        )
 
-    def run(self, kind: FirewallKind, *, keep: bool | None) -> None:
+    def run(self, kind: str, *, keep: bool | None) -> None:
         """Run a server with one ban; *keep* None: it is killed."""
 
         async def play() -> None:

@@ -18,9 +18,9 @@ from contextlib import ExitStack, closing
 
 import pytest
 
-from banish.enforce.nftables import NftablesEnforcer
-from banish.enforce.xtables.ipset import ipset_enforcer
-from banish.enforce.xtables.iptables import iptables_enforcer
+from banish.enforce.firewalls.ipset import ipset_enforcer
+from banish.enforce.firewalls.iptables import iptables_enforcer
+from banish.enforce.firewalls.nftables import NftablesEnforcer
 from banish.model.address import parse_subject
 from banish.model.ban import Ban
 from banish.model.settings import BlockType, Enforcement, PortRange

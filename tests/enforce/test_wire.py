@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from banish.enforce import wire
+from banish.enforce.firewalls.nftables import explain
 from banish.enforce.netlink import (
     Message,
     attribute,
@@ -18,7 +19,6 @@ from banish.enforce.netlink import (
     split,
     text,
 )
-from banish.enforce.nftables import explain
 from banish.enforce.ruleset import plan_ruleset
 from banish.enforce.table import sort_subjects, to_subject
 from banish.model.address import parse_subject

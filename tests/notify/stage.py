@@ -15,13 +15,13 @@ import msgspec
 import trustme
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
-from banish.config.kindtable import COMMON, KINDS
+from banish.addon.declare import EVERY_ACTION, ActionParts
+from banish.config.addons import ACTIONS
 from banish.daemon.acting import Acting
-from banish.daemon.kinds import MAKERS
-from banish.daemon.making import Making
 from banish.errors import ActionError
 from banish.model.address import Subject, parse_subject
 from banish.model.ban import Ban
+from banish.model.duration import parse_duration
 from banish.model.failure import Evidence
 from banish.model.instant import Instant
 from banish.model.settings import ActionSettings, OptionValue
@@ -74,9 +74,9 @@ class KnownFacts:
 
 def settings(kind: str, **changed: OptionValue) -> ActionSettings:
     """Return the settings of an action as the configuration would give them."""
-    row = KINDS[kind]
+    row = ACTIONS[kind]
     options: dict[str, OptionValue] = {}
-    for option in (*row.options, *COMMON):
+    for option in (*row.options, *EVERY_ACTION):
         default_value: OptionValue = option.default
         match option.kind:
             case "boolean":
@@ -84,9 +84,7 @@ def settings(kind: str, **changed: OptionValue) -> ActionSettings:
             case "number":
                 default_value = int(option.default)
             case "duration":
-                default_value = {"": 0.0, "0": 0.0, "30s": 30.0, "1h": 3_600.0}.get(
-                    option.default, 300.0
-                )
+                default_value = float(parse_duration(option.default))
             case "list" | "mail addresses":
                 default_value = tuple(option.default.replace(",", " ").split())
             case _:
@@ -115,7 +113,7 @@ def make(
     **changed: OptionValue,
 ) -> Action:
     """Return an action as the server makes it."""
-    making = Making(
+    parts = ActionParts(
         jail,
         settings(kind, **(dict(options or {}) | changed)),
         facts or KnownFacts(),
@@ -123,7 +121,7 @@ def make(
         lambda: NOW,
         {} if shared is None else shared,
     )
-    return MAKERS[kind](making)
+    return ACTIONS[kind].make(parts)
 
 
 async def end(action: Action) -> None:

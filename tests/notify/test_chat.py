@@ -9,7 +9,7 @@ from aiohttp import web
 
 from banish.errors import ActionError
 from banish.model.failure import Evidence
-from banish.notify.chat import plain, text_of
+from banish.notify.addons.chat import plain, text_of
 from banish.notify.report import Report
 from tests.notify.service import service
 from tests.notify.stage import HOSTILE, ban, make, play

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from banish.daemon import webkinds
 from banish.errors import ActionError
 from banish.model.address import parse_subject
 from banish.model.decision import EndBan, StartBan
-from banish.notify import cloudflare, edge
-from banish.notify.edge import values
+from banish.notify import remote
+from banish.notify.addons import cloudflare
+from banish.notify.addons.cloudflare import values
+from banish.notify.remote import RemoteAction
 from banish.telemetry.happenings import TroubleMet, TroubleOver
 from tests.notify.service import Asked, Service, service
 from tests.notify.stage import Running, ban, make, play
@@ -127,8 +128,8 @@ def test_whoever_is_banned_is_kept_out_and_let_in_again(where: dict[str, str], t
 def test_a_restart_makes_nothing_twice_and_lets_in_who_is_banned_no_more(
     where: dict[str, str], token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(edge, "SETTLE", 0.1)
-    monkeypatch.setattr(edge, "PAGE", 7)
+    monkeypatch.setattr(cloudflare, "SETTLE", 0.1)
+    monkeypatch.setattr(cloudflare, "PAGE", 7)
 
     async def part() -> None:
         async with service() as api:
@@ -198,7 +199,7 @@ def test_somebody_elses_rule_for_the_same_address_is_left_alone(token: str) -> N
 def test_what_fails_is_tried_again_until_it_is_done(
     where: dict[str, str], token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cloudflare, "FIRST_WAIT", 0.05)
+    monkeypatch.setattr(remote, "FIRST_WAIT", 0.05)
 
     async def part() -> None:
         async with service() as api:
@@ -304,7 +305,8 @@ def test_odd_rows_of_a_list_are_passed_over(token: str) -> None:
             action = make("cloudflare", url=api.url, token_file=token, zone="z")
             await action.start()
             await action.tick()
-            assert isinstance(action, cloudflare.CloudflareAction)
+            assert isinstance(action, RemoteAction)
+            assert isinstance(action._edge, cloudflare.Edge)
             assert action._edge._there == {"192.0.2.9": "1"}
             await action.stop()
 
@@ -357,7 +359,3 @@ def test_a_subject_that_cannot_be_held_is_not_counted_as_held(token: str) -> Non
         assert action.due is None
 
     play(part)
-
-
-def test_the_kind_is_made_by_the_table() -> None:
-    assert set(webkinds.MAKERS) == {"webhook", "abuseipdb", "cloudflare"}

@@ -10,8 +10,9 @@ for name in ("aiohttp", "apprise", "dns"):
 import banish.cli
 import banish.config.load
 import banish.daemon.app
-from banish.daemon.kinds import MAKERS
-assert "mail" in MAKERS
+from banish.config.addons import ACTIONS, FIREWALLS
+for addon in (*ACTIONS.values(), *FIREWALLS.values()):
+    assert addon.make
 """
 
 

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from banish.model.address import parse_subject
 from banish.model.ban import Ban
 from banish.model.failure import Evidence
+from banish.notify.addons.xarf import compose as compose_xarf
 from banish.notify.event import Event
 from banish.notify.lookup import Lookup
 from banish.notify.mailtext import compose
 from banish.notify.report import Report, make_report
-from banish.notify.xarf import compose as compose_xarf
 from tests.notify.stage import NOW, KnownFacts, ban
 
 HEADERS = {

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from banish.addon.declare import ActionParts
 from banish.daemon.worker import ORDERS_LIMIT
 from banish.errors import ActionError
 from banish.model.decision import ProlongBan, StartBan
@@ -12,7 +13,7 @@ from banish.model.instant import Seconds
 from banish.notify.event import Event
 from banish.notify.notifier import LaterError, Notifier, Telling
 from banish.telemetry.happenings import Happening, NotificationsDropped, TroubleMet
-from tests.notify.stage import NOW, Running, ban, play, settings
+from tests.notify.stage import NOW, KnownFacts, Running, ban, play, settings
 
 
 class Channel:
@@ -45,13 +46,17 @@ class Told:
     def __init__(self, channel: Channel, *, whole: bool = True, **telling: object) -> None:
         self.happened: list[Happening] = []
         self.action = Notifier(
-            "sshd",
-            settings("webhook", url="http://127.0.0.1:1"),
+            ActionParts(
+                "sshd",
+                settings("webhook", url="http://127.0.0.1:1"),
+                KnownFacts(),
+                self.happened.append,
+                lambda: NOW,
+                {},
+            ),
             channel,
-            telling=Telling(**telling),  # type: ignore[arg-type]
+            Telling(**telling),  # type: ignore[arg-type]
             whole=whole,
-            emit=self.happened.append,
-            clock=lambda: NOW,
         )
 
     @property

@@ -13,7 +13,7 @@ from banish.errors import ActionError
 from banish.model.decision import StartBan
 from banish.model.failure import Evidence
 from banish.notify import outbox
-from banish.notify.webhook import signature
+from banish.notify.addons.webhook import signature
 from banish.telemetry.happenings import TroubleMet, TroubleOver
 from tests.notify.service import service
 from tests.notify.stage import HOSTILE, Running, ban, end, make, play

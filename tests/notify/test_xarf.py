@@ -19,8 +19,8 @@ from banish.errors import ActionError
 from banish.model.address import parse_subject
 from banish.model.failure import Evidence
 from banish.model.instant import Instant
+from banish.notify.addons.xarf import report
 from banish.notify.contact import Contacts, addresses
-from banish.notify.xarf import report
 from tests.notify.stage import HOSTILE, ban, mail_server, make, play
 
 REPORTER = ("abuse@example.org",)

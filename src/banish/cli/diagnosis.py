@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple
 from banish.cli import health
 from banish.cli.wording import plural
 from banish.config.absent import check_logs
+from banish.config.addons import FIREWALLS
 from banish.config.jails import has_journal
 from banish.config.problem import Problems
 from banish.control.client import Client
@@ -71,14 +72,10 @@ def _program() -> Iterator[Finding]:
 
 
 def _firewall(server: ServerSettings) -> Iterator[Finding]:
-    from banish.enforce.nftables import probe  # noqa: PLC0415 - opens netlink
-    from banish.enforce.xtables import tool  # noqa: PLC0415 - runs programs
-
-    trouble = probe() if server.firewall == "nftables" else tool.probe(server.firewall)
-    if trouble is None and server.firewall == "nftables":
-        yield Finding("firewall", "good", "the kernel takes our nftables rules")
-    elif trouble is None:
-        yield Finding("firewall", "good", f"{server.firewall} can be used")
+    addon = FIREWALLS[server.firewall]
+    trouble = addon.probe()
+    if trouble is None:
+        yield Finding("firewall", "good", addon.works or f"{server.firewall} can be used")
     else:
         what, _, cure = trouble.partition("\n")
         yield Finding("firewall", "bad", what, cure.strip())

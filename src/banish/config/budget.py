@@ -2,12 +2,12 @@
 
 import msgspec
 
-from banish.config.options import Option
 from banish.config.problem import FaultError, shown
 from banish.config.reading import Reading
 from banish.config.text import Text
 from banish.config.values import to_number, to_span
 from banish.model.instant import Seconds
+from banish.model.option import Option
 from banish.model.settings import BudgetSettings
 
 LONGEST_SPAN = Seconds(86_400)

@@ -18,7 +18,7 @@ from banish.config.interpolate import Merged, Scope
 from banish.config.journal import to_journal
 from banish.config.merge import Library
 from banish.config.networks import read_networks
-from banish.config.options import FILTER_OPTIONS, JAIL_OPTIONS, Option
+from banish.config.options import FILTER_OPTIONS, JAIL_OPTIONS
 from banish.config.problem import FaultError, did_you_mean, shown
 from banish.config.reading import Reading
 from banish.config.text import Text
@@ -31,6 +31,7 @@ from banish.config.values import (
     to_span,
 )
 from banish.model.instant import Seconds
+from banish.model.option import Option
 from banish.model.settings import (
     Escalation,
     FilterSettings,

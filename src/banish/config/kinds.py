@@ -1,8 +1,8 @@
-"""THE table of kinds: actions that a part of banish carries out, and what each is told.
+"""Reads the options of an action that an add-on carries out.
 
 A file of ``action.d`` that says ``kind = mail`` has no commands; its other options
-are settings, of the types that the table here gives them. They come from the
-action's arguments, its file and the jail, as with every action.
+are settings, of the types that the add-on declares. They come from the action's
+arguments, its file and the jail, as with every action.
 """
 
 import re
@@ -13,13 +13,14 @@ from pathlib import Path
 
 import msgspec
 
+from banish.addon.declare import EVERY_ACTION, ActionAddon
+from banish.config.addons import ACTIONS
 from banish.config.definition import Definition
-from banish.config.kindtable import COMMON, KINDS, Kind
-from banish.config.options import Option
 from banish.config.problem import FaultError, Problems, did_you_mean, shown
 from banish.config.text import Text
 from banish.config.values import TRUE_WORDS, to_bool, to_choice, to_duration, to_number
 from banish.model.instant import Seconds
+from banish.model.option import Option
 from banish.model.settings import OptionValue, Place
 
 HANDED_ON = frozenset({
@@ -42,12 +43,12 @@ class Told(msgspec.Struct, frozen=True):
 
 def exists(named: Text) -> bool:
     """Whether there is a kind called as *named*."""
-    return named.text.strip() in KINDS
+    return named.text.strip() in ACTIONS
 
 
 def keeps_out(named: Text) -> bool:
     """Whether actions of the kind *named* keep subjects out; also where there is no such kind."""
-    kind = KINDS.get(named.text.strip())
+    kind = ACTIONS.get(named.text.strip())
     return kind is None or kind.keeps_out
 
 
@@ -59,14 +60,14 @@ def read_kind(definition: Definition, named: Text, problems: Problems) -> Told:
 
     """
     word = named.text.strip()
-    kind = KINDS.get(word)
+    kind = ACTIONS.get(word)
     if kind is None:
-        cure = did_you_mean(word, KINDS) or f"write one of: {', '.join(KINDS)}"
+        cure = did_you_mean(word, ACTIONS) or f"write one of: {', '.join(ACTIONS)}"
         raise FaultError(f"there is no kind {shown(word)} of action", named.place, cure)
     if kind.needs and find_spec(kind.needs) is None:
         what = f"an action of the kind {word} needs the Python package {kind.needs}"
         raise FaultError(what, named.place, f"pip install 'banish[{kind.extra}]'")
-    table = {option.name: option for option in (*kind.options, *COMMON)}
+    table = {option.name: option for option in (*kind.options, *EVERY_ACTION)}
     _warn_unknown(definition, word, table, problems)
     values = {name: _value(definition, option, kind, problems) for name, option in table.items()}
     for names in kind.required:
@@ -93,7 +94,9 @@ def _warn_unknown(
         problems.warn(what, text.place if text else None, option="action", cure=cure)
 
 
-def _value(definition: Definition, option: Option, kind: Kind, problems: Problems) -> OptionValue:
+def _value(
+    definition: Definition, option: Option, kind: ActionAddon, problems: Problems
+) -> OptionValue:
     text = definition.get(option.name)
     place = Place("built-in")
     if text is None:

@@ -6,36 +6,9 @@ has where no file sets an option), the words are ours.
 """
 
 from collections.abc import Iterable
-from typing import Literal
 
-import msgspec
-
-Kind = Literal[
-    "address list", "backend", "boolean", "choice", "duration", "list", "mail addresses", "number",
-    "path", "path list", "regex", "regex list", "secret file", "specification", "text", "url",
-]  # fmt: skip
-
-Place = Literal["jail", "filter", "server", "variable"]
-"""Who reads it. A *filter* option stands in filters, and in jails to override the filter's.
-A *variable* is read by nobody: it is there to be put into other options as ``%(name)s``."""
-
-
-class Option(msgspec.Struct, frozen=True):
-    """One option that configuration files may set."""
-
-    name: str
-    kind: Kind
-    default: str
-    """What counts where no file sets it, as it would be written."""
-    meaning: str
-    """One sentence for people; more where one is not enough."""
-    read_by: Place = "jail"
-    least: int = 0
-    """The smallest number allowed."""
-    most: int = 2_147_483_647
-    """The largest number allowed."""
-    choices: tuple[str, ...] = ()
-
+from banish.config.addons import FIREWALLS
+from banish.model.option import Option
 
 _JAIL = (
     Option("enabled", "boolean", "false", "Whether this jail runs."),
@@ -290,7 +263,7 @@ _SERVER = (
         "firewall", "choice", "nftables",
         "What bans are carried out in natively: nftables in the kernel itself, or for hosts that "
         "lack it the programs ipset (with iptables) or iptables alone.",
-        "server", choices=("nftables", "iptables", "ipset"),
+        "server", choices=tuple(FIREWALLS),
     ),
     Option(
         "linetime", "duration", "0.1",

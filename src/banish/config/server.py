@@ -8,8 +8,6 @@ over from at the first start, unless we keep no database ourselves: nothing woul
 tell then which start is the first.
 """
 
-from collections.abc import Mapping
-
 from banish.config.effect import check_server_files
 from banish.config.interpolate import Scope
 from banish.config.merge import Library
@@ -20,14 +18,9 @@ from banish.config.text import Text
 from banish.config.unknown import check_server
 from banish.config.values import to_bool, to_choice, to_number, to_span
 from banish.model.instant import Seconds
-from banish.model.settings import FirewallKind, ServerSettings
+from banish.model.settings import ServerSettings
 
 _OWN_FILES = frozenset({"socket", "pidfile", "dbfile"})
-_FIREWALLS: Mapping[str, FirewallKind] = {
-    "nftables": "nftables",
-    "iptables": "iptables",
-    "ipset": "ipset",
-}
 _NO_DATABASE = ("none", ":memory:")
 
 FAIL2BAN_DATABASE = "/var/lib/fail2ban/fail2ban.sqlite3"
@@ -114,8 +107,8 @@ def read_server(library: Library) -> ServerSettings:
     )
 
 
-def _firewall(text: Text) -> FirewallKind:
-    return _FIREWALLS[to_choice(text, SERVER_OPTIONS["firewall"])]
+def _firewall(text: Text) -> str:
+    return to_choice(text, SERVER_OPTIONS["firewall"])
 
 
 def _takeover(server: Server, dbfile: str) -> str:

@@ -4,11 +4,11 @@ import re
 import shlex
 from pathlib import Path
 
-from banish.config.options import Option
 from banish.config.problem import FaultError, Problems, did_you_mean, shown
 from banish.config.text import Text
 from banish.model.duration import LONGEST, DurationError, parse_duration
 from banish.model.instant import Seconds
+from banish.model.option import Option
 from banish.model.settings import LogPath, Regex
 
 TRUE_WORDS = ("1", "on", "true", "yes")

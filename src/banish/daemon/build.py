@@ -1,36 +1,34 @@
-"""The file that names the adapters, but for those of actions, which `kinds` has."""
+"""The file that names the adapters, but for those that are add-ons."""
 
 import os
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
+from banish.addon.declare import ActionParts, FirewallParts
 from banish.blocking import wait_within
+from banish.config.addons import ACTIONS, FIREWALLS
 from banish.daemon.acting import Acting
 from banish.daemon.host import log_file_limit
-from banish.daemon.making import Making, Planned
 from banish.daemon.patterns import Patterns
 from banish.daemon.pipeline import Watch
+from banish.daemon.planned import Planned
 from banish.detect.matcher import Matcher
 from banish.enforce.claim import Claim, ClaimedEnforcer
 from banish.enforce.command import shell
 from banish.enforce.command.action import CommandAction
 from banish.enforce.memory import MemoryEnforcer
-from banish.enforce.nftables import NftablesEnforcer
+from banish.enforce.python.action import PythonAction
 from banish.enforce.succession import SucceedingEnforcer
 from banish.enforce.unused import UnusedEnforcer
-from banish.enforce.xtables.ipset import ipset_enforcer
-from banish.enforce.xtables.iptables import iptables_enforcer
 from banish.errors import StoreError
 from banish.model.address import Subject
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import (
     ActionSettings,
-    FirewallKind,
     JailSettings,
     JournalPlace,
     LogPath,
-    ServerSettings,
     Settings,
 )
 from banish.policy.exempt import ExemptList
@@ -72,27 +70,20 @@ def _firewall(settings: Settings, *, emit: Emit) -> Enforcer:
     server = settings.server
     database = Path(server.dbfile)
 
-    def make(kind: FirewallKind) -> Enforcer:
-        shared = "table inet banish" if kind == "nftables" else "chain banish"
-        claim = Claim(shared, config=settings.root, control=server.socket)
-        return ClaimedEnforcer(_bare_firewall(kind, server, emit=emit), claim, emit=emit)
+    parts = FirewallParts(emit, _has_ipv6(server.allowipv6))
+
+    def make(name: str) -> Enforcer:
+        addon = FIREWALLS[name]
+        claim = Claim(addon.owns, config=settings.root, control=server.socket)
+        return ClaimedEnforcer(addon.make(parts), claim, emit=emit)
 
     return SucceedingEnforcer(
         server.firewall,
         make,
+        known=FIREWALLS,
         path=database.with_name(FIREWALL_FILE) if database.is_absolute() else None,
         emit=emit,
     )
-
-
-def _bare_firewall(kind: FirewallKind, server: ServerSettings, *, emit: Emit) -> Enforcer:
-    match kind:
-        case "nftables":
-            return NftablesEnforcer(emit=emit)
-        case "iptables":
-            return iptables_enforcer(emit=emit, has_ipv6=_has_ipv6(server.allowipv6))
-        case "ipset":
-            return ipset_enforcer(emit=emit, has_ipv6=_has_ipv6(server.allowipv6))
 
 
 def acting(
@@ -124,10 +115,9 @@ def acting(
             )
         if dry_run:
             return Planned(jail.name, action, emit=emit)
-        from banish.daemon.kinds import MAKERS  # noqa: PLC0415 - mail and its like, slow to import
-
-        making = Making(jail.name, action, facts, emit, clock, shared)
-        return MAKERS["python" if action.way == "python" else action.kind](making)
+        if action.way == "python":
+            return PythonAction(jail.name, action, facts=facts, emit=emit, clock=clock)
+        return ACTIONS[action.kind].make(ActionParts(jail.name, action, facts, emit, clock, shared))
 
     ways = ("commands", "built-in", "python")
     return Acting(

@@ -1,1 +1,1 @@
-"""Carries decisions out: one file for each firewall, all behind `banish.ports.Enforcer`."""
+"""Carries decisions out: by firewalls (`firewalls`), commands, Python and lines of files."""

@@ -6,20 +6,18 @@ for ever. So a small file beside the database names the kinds that may have left
 """
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import get_args
 
 from banish.blocking import wait_within
 from banish.errors import AnotherServerError, EnforceError
 from banish.model.ban import Ban
 from banish.model.decision import Decision
 from banish.model.instant import Instant, Seconds
-from banish.model.settings import Enforcement, FirewallKind
+from banish.model.settings import Enforcement
 from banish.ports import Enforced, Enforcer
 from banish.telemetry.happenings import Emit, WarningGiven
 
-_KINDS = frozenset(get_args(FirewallKind))
 _LIMIT_BYTES = 1_000
 
 FILE_LIMIT = Seconds(2)
@@ -31,18 +29,20 @@ class SucceedingEnforcer:
 
     def __init__(
         self,
-        kind: FirewallKind,
-        make: Callable[[FirewallKind], Enforcer],
+        kind: str,
+        make: Callable[[str], Enforcer],
         *,
+        known: Collection[str],
         path: Path | None,
         emit: Emit,
     ) -> None:
         """Prepare the enforcer of *kind*; nothing is touched before `start`.
 
-        *make* makes the enforcer of a kind. *path* is the file; None: none is kept.
+        *make* makes the enforcer of a kind that is *known*. *path* is the file; None: none is kept.
         """
         self._kind = kind
         self._make = make
+        self._known = frozenset(known)
         self._path = path
         self._emit = emit
         self._enforcer = make(kind)
@@ -89,7 +89,7 @@ class SucceedingEnforcer:
 
     async def _clear(self, kind: str, now: Instant) -> bool:
         """Take away what *kind* left; tell whether nothing of it can be there any more."""
-        other = self._make(kind)  # type: ignore[arg-type]
+        other = self._make(kind)
         try:
             await other.start((), (), now)
             await other.stop(keep=False)
@@ -117,7 +117,7 @@ class SucceedingEnforcer:
             return frozenset()
         except OSError:
             return frozenset()
-        return frozenset(content.decode("ascii", "replace").split()) & _KINDS
+        return frozenset(content.decode("ascii", "replace").split()) & self._known
 
     async def _write(self, kinds: "frozenset[str] | set[str]") -> None:
         path = self._path

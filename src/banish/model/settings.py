@@ -273,9 +273,6 @@ class JailSettings(msgspec.Struct, frozen=True):
         return self.backend == "ledger"
 
 
-FirewallKind = Literal["nftables", "iptables", "ipset"]
-
-
 class ServerSettings(msgspec.Struct, frozen=True):
     """``banish.conf`` or ``fail2ban.conf``."""
 
@@ -294,7 +291,7 @@ class ServerSettings(msgspec.Struct, frozen=True):
     places: Mapping[str, Place] = {}
     takeover_dbfile: str = ""
     """The Fail2Ban database whose bans are taken over at the first start; empty: none."""
-    firewall: FirewallKind = "nftables"
+    firewall: str = "nftables"
     """What native bans are carried out in."""
     linetime: Seconds = Seconds(0.1)
     """CPU time that the regexes of a jail may take for one line."""

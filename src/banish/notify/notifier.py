@@ -2,29 +2,50 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import msgspec
 
+from banish.addon.declare import ActionParts
+from banish.addon.options import Bounds, Choices
 from banish.errors import ActionError
 from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.instant import Seconds
-from banish.model.settings import ActionSettings
 from banish.notify.event import Event, EventKind
 from banish.notify.outbox import Outbox
-from banish.ports import Clock
-from banish.telemetry.happenings import Emit, NotificationsDropped
+from banish.telemetry.happenings import NotificationsDropped
+
+Retry = Annotated[Seconds, "How long a message that cannot be sent is tried again."]
+LogLines = Annotated[int, "The most log lines shown of one ban.", Bounds(most=100)]
+LookUp = Annotated[bool, "Whether the name of an address is looked up."]
 
 
 class Telling(msgspec.Struct, frozen=True):
-    """The options that every action has which tells."""
+    """The options of notifiers that gather events into messages."""
 
-    on: tuple[str, ...] = ("ban",)
-    digest: Seconds = Seconds(300)
-    most: int = 100
-    retry: Seconds = Seconds(3_600)
+    on: Annotated[
+        tuple[str, ...],
+        "What is told: ban, unban, prolong, start and stop of the jail.",
+        Choices(("ban", "unban", "prolong", "start", "stop")),
+    ] = ("ban",)
+    digest: Annotated[
+        Seconds, "After a message, so long what happens is gathered into the next one; 0: never."
+    ] = Seconds(300)
+    most: Annotated[int, "The most bans that one message shows.", Bounds(1, 1_000)] = 100
+    retry: Retry = Seconds(3_600)
     timeout: Seconds = Seconds(30)
+
+
+class Immediately(Telling, frozen=True):
+    """As `Telling`, but nothing is gathered unless an option says so."""
+
+    digest: Seconds = Seconds(0)
+
+
+def each_alone(retry: Seconds, timeout: Seconds) -> Telling:
+    """Return what a notifier is told that sends one message for each ban."""
+    return Telling(digest=Seconds(0), most=1, retry=retry, timeout=timeout)
 
 
 class LaterError(ActionError):
@@ -59,23 +80,20 @@ class Notifier:
 
     def __init__(
         self,
-        jail: str,
-        settings: ActionSettings,
+        parts: ActionParts,
         channel: Channel,
-        *,
         telling: Telling,
+        *,
         whole: bool = False,
         slack: float = 1.0,
-        emit: Emit,
-        clock: Clock,
     ) -> None:
         """Tell what *telling* asks for; with *whole* a message takes all that waits.
 
         *slack* is how many seconds the channel may take to get ready, beyond a try's limit:
         more than none, so that a channel that knows what hangs can say so first.
         """
-        self.jail = jail
-        self.settings = settings
+        self.jail = parts.jail
+        self.settings = parts.settings
         self.held: dict[Subject, Ban] = {}
         self.needs_rebans = False
         self.was_repaired = False
@@ -86,8 +104,8 @@ class Notifier:
         self._outbox = Outbox(
             pause=telling.digest, most=telling.most, retry=telling.retry, whole=whole
         )
-        self._emit = emit
-        self._clock = clock
+        self._emit = parts.emit
+        self._clock = parts.clock
         self._told_lost = 0
         self._has_begun = False
 

@@ -9,10 +9,11 @@ import ssl
 import threading
 from collections.abc import Callable, Sequence
 from email.message import EmailMessage
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
+from banish.addon.options import Bounds, FilePath, SecretFile
 from banish.errors import ActionError
 from banish.model.instant import Seconds
 from banish.notify import program
@@ -26,16 +27,26 @@ SHOWN_CHARACTERS = 300
 
 
 class Posting(msgspec.Struct, frozen=True):
-    """The options of every action that sends mail."""
+    """The options of notifiers that send mail."""
 
-    via: Literal["sendmail", "smtp"] = "sendmail"
-    sendmail: str = "/usr/sbin/sendmail"
-    host: str = "localhost"
-    port: int = 0
-    security: Security = "starttls"
-    ca_file: str = ""
-    user: str = ""
-    password_file: str = ""
+    via: Annotated[Literal["sendmail", "smtp"], "How mail leaves: by a program, or by SMTP."] = (
+        "sendmail"
+    )
+    sendmail: Annotated[FilePath, "The program that takes mail."] = "/usr/sbin/sendmail"
+    host: Annotated[str, "The SMTP server."] = "localhost"
+    port: Annotated[
+        int,
+        "Its port; 0: 25, or 587 with starttls and a user, 465 with tls.",
+        Bounds(most=65_535),
+    ] = 0
+    security: Annotated[
+        Security,
+        "Whether the way to it is encrypted: tls from the first byte, starttls before anything is "
+        "said, opportunistic if it offers that, or none.",
+    ] = "starttls"
+    ca_file: Annotated[FilePath, "Whom to trust; empty: whom this host trusts."] = ""
+    user: Annotated[str, "The name to log in with; empty: without."] = ""
+    password_file: Annotated[SecretFile, "The file with its password."] = ""
     timeout: Seconds = Seconds(30)
 
     @property

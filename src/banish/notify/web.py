@@ -7,17 +7,23 @@ address. Of an address only the host is ever shown: the rest may be a secret.
 import asyncio
 import ssl
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
-import aiohttp
 import msgspec
 
 from banish import __version__
+from banish.addon.options import FilePath, Url
 from banish.errors import ActionError
 from banish.model.instant import Seconds
 from banish.notify.notifier import LaterError
 from banish.notify.wording import line
+
+if TYPE_CHECKING:
+    import aiohttp
+
+CaFile = Annotated[FilePath, "Whom to trust; empty: whom this host trusts."]
+Proxy = Annotated[Url, "The proxy on the way; empty: none."]
 
 ANSWER_BYTES = 1_048_576
 """How much of an answer is read; a page of the largest list that we ask for has some 200 kB."""
@@ -88,6 +94,8 @@ class Web:
             ActionError: There was none, in time and in bounds.
 
         """
+        import aiohttp  # noqa: PLC0415 - an extra, slow to import
+
         host = _host(url)
         try:
             async with asyncio.timeout(self._timeout):
@@ -141,7 +149,9 @@ class Web:
             what, cure=cure or "see what it says of itself", retry=answer.status not in _FINAL
         )
 
-    def _open(self) -> aiohttp.ClientSession:
+    def _open(self) -> "aiohttp.ClientSession":
+        import aiohttp  # noqa: PLC0415 - an extra, slow to import
+
         if self._session is None:
             try:
                 context = ssl.create_default_context(cafile=self._ca_file or None)
@@ -168,7 +178,7 @@ class Web:
             await session.close()
 
 
-async def _read(reply: aiohttp.ClientResponse) -> bytes:
+async def _read(reply: "aiohttp.ClientResponse") -> bytes:
     content = bytearray()
     async for block in reply.content.iter_chunked(65_536):
         content += block

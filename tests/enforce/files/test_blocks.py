@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from banish.enforce.files.blocks import Blocks, Form, HostsDeny, NginxDeny, parse, render
+from banish.enforce.addons.hosts_deny import HostsDeny
+from banish.enforce.addons.nginx_deny import NginxDeny
+from banish.enforce.files.blocks import Blocks, Form, parse, render
 from banish.model.address import Subject, parse_subject
 from tests.enforce.contract import ODD_NAMES
 

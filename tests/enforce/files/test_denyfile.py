@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from banish.enforce.files.blocks import Form, HostsDeny, NginxDeny
-from banish.enforce.files.denyfile import hosts_deny_enforcer, nginx_enforcer
+from banish.enforce.addons.hosts_deny import HostsDeny
+from banish.enforce.addons.nginx_deny import NginxDeny
+from banish.enforce.files.blocks import Form
+from banish.enforce.files.denyfile import EVERY_SERVICE, DenyFile, DenyFileFirewall
 from banish.enforce.threaded import ThreadedEnforcer
 from banish.model.address import Subject, parse_subject
 from banish.model.instant import Seconds
@@ -17,6 +19,19 @@ from banish.ports import Enforcer
 from tests.enforce.contract import NOW, SSHD, EnforcerContract, Firewall, ban
 
 OTHERS = b"# theirs\r\nALL: 192.0.2.1\ndeny 192.0.2.1;\n\xff\\\nlast line without an end"
+
+
+PAUSE = Seconds(0.02)
+
+
+def hosts_deny_enforcer(path: Path, services: str = EVERY_SERVICE) -> ThreadedEnforcer:
+    file = DenyFile(path, HostsDeny())
+    return ThreadedEnforcer(DenyFileFirewall(file, f"hosts.deny ({path})", services), pause=PAUSE)
+
+
+def nginx_enforcer(path: Path) -> ThreadedEnforcer:
+    file = DenyFile(path, NginxDeny())
+    return ThreadedEnforcer(DenyFileFirewall(file, f"nginx ({path})", EVERY_SERVICE), pause=PAUSE)
 
 
 class WrittenFirewall:
@@ -70,7 +85,7 @@ class TestHostsDeny(EnforcerContract):
         return WrittenFirewall(
             tmp_path / "hosts.deny",
             HostsDeny(),
-            lambda path: hosts_deny_enforcer(path, pause=Seconds(0.02)),
+            hosts_deny_enforcer,
         )
 
 
@@ -82,7 +97,7 @@ class TestNginx(EnforcerContract):
         return WrittenFirewall(
             tmp_path / "deny.conf",
             NginxDeny(),
-            lambda path: nginx_enforcer(path, pause=Seconds(0.02)),
+            nginx_enforcer,
         )
 
 

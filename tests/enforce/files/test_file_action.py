@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from banish.enforce.addons.hosts_deny import HostsDeny
+from banish.enforce.addons.nginx_deny import NginxDeny
 from banish.enforce.command import shell
 from banish.enforce.command.shell import Outcome
 from banish.enforce.files.action import GATHER_PAUSE, LEFTOVER_SPAN, FileAction, FileOptions
-from banish.enforce.files.blocks import HostsDeny, NginxDeny
 from banish.enforce.files.denyfile import DenyFile
 from banish.errors import ActionError
 from banish.model.address import Subject, parse_subject

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from banish.enforce.xtables.ipset import ipset_enforcer
+from banish.enforce.firewalls.ipset import ipset_enforcer
 from banish.enforce.xtables.sets import plan_sets
 from banish.enforce.xtables.tool import run_program
 from banish.errors import EnforceError

@@ -7,8 +7,10 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
+from banish.config.addons import FIREWALLS
+from banish.enforce.firewalls.ipset import probe_ipset
+from banish.enforce.firewalls.iptables import DELETED_RULES, iptables_enforcer
 from banish.enforce.xtables.chains import short_names
-from banish.enforce.xtables.iptables import DELETED_RULES, iptables_enforcer
 from banish.enforce.xtables.tool import probe, run_program
 from banish.errors import EnforceError
 from banish.model.address import Subject, parse_subject
@@ -296,9 +298,9 @@ def test_a_host_without_ipv6_notes_its_bans_and_runs_no_program_for_them(
 
 
 def test_the_programs_are_asked_whether_they_can_be_used(firewall: RuleFirewall) -> None:
-    assert probe("iptables") is None
-    assert probe("ipset") is None
+    assert FIREWALLS["iptables"].probe() is None
+    assert FIREWALLS["ipset"].probe() is None
     run = Interrupted()
     run.fails = frozenset({"ipset"})
-    assert probe("iptables", run) is None
-    assert probe("ipset", run) == "ipset: told to fail"
+    assert probe(run) is None
+    assert probe_ipset(run) == "ipset: told to fail"

@@ -5,11 +5,16 @@ What an earlier run left stands until the bans in force have had time to be put 
 """
 
 import asyncio
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 
+from banish.addon.declare import ActionParts
+from banish.enforce.command import shell
 from banish.enforce.command.shell import Run
+from banish.enforce.files.blocks import Form
 from banish.enforce.files.denyfile import EVERY_SERVICE, DenyFile
 from banish.errors import ActionError, EnforceError
 from banish.model.address import Subject
@@ -243,3 +248,14 @@ def _target(ban: Ban) -> Subject | None:
 
 def _explained(error: EnforceError) -> ActionError:
     return ActionError(error.what, cure=error.cure, retry=error.retry)
+
+
+def file_action(parts: ActionParts, options: FileOptions, form: Form) -> FileAction:
+    """Return an action of one jail; of one file there is one `DenyFile` for the whole server.
+
+    With two, each would take out what the other wrote.
+    """
+    place = os.path.realpath(options.file)
+    file = parts.shared.setdefault(f"deny file {place}", DenyFile(Path(options.file), form))
+    assert isinstance(file, DenyFile)
+    return FileAction(parts.jail, parts.settings, options, file=file, run=shell.run)

@@ -14,14 +14,13 @@ not look like one of ours is not ours: it is kept, below the blocks. Bytes of
 others are never changed.
 """
 
-import ipaddress
 import json
 import re
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple, Protocol
 
-from banish.model.address import Subject, parse_address
+from banish.model.address import Subject
 
 _MARK = re.compile(rb'# banish: (?:begin (\d{1,9})|end) (".*")\s*')
 
@@ -36,47 +35,6 @@ class Form(Protocol):
     def read(self, line: str) -> Subject | None:
         """Return whom *line* bans, or None if it is not one of ours."""
         ...
-
-
-class HostsDeny:
-    """Lines of the TCP Wrapper's ``hosts.deny``, see hosts_access(5).
-
-    IPv4 networks are written with a mask, which every version of the library reads.
-    """
-
-    _LINE = re.compile(r"[^:#\s][^:#]*: (\[[0-9a-f:.]+\](?:/\d+)?|[0-9./]+)", re.ASCII)
-
-    def write(self, subject: Subject, who: str) -> str:
-        """Return ``who: subject``."""
-        if subject.family == 4:
-            shown = subject.text
-            if subject.is_network:
-                shown = str(ipaddress.IPv4Network(subject.text).with_netmask)
-        else:
-            address, slash, length = subject.text.partition("/")
-            shown = f"[{address}]{slash}{length}"
-        return f"{who}: {shown}"
-
-    def read(self, line: str) -> Subject | None:
-        """Return whom *line* shuts out."""
-        match = self._LINE.fullmatch(line)
-        return parse_address(match[1]) if match else None
-
-
-class NginxDeny:
-    """Lines of a file that nginx includes, see ngx_http_access_module."""
-
-    _LINE = re.compile(r"deny ([0-9a-f:./]+);", re.ASCII)
-
-    def write(self, subject: Subject, who: str) -> str:
-        """Return ``deny subject;``."""
-        del who  # nginx has no such thing
-        return f"deny {subject};"
-
-    def read(self, line: str) -> Subject | None:
-        """Return whom *line* shuts out."""
-        match = self._LINE.fullmatch(line)
-        return parse_address(match[1]) if match else None
 
 
 class _Mark(NamedTuple):

@@ -9,14 +9,13 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from banish.enforce.files.blocks import Form, HostsDeny, NginxDeny, parse, render
+from banish.enforce.files.blocks import Form, parse, render
 from banish.enforce.files.rewrite import Stamp, TextFile
 from banish.enforce.fold import Held, fold, fold_bans
-from banish.enforce.threaded import LOOK_PAUSE, ThreadedEnforcer
 from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.decision import Decision
-from banish.model.instant import Instant, Seconds
+from banish.model.instant import Instant
 from banish.model.settings import Enforcement
 
 EVERY_SERVICE = "ALL"
@@ -182,17 +181,3 @@ class DenyFileFirewall:
         """
         self._held = None
         self._file.write({}, alone=True)
-
-
-def hosts_deny_enforcer(
-    path: Path, *, services: str = EVERY_SERVICE, pause: Seconds = LOOK_PAUSE
-) -> ThreadedEnforcer:
-    """Return an enforcer that bans from *services* by ``hosts.deny`` at *path*."""
-    file = DenyFile(path, HostsDeny())
-    return ThreadedEnforcer(DenyFileFirewall(file, f"hosts.deny ({path})", services), pause=pause)
-
-
-def nginx_enforcer(path: Path, *, pause: Seconds = LOOK_PAUSE) -> ThreadedEnforcer:
-    """Return an enforcer that bans by a file at *path* that nginx includes."""
-    file = DenyFile(path, NginxDeny())
-    return ThreadedEnforcer(DenyFileFirewall(file, f"nginx ({path})", EVERY_SERVICE), pause=pause)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 
 from banish.errors import EnforceError
 from banish.model.instant import Seconds
-from banish.model.settings import FirewallKind
 
 TIME_LIMIT = Seconds(60)
 """How long one program may run: 100,000 rules are loaded in a few seconds."""
@@ -93,16 +92,15 @@ def run_program(words: Sequence[str], text: str = "", *, limit: Seconds = TIME_L
     raise EnforceError(f"{program}: {said or f'exit code {done.returncode}'}")
 
 
-def probe(firewall: FirewallKind, run: RunProgram = run_program) -> str | None:
-    """Return None where *firewall* can work by its programs, else what is missing and the cure.
+def probe(run: RunProgram, *questions: tuple[Sequence[str], str]) -> str | None:
+    """Return None where iptables takes changes and answers *questions*, else the trouble.
 
-    Asks the programs for what there is, and to try a change of nothing.
+    Each question is the words of a program and its input. The change that iptables is
+    asked to try is one of nothing.
     """
     test = ["iptables-restore", "-w", "1", "--test", "--noflush"]
-    questions = [(["iptables-save", "-t", "filter"], ""), (test, "*filter\nCOMMIT\n")]
-    if firewall == "ipset":
-        questions.append((["ipset", "list", "-n"], ""))
-    for words, text in questions:
+    usual = [(["iptables-save", "-t", "filter"], ""), (test, "*filter\nCOMMIT\n")]
+    for words, text in (*usual, *questions):
         try:
             run(words, text)
         except EnforceError as error:

@@ -1,4 +1,4 @@
-"""One place at Cloudflare: what should be there, what is, and how one is brought to the other.
+"""The kind ``cloudflare``: keeps subjects out at Cloudflare, for sites that are behind it.
 
 By its API in version 4, either as *IP access rules* of a zone or an account, one
 request each, or as items of an IP *list* of an account, hundreds in one request.
@@ -12,18 +12,21 @@ because somebody was banned is all the same to it, and nothing is ever there twi
 import asyncio
 import ipaddress
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import quote
 
 import msgspec
 
+from banish.addon.declare import ActionAddon, ActionParts
+from banish.addon.options import SecretFile, Url
 from banish.errors import ActionError
 from banish.model.address import Subject
 from banish.model.instant import Seconds
 from banish.notify.jsontext import to_json
 from banish.notify.notifier import LaterError
+from banish.notify.remote import RemoteAction
 from banish.notify.secret import read_secret
-from banish.notify.web import Answer, Web
+from banish.notify.web import Answer, CaFile, Proxy, Web
 from banish.notify.wording import line
 
 SETTLE = Seconds(10)
@@ -49,18 +52,20 @@ PARTS_LIMIT = 256
 
 
 class Cloudflare(msgspec.Struct, frozen=True):
-    """The options of the kind ``cloudflare``."""
+    """The options of its own."""
 
-    url: str = ""
-    token_file: str = ""
-    zone: str = ""
-    account: str = ""
-    list: str = ""
-    mode: Literal["block", "challenge", "js_challenge", "managed_challenge"] = "block"
-    mark: str = "banish"
+    url: Annotated[Url, "The root of the API, version 4."] = ""
+    token_file: Annotated[SecretFile, "The file with the API token."] = ""
+    zone: Annotated[str, "The zone that the rules are for, by its number."] = ""
+    account: Annotated[str, "The account, by its number."] = ""
+    list: Annotated[str, "The IP list of the account, by its number; empty: rules."] = ""
+    mode: Annotated[
+        Literal["block", "challenge", "js_challenge", "managed_challenge"], "What a rule does."
+    ] = "block"
+    mark: Annotated[str, "The note by which ours are known; one a server."] = "banish"
+    ca_file: CaFile = ""
+    proxy: Proxy = ""
     timeout: Seconds = Seconds(30)
-    ca_file: str = ""
-    proxy: str = ""
 
     @property
     def place(self) -> tuple[str, ...]:
@@ -340,3 +345,22 @@ def _after(content: dict[str, object]) -> str:
     cursors = info.get("cursors") if isinstance(info, dict) else None
     after = cursors.get("after") if isinstance(cursors, dict) else None
     return after if isinstance(after, str) else ""
+
+
+def make(parts: ActionParts) -> RemoteAction:
+    """Return the action of one jail; jails with the same place share its `Edge`."""
+    options = msgspec.convert(parts.settings.options, Cloudflare)
+    edge = parts.shared.setdefault(f"cloudflare {options.place}", Edge(options))
+    assert isinstance(edge, Edge)
+    return RemoteAction(parts.jail, parts.settings, edge)
+
+
+ADDON = ActionAddon(
+    "Access rules or list items at Cloudflare, for sites behind it.",
+    (Cloudflare,),
+    make,
+    required=("url", "token_file", "zone|account", "mark"),
+    keeps_out=True,
+    needs="aiohttp",
+    extra="web",
+)

@@ -1,9 +1,11 @@
-"""The kind ``cloudflare``: keeps subjects out at Cloudflare, for sites that are behind it.
+"""Keeps subjects out at a service elsewhere, such as Cloudflare.
 
 A ban is put down at the `Edge`, which is quick; `tick` then does what there is to do.
 """
 
 import asyncio
+from collections.abc import Iterable
+from typing import Protocol
 
 import msgspec
 
@@ -12,14 +14,44 @@ from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.instant import Seconds
 from banish.model.settings import ActionSettings
-from banish.notify.edge import Edge
 from banish.notify.notifier import LaterError
 
 FIRST_WAIT = Seconds(5)
 LONGEST_WAIT = Seconds(300)
 
 
-class CloudflareAction:
+class Edge(Protocol):
+    """One place at a service, where subjects are kept out."""
+
+    @property
+    def due(self) -> float | None:
+        """When there is something to do, in the event loop's time; None: never."""
+        ...
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether it is known that what is there is not what should be."""
+        ...
+
+    def hold(self, jail: str, subject: Subject) -> bool:
+        """Want *subject* there; tell whether the service can hold it."""
+        ...
+
+    def release(self, jail: str, subjects: Iterable[Subject]) -> None:
+        """Want *subjects* there no more, as far as *jail* goes."""
+        ...
+
+    async def bring(self) -> None:
+        """Do the next part of what is to be done.
+
+        Raises:
+            ActionError: Something was not done; what was done is taken note of.
+
+        """
+        ...
+
+
+class RemoteAction:
     """Implements `banish.ports.Action` for one jail on an edge that others share."""
 
     def __init__(self, jail: str, settings: ActionSettings, edge: Edge) -> None:
@@ -53,12 +85,12 @@ class CloudflareAction:
         await self.ban(ban)
 
     async def prolong(self, ban: Ban, *, restored: bool = False) -> None:  # noqa: ARG002
-        """Take note of a ban's other end, of which Cloudflare knows nothing."""
+        """Take note of a ban's other end, of which the service knows nothing."""
         if ban.subject in self.held:
             self.held[ban.subject] = msgspec.structs.replace(ban, evidence=(), tags=())
 
     def adopt(self, ban: Ban) -> None:
-        """Do nothing: what stands at Cloudflare with our mark is read there."""
+        """Do nothing: what stands there with our mark is read there."""
 
     async def unban(self, ban: Ban) -> None:
         """Want a subject let in; `tick` does it."""

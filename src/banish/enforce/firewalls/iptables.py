@@ -12,11 +12,12 @@ written anew, which comes out the same whatever was there.
 import re
 from collections.abc import Sequence
 
+from banish.addon.declare import FirewallAddon
 from banish.enforce.fold import Folded, Held, fold, fold_bans
 from banish.enforce.threaded import LOOK_PAUSE, ThreadedEnforcer
 from banish.enforce.xtables.chains import ChainPlan, Found, plan_chains
 from banish.enforce.xtables.tables import Tables
-from banish.enforce.xtables.tool import RunProgram, run_program
+from banish.enforce.xtables.tool import RunProgram, probe, run_program
 from banish.errors import EnforceError
 from banish.model.address import Subject, parse_address
 from banish.model.ban import Ban
@@ -246,3 +247,10 @@ def _subject(rule: str, verdict: str, version: int) -> Subject | None:
     if match is None or match[2] != verdict:
         return None
     return parse_address(match[1] or EVERYBODY[version])
+
+
+ADDON = FirewallAddon(
+    make=lambda parts: iptables_enforcer(emit=parts.emit, has_ipv6=parts.has_ipv6),
+    probe=lambda: probe(run_program),
+    owns="chain banish",
+)

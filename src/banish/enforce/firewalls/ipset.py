@@ -10,6 +10,7 @@ whatever was there before. A batch that fails half way is taken back.
 import itertools
 from collections.abc import Mapping, Sequence
 
+from banish.addon.declare import FirewallAddon
 from banish.enforce.fold import Held, fold, fold_bans
 from banish.enforce.threaded import LOOK_PAUSE, ThreadedEnforcer
 from banish.enforce.xtables.chains import ChainPlan, Found, plan_chains
@@ -29,7 +30,7 @@ from banish.enforce.xtables.sets import (
     to_subjects,
 )
 from banish.enforce.xtables.tables import Tables
-from banish.enforce.xtables.tool import RunProgram, run_program
+from banish.enforce.xtables.tool import RunProgram, probe, run_program
 from banish.errors import EnforceError
 from banish.model.address import Subject
 from banish.model.ban import Ban
@@ -250,3 +251,15 @@ def _by_version(bans: Mapping[Subject, Instant | None]) -> dict[int, dict[Subjec
         version: {one: until for one, until in bans.items() if one.family == version}
         for version in (4, 6)
     }
+
+
+def probe_ipset(run: RunProgram = run_program) -> str | None:
+    """Return None where both programs can be used, else what is missing and the cure."""
+    return probe(run, (["ipset", "list", "-n"], ""))
+
+
+ADDON = FirewallAddon(
+    make=lambda parts: ipset_enforcer(emit=parts.emit, has_ipv6=parts.has_ipv6),
+    probe=probe_ipset,
+    owns="chain banish",
+)

@@ -10,14 +10,17 @@ import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
-import apprise
 import msgspec
 
+from banish.addon.declare import ActionAddon, ActionParts
+from banish.addon.options import SecretFile
 from banish.errors import ActionError
 from banish.model.instant import Seconds
 from banish.notify.event import Event
-from banish.notify.lookup import Lookup
+from banish.notify.lookup import SLACK, Lookup
+from banish.notify.notifier import LogLines, LookUp, Notifier, Telling
 from banish.notify.report import Report, make_report
 from banish.notify.wording import line
 
@@ -31,13 +34,19 @@ _MARKS = re.compile(r"([*_`~|<>\[\]@#])")
 
 
 class Chat(msgspec.Struct, frozen=True):
-    """The options of the kind ``chat``."""
+    """The options of its own."""
 
-    urls_file: str = ""
-    lookup: bool = True
-    lines: int = 2
-    most: int = 20
+    urls_file: Annotated[SecretFile, "The file with Apprise's addresses."] = ""
+    lookup: LookUp = True
+    lines: LogLines = 2
+    most: int = 100
     timeout: Seconds = Seconds(30)
+
+
+class Gathering(Telling, frozen=True):
+    """As `Telling`, with a shorter wait."""
+
+    digest: Seconds = Seconds(60)
 
 
 def text_of(report: Report) -> str:
@@ -100,6 +109,8 @@ class ChatChannel:
             )
 
     async def _notify(self, number: int, address: str, report: Report) -> bool:
+        import apprise  # noqa: PLC0415 - an extra, slow to import
+
         sender = apprise.Apprise(asset=apprise.AppriseAsset(app_id="banish", async_mode=True))
         if not sender.add(address):
             what = f"line {number} of {self._options.urls_file} is no address that Apprise knows"
@@ -134,3 +145,21 @@ def _read(path: str) -> list[tuple[int, str]]:
     if not found:
         raise ActionError(f"{path} names nobody", cure="write one address of Apprise a line")
     return found
+
+
+def make(parts: ActionParts) -> Notifier:
+    """Return the notifier of one jail."""
+    options = msgspec.convert(parts.settings.options, Chat)
+    lookup = Lookup(parts.facts, names=options.lookup, whois=False)
+    telling = msgspec.convert(parts.settings.options, Gathering)
+    return Notifier(parts, ChatChannel(options, lookup), telling, whole=True, slack=SLACK)
+
+
+ADDON = ActionAddon(
+    "Short messages to chats and phones, through Apprise.",
+    (Chat, Gathering),
+    make,
+    required=("urls_file",),
+    needs="apprise",
+    extra="chat",
+)

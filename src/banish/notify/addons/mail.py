@@ -1,24 +1,30 @@
 """The kind ``mail``: mail about bans, by a local program or by SMTP."""
 
 from collections.abc import Sequence
+from typing import Annotated
 
+import msgspec
+
+from banish.addon.declare import ActionAddon, ActionParts
+from banish.addon.options import MailAddresses
 from banish.notify.event import Event
-from banish.notify.lookup import Lookup
+from banish.notify.lookup import SLACK, Lookup
 from banish.notify.mailtext import compose
+from banish.notify.notifier import LogLines, LookUp, Notifier, Telling
 from banish.notify.post import Posting, post
 from banish.notify.report import make_report
 from banish.ports import Clock
 
 
 class Mail(Posting, frozen=True):
-    """The options of the kind ``mail``."""
+    """The options of its own."""
 
-    to: tuple[str, ...] = ("root",)
-    sender: tuple[str, ...] = ("root",)
-    html: bool = True
-    lookup: bool = True
-    whois: bool = False
-    lines: int = 10
+    to: Annotated[MailAddresses, "Who gets it."] = ("root",)
+    sender: Annotated[MailAddresses, "Who it comes from."] = ("root",)
+    html: Annotated[bool, "Whether it has a part to look at in colour."] = True
+    lookup: LookUp = True
+    whois: Annotated[bool, "Whether the program whois is asked about an address."] = False
+    lines: LogLines = 10
     most: int = 100
 
 
@@ -47,3 +53,17 @@ class MailChannel:
 
     async def close(self) -> None:
         """Have nothing open."""
+
+
+def make(parts: ActionParts) -> Notifier:
+    """Return the notifier of one jail."""
+    options = msgspec.convert(parts.settings.options, Mail)
+    lookup = Lookup(parts.facts, names=options.lookup, whois=options.whois)
+    channel = MailChannel(options, lookup, clock=parts.clock)
+    telling = msgspec.convert(parts.settings.options, Telling)
+    return Notifier(parts, channel, telling, whole=True, slack=SLACK)
+
+
+ADDON = ActionAddon(
+    "Mail about bans, gathered where there are many.", (Mail, Telling), make, required=("to",)
+)

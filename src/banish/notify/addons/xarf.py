@@ -14,8 +14,13 @@ from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, make_msgid
+from typing import Annotated, Literal
+
+import msgspec
 
 from banish import __version__
+from banish.addon.declare import ActionAddon, ActionParts
+from banish.addon.options import Bounds, MailAddresses
 from banish.errors import ActionError
 from banish.model.address import Subject
 from banish.model.ban import Ban
@@ -23,7 +28,9 @@ from banish.model.instant import Instant, Seconds
 from banish.notify.contact import Contacts
 from banish.notify.event import Event
 from banish.notify.jsontext import to_json
+from banish.notify.lookup import SLACK
 from banish.notify.mailtext import mail_address
+from banish.notify.notifier import Notifier, Retry, each_alone
 from banish.notify.post import Posting, post
 from banish.notify.private import Reported, attacker, redacted
 from banish.notify.wording import clock, count, iso, word
@@ -39,18 +46,18 @@ _NAMES = uuid.UUID("7b0a9a4e-4c1c-5d52-8f0e-3a6f0a5d0c11")
 
 
 class Xarf(Posting, frozen=True):
-    """The options of the kind ``xarf``."""
+    """The options of its own."""
 
-    to: tuple[str, ...] = ()
-    sender: tuple[str, ...] = ()
-    organisation: str = ""
-    contacts: str = ""
-    dns_server: str = ""
-    whois: bool = True
-    protocol: str = "tcp"
-    again: Seconds = Seconds(86_400)
-    lines: int = 10
-    retry: Seconds = Seconds(3_600)
+    sender: Annotated[MailAddresses, "Who reports, and reads the answers."] = ()
+    organisation: Annotated[str, "What the reporter is called; empty: its domain."] = ""
+    to: Annotated[MailAddresses, "Who gets it; empty: found for each address."] = ()
+    contacts: Annotated[str, "A DNS zone of abuse contacts; empty: none is asked."] = ""
+    dns_server: Annotated[str, "Who is asked, as ADDRESS:PORT; empty: as this host."] = ""
+    whois: Annotated[bool, "Whether the program whois is asked for contacts."] = True
+    protocol: Annotated[Literal["tcp", "udp", "icmp", "sctp"], "What the attack came by."] = "tcp"
+    again: Annotated[Seconds, "How long an address is not reported again."] = Seconds(86_400)
+    lines: Annotated[int, "The most log lines in a report.", Bounds(most=100)] = 10
+    retry: Retry = Seconds(3_600)
 
 
 def report(
@@ -200,3 +207,21 @@ class XarfChannel:
 
     async def close(self) -> None:
         """Have nothing open."""
+
+
+def make(parts: ActionParts) -> Notifier:
+    """Return the notifier of one jail."""
+    options = msgspec.convert(parts.settings.options, Xarf)
+    contacts = Contacts(zone=options.contacts, whois=options.whois, dns_server=options.dns_server)
+    reported = parts.shared.setdefault("xarf", Reported())
+    assert isinstance(reported, Reported)
+    channel = XarfChannel(options, parts.facts, contacts, reported, clock=parts.clock)
+    return Notifier(parts, channel, each_alone(options.retry, options.timeout), slack=SLACK)
+
+
+ADDON = ActionAddon(
+    "Reports in XARF by mail, to whom the attacker's network belongs.",
+    (Xarf,),
+    make,
+    required=("sender",),
+)

@@ -10,30 +10,34 @@ in hexadecimal, of the timestamp, a point, and the body.
 import hashlib
 import hmac
 from collections.abc import Sequence
+from typing import Annotated
 
 import msgspec
 
+from banish.addon.declare import ActionAddon, ActionParts
+from banish.addon.options import Bounds, SecretFile, Url
 from banish.errors import ActionError
 from banish.model.ban import Ban
 from banish.model.instant import Seconds
 from banish.notify.event import Event
 from banish.notify.jsontext import to_json, whole
+from banish.notify.notifier import Immediately, Notifier
 from banish.notify.secret import read_secret
-from banish.notify.web import Web
+from banish.notify.web import CaFile, Proxy, Web
 from banish.notify.wording import iso
 from banish.ports import Clock, Facts
 
 
 class Webhook(msgspec.Struct, frozen=True):
-    """The options of the kind ``webhook``."""
+    """The options of its own."""
 
-    url: str = ""
-    url_file: str = ""
-    secret_file: str = ""
-    token_file: str = ""
-    ca_file: str = ""
-    proxy: str = ""
-    lines: int = 10
+    url: Annotated[Url, "Where to; it is shown by banish config."] = ""
+    url_file: Annotated[SecretFile, "In place of url, the file with it."] = ""
+    secret_file: Annotated[SecretFile, "The file with the secret that signs."] = ""
+    token_file: Annotated[SecretFile, "The file with a bearer token."] = ""
+    lines: Annotated[int, "The most log lines of one ban.", Bounds(most=100)] = 10
+    ca_file: CaFile = ""
+    proxy: Proxy = ""
     timeout: Seconds = Seconds(30)
 
 
@@ -121,3 +125,20 @@ class WebhookChannel:
     async def close(self) -> None:
         """Hang up."""
         await self._web.close()
+
+
+def make(parts: ActionParts) -> Notifier:
+    """Return the notifier of one jail."""
+    options = msgspec.convert(parts.settings.options, Webhook)
+    channel = WebhookChannel(options, parts.facts, clock=parts.clock)
+    return Notifier(parts, channel, msgspec.convert(parts.settings.options, Immediately))
+
+
+ADDON = ActionAddon(
+    "Bans as JSON to an address of the web, signed.",
+    (Webhook, Immediately),
+    make,
+    required=("url|url_file",),
+    needs="aiohttp",
+    extra="web",
+)

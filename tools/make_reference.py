@@ -1,7 +1,7 @@
-# ruff: noqa: INP001 - a script beside the pages, not a package
+# ruff: noqa: INP001 - a script, not a package
 """Writes docs/reference.md from the table of options and from the commands' own help.
 
-``python docs/make_reference.py --check`` writes nothing and fails if the page is
+``python tools/make_reference.py --check`` writes nothing and fails if the page is
 not what it would write.
 """
 
@@ -10,11 +10,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from banish.addon.declare import EVERY_ACTION
 from banish.cli.dispatch import VERBS, build_parser
-from banish.config.kindtable import COMMON, KINDS
-from banish.config.options import OPTIONS, Option
+from banish.config.addons import ACTIONS
+from banish.config.options import OPTIONS
+from banish.model.option import Option
 
-PAGE = Path(__file__).with_name("reference.md")
+PAGE = Path(__file__).parents[1] / "docs" / "reference.md"
 
 PLACES = {
     "jail": "Options of a jail",
@@ -50,7 +52,7 @@ def lines() -> Iterator[str]:
     yield "## Kinds of action"
     yield ""
     yield "A file of `action.d` that says `kind = ...` has these options in place of commands."
-    for name, kind in KINDS.items():
+    for name, kind in ACTIONS.items():
         yield ""
         yield f"### kind = {name}"
         yield ""
@@ -64,7 +66,7 @@ def lines() -> Iterator[str]:
     yield ""
     yield "| option | kind | default | meaning |"
     yield "| --- | --- | --- | --- |"
-    yield from map(row, COMMON)
+    yield from map(row, EVERY_ACTION)
 
 
 def own_help(verb: str) -> Iterator[str]:
@@ -116,7 +118,7 @@ def main() -> int:
         is_current = PAGE.is_file() and PAGE.read_text("utf-8") == text
         if not is_current:
             print(
-                "docs/reference.md is out of date: python docs/make_reference.py", file=sys.stderr
+                "docs/reference.md is out of date: python tools/make_reference.py", file=sys.stderr
             )
         return 0 if is_current else 1
     PAGE.write_text(text, "utf-8")

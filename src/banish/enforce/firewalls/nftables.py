@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from banish.addon.declare import FirewallAddon
 from banish.enforce.fold import Held
 from banish.enforce.foreign import ForeignWatch
 from banish.enforce.ruleset import TABLE, Ruleset, plan_ruleset
@@ -184,3 +185,11 @@ def probe() -> str | None:
     except OSError as error:
         return str(explain("cannot be used here", error))
     return None
+
+
+ADDON = FirewallAddon(
+    make=lambda parts: NftablesEnforcer(emit=parts.emit),
+    probe=probe,
+    owns=f"table inet {TABLE}",
+    works="the kernel takes our nftables rules",
+)

@@ -1,24 +1,9 @@
-"""What actions are made of, and what stands in for them in a trial run."""
-
-import msgspec
+"""What stands in for an action in a trial run."""
 
 from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.settings import ActionSettings
-from banish.ports import Clock, Facts
 from banish.telemetry.happenings import ActionPlanned, Emit
-
-
-class Making(msgspec.Struct, frozen=True):
-    """What an action is made of."""
-
-    jail: str
-    settings: ActionSettings
-    facts: Facts
-    emit: Emit
-    clock: Clock
-    shared: dict[str, object]
-    """One for the whole server: what the actions of several jails have in common."""
 
 
 class Planned:

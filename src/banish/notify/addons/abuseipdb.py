@@ -7,15 +7,19 @@ so the comment holds nothing of this host but the name of the jail.
 """
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import msgspec
 
+from banish.addon.declare import ActionAddon, ActionParts
+from banish.addon.options import Bounds, Choices, SecretFile, Url
 from banish.errors import ActionError
 from banish.model.instant import Seconds
 from banish.notify.event import Event
+from banish.notify.notifier import Notifier, Retry, each_alone
 from banish.notify.private import Reported, attacker, redacted
 from banish.notify.secret import read_secret
-from banish.notify.web import Web
+from banish.notify.web import CaFile, Proxy, Web
 from banish.notify.wording import count, iso, word
 from banish.ports import Clock, Facts
 
@@ -24,16 +28,24 @@ COMMENT_CHARACTERS = 1_024
 
 
 class AbuseIpDb(msgspec.Struct, frozen=True):
-    """The options of the kind ``abuseipdb``."""
+    """The options of its own."""
 
-    url: str = ""
-    key_file: str = ""
-    categories: tuple[str, ...] = ("18",)
-    lines: int = 0
-    retry: Seconds = Seconds(3_600)
+    url: Annotated[Url, "Where reports go: the API's call report, version 2."] = ""
+    key_file: Annotated[SecretFile, "The file with the API key."] = ""
+    categories: Annotated[
+        tuple[str, ...],
+        "What the attacker did, by AbuseIPDB's numbers.",
+        Choices(tuple(map(str, range(1, 24)))),
+    ] = ("18",)
+    lines: Annotated[
+        int,
+        "Log lines in the report, which everybody may read; private parts are taken out.",
+        Bounds(most=10),
+    ] = 0
+    retry: Retry = Seconds(3_600)
+    ca_file: CaFile = ""
+    proxy: Proxy = ""
     timeout: Seconds = Seconds(30)
-    ca_file: str = ""
-    proxy: str = ""
 
 
 class AbuseIpDbChannel:
@@ -95,3 +107,22 @@ def _is_known(answer: object) -> bool:
         isinstance(error, dict) and "15 minutes" in str(error.get("detail", ""))
         for error in (errors if isinstance(errors, list) else ())
     )
+
+
+def make(parts: ActionParts) -> Notifier:
+    """Return the notifier of one jail."""
+    options = msgspec.convert(parts.settings.options, AbuseIpDb)
+    reported = parts.shared.setdefault("abuseipdb", Reported())
+    assert isinstance(reported, Reported)
+    channel = AbuseIpDbChannel(options, parts.facts, reported, clock=parts.clock)
+    return Notifier(parts, channel, each_alone(options.retry, options.timeout))
+
+
+ADDON = ActionAddon(
+    "Reports to AbuseIPDB.",
+    (AbuseIpDb,),
+    make,
+    required=("url", "key_file", "categories"),
+    needs="aiohttp",
+    extra="web",
+)

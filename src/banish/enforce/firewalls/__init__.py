@@ -1,0 +1,1 @@
+"""Firewalls, one file each, all behind `banish.ports.Enforcer`."""

@@ -1,0 +1,1 @@
+"""Notifiers, one file each: options, defaults, checks and code."""
