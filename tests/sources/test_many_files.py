@@ -20,6 +20,7 @@ from banish.sources import listing
 from banish.sources import rotated as rotation
 from banish.sources import watch as watching
 from banish.sources.files import FileSource
+from banish.sources.globs import Expansion, expand
 from banish.sources.inotify import Inotify, Listener
 from banish.sources.openfiles import OpenFiles
 from banish.sources.roster import Roster
@@ -149,6 +150,75 @@ def test_all_files_rotated_at_once_are_read_though_few_may_be_open(tmp_path: Pat
             wanted = [b"next of %s" % file.name.encode() for file in files]
             assert await lines(batches, 100) == wanted
             assert open_files.count <= 24 + 1
+
+    played(work)
+
+
+@pytest.mark.parametrize("way", ["rename", "copytruncate"])
+def test_a_thousand_logs_rotated_at_once_are_read_and_nobody_looks_for_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    count = 1_000
+    files = make_files(tmp_path, count)
+    scans = 0
+
+    def counted(pattern: str) -> Expansion:
+        nonlocal scans
+        scans += 1
+        return expand(pattern)
+
+    monkeypatch.setattr(following, "expand", counted)
+    # No slow look in between: events alone are to tell.
+    monkeypatch.setattr(watching, "SAFETY_SPAN", Seconds(600.0))
+
+    async def work() -> None:
+        async with reading(make_source(tmp_path, open_files=OpenFiles(100, 300))) as batches:
+            await lines(batches, count)
+            before = scans
+            for file in files:
+                with file.open("ab") as log:
+                    log.write(b"late %s\n" % file.name.encode())
+                rotate(file, way)
+                with file.open("ab") as log:
+                    log.write(b"next %s\n" % file.name.encode())
+            wanted = [b"%s %s" % (age, file.name.encode()) for age in AGES for file in files]
+            assert await lines(batches, 2 * count) == wanted
+            # Once is fair: so many events at once may fill the kernel's queue.
+            assert scans - before <= 1
+
+    played(work)
+
+
+AGES = (b"late", b"next")
+
+
+def test_a_new_name_is_looked_for_only_where_a_pattern_may_mean_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scans = 0
+
+    def counted(pattern: str) -> Expansion:
+        nonlocal scans
+        scans += 1
+        return expand(pattern)
+
+    monkeypatch.setattr(following, "expand", counted)
+    monkeypatch.setattr(watching, "SAFETY_SPAN", Seconds(600.0))
+    make_files(tmp_path, 3)
+
+    async def work() -> None:
+        async with reading(make_source(tmp_path)) as batches:
+            await lines(batches, 3)
+            before = scans
+            for name in ("other.txt", ".hidden.log", "0001.log.1", "0001.log.gz", "new.log.gz"):
+                (tmp_path / name).write_bytes(b"nobody reads this\n")
+            with (tmp_path / "0000.log").open("ab") as log:
+                log.write(b"on\n")
+            assert await lines(batches, 1) == [b"on"]
+            assert scans == before
+            (tmp_path / "new.log").write_bytes(b"new\n")
+            assert await lines(batches, 1) == [b"new"]
+            assert scans > before
 
     played(work)
 

@@ -17,6 +17,7 @@ import itertools
 import os
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import PurePath
 from typing import NamedTuple
 
 from banish.detect.framing import count_lines
@@ -25,8 +26,8 @@ from banish.model.record import Batch, FilePosition, Position
 from banish.model.settings import LogPath
 from banish.model.status import NOT_STARTED, Absent, SourceHealth, SourceState
 from banish.ports import Clock
-from banish.sources.fingerprint import names_before_rotation
-from banish.sources.globs import matching_files, watched_folders
+from banish.sources.fingerprint import is_compressed, names_before_rotation
+from banish.sources.globs import expand, name_matches
 from banish.sources.inotify import Inotify
 from banish.sources.openfiles import OpenFiles
 from banish.sources.presence import GRACE, Fate, Presence, gone_trouble, reason
@@ -49,10 +50,14 @@ MANY_PATHS = 500
 """From so many paths on, they are looked for in a thread: nobody else is to wait for it."""
 
 CHEAP_SCAN = Seconds(0.02)
-"""A look for names that takes longer is made at most half of the time, however fast names come."""
+SCAN_SHARE = 0.2
+"""A look for names that takes longer than `CHEAP_SCAN` is made in this part of the time at most,
+however fast names come."""
 
 FOLDER_DEPTH_LIMIT = 16
 """How often the patterns are expanded again because a folder was new."""
+
+_ROTATED = "are read as the rotated part of another log only; name them in logpath to follow them"
 
 _TOO_MANY_CURE = f"name fewer than {PATHS_LIMIT:,} files in one logpath"
 
@@ -107,6 +112,7 @@ class FileSource:
         self._open_files = open_files or OpenFiles()
         self._tails: dict[str, Tail] = {}
         self._found: dict[str, bool] = {}
+        self._name_patterns: dict[str, set[str]] = {}
         self._matched: dict[str, list[str]] = {}
         self._presence = Presence(entry.pattern for entry in self._patterns)
         self._owes_presence = False
@@ -243,7 +249,7 @@ class FileSource:
             watch.look_took(self._cost)
         self._cost, self._is_full_look = Seconds(0.0), False
         changes = await watch.wait(by=self._scan_after if self._owes_scan else None)
-        self._owes_scan |= changes.names
+        self._owes_scan |= changes.names or any(map(self._is_new_name, changes.paths))
         if self._owes_scan and asyncio.get_running_loop().time() >= self._scan_after:
             await self._scan()
             return
@@ -252,9 +258,20 @@ class FileSource:
     def _note(self, changes: Changes) -> None:
         """Have those looked at of whom there are signs."""
         self._is_full_look |= changes.all
-        for owner in list(self._tails) if changes.all else changes.owners:
-            if owner in self._tails:
-                self._unseen.setdefault(owner, _Look())
+        for path in list(self._tails) if changes.all else changes.owners | changes.paths:
+            if path in self._tails:
+                self._unseen.setdefault(path, _Look())
+
+    def _is_new_name(self, path: str) -> bool:
+        """Tell whether a pattern may name *path*, which nobody follows."""
+        if path in self._tails:
+            return False
+        folder, _, name = path.rpartition("/")
+        wanted = self._name_patterns.get(folder or "/", ())
+        if is_compressed(name) or not any(name_matches(name, pattern) for pattern in wanted):
+            return False
+        is_rotated = any(before in self._tails for before in names_before_rotation(path))
+        return not is_rotated or _ROTATED not in self._warned
 
     async def _scan(self, *, at_start: bool = False) -> None:
         """See which paths the patterns name now; have all of them looked at."""
@@ -282,7 +299,8 @@ class FileSource:
         self._is_full_look = not at_start
         took = loop.time() - began
         self._cost = Seconds(self._cost + took)
-        self._scan_after = loop.time() + (took if took > CHEAP_SCAN else 0.0)
+        pause = took / SCAN_SHARE - took if took > CHEAP_SCAN else 0.0
+        self._scan_after = loop.time() + pause
 
     async def _place(self) -> None:
         """Find out where to begin in every file that is there; nothing is read before."""
@@ -364,23 +382,28 @@ class FileSource:
         for _ in range(FOLDER_DEPTH_LIMIT):
             found.clear()
             literal: set[str] = set()
-            folders: set[str] = set()
             if len(self._tails) < MANY_PATHS:
-                expanded = _expand(patterns)
+                expanded = [expand(pattern) for pattern in patterns]
             else:
-                expanded = await asyncio.to_thread(_expand, patterns)
-            for entry, (paths, around) in zip(self._patterns, expanded, strict=True):
-                folders |= around
-                found.update({path: entry.tail for path in paths if path not in found})
+                expanded = await asyncio.to_thread(lambda: [expand(each) for each in patterns])
+            for entry, expansion in zip(self._patterns, expanded, strict=True):
+                found.update({path: entry.tail for path in expansion.paths if path not in found})
                 if not glob.has_magic(entry.pattern):
-                    literal.update(paths)
+                    literal.update(expansion.paths)
             self._pass_over(found, literal)
             self._matched = {
-                entry.pattern: [path for path in paths if path in found]
-                for entry, (paths, _) in zip(self._patterns, expanded, strict=True)
+                entry.pattern: [path for path in expansion.paths if path in found]
+                for entry, expansion in zip(self._patterns, expanded, strict=True)
             }
+            self._name_patterns = {}
+            for entry, expansion in zip(self._patterns, expanded, strict=True):
+                for folder in expansion.leaves:
+                    name = PurePath(entry.pattern).name
+                    self._name_patterns.setdefault(folder, set()).add(name)
             # A name that came between the listing and the watching would be missed else.
-            if not self._watch.set_folders(frozenset(folders)):
+            leaves: frozenset[str] = frozenset().union(*(each.leaves for each in expanded))
+            others: frozenset[str] = frozenset().union(*(each.others for each in expanded))
+            if not self._watch.set_folders(leaves, others):
                 break
         return found
 
@@ -392,10 +415,7 @@ class FileSource:
             for path in found
             if path not in literal and any(name in known for name in names_before_rotation(path))
         }
-        self._warn_once(
-            rotated,
-            "are read as the rotated part of another log only; name them in logpath to follow them",
-        )
+        self._warn_once(rotated, _ROTATED)
         fresh = sorted(found.keys() - rotated - self._tails.keys() - literal)
         excess = set(fresh[max(0, PATHS_LIMIT - len(self._tails) - len(literal)) :])
         self._unread_paths = len(excess)
@@ -443,12 +463,3 @@ class FileSource:
 
 def _file_position(position: Position | None) -> FilePosition | None:
     return position if isinstance(position, FilePosition) else None
-
-
-def _expand(patterns: Sequence[str]) -> list[tuple[list[str], frozenset[str]]]:
-    """Return for each pattern the paths that it names, and the folders to watch."""
-    return [
-        (paths, watched_folders(pattern, paths))
-        for pattern in patterns
-        for paths in [matching_files(pattern)]
-    ]

@@ -14,7 +14,6 @@ import hashlib
 import os
 import re
 import stat
-from pathlib import Path
 from typing import NamedTuple
 
 from banish.model.record import FilePosition, Fingerprint
@@ -27,6 +26,8 @@ _ROTATED_MARK = r"[.-](?:old|\d[\d._:T-]*)"
 """What logrotate and its kin add: ``.1``, ``-20261122``, ``.2026-11-22``, ``.old``."""
 
 _MARK = re.compile(_ROTATED_MARK)
+
+_MARK_BEGINS = re.compile(r"[.-](?=old|\d)")
 
 _ROTATED_ENDING = re.compile(rf"{_ROTATED_MARK}(?P<extension>\.[A-Za-z]\w*)?")
 
@@ -84,19 +85,18 @@ def continues(descriptor: int, position: FilePosition) -> bool:
 
 def is_compressed(path: str) -> bool:
     """Tell by its name whether the file is compressed, so that it cannot be followed."""
-    return Path(path).suffix in COMPRESSED_SUFFIXES
+    return os.path.splitext(path)[1] in COMPRESSED_SUFFIXES  # noqa: PTH122 - asked for thousands
 
 
 def names_before_rotation(path: str) -> list[str]:
     """Return the paths that may have been rotated to *path*: ``auth.log`` for ``auth.log.1``."""
-    whole = Path(path)
-    name = whole.name
+    folder, slash, name = path.rpartition("/")
     names = [
-        name[:at] + (found["extension"] or "")
-        for at in range(1, len(name))
-        if name[at] in ".-" and (found := _ROTATED_ENDING.fullmatch(name, at))
+        name[: mark.start()] + (found["extension"] or "")
+        for mark in _MARK_BEGINS.finditer(name, 1)
+        if (found := _ROTATED_ENDING.fullmatch(name, mark.start()))
     ]
-    return [str(whole.with_name(each)) for each in names]
+    return [f"{folder}{slash}{each}" for each in names]
 
 
 class Sibling(NamedTuple):
@@ -120,13 +120,13 @@ def rotated_siblings(path: str, *, compressed: bool = False) -> list[Sibling]:
         OSError: The process has too many files open to list the folder.
 
     """
-    real = Path(os.path.realpath(path))
-    folder = str(real.parent)
+    folder, log = _place(path)
+    stem, suffix = os.path.splitext(log)  # noqa: PTH122 - asked for thousands
     try:
         names = [
             f"{folder}/{name}"
-            for name in names_beginning_with(real.stem, folder)
-            if _is_rotated(name, real.name, real.stem, real.suffix, compressed)
+            for name in names_beginning_with(stem, folder)
+            if _is_rotated(name, log, stem, suffix, compressed)
         ]
     except OSError as error:
         if error.errno in (errno.EMFILE, errno.ENFILE):
@@ -139,6 +139,17 @@ def rotated_siblings(path: str, *, compressed: bool = False) -> list[Sibling]:
         if (status := _status(name)) is not None
     ]
     return sorted(found, reverse=True)
+
+
+def _place(path: str) -> tuple[str, str]:
+    """Return the folder and the name of the file itself, which *path* may be a link to."""
+    try:
+        os.readlink(path)  # noqa: PTH115 - a third of the time of Path.readlink
+    except OSError:
+        folder, _, name = path.rpartition("/")
+    else:
+        folder, _, name = os.path.realpath(path).rpartition("/")
+    return folder or "/", name
 
 
 def _is_rotated(name: str, log: str, stem: str, suffix: str, compressed: bool) -> bool:
@@ -158,7 +169,7 @@ def _is_rotated(name: str, log: str, stem: str, suffix: str, compressed: bool) -
 def _status(path: str) -> os.stat_result | None:
     """Return the status of a regular file, or None."""
     try:
-        status = Path(path).stat()
+        status = os.stat(path)  # noqa: PTH116 - a third of the time of Path.stat
     except OSError:
         # Renamed or deleted since it was listed.
         return None

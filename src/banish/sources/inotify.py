@@ -17,8 +17,12 @@ from inotify_simple import INotify, flags
 class Listener(Protocol):
     """Somebody who watches files."""
 
-    def hear(self, watch: int, mask: int) -> None:
-        """Take note of an event; *watch* is -1 where events were lost."""
+    def hear(self, watch: int, mask: int, name: str) -> None:
+        """Take note of an event; *watch* is -1 where events were lost.
+
+        *name* is that of a file in the watched folder; empty where the event is of what is
+        watched itself.
+        """
 
 
 class Inotify:
@@ -29,6 +33,8 @@ class Inotify:
         self._listeners: dict[Listener, set[int]] = {}
         self._watched: dict[int, list[Listener]] = {}
         self._waiting = 0
+        self.refusals: set[int] = set()
+        """The error numbers with which the kernel refused; one warning is enough for each."""
 
     def join(self, listener: Listener) -> None:
         """Let *listener* watch files; the first opens the instance.
@@ -101,10 +107,10 @@ class Inotify:
         for event in self._instance.read(timeout=0):
             if event.mask & flags.Q_OVERFLOW:
                 for listener in list(self._listeners):
-                    listener.hear(-1, event.mask)
+                    listener.hear(-1, event.mask, "")
                 continue
             for listener in tuple(self._watched.get(event.wd, ())):
-                listener.hear(event.wd, event.mask)
+                listener.hear(event.wd, event.mask, event.name)
             if event.mask & flags.IGNORED:
                 for listener in self._watched.pop(event.wd, ()):
                     self._listeners[listener].discard(event.wd)

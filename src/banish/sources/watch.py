@@ -41,6 +41,9 @@ POLL_SHARE = 0.1
 LONGEST_PAUSE = Seconds(60.0)
 """Between two looks, however long they take."""
 
+HEARD_LIMIT = 20_000
+"""Paths that are remembered between two waits; past it everything is looked at."""
+
 _FILE_MASK = flags.MODIFY | flags.ATTRIB | flags.MOVE_SELF
 _FOLDER_MASK = (
     flags.ATTRIB  # the rights of a file in it, which may have kept us out
@@ -59,8 +62,10 @@ class Changes(NamedTuple):
 
     owners: frozenset[str]
     """Owners of files that were written to, renamed or deleted."""
+    paths: frozenset[str]
+    """Paths in folders of logs at which a name came, went or changed its rights."""
     names: bool
-    """Whether names came or went in a watched folder, or may have."""
+    """Whether any name may have come or gone, in whichever folder."""
     all: bool
     """Whether any file may have changed: the slow look, or lost events."""
 
@@ -86,18 +91,22 @@ class Watch:
         self._owners: dict[int, str] = {}
         self._open: set[int] = set()
         self._folders: dict[str, int] = {}
-        self._folder_of: dict[int, str] = {}
+        self._folders_of: dict[int, list[str]] = {}
+        self._others: frozenset[str] = frozenset()
         self._is_whole = not polls
         self._looks = 0
         self._cost = Seconds(0.0)
         self._look_at: float | None = None
         self._woken: asyncio.Future[None] | None = None
         self._heard: set[str] = set()
+        self._heard_paths: set[str] = set()
         self._heard_names = False
         self._heard_all = False
         self._inotify: Inotify | None = None
+        self._refusals: set[int] = set()
         if not polls:
             self._inotify = inotify or Inotify()
+            self._refusals = self._inotify.refusals
             try:
                 self._inotify.join(self)
             except OSError as error:
@@ -150,19 +159,27 @@ class Watch:
             self._owners.pop(watch, None)
             self._remove(watch)
 
-    def set_folders(self, folders: frozenset[str]) -> bool:
-        """Watch exactly *folders*; tell whether one is new, so that names may have been missed."""
+    def set_folders(self, leaves: frozenset[str], others: frozenset[str]) -> bool:
+        """Watch exactly these folders; tell whether one is new, so that names may have been missed.
+
+        Of *leaves* it is told which path changed, of *others* only that something did.
+        """
+        self._others = others
+        folders = leaves | others
         for folder in self._folders.keys() - folders:
             watch = self._folders.pop(folder)
-            if watch not in self._folders.values():
-                self._folder_of.pop(watch, None)
+            names = self._folders_of[watch]
+            names.remove(folder)
+            if not names:
+                del self._folders_of[watch]
                 self._remove(watch)
         is_new = False
         for folder in folders - self._folders.keys():
             added = self._add(folder, _FOLDER_MASK)
             if added is not None:
                 self._folders[folder] = added
-                self._folder_of[added] = folder
+                # Two names may lead to one folder, and bear one number.
+                self._folders_of.setdefault(added, []).append(folder)
                 is_new = True
         return is_new
 
@@ -223,42 +240,54 @@ class Watch:
         self._owners.clear()
         self._open.clear()
         self._folders.clear()
-        self._folder_of.clear()
+        self._folders_of.clear()
 
-    def hear(self, watch: int, mask: int) -> None:
+    def hear(self, watch: int, mask: int, name: str) -> None:
         """Take note of an event of inotify, see `banish.sources.inotify`."""
         if mask & flags.Q_OVERFLOW:
             self._heard_all = self._heard_names = True
         elif (owner := self._owners.get(watch)) is not None:
             self._heard.add(owner)
-        elif watch in self._folder_of:
-            self._heard_names = True
-            if mask & (flags.IGNORED | flags.MOVE_SELF):
-                self._forget_folder(watch)
+        elif watch in self._folders_of:
+            self._hear_of_folder(watch, mask, name)
         if self._has_heard:
             self._wake()
 
+    def _hear_of_folder(self, watch: int, mask: int, name: str) -> None:
+        folders = self._folders_of[watch]
+        if not name or not self._others.isdisjoint(folders):
+            self._heard_names = True
+        else:
+            self._heard_paths.update(f"{folder.rstrip('/')}/{name}" for folder in folders)
+        if len(self._heard_paths) > HEARD_LIMIT:
+            self._heard_paths.clear()
+            self._heard_all = self._heard_names = True
+        if mask & (flags.IGNORED | flags.MOVE_SELF):
+            # It was deleted or has another name: the next look for names watches anew.
+            for folder in folders:
+                del self._folders[folder]
+            del self._folders_of[watch]
+            self._remove(watch)
+
     @property
     def _has_heard(self) -> bool:
-        return bool(self._heard) or self._heard_names or self._heard_all
+        return bool(self._heard or self._heard_paths) or self._heard_names or self._heard_all
 
     def _wake(self) -> None:
         if self._woken is not None and not self._woken.done():
             self._woken.set_result(None)
 
     def _take(self) -> Changes:
-        changes = Changes(frozenset(self._heard), names=self._heard_names, all=self._heard_all)
+        changes = Changes(
+            frozenset(self._heard),
+            frozenset(self._heard_paths),
+            names=self._heard_names,
+            all=self._heard_all,
+        )
         self._heard.clear()
+        self._heard_paths.clear()
         self._heard_names = self._heard_all = False
         return changes
-
-    def _forget_folder(self, watch: int) -> None:
-        """A watched folder was deleted or has another name: the next look watches anew."""
-        # Two names may lead to one folder, and bear one number.
-        for folder in [folder for folder, known in self._folders.items() if known == watch]:
-            del self._folders[folder]
-        del self._folder_of[watch]
-        self._remove(watch)
 
     def _add(self, path: str, mask: int) -> int | None:
         if self._inotify is None:
@@ -281,6 +310,9 @@ class Watch:
         if not self._is_whole:
             return
         self._is_whole = False
+        if error.errno in self._refusals:
+            return  # all sources of the process meet the same limit
+        self._refusals.add(error.errno or 0)
         match error.errno:
             case errno.ENOSPC:
                 cure = "raise it: sysctl fs.inotify.max_user_watches=524288"
