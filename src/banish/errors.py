@@ -12,7 +12,7 @@ class BanishError(Exception):
 
 
 class OperatorError(BanishError):
-    """Something that the operator can mend.
+    """Something that the operator can fix.
 
     ``str(error)`` is one or two lines: ``where: what is wrong`` and, indented
     below it, the cure.

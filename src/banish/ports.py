@@ -8,10 +8,10 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Se
 from typing import Protocol
 
 from banish.model.actionban import ActionBan
+from banish.model.actionresult import ActionResult
 from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.decision import Decision
-from banish.model.deed import Deed
 from banish.model.instant import Instant, Seconds
 from banish.model.record import Batch, Position
 from banish.model.settings import ActionSettings, Enforcement
@@ -89,7 +89,7 @@ class Enforcer(Protocol):
         """Make the firewall hold exactly *bans* for exactly *jails*, in one step.
 
         What an earlier run of ours left is replaced; what is not ours is not
-        touched. Also used to mend the firewall and to change the set of jails:
+        touched. Also used to repair the firewall and to change the set of jails:
         calling it twice leaves what calling it once leaves.
 
         Raises:
@@ -105,7 +105,7 @@ class Enforcer(Protocol):
 
         Applying a batch twice leaves what applying it once leaves. Subjects
         that a firewall cannot hold (`Subject.is_enforceable`) and jails that
-        `start` did not name are passed over.
+        `start` did not name are skipped.
 
         Raises:
             EnforceError: Nothing of the batch took effect.
@@ -149,7 +149,7 @@ class Action(Protocol):
     needs_rebans: bool
     """Whether all that it held is to be put back; whoever does so clears it."""
     was_repaired: bool
-    """Whether a check mended something: what it left of the bans, nobody knows."""
+    """Whether a check repaired something: which bans are left is then unknown."""
 
     @property
     def due(self) -> float | None:
@@ -165,7 +165,7 @@ class Action(Protocol):
         ...
 
     async def reban(self, ban: Ban) -> None:
-        """Keep a subject out again after something else had let it in."""
+        """Ban a subject again after another program had unbanned it."""
         ...
 
     async def prolong(self, ban: Ban, *, restored: bool = False) -> None:
@@ -181,7 +181,7 @@ class Action(Protocol):
         ...
 
     async def check(self) -> None:
-        """See whether all is as it should be, and mend it if not."""
+        """See whether all is as it should be, and repair it if not."""
         ...
 
     async def flush(self) -> bool:
@@ -197,7 +197,7 @@ class Action(Protocol):
         ...
 
 
-class Facts(Protocol):
+class BanFacts(Protocol):
     """Knows what a ban does not say of itself; none of it raises, all of it ends in time."""
 
     async def host_of(self, address: Subject) -> str:
@@ -285,7 +285,7 @@ class Store(Protocol):
         ...
 
     async def close(self) -> None:
-        """Finish what is under way and let go of the file."""
+        """Finish what is under way and close the file."""
         ...
 
 
@@ -348,8 +348,8 @@ class Operations(Protocol):
         """
         ...
 
-    async def deeds(self, subject: Subject) -> Sequence[Deed]:
-        """Return what actions did about *subject* of late, oldest first."""
+    async def action_results(self, subject: Subject) -> Sequence[ActionResult]:
+        """Return what actions did about *subject* recently, oldest first."""
         ...
 
     async def resume(self, jail: str) -> None:

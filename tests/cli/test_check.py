@@ -22,7 +22,7 @@ def log(tmp_path: Path) -> Path:
 def test_a_jail_without_its_log_is_an_error(tree: Path, log: Path, capsys: Captured) -> None:
     log.unlink()
     assert main(["check", "-c", str(tree)]) == 1
-    assert f"[app] watches nothing: none of its logs is there ({log}: " in capsys.readouterr().out
+    assert f"[app] watches nothing: none of its logs exists ({log}: " in capsys.readouterr().out
 
 
 def test_a_clean_configuration_is_0(tree: Path, capsys: Captured) -> None:

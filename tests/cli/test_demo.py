@@ -15,7 +15,16 @@ from banish.cli.demo import PlainStage
 from banish.cli.demolive import LiveStage
 from banish.cli.rendering import Page
 from banish.lab import story
-from banish.lab.story import STEPS, Begun, Broken, Done, Report, Story, Told, Waited
+from banish.lab.story import (
+    STEPS,
+    Spoken,
+    StepBegun,
+    StepBroken,
+    StepDone,
+    Story,
+    StoryReport,
+    Waited,
+)
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 DEMO = [sys.executable, "-m", "banish", "demo"]
@@ -96,22 +105,22 @@ def test_a_ban_that_does_not_come_breaks_the_demo(monkeypatch: pytest.MonkeyPatc
 
 def test_a_report_without_all_steps_is_not_ok() -> None:
     steps: dict[str, str] = dict.fromkeys(STEPS, "fine")
-    assert Report(steps=steps).is_ok
-    assert not Report(steps=steps, broken="why").is_ok
+    assert StoryReport(steps=steps).is_ok
+    assert not StoryReport(steps=steps, broken="why").is_ok
     del steps["end"]
-    assert not Report(steps=steps).is_ok
+    assert not StoryReport(steps=steps).is_ok
 
 
 def test_plain_lines_say_who_did_what_and_which_step_failed() -> None:
     stream = io.StringIO()
     stage = PlainStage(Page(stream))
     for event in (
-        Begun("world"),
-        Done("world", "built"),
-        Told(0.0, "sshd", "Failed password\x1b[2J for root"),
+        StepBegun("world"),
+        StepDone("world", "built"),
+        Spoken(0.0, "sshd", "Failed password\x1b[2J for root"),
         Waited(8.0, 8.0),
         Waited(7.0, 8.0),
-        Broken("ban", "too late"),
+        StepBroken("ban", "too late"),
     ):
         stage.show(event)
     lines = stream.getvalue().splitlines()
@@ -130,11 +139,11 @@ def test_the_live_picture_fits_its_terminal(width: int, height: int) -> None:
     console = Console(file=stream, width=width, height=height, force_terminal=True, no_color=True)
     stage = LiveStage(console)
     for step in list(STEPS)[:-3]:
-        stage.show(Begun(step))
-        stage.show(Done(step, "a result of some length, longer than most results are"))
+        stage.show(StepBegun(step))
+        stage.show(StepDone(step, "a result of some length, longer than most results are"))
     for number in range(30):
-        stage.show(Told(float(number), "sshd", f"sshd[{number}]: Failed password " + "x" * 90))
-    stage.show(Begun("unban"))
+        stage.show(Spoken(float(number), "sshd", f"sshd[{number}]: Failed password " + "x" * 90))
+    stage.show(StepBegun("unban"))
     stage.show(Waited(3.0, 8.0))
     stage.finish()
     lines = console.render_lines(stage, pad=False)

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from banish.cli import diagnosis, main
-from banish.cli.diagnosis import Finding, folder, jail_logs, others, process_names
+from banish.cli.diagnosis import HostFinding, folder, jail_logs, others, process_names
 from banish.model.instant import Instant
 from banish.model.settings import (
     ActionSettings,
@@ -45,7 +45,7 @@ def test_logs_that_can_be_read_are_good(tmp_path: Path) -> None:
     [found] = jail_logs(
         jail(logpaths=(LogPath(f"{tmp_path}/*.log"),), actions=(ActionSettings("x"),))
     )
-    assert found == Finding("jail sshd", "good", f"reads {tmp_path}/a.log")
+    assert found == HostFinding("jail sshd", "good", f"reads {tmp_path}/a.log")
 
 
 def test_a_jail_without_its_logs_is_bad_and_has_a_cure(
@@ -62,7 +62,7 @@ def test_logs_that_may_not_be_read_are_bad(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "a.log").write_text("")
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     [found, _] = jail_logs(jail(logpaths=(LogPath(f"{tmp_path}/a.log"),)))
-    assert found == Finding(
+    assert found == HostFinding(
         "jail sshd", "bad", f"{tmp_path}/a.log cannot be read", "run banish as root"
     )
     assert folder("database", tmp_path / "a.log").state == "bad"
@@ -128,7 +128,7 @@ def test_a_journal_needs_its_package_and_itself(
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: package)
     monkeypatch.setattr(diagnosis, "has_journal", lambda: journal)
     assert [each.state for each in diagnosis._journal()] == [state]
-    reads = "reads the systemd journal" if journal else "watches nothing: this host keeps no"
+    reads = "reads the systemd journal" if journal else "watches nothing: this host has no"
     assert [reads in each.what for each in jail_logs(jail(uses_journal=True))] == [True]
 
 
@@ -146,7 +146,9 @@ class Slow(MemoryOperations):
     """A server with a rule in quarantine."""
 
     async def status(self) -> ServerStatus:
-        jails = (JailStatus("web", "web", quarantined=("failregex 2 is off, it takes too long",)),)
+        jails = (
+            JailStatus("web", "web", quarantined=("failregex 2 is suspended: it takes too long",)),
+        )
         return msgspec.structs.replace(await super().status(), jails=jails)
 
 
@@ -157,7 +159,7 @@ def test_rules_in_quarantine_are_told_with_the_cure(
     with serving(tmp_path / "banish.sock", Slow()):
         assert main(["doctor", "-c", str(tree), "--state", str(tmp_path)]) == 1
     out = capsys.readouterr().out
-    assert "failregex 2 is off, it takes too long" in out
+    assert "failregex 2 is suspended: it takes too long" in out
     assert "banish check" in out
 
 

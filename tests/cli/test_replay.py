@@ -209,7 +209,7 @@ def test_people_see_one_line_a_decision(tree: Path, tmp_path: Path, capsys: Capt
     ("words", "code", "what"),
     [
         ((), 2, "required: --jail"),
-        (("--jail", "app"), 2, "none that it watches is there"),
+        (("--jail", "app"), 2, "none of the logs it watches exists"),
         (("--jail", "nosuch", "x"), 2, "there is no jail"),
         (("--jail", "app", "/no/such"), 1, "no such file"),
         (("--jail", "app", "x", "--speed", "2"), 2, "invalid choice"),
@@ -271,4 +271,4 @@ def test_lines_that_keep_a_regex_busy_for_ever_are_skipped_and_told(
     assert main(["replay", "-c", str(tree), "--json", f"--jail=app={log}"]) == 0
     said = capsys.readouterr()
     assert json.loads(said.out.splitlines()[-1])["summary"]["failures"] == 2
-    assert said.err == "banish: 50 lines skipped, too slow to read: failregex 1\n"
+    assert said.err == "banish: 50 lines skipped: a regex took too long: failregex 1\n"

@@ -8,9 +8,9 @@ import pytest
 
 from banish.cli import main
 from banish.errors import EnforceError
+from banish.model.actionresult import ActionResult
 from banish.model.address import parse_subject
 from banish.model.ban import Ban
-from banish.model.deed import Deed
 from banish.model.failure import Evidence
 from banish.model.instant import Instant
 from banish.model.settings import Place, Problem
@@ -75,7 +75,7 @@ def test_unban_of_an_address_says_which_network_holds_it(state: str, capsys: Cap
     for subject in ("198.51.100.0/24", "198.51.100.7"):
         main(["ban", "sshd", subject, "--for", "-1", "--state", state, "-q"])
     held = (
-        "198.51.100.7 is kept out still: sshd bans 198.51.100.0/24, which it lies in\n"
+        "198.51.100.7 is still banned: sshd bans 198.51.100.0/24, which contains it\n"
         "    banish unban 198.51.100.0/24 --jail sshd\n"
     )
     unban = ("unban", "198.51.100.7", "--state", state)
@@ -186,16 +186,16 @@ def test_why_tells_what_actions_did(
 ) -> None:
     operations.in_force["sshd", ATTACKER] = Ban("sshd", ATTACKER, since=NOON, until=None)
     operations.done = [
-        Deed(NOON, "sshd", "mail", "ban", ATTACKER, "no \x1b[2Jserver"),
-        Deed(NOON, "sshd", "hostsdeny", "ban", ATTACKER),
-        Deed(NOON, "sshd", "hostsdeny", "ban", parse_subject("192.0.2.99")),
+        ActionResult(NOON, "sshd", "mail", "ban", ATTACKER, "no \x1b[2Jserver"),
+        ActionResult(NOON, "sshd", "hostsdeny", "ban", ATTACKER),
+        ActionResult(NOON, "sshd", "hostsdeny", "ban", parse_subject("192.0.2.99")),
     ]
     _, text = ask(capsys, "why", "192.0.2.1", "--state", state)
     assert "sshd: mail ban failed: no \\x1b[2Jserver" in text
     assert text.count("sshd: hostsdeny ban done") == 1
     assert main(["why", "192.0.2.1", "--state", state, "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
-    assert [(deed["action"], deed["trouble"]) for deed in document["actions"]] == [
+    assert [(result["action"], result["trouble"]) for result in document["actions"]] == [
         ("mail", "no \x1b[2Jserver"),
         ("hostsdeny", ""),
     ]
@@ -449,7 +449,7 @@ def test_a_firewall_not_read_back_yet_is_not_wrong(
     assert code == 0
     assert "3 wanted, not read back yet" in text
     assert "All is well" not in text
-    assert "the firewall is not read back yet" in text
+    assert "the firewall has not been read back yet" in text
 
 
 def test_status_as_json_has_the_promised_shape(

@@ -20,7 +20,7 @@ from banish.config.merge import Library, constants
 from banish.config.problem import Problems
 from banish.config.search import Tree
 from banish.config.text import Text, single
-from banish.enforce.command.action import CommandAction
+from banish.enforce.command.action import ShellAction
 from banish.enforce.command.shell import Outcome
 from banish.errors import ActionError
 from banish.model.address import Subject, parse_subject
@@ -260,7 +260,7 @@ async def _ours(
         done[-1].append(Ran(filled.text, (), filled.environment))
         return Outcome(int(len(done[-1]) - 1 in fails))
 
-    action = CommandAction(
+    action = ShellAction(
         JAIL, settings, run=run, facts=Nothing(host), clock=lambda: Instant(NOW), has_ipv6=True
     )
     for step in steps:

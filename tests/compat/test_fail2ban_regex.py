@@ -20,7 +20,7 @@ KNOWN_DIFFERENCES = {
     "a last line without its end": "Fail2Ban leaves it out; here logs end with one",
     "sshd": "where two rules match a line, we say what the first makes of it, as the server "
     "does; Fail2Ban says ignored if any of them only supplies data",
-    "skiplines": "the lines that <SKIPLINES> stepped over are no group here",
+    "skiplines": "the lines that <SKIPLINES> skipped lines are no group here",
     "prefregex with maxlines above 1": "for 1.0.2 its ^ and $ are the ends of all lines that are "
     "kept, where they hardly ever match; here those of each line",
     "time": "is a whole number in Fail2Ban if the log names a zone, here always 1.0",
@@ -199,7 +199,12 @@ SESSIONS = (
     ("maximum authentication attempts exceeded for root from {ip} port {port} ssh2",),
     ("refused connect from ({ip})", "Did not receive identification string from {ip}"),
 )
-OTHERS = ("no time at all from 192.0.2.7", "# a comment", "", "x" * 90 + " from 192.0.2.8")
+OTHERS = (
+    "not longer than 0 seconds from 192.0.2.7",
+    "# a comment",
+    "",
+    "x" * 90 + " from 192.0.2.8",
+)
 
 
 def generated(seed: int) -> str:

@@ -147,7 +147,7 @@ def test_hostile_lines_delay_no_other_jail(
     stopped = {name: jail["stopped"] for name, jail in jails.items()}
     held = {name for name, jail in jails.items() if jail["quarantined"]}
     print(stopped, held)
-    assert all("mend the regex" in jails[name]["trouble"] for name in held)
+    assert all("fix the regex" in jails[name]["trouble"] for name in held)
     assert stopped["bystander"] == stopped["sitting"] == 0
     assert held >= {"hostile0", "hostile1"}
     assert scanner == "on" or "hostile2" in held

@@ -22,7 +22,7 @@ from banish.model.address import parse_subject
 from banish.model.instant import Instant
 from banish.model.snapshot import Memory, PastBan
 from banish.store.legacy import read_bans
-from banish.telemetry.happenings import BansTakenOver, Happening, WarningGiven
+from banish.telemetry.events import BansImported, Event, WarningGiven
 from tests.system.guard import Guard, wait_until
 
 _WRITE = """
@@ -120,7 +120,7 @@ def test_what_fail2ban_wrote_is_read_whole(database: Path) -> None:
     assert found["2001:db8::bad"].until is None
 
 
-def opened(tree: Path, state: Path, told: list[Happening]) -> Memory:
+def opened(tree: Path, state: Path, told: list[Event]) -> Memory:
     """Open the store as a server with *tree* does, and return what it remembers."""
     settings = load(tree, builtin=builtin_tree())
     server = msgspec.structs.replace(settings.server, dbfile=str(state))
@@ -139,7 +139,7 @@ def test_the_first_start_takes_over_while_fail2ban_still_writes(
     stock_tree: Path, tmp_path: Path, database: Path
 ) -> None:
     tree = tree_for(stock_tree, tmp_path / "tree", database, tmp_path / "log")
-    told: list[Happening] = []
+    told: list[Event] = []
     theirs = sqlite3.connect(database, isolation_level=None)
     theirs.execute("BEGIN IMMEDIATE")
     theirs.execute("UPDATE bips SET bantime = 1")
@@ -153,13 +153,13 @@ def test_the_first_start_takes_over_while_fail2ban_still_writes(
     }  # fmt: skip
     past = PastBan(2, Instant(NOW - 5_000), Instant(NOW - 4_400))
     assert memory.jails["sshd"].past == {parse_subject("192.0.2.9"): past}
-    assert [h for h in told if isinstance(h, BansTakenOver)] == [BansTakenOver(4, str(database))]
+    assert [h for h in told if isinstance(h, BansImported)] == [BansImported(4, str(database))]
     assert told[-1].text() == f"4 bans taken over from {database}"
 
 
 def test_only_the_first_start_takes_over(stock_tree: Path, tmp_path: Path, database: Path) -> None:
     tree = tree_for(stock_tree, tmp_path / "tree", database, tmp_path / "log")
-    told: list[Happening] = []
+    told: list[Event] = []
     opened(tree, tmp_path / "state", told)
     assert len(opened(tree, tmp_path / "state", told).jails["sshd"].bans) == 3
     assert len(told) == 1
@@ -171,7 +171,7 @@ def test_a_database_that_cannot_be_read_is_a_warning(
 ) -> None:
     (tmp_path / "f2b").write_bytes(content)
     tree = tree_for(stock_tree, tmp_path / "tree", tmp_path / "f2b", tmp_path / "log")
-    told: list[Happening] = []
+    told: list[Event] = []
     assert opened(tree, tmp_path / "state", told).jails == {}
     (warning,) = told
     assert isinstance(warning, WarningGiven)
@@ -180,7 +180,7 @@ def test_a_database_that_cannot_be_read_is_a_warning(
 
 def test_no_database_is_no_news(stock_tree: Path, tmp_path: Path) -> None:
     tree = tree_for(stock_tree, tmp_path / "tree", tmp_path / "none", tmp_path / "log")
-    told: list[Happening] = []
+    told: list[Event] = []
     opened(tree, tmp_path / "state", told)
     assert not told
 

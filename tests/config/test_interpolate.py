@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from banish.config.interpolate import DEPTH_LIMIT, Merged, Scope, Tags, Value
+from banish.config.interpolate import DEPTH_LIMIT, Merged, RawValue, Scope, Tags
 from banish.config.problem import FaultError
 from banish.config.text import TEXT_LIMIT_CHARACTERS, Text, single
 from banish.model.settings import Place
@@ -16,7 +16,7 @@ HERE = Place("jail.conf", 1)
 
 def merged(**sections: dict[str, str]) -> Merged:
     values = {
-        section: {option: Value(single(text, HERE)) for option, text in options.items()}
+        section: {option: RawValue(single(text, HERE)) for option, text in options.items()}
         for section, options in sections.items()
     }
     return Merged("jail", values.pop("DEFAULT", {}), values, {}, ("jail.conf",), set())
@@ -62,25 +62,25 @@ def test_an_option_of_another_section_is_filled_in_this_one() -> None:
 
 
 def test_known_is_the_value_that_was_replaced() -> None:
-    first = Value(single("one", HERE))
-    second = Value(single("%(known/x)s two", HERE), first)
-    third = Value(single("%(known/x)s three", HERE), second)
+    first = RawValue(single("one", HERE))
+    second = RawValue(single("%(known/x)s two", HERE), first)
+    third = RawValue(single("%(known/x)s three", HERE), second)
     chain = Merged("jail", {}, {"a": {"x": third}}, {}, ("jail.conf",), set())
     assert value(chain, "a", "x") == "one two three"
 
 
 def test_known_is_the_default_where_nothing_was_replaced() -> None:
     assert value(merged(DEFAULT={"x": "1"}, a={"x": "%(known/x)s 2"}), "a", "x") == "1 2"
-    first = Value(single("1", HERE))
+    first = RawValue(single("1", HERE))
     chain = Merged(
-        "j", {"x": Value(single("%(known/x)s 2", HERE), first)}, {"a": {}}, {}, ("j",), set()
+        "j", {"x": RawValue(single("%(known/x)s 2", HERE), first)}, {"a": {}}, {}, ("j",), set()
     )
     assert value(chain, "a", "x") == "1 2"
 
 
 def test_known_of_another_option_is_what_that_one_replaced() -> None:
-    first = Value(single("1", HERE))
-    options = {"y": Value(single("%(known/x)s", HERE)), "x": Value(single("2", HERE), first)}
+    first = RawValue(single("1", HERE))
+    options = {"y": RawValue(single("%(known/x)s", HERE)), "x": RawValue(single("2", HERE), first)}
     assert value(Merged("j", {}, {"a": options}, {}, ("j",), set()), "a", "y") == "1"
 
 
@@ -137,7 +137,7 @@ def test_a_value_that_explodes_is_stopped() -> None:
 def test_each_line_of_a_filled_value_stands_where_it_was_written() -> None:
     base = Text("one\ntwo", (Place("f", 1), Place("f", 2)))
     outer = Text("%(b)s\nown %(b)s\n", (Place("j", 5), Place("j", 6), Place("j", 7)))
-    both = Merged("j", {}, {"a": {"b": Value(base), "x": Value(outer)}}, {}, ("j",), set())
+    both = Merged("j", {}, {"a": {"b": RawValue(base), "x": RawValue(outer)}}, {}, ("j",), set())
     text = Scope(both, "a").get("x")
     assert text is not None
     assert [(line, str(place)) for line, place in text.lines()] == [

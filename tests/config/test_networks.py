@@ -92,10 +92,14 @@ def test_what_counts_as_one_already_is_no_network_of_its_own(read: Read) -> None
             "below banprefix.ipv6",
         ),
         ("netban.ipv6 = 64 60 56 52 48", "5 lengths are too many", "4 at most"),
-        ("netban.after = 1", "one banned member is none of several", "2 or more"),
+        (
+            "netban.after = 1",
+            "netban.after = 1 would ban a network for a single address",
+            "2 or more",
+        ),
         ("netban.after = -1", '"-1" is out of bounds', "0 to 1000"),
-        ("netban.findtime = 0", '"0" is no time at all', "10m"),
-        ("netban.bantime = 0", "a ban of no length bans nobody", "1h"),
+        ("netban.findtime = 0", '"0" is not longer than 0 seconds', "10m"),
+        ("netban.bantime = 0", "a ban of 0 seconds bans nobody", "1h"),
     ],
 )
 def test_what_cannot_be_is_refused(read: Read, lines: str, what: str, cure: str) -> None:

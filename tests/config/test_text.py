@@ -46,7 +46,7 @@ def test_joined_texts_keep_one_place_a_line(pieces: list[tuple[Text, bool]]) -> 
 def test_a_text_cut_in_pieces_joins_to_itself(text: Text, first: int, second: int) -> None:
     start, end = sorted((min(first, len(text.text)), min(second, len(text.text))))
     cutter = Cutter(text)
-    parts = [cutter.take(start), cutter.take(end), cutter.rest()]
+    parts = [cutter.cut(start), cutter.cut(end), cutter.rest()]
     joined = weave((part, True) for part in parts)
     assert joined.text == text.text
     assert len(joined.places) == len(text.places)

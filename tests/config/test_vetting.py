@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from banish.config import builtin_tree, filter_settings, load, stopwatch, vetting
-from banish.config.stopwatch import LINE_CHARACTERS, Report, serve, time_filters
+from banish.config.stopwatch import LINE_CHARACTERS, TimingReport, serve, time_filters
 from banish.model.settings import FilterSettings, Problem, Regex
 from tests.config.conftest import WriteTree
 
@@ -49,7 +49,7 @@ def test_a_filter_that_can_be_turned_is_told_of_with_the_proof(write_tree: Write
     assert problem.option == "failregex"
     assert problem.place is not None
     assert problem.place.line == 6
-    assert problem.what.startswith("an attacker who writes what stands ")
+    assert problem.what.startswith("an attacker who writes the text ")
     proof = "login of x from 203.0.113.66, from 192.0.2.1"
     assert problem.cure.splitlines()[:2] == [
         "this line names 203.0.113.66 for 192.0.2.1:",
@@ -111,7 +111,7 @@ def test_regexes_are_timed_in_a_child() -> None:
 def test_the_regex_at_which_the_time_for_all_runs_out_is_held_guilty(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    begun = b"".join(msgspec.json.encode(Report(0, at)) + b"\n" for at in (0, 1))
+    begun = b"".join(msgspec.json.encode(TimingReport(0, at)) + b"\n" for at in (0, 1))
 
     def never(*_arguments: object, **_options: object) -> None:
         raise subprocess.TimeoutExpired("child", 1.0, output=begun)
@@ -151,7 +151,7 @@ def test_another_word_for_it_is_refused(write_tree: WriteTree) -> None:
     tree = write_tree({"jail.conf": jail(SAFE) + "ambiguous = lost\n"})
     (problem,) = load(tree, builtin=builtin_tree()).errors
     assert problem.option == "ambiguous"
-    assert problem.what.startswith('"lost" is none of the choices; ')
+    assert problem.what.startswith('"lost" is not one of the choices; ')
     assert "last" in problem.cure
 
 

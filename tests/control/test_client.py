@@ -140,8 +140,8 @@ def scripted(path: Path, answer: bytes | None) -> Iterator[None]:
         (None, "no answer within 0.05 seconds"),
         (b"", "closed the connection"),
         (b"what?\n", "not understood"),
-        (encode_reply(DoneReply()), "something else"),
-        (encode_reply(BansReply((), more=True)), "something else|closed the connection"),
+        (encode_reply(DoneReply()), "does not fit the request"),
+        (encode_reply(BansReply((), more=True)), "does not fit the request|closed the connection"),
         (encode_reply(ErrorReply("version", "this speaks version 2")), "version 2"),
     ],
 )

@@ -38,7 +38,7 @@ from banish.control.server import ControlServer
 from banish.errors import AnotherServerError, EnforceError, OperatorError
 from banish.model.ban import Ban
 from banish.model.status import ServerStatus
-from banish.telemetry.happenings import Happening, RequestRefused, RequestRefusedAgain
+from banish.telemetry.events import Event, RequestRefused, RequestRefusedAgain
 from banish.testing.operations import MemoryOperations
 
 PATIENCE_SECONDS = 20
@@ -51,9 +51,9 @@ def serve(
     *,
     idle_seconds: float = 60,
     slow_seconds: float = 10,
-) -> list[Happening]:
+) -> list[Event]:
     """Play against a server at *path*; return what it told."""
-    told: list[Happening] = []
+    told: list[Event] = []
 
     async def run() -> None:
         server = ControlServer(
@@ -173,7 +173,7 @@ def test_malformed_input_gets_an_error_is_counted_and_the_talk_goes_on(path: Pat
         assert isinstance(third, StatusReply)
 
     told = serve(path, play)
-    assert [type(happening) for happening in told] == [RequestRefused, RequestRefused]
+    assert [type(event) for event in told] == [RequestRefused, RequestRefused]
     assert isinstance(told[0], RequestRefused)
     assert told[0].uid == os.geteuid()
     assert told[0].pid == os.getpid()
@@ -204,11 +204,11 @@ def test_others_than_root_and_oneself_are_refused_with_the_cure(
 
     async def play(server: ControlServer) -> None:
         [reply] = await say(path, encode_request(StopRequest()))
-        assert reply == ErrorReply("refused", "only root may ask this server", cure="ask with sudo")
+        assert reply == ErrorReply("refused", "only root may use this socket", cure="ask with sudo")
 
     operations = MemoryOperations()
     assert serve(path, play, operations) == [
-        RequestRefused("only root may ask this server", uid=65534, pid=77)
+        RequestRefused("only root may use this socket", uid=65534, pid=77)
     ]
     assert operations.stops == 0
 
@@ -415,8 +415,8 @@ def test_a_path_too_long_for_a_socket_is_said_with_the_cure(tmp_path: Path) -> N
     assert "--state DIR" in caught.value.cure
 
 
-def kinds(told: list[Happening]) -> list[type[Happening]]:
-    return [type(happening) for happening in told]
+def kinds(told: list[Event]) -> list[type[Event]]:
+    return [type(event) for event in told]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Se
 
 from banish.daemon.enforcing import Enforcing
 from banish.daemon.jails import Jails
-from banish.daemon.pipeline import Pipeline, Watch
+from banish.daemon.pipeline import JailWatch, Pipeline
 from banish.detect.matcher import Matcher
 from banish.enforce.memory import MemoryEnforcer
 from banish.errors import ResolveError
@@ -17,7 +17,7 @@ from banish.model.snapshot import Memory
 from banish.policy.exempt import ExemptList
 from banish.policy.jail import JailPolicy
 from banish.ports import Store
-from banish.telemetry.happenings import FailuresFound, Happening
+from banish.telemetry.events import Event, FailuresFound
 from banish.testing.memory_store import MemoryStore
 from banish.testing.script_source import ScriptSource
 
@@ -38,13 +38,13 @@ class Names:
         return [parse_subject(text) for text in self.table[name]]
 
 
-def singly(happenings: Iterable[Happening]) -> Iterator[Happening]:
-    """Yield *happenings*, failures that are told together one by one, as listeners hear them."""
-    for happening in happenings:
-        if isinstance(happening, FailuresFound):
-            yield from happening.each()
+def singly(events: Iterable[Event]) -> Iterator[Event]:
+    """Yield *events*, failures that are told together one by one, as listeners hear them."""
+    for event in events:
+        if isinstance(event, FailuresFound):
+            yield from event.each()
         else:
-            yield happening
+            yield event
 
 
 class Stage:
@@ -58,7 +58,7 @@ class Stage:
         names: Mapping[str, list[str]] | None = None,
     ) -> None:
         self.now = NOW
-        self.told: list[Happening] = []
+        self.told: list[Event] = []
         self._news = asyncio.Event()
         self.store = store or MemoryStore()
         self.enforcer = MemoryEnforcer()
@@ -93,7 +93,7 @@ class Stage:
         )
         self.pipeline = Pipeline(
             self.source,
-            [Watch(Matcher("j", self.settings.filter, self.settings.findtime))],
+            [JailWatch(Matcher("j", self.settings.filter, self.settings.findtime))],
             jails=self.jails,
             enforcing=self.enforcing,
             resolver=Names(names or {}),
@@ -102,15 +102,15 @@ class Stage:
         )
         self._tasks: list[asyncio.Task[None]] = []
 
-    def tell(self, happening: Happening) -> None:
-        """Keep *happening* and wake whoever waits for news."""
-        self.told.append(happening)
+    def tell(self, event: Event) -> None:
+        """Keep *event* and wake whoever waits for news."""
+        self.told.append(event)
         self._news.set()
 
-    def tell_every(self, happenings: Sequence[Happening]) -> None:
-        """Keep all of *happenings*."""
-        for happening in singly(happenings):
-            self.tell(happening)
+    def tell_every(self, events: Sequence[Event]) -> None:
+        """Keep all of *events*."""
+        for event in singly(events):
+            self.tell(event)
 
     async def open(self, *, with_store: bool = True) -> None:
         """Begin as a server does, or as one whose database cannot be opened yet."""
@@ -140,9 +140,9 @@ class Stage:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._news.wait(), 0.02)
 
-    def heard(self, kind: type[Happening]) -> int:
-        """Return how many happenings of *kind* were told."""
-        return sum(isinstance(happening, kind) for happening in self.told)
+    def heard(self, kind: type[Event]) -> int:
+        """Return how many events of *kind* were told."""
+        return sum(isinstance(event, kind) for event in self.told)
 
     async def crash(self) -> None:
         """End without finishing anything."""

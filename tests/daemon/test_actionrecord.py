@@ -6,11 +6,11 @@ from collections.abc import Sequence
 import pytest
 
 from banish.daemon import actionrecord
-from banish.daemon.acting import Acting
 from banish.daemon.actionrecord import ActionRecord, Book
-from banish.daemon.orders import Line, Order
+from banish.daemon.dispatcher import ActionDispatcher
+from banish.daemon.orders import Order, OrderQueue
 from banish.daemon.worker import END_TRIES
-from banish.enforce.command.action import CommandAction
+from banish.enforce.command.action import ShellAction
 from banish.enforce.command.shell import Outcome
 from banish.errors import StoreError
 from banish.model.actionban import ActionBan
@@ -20,7 +20,7 @@ from banish.model.decision import Decision, EndBan, StartBan
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import ActionSettings
 from banish.shell.script import Filled
-from banish.telemetry.happenings import Happening, TroubleMet, WarningGiven
+from banish.telemetry.events import Event, PartFailed, WarningGiven
 from banish.testing.memory_store import MemoryStore
 from tests.compat.stock_actions import Nothing
 
@@ -50,7 +50,7 @@ class Server:
         names: Sequence[str] = ("own",),
     ) -> None:
         self.host = host
-        self.told: list[Happening] = []
+        self.told: list[Event] = []
         self.said: list[str] = []
         self.fails: set[str] = set()
         self.moments = 0
@@ -66,10 +66,10 @@ class Server:
 
         del write
         store.write_actions = write_actions  # type: ignore[method-assign]
-        self.acting = Acting(
+        self.acting = ActionDispatcher(
             {
                 "web": [
-                    CommandAction(
+                    ShellAction(
                         "web",
                         ActionSettings(
                             name, actname=name, way="commands", properties=properties or KEEPS
@@ -280,7 +280,7 @@ def test_an_action_that_is_gone_is_named_with_whom_it_left_out_and_ends_them_lat
         await second.stop(keep=True)
         (warned,) = second.told
         assert isinstance(warned, WarningGiven)
-        assert "action other of web: it is not configured any more" in warned.text()
+        assert "action other of web: this action is no longer configured" in warned.text()
         assert "may keep out 192.0.2.1, 192.0.2.2 still" in warned.text()
         third = Server(store, host, names=("other",))
         await third.start(())
@@ -388,7 +388,7 @@ def test_a_failed_end_is_trouble_and_is_tried_once_more_at_the_next_start() -> N
         first.fails = {"unban 192.0.2.1"}
         first.acting.act([EndBan(ONE, "expired")])
         await first.settle()
-        assert [type(each) for each in first.told] == [TroubleMet]
+        assert [type(each) for each in first.told] == [PartFailed]
         await first.kill()
         second = Server(store, host)
         await second.start(())
@@ -501,11 +501,11 @@ class TestLine:
     """A restored ban and its end do not cancel out: the action knows of the ban."""
 
     def waiting(self, *orders: Order, begun: bool = False) -> list[tuple[str, bool]]:
-        line = Line(keeps_all=True, limit=0, has_begun=lambda _: begun)
+        line = OrderQueue(keeps_all=True, limit=0, has_begun=lambda _: begun)
         for order in orders:
             line.put(order)
         found: list[tuple[str, bool]] = []
-        while (taken := line.take()) is not None:
+        while (taken := line.get()) is not None:
             found.append((taken.kind, taken.restored))
         return found
 

@@ -2,11 +2,11 @@
 
 import asyncio
 
-from banish.daemon.pipeline import Pipeline, Watch
+from banish.daemon.pipeline import JailWatch, Pipeline
 from banish.detect.matcher import Matcher
 from banish.model.instant import Seconds
 from banish.model.settings import FilterSettings, Regex
-from banish.telemetry.happenings import AmbiguousMatchFound, FailureFound
+from banish.telemetry.events import AmbiguousMatch, FailureFound
 from tests.daemon.stage import Stage
 
 LAZY = FilterSettings(
@@ -22,7 +22,7 @@ def test_a_line_that_names_two_is_told_of_once() -> None:
         stage = Stage()
         stage.pipeline = Pipeline(
             stage.source,
-            [Watch(Matcher("j", LAZY, Seconds(600)))],
+            [JailWatch(Matcher("j", LAZY, Seconds(600)))],
             jails=stage.jails,
             enforcing=stage.enforcing,
             resolver=stage.pipeline._resolver,
@@ -36,7 +36,7 @@ def test_a_line_that_names_two_is_told_of_once() -> None:
         return stage
 
     stage = asyncio.run(play())
-    (told,) = [each for each in stage.told if isinstance(each, AmbiguousMatchFound)]
+    (told,) = [each for each in stage.told if isinstance(each, AmbiguousMatch)]
     assert (told.jail, told.rule) == ("j", 1)
     assert told.text() == (
         "[j] failregex 1 took 203.0.113.66 where it could have taken 192.0.2.1: "
@@ -45,7 +45,7 @@ def test_a_line_that_names_two_is_told_of_once() -> None:
 
 
 def test_it_is_said_whom_such_a_line_counts_against() -> None:
-    said = AmbiguousMatchFound("j", 1, "203.0.113.66", "192.0.2.1", "x", "192.0.2.1").text()
+    said = AmbiguousMatch("j", 1, "203.0.113.66", "192.0.2.1", "x", "192.0.2.1").text()
     assert said == (
         "[j] failregex 1 took 203.0.113.66 where it could have taken 192.0.2.1, and the line "
         'counts against 192.0.2.1: "x"'

@@ -11,7 +11,7 @@ from banish.model.instant import Instant, Seconds
 from banish.model.settings import BudgetSettings
 from banish.policy.exempt import ExemptList
 from banish.policy.jail import JailPolicy
-from banish.telemetry.happenings import (
+from banish.telemetry.events import (
     BanBudgetExceeded,
     BanBudgetReturned,
     BanHeldBack,

@@ -2,7 +2,7 @@ from banish.daemon.build import wirings
 from banish.model.instant import Instant
 from banish.model.settings import FilterSettings, JailSettings, JournalPlace, Settings
 from banish.sources.journal import JournalSource
-from banish.telemetry.happenings import Happening
+from banish.telemetry.events import Event
 
 MATCH = (("_COMM=sshd",),)
 
@@ -19,7 +19,7 @@ def test_each_journal_is_read_once_under_a_name_of_its_own() -> None:
         jail("three", JournalPlace("/var/log/journal/remote")),
         jail("four", JournalPlace(flags=1)),
     )
-    told: list[Happening] = []
+    told: list[Event] = []
     wired = wirings(Settings("/", jails=jails), emit=told.append, clock=lambda: Instant(0))
     assert {
         wiring.source.name: [watch.matcher.jail for watch in wiring.watches] for wiring in wired

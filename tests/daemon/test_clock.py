@@ -7,14 +7,14 @@ import msgspec
 import pytest
 
 from banish.daemon.jails import Jails
-from banish.daemon.pipeline import Watch
+from banish.daemon.pipeline import JailWatch
 from banish.detect.matcher import Matcher
 from banish.model.instant import Instant, Seconds
 from banish.model.record import FilePosition
 from banish.model.settings import Regex
 from banish.policy.exempt import ExemptList
 from banish.policy.jail import JailPolicy
-from banish.telemetry.happenings import BanEnded, BanStarted, ClockSet, FailureFound
+from banish.telemetry.events import BanEnded, BanStarted, ClockSet, FailureFound
 from banish.testing.memory_store import MemoryStore
 from tests.daemon.stage import ATTACKER, Stage, fails
 
@@ -75,7 +75,7 @@ def in_another_zone(store: MemoryStore | None = None, text: bytes = b"") -> Stag
         datepattern=Regex("^%Y-%m-%dT%H:%M:%S"),
         logtimezone="UTC",
     )
-    watch = Watch(Matcher("j", settings, stage.settings.findtime))
+    watch = JailWatch(Matcher("j", settings, stage.settings.findtime))
     stage.pipeline.watches = (watch,)
     return stage
 

@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable, Sequence
 import msgspec
 import pytest
 
-from banish.daemon import enforcing, firewall, recording
-from banish.enforce.fold import Held
+from banish.daemon import enforcing, firewall, recorder
+from banish.enforce.fold import FirewallContents
 from banish.enforce.memory import MemoryEnforcer
 from banish.errors import EnforceError, StoreError
 from banish.model.address import Subject, name_subject, parse_subject
@@ -15,13 +15,13 @@ from banish.model.instant import Instant, Seconds
 from banish.model.settings import Enforcement
 from banish.model.snapshot import Commit, JailChanges, Memory, Tally
 from banish.ports import Store
-from banish.telemetry.happenings import (
+from banish.telemetry.events import (
     BanEnded,
     BanStarted,
     FailureFound,
     FirewallRepaired,
-    TroubleMet,
-    TroubleOver,
+    PartFailed,
+    PartRecovered,
 )
 from banish.testing.memory_store import MemoryStore
 from tests.daemon.stage import ATTACKER, NOW, Stage, fails
@@ -77,7 +77,7 @@ def test_while_the_firewall_fails_bans_stay_wanted_and_are_in_the_ledger(
     async def play(stage: Stage) -> None:
         stage.enforcer.fail_next(EnforceError("no table"), times=3)
         stage.source.write(fails(*[ATTACKER] * 3))
-        await stage.until(lambda: stage.heard(TroubleMet) == 1)
+        await stage.until(lambda: stage.heard(PartFailed) == 1)
         assert stage.enforcing.truth().trouble == "no table"
         assert stage.enforcing.truth().enforced is None
         assert stage.heard(BanStarted) == 0
@@ -86,7 +86,7 @@ def test_while_the_firewall_fails_bans_stay_wanted_and_are_in_the_ledger(
         await stage.close()
 
     stage = on(play)
-    assert stage.heard(TroubleOver) == 1
+    assert stage.heard(PartRecovered) == 1
     assert [type(d) for c in stage.store.commits for d in c.decisions] == [StartBan]
 
 
@@ -96,7 +96,7 @@ def test_a_ban_that_would_end_at_a_wrong_time_is_given_its_own_and_counted(
     left: dict[str, dict[Subject, float | None]] = {"j": {parse_subject(ATTACKER): 1.0}}
     read = MemoryEnforcer.read
 
-    async def read_with_times(enforcer: MemoryEnforcer) -> Held:
+    async def read_with_times(enforcer: MemoryEnforcer) -> FirewallContents:
         held, times = await read(enforcer), left.copy()
         left.clear()  # from the repair on all is well
         return msgspec.structs.replace(held, left=times)
@@ -139,7 +139,7 @@ def test_a_store_that_fails_stops_no_ban_and_gets_everything_later(
     async def play(stage: Stage) -> None:
         stage.store.trouble = StoreError("no room")
         stage.source.write(fails(*[ATTACKER] * 3))
-        await stage.until(lambda: stage.heard(TroubleMet) == 1)
+        await stage.until(lambda: stage.heard(PartFailed) == 1)
         assert stage.banned() == {ATTACKER}
         assert stage.enforcing.store_trouble == "no room"
         stage.source.write(fails("192.0.2.1"))
@@ -211,12 +211,12 @@ def test_evidence_gives_way_before_decisions_do() -> None:
         await stage.close()
 
     (commit,) = [commit for commit in on(play).store.commits if commit.decisions]
-    kept = recording.without_evidence_past([commit] * 5, 2)
+    kept = recorder.without_evidence_past([commit] * 5, 2)
     decisions = [decision for each in kept for decision in each.decisions]
     assert len(kept) == 1
     assert len(decisions) == 5
     assert [bool(decision.ban.evidence) for decision in decisions] == [False] * 3 + [True] * 2
-    assert recording.without_evidence_past([commit], 2) == [commit]
+    assert recorder.without_evidence_past([commit], 2) == [commit]
 
 
 def test_a_crash_at_any_step_repeats_work_and_counts_nothing_twice() -> None:
@@ -347,7 +347,7 @@ def test_a_database_that_comes_back_brings_its_bans_with_it(
 
 
 def test_many_restored_bans_are_told_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(firewall, "TOLD_LIMIT", 1)
+    monkeypatch.setattr(firewall, "REPORTED_LIMIT", 1)
 
     async def play() -> Stage:
         first = Stage(text=fails(*[ATTACKER] * 3, *["192.0.2.1"] * 3))
@@ -365,8 +365,8 @@ def test_many_restored_bans_are_told_as_one(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_many_changed_windows_are_written_without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """A crowd that fails once each must not pile up in memory until the pause is over."""
-    monkeypatch.setattr(recording, "WRITE_PAUSE", Seconds(3_600))
-    monkeypatch.setattr(recording, "TALLIES_LIMIT", 5)
+    monkeypatch.setattr(recorder, "WRITE_PAUSE", Seconds(3_600))
+    monkeypatch.setattr(recorder, "TALLIES_LIMIT", 5)
 
     async def play() -> tuple[int, int]:
         record, store = a_record()
@@ -389,8 +389,8 @@ def test_many_changed_windows_are_written_without_waiting(monkeypatch: pytest.Mo
 def test_decisions_that_follow_each_other_fast_are_written_together_but_not_the_operators(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(recording, "WRITE_PAUSE", Seconds(3_600))
-    monkeypatch.setattr(recording, "DECISIONS_PAUSE", Seconds(1_800))
+    monkeypatch.setattr(recorder, "WRITE_PAUSE", Seconds(3_600))
+    monkeypatch.setattr(recorder, "DECISIONS_PAUSE", Seconds(1_800))
     ban = Ban("j", parse_subject(ATTACKER), NOW, None)
     end = Commit(at=NOW, decisions=(EndBan(ban, "operator"),))
 
@@ -416,7 +416,7 @@ def test_decisions_that_follow_each_other_fast_are_written_together_but_not_the_
     assert 1_800 < again <= 3_600
 
 
-def a_record() -> tuple[recording.Recording, MemoryStore]:
+def a_record() -> tuple[recorder.Recorder, MemoryStore]:
     """Return a record with an open store."""
 
     async def open_store() -> Store:
@@ -426,9 +426,7 @@ def a_record() -> tuple[recording.Recording, MemoryStore]:
         return None
 
     store = MemoryStore()
-    record = recording.Recording(
-        open_store, emit=lambda _: None, clock=lambda: NOW, on_memory=ignore
-    )
+    record = recorder.Recorder(open_store, emit=lambda _: None, clock=lambda: NOW, on_memory=ignore)
     record.store = store
     return record, store
 
@@ -464,32 +462,32 @@ class HangingStore(MemoryStore):
 
 
 def test_a_disk_that_hangs_holds_up_no_ban_and_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recording, "PATIENCE", 0.01)
-    monkeypatch.setattr(recording, "HANG_LIMIT", 0.1)
+    monkeypatch.setattr(recorder, "PATIENCE", 0.01)
+    monkeypatch.setattr(recorder, "HANG_LIMIT", 0.1)
     store = HangingStore()
 
     async def play(stage: Stage) -> None:
         stage.source.write(fails(*["192.0.2.1"] * 3))
         await stage.until(lambda: stage.heard(BanStarted) == 1)
-        await stage.until(lambda: stage.heard(TroubleMet) == 1)
+        await stage.until(lambda: stage.heard(PartFailed) == 1)
         assert "not answered" in stage.enforcing.store_trouble
         for number in range(2, 9):
             stage.source.write(fails(*[f"192.0.2.{number}"] * 3))
             await stage.until(lambda count=number: stage.heard(BanStarted) == count)  # type: ignore[misc]
         assert store.commits == []
         store.gate.set()
-        await stage.until(lambda: stage.heard(TroubleOver) == 1)
+        await stage.until(lambda: stage.heard(PartRecovered) == 1)
         await stage.close()
         decided = [each for commit in store.commits for each in commit.decisions]
         assert len([each for each in decided if isinstance(each, StartBan)]) == 8
-        assert stage.heard(TroubleMet) == 1
+        assert stage.heard(PartFailed) == 1
 
     on(play, store=store)
 
 
 def test_a_server_stops_though_its_disk_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recording, "PATIENCE", 0.01)
-    monkeypatch.setattr(recording, "HANG_LIMIT", 0.1)
+    monkeypatch.setattr(recorder, "PATIENCE", 0.01)
+    monkeypatch.setattr(recorder, "HANG_LIMIT", 0.1)
     store = HangingStore()
 
     async def play(stage: Stage) -> None:

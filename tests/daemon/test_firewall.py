@@ -8,7 +8,7 @@ import pytest
 from banish.daemon import repairs
 from banish.daemon.firewall import Firewall
 from banish.daemon.repairs import Repairs
-from banish.enforce.fold import Held
+from banish.enforce.fold import FirewallContents
 from banish.enforce.memory import MemoryEnforcer
 from banish.errors import DisturbedError, EnforceError
 from banish.model.address import parse_subject
@@ -16,7 +16,7 @@ from banish.model.ban import Ban
 from banish.model.decision import Decision, EndBan, StartBan
 from banish.model.instant import Instant
 from banish.model.settings import Enforcement
-from banish.telemetry.happenings import FirewallRepaired, Happening, TroubleMet, TroubleOver
+from banish.telemetry.events import Event, FirewallRepaired, PartFailed, PartRecovered
 
 NOW = Instant(1_790_000_000)
 BANS = [Ban("j", parse_subject(f"192.0.2.{n}"), NOW, None) for n in range(200)]
@@ -61,7 +61,7 @@ class Meddled(MemoryEnforcer):
         await super().apply(batch, now)
         await self._moment()
 
-    async def read(self) -> Held:
+    async def read(self) -> FirewallContents:
         await self._moment()
         found = await super().read()
         await self._moment()
@@ -72,7 +72,7 @@ class Stage:
     """A firewall, its watch, and what is told."""
 
     def __init__(self, enforcer: MemoryEnforcer) -> None:
-        self.told: list[Happening] = []
+        self.told: list[Event] = []
         self.enforcer = enforcer
         self.firewall = Firewall(
             enforcer, emit=self.told.append, clock=lambda: NOW, on_done=lambda _: None
@@ -82,8 +82,8 @@ class Stage:
         while True:
             await self.firewall.wait_for_doubt()
 
-    def heard(self, kind: type[Happening]) -> int:
-        return sum(isinstance(happening, kind) for happening in self.told)
+    def heard(self, kind: type[Event]) -> int:
+        return sum(isinstance(event, kind) for event in self.told)
 
 
 def play(enforcer: MemoryEnforcer, script: Callable[[Stage], object]) -> Stage:
@@ -205,9 +205,9 @@ def test_many_bans_are_compared_in_a_thread_with_the_same_outcome(
 
 def test_what_never_reads_as_written_is_not_written_without_end() -> None:
     class Forgetful(MemoryEnforcer):
-        async def read(self) -> Held:
+        async def read(self) -> FirewallContents:
             found = await super().read()
-            return Held({"j": found.subjects["j"] - {BANS[0].subject}}, is_whole=True)
+            return FirewallContents({"j": found.subjects["j"] - {BANS[0].subject}}, is_whole=True)
 
     enforcer = Forgetful()
 
@@ -242,7 +242,7 @@ def test_a_thousand_flushes_are_repaired_each_and_told_in_a_few_lines(how: str) 
 
     stage = play(enforcer, script)
     assert stage.heard(FirewallRepaired) == repairs.FREE_REPAIRS
-    assert stage.heard(TroubleMet) == 1
+    assert stage.heard(PartFailed) == 1
     assert len(stage.told) == 200 + repairs.FREE_REPAIRS + 1
 
 
@@ -255,8 +255,8 @@ def test_a_table_that_is_gone_at_each_ban_is_built_anew_and_told_in_a_few_lines(
             assert len(stage.enforcer.bans["j"]) == 201 + n
 
     stage = play(MemoryEnforcer(), script)
-    assert stage.heard(TroubleMet) == 1
-    assert stage.heard(TroubleOver) == 0
+    assert stage.heard(PartFailed) == 1
+    assert stage.heard(PartRecovered) == 0
 
 
 def test_a_repair_that_is_disturbed_is_tried_again_at_the_next_sign() -> None:
@@ -277,7 +277,7 @@ def test_a_repair_that_is_disturbed_is_tried_again_at_the_next_sign() -> None:
         assert (stage.firewall.truth().enforced, stage.firewall.truth().trouble) == (200, "")
 
     stage = play(MemoryEnforcer(), script)
-    assert stage.heard(TroubleMet) == 0
+    assert stage.heard(PartFailed) == 0
 
 
 def test_an_error_is_told_when_the_repair_fails_and_again_when_it_works() -> None:
@@ -290,12 +290,16 @@ def test_an_error_is_told_when_the_repair_fails_and_again_when_it_works() -> Non
         assert stage.firewall.truth().enforced == 200
 
     stage = play(MemoryEnforcer(), script)
-    assert [type(told) for told in stage.told[200:]] == [TroubleMet, FirewallRepaired, TroubleOver]
+    assert [type(told) for told in stage.told[200:]] == [
+        PartFailed,
+        FirewallRepaired,
+        PartRecovered,
+    ]
 
 
 class TestRepairs:
-    def repairs(self) -> tuple[Repairs, list[Happening]]:
-        told: list[Happening] = []
+    def repairs(self) -> tuple[Repairs, list[Event]]:
+        told: list[Event] = []
         enforcer = Meddled()
         return Repairs(enforcer, emit=told.append), told
 
@@ -311,9 +315,9 @@ class TestRepairs:
         repaired = [each for each in told if isinstance(each, FirewallRepaired)]
         assert sum(each.times for each in repaired) == 86_400
         assert sum(each.missing for each in repaired) == 2 * 86_400
-        assert isinstance(told[-1], TroubleOver)
+        assert isinstance(told[-1], PartRecovered)
         assert one.trouble == ""
-        assert "firewall repaired 61 times: 122 bans put back" in repaired[5].text()
+        assert "firewall repaired 61 times: 122 bans added back" in repaired[5].text()
 
     def test_what_was_not_told_yet_is_told_when_the_server_stops(self) -> None:
         one, told = self.repairs()
@@ -336,6 +340,6 @@ class TestRepairs:
         one, told = self.repairs()
         for second in range(100):
             one.note_vain(second / 100)
-        assert [type(each) for each in told] == [TroubleMet]
+        assert [type(each) for each in told] == [PartFailed]
         one.look(10_000)
-        assert [type(each) for each in told] == [TroubleMet, TroubleOver]
+        assert [type(each) for each in told] == [PartFailed, PartRecovered]

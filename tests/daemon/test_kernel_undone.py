@@ -25,7 +25,7 @@ from banish.model.instant import Instant
 from banish.model.settings import Enforcement
 from banish.model.snapshot import Commit, Memory
 from banish.ports import Enforcer, Store
-from banish.telemetry.happenings import Emit, FirewallRepaired, Happening, TroubleMet
+from banish.telemetry.events import Emit, Event, FirewallRepaired, PartFailed
 from banish.testing.memory_store import MemoryStore
 from banish.testing.netns import NetworkNamespace
 
@@ -83,7 +83,7 @@ MakeEnforcer = Callable[[Emit], Enforcer]
 
 class Stage:
     def __init__(self, make: MakeEnforcer) -> None:
-        self.told: list[Happening] = []
+        self.told: list[Event] = []
         self.store = MemoryStore()
 
         async def open_store() -> Store:
@@ -115,7 +115,7 @@ class Stage:
         assert (truth.wanted, truth.enforced) == (len(BANS), len(BANS))
         return took
 
-    def heard(self, kind: type[Happening]) -> int:
+    def heard(self, kind: type[Event]) -> int:
         return sum(isinstance(each, kind) for each in self.told)
 
 
@@ -286,7 +286,7 @@ def test_a_flush_in_a_loop_is_repaired_each_time_named_and_told_in_a_few_lines(
 
     stage = play(script)
     assert stage.heard(FirewallRepaired) == repairs.FREE_REPAIRS + 1  # the sum, at the stop
-    assert stage.heard(TroubleMet) == 1
+    assert stage.heard(PartFailed) == 1
 
 
 @pytest.mark.skipif(None in map(shutil.which, ("ipset", "iptables")), reason="needs iptables")

@@ -12,7 +12,7 @@ from banish.model.settings import Escalation, FilterSettings, JailSettings
 from banish.model.snapshot import Commit, JailMemory, Memory
 from banish.policy.exempt import ExemptList
 from banish.policy.jail import JailPolicy
-from banish.telemetry.happenings import FailureFound, Happening
+from banish.telemetry.events import Event, FailureFound
 from tests.daemon.stage import singly
 
 NOW = Instant(1_790_000_000)
@@ -24,7 +24,7 @@ class Host:
     """Jails ``ssh`` and ``web`` that ban at the first failure, ``again`` at their third ban."""
 
     def __init__(self, **changes: object) -> None:
-        self.told: list[Happening] = []
+        self.told: list[Event] = []
         short = Seconds(10)
         again = {"maxretry": 3, "findtime": Seconds(86_400), "bantime": Seconds(7 * 86_400)}
         settings = [

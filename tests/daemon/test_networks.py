@@ -1,4 +1,4 @@
-"""Networks on their way through a running server: decisions, happenings, the ledger."""
+"""Networks on their way through a running server: decisions, events, the ledger."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ from banish.model.settings import FilterSettings, JailSettings, Networks
 from banish.model.snapshot import Commit
 from banish.policy.exempt import ExemptList
 from banish.policy.jail import JailPolicy
-from banish.telemetry.happenings import AlreadyBannedFound, BanEnded, Happening, NetworkExempted
+from banish.telemetry.events import BanEnded, BannedSubjectFailed, Event, NetworkExempted
 from banish.testing.memory_store import MemoryStore
 from tests.daemon.stage import NOW, Stage
 
@@ -26,7 +26,7 @@ class Court:
     """The jails alone, and what they tell."""
 
     def __init__(self, *ignoreip: str) -> None:
-        self.told: list[Happening] = []
+        self.told: list[Event] = []
         self.policy = JailPolicy(SETTINGS, ExemptList(ignoreip))
         self.due: list[Instant | None] = []
         """When the next ban ends, at each time that it may have come closer."""
@@ -64,7 +64,7 @@ def test_whoever_changes_addresses_inside_a_banned_network_is_told_of_once() -> 
     court = Court()
     court.judge("2001:db8::1")
     court.judge("2001:db8::2")
-    again = [each for each in court.told if isinstance(each, AlreadyBannedFound)]
+    again = [each for each in court.told if isinstance(each, BannedSubjectFailed)]
     assert [(each.subject.text, each.holder) for each in again] == [
         ("2001:db8::2", parse_subject("2001:db8::/64"))
     ]
@@ -123,7 +123,7 @@ def test_a_crash_between_members_and_their_network_loses_neither() -> None:
     stage = networked(text + b"fail 198.51.100.2\n")
     asyncio.run(second(stage))
     told = [each.text() for each in stage.told if isinstance(each, BanEnded)]
-    assert told[0] == "[j] 198.51.100.1 is kept out by the ban of a network now"
+    assert told[0] == "[j] 198.51.100.1 is now covered by the ban of a network"
 
 
 def test_the_ledger_knows_how_a_folded_ban_ended_and_gives_it_back() -> None:

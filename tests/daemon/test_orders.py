@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from banish.daemon.orders import Line, Order
+from banish.daemon.orders import Order, OrderQueue
 from banish.model.address import parse_subject
 from banish.model.ban import Ban
 from banish.model.instant import Instant
@@ -34,7 +34,7 @@ def is_banned_after(orders: Iterable[Order]) -> dict[str, list[bool]]:
 def test_past_its_bound_a_line_leaves_every_subject_as_all_orders_would(
     wanted: list[tuple[str, int]], limit: int
 ) -> None:
-    line = Line(keeps_all=True, limit=limit)
+    line = OrderQueue(keeps_all=True, limit=limit)
     banned: set[int] = set()
     given_orders: list[Order] = []
     for kind, number in wanted:
@@ -46,7 +46,7 @@ def test_past_its_bound_a_line_leaves_every_subject_as_all_orders_would(
         line.put(order)
     assert len(line) <= limit + 8
     taken: list[Order] = []
-    while (order_taken := line.take()) is not None:
+    while (order_taken := line.get()) is not None:
         taken.append(order_taken)
     expected = is_banned_after(given_orders)
     for subject, states in is_banned_after(taken).items():
@@ -58,10 +58,10 @@ def test_past_its_bound_a_line_leaves_every_subject_as_all_orders_would(
 
 @pytest.mark.parametrize("keeps_all", [True, False])
 def test_a_line_gives_orders_back_in_order(keeps_all: bool) -> None:
-    line = Line(keeps_all=keeps_all, limit=2)
+    line = OrderQueue(keeps_all=keeps_all, limit=2)
     orders = [Order("ban", ONE), Order("unban", ONE), Order("check", TWO), Order("prolong", TWO)]
     for order in orders:
         line.put(order)
-    taken = [line.take() for _ in range(4)]
+    taken = [line.get() for _ in range(4)]
     assert taken == [*orders[:2], orders[3] if keeps_all else None, None]
     assert line.dropped == (0 if keeps_all else 2)

@@ -11,7 +11,7 @@ from banish.detect.prefilter.block import BlockPrefilter, PrefilterRefusedError,
 from banish.detect.prefilter.plan import Plan
 from banish.model.instant import Seconds
 from banish.model.settings import FilterSettings, Regex
-from banish.telemetry.happenings import Happening
+from banish.telemetry.events import Event
 
 needs_engine = pytest.mark.skipif(engine() is None, reason="hyperscan is not installed")
 BLOCK = b"Failed password for root from 192.0.2.1\nnothing\n"
@@ -31,7 +31,7 @@ def found(prefilter: BlockPrefilter | None) -> int:
 
 @needs_engine
 def test_what_was_compiled_is_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[Happening] = []
+    told: list[Event] = []
     assert found(Patterns(tmp_path / "p", emit=told.append).prefilter(matchers("Failed"))) == 1
     monkeypatch.setattr(module, "make_plan", None)
     again = Patterns(tmp_path / "p", emit=told.append)
@@ -44,7 +44,7 @@ def test_what_was_compiled_is_read_back(tmp_path: Path, monkeypatch: pytest.Monk
 @needs_engine
 @pytest.mark.parametrize("damage", [b"", b"x" * 100, None])
 def test_damaged_file_is_made_anew(tmp_path: Path, damage: bytes | None) -> None:
-    told: list[Happening] = []
+    told: list[Event] = []
     Patterns(tmp_path, emit=told.append).prefilter(matchers("Failed"))
     (file,) = tmp_path.iterdir()
     whole = file.read_bytes()
@@ -76,7 +76,7 @@ def test_only_so_many_files_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyP
 @needs_engine
 def test_folder_that_cannot_be_written_is_told_and_does_no_harm(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    told: list[Happening] = []
+    told: list[Event] = []
     patterns = Patterns(tmp_path / "file", emit=told.append)
     assert found(patterns.prefilter(matchers("Failed"))) == 1
     assert "cannot be kept" in told[0].text()
@@ -91,7 +91,7 @@ def test_without_a_folder_nothing_is_written() -> None:
 def test_refused_expressions_are_told_and_every_line_is_looked_at(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    told: list[Happening] = []
+    told: list[Event] = []
     monkeypatch.setattr(module, "BlockPrefilter", _refuse)
     assert Patterns(None, emit=told.append).prefilter(matchers("Failed")) is None
     assert "goes on without" in told[0].text()

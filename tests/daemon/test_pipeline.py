@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from banish.daemon.pipeline import Pipeline, Watch
+from banish.daemon.pipeline import JailWatch, Pipeline
 from banish.detect.matcher import Matcher
 from banish.errors import RequestError
 from banish.model.address import parse_subject
@@ -13,8 +13,8 @@ from banish.model.failure import Failure
 from banish.model.instant import Instant, Seconds
 from banish.model.record import FilePosition, Fingerprint
 from banish.model.settings import UseDns
-from banish.telemetry.happenings import (
-    AlreadyBannedFound,
+from banish.telemetry.events import (
+    BannedSubjectFailed,
     BanStarted,
     FailureExempted,
     FailureFound,
@@ -51,7 +51,7 @@ def test_everything_that_becomes_of_a_failure_is_told() -> None:
     stage = asyncio.run(play())
     assert stage.heard(FailureExempted) == 1
     assert stage.heard(FailureFound) == 4
-    assert stage.heard(AlreadyBannedFound) == 1
+    assert stage.heard(BannedSubjectFailed) == 1
 
 
 def test_the_banned_are_told_of_at_once_and_then_by_maxretry() -> None:
@@ -65,7 +65,7 @@ def test_the_banned_are_told_of_at_once_and_then_by_maxretry() -> None:
 
     stage = asyncio.run(play())
     maxretry = stage.policy.settings.maxretry
-    again = [told.times for told in stage.told if isinstance(told, AlreadyBannedFound)]
+    again = [told.times for told in stage.told if isinstance(told, BannedSubjectFailed)]
     assert again == [1] + [maxretry] * ((12 - maxretry - 1) // maxretry)
 
 
@@ -74,7 +74,7 @@ def test_what_is_kept_of_the_banned_who_go_on_is_forgotten_with_the_ban() -> Non
         stage = Stage()
         await stage.open()
         stage.source.write(fails(*[ATTACKER] * 12))
-        await stage.until(lambda: stage.heard(AlreadyBannedFound) == 3)
+        await stage.until(lambda: stage.heard(BannedSubjectFailed) == 3)
         assert [len(kept) for kept in stage.jails._again.values()] == [1]
         stage.jails.unban(None, None, Instant(0))
         await stage.close()
@@ -132,7 +132,7 @@ def test_lines_that_bring_the_part_down_twice_are_stepped_over(
         return stage
 
     stage = asyncio.run(play())
-    assert any("stepped over" in h.what for h in stage.told if isinstance(h, WarningGiven))
+    assert any("skipped lines" in h.what for h in stage.told if isinstance(h, WarningGiven))
     assert stage.policy.failures_total == 3
 
 
@@ -156,7 +156,7 @@ def test_a_file_read_under_another_pattern_before_goes_on_where_it_was() -> None
     ],
 )
 def test_a_jail_gets_the_files_it_asked_for(pattern: str, path: str, wanted: bool) -> None:
-    watch = Watch(Stage().pipeline.watches[0].matcher, (pattern,))
+    watch = JailWatch(Stage().pipeline.watches[0].matcher, (pattern,))
     assert watch.wants(path) is wanted
 
 
@@ -168,7 +168,10 @@ def test_a_jail_gets_the_files_it_asked_for(pattern: str, path: str, wanted: boo
             "warn",
             [
                 "none.example has no address, so its failures count against nobody",
-                f"bad.example was looked up: {ATTACKER}; its owner chooses what it stands for",
+                (
+                    f"bad.example was looked up: {ATTACKER}; the owner of the name decides which "
+                    "address it has"
+                ),
             ],
         ),
     ],
@@ -225,8 +228,10 @@ def test_what_a_log_needs_is_compiled_before_its_first_line(tmp_path: Path) -> N
         stage.pipeline = Pipeline(
             stage.source,
             [
-                Watch(Matcher("a", settings, Seconds(600)), (str(here), str(gone))),
-                Watch(Matcher("b", settings, Seconds(600)), (str(gone), str(tmp_path / "*.log"))),
+                JailWatch(Matcher("a", settings, Seconds(600)), (str(here), str(gone))),
+                JailWatch(
+                    Matcher("b", settings, Seconds(600)), (str(gone), str(tmp_path / "*.log"))
+                ),
             ],
             jails=stage.jails,
             enforcing=stage.enforcing,

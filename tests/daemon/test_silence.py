@@ -8,7 +8,7 @@ from banish.daemon.silence import DAY, Silence, _zone_cure, health_for, waits_fo
 from banish.model.instant import Instant
 from banish.model.status import NOT_STARTED, Absent, SourceHealth, SourceState
 from banish.sources.presence import GONE_CURE
-from banish.telemetry.happenings import WarningGiven
+from banish.telemetry.events import WarningGiven
 from tests.daemon.stage import Stage, fails
 
 

@@ -3,19 +3,19 @@ import asyncio
 from banish.daemon.supervisor import Supervisor
 from banish.errors import SourceError
 from banish.model.instant import Seconds
-from banish.telemetry.happenings import Happening, TroubleMet, TroubleOver
+from banish.telemetry.events import Event, PartFailed, PartRecovered
 
 
 def test_a_part_that_fails_is_started_again_and_the_others_go_on() -> None:
-    told: list[Happening] = []
+    told: list[Event] = []
     runs: list[str] = []
 
     async def play() -> None:
         done = asyncio.Event()
 
-        def tell(happening: Happening) -> None:
-            told.append(happening)
-            if isinstance(happening, TroubleOver):
+        def tell(event: Event) -> None:
+            told.append(event)
+            if isinstance(event, PartRecovered):
                 done.set()
 
         supervisor = Supervisor(tell, first_pause=Seconds(0))
@@ -39,10 +39,10 @@ def test_a_part_that_fails_is_started_again_and_the_others_go_on() -> None:
     asyncio.run(play())
     assert runs == ["failing"] * 3
     first, bug, over = told
-    assert first == TroubleMet(part="failing", what="no log")
-    assert isinstance(bug, TroubleMet)
+    assert first == PartFailed(part="failing", what="no log")
+    assert isinstance(bug, PartFailed)
     assert "ZeroDivisionError" in bug.what
-    assert over == TroubleOver(part="failing")
+    assert over == PartRecovered(part="failing")
 
 
 def test_a_stopped_part_has_ended_when_stop_returns() -> None:

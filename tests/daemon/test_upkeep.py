@@ -7,11 +7,11 @@ from pathlib import Path
 from banish.daemon.supervisor import Supervisor
 from banish.daemon.upkeep import PidFile, Upkeep
 from banish.errors import OperatorError, StoreError
-from banish.telemetry.happenings import Happening, TroubleMet, TroubleOver
+from banish.telemetry.events import Event, PartFailed, PartRecovered
 
 
 def test_a_trouble_is_told_once_and_its_end_too() -> None:
-    told: list[Happening] = []
+    told: list[Event] = []
     upkeep = Upkeep(told.append)
     error: Exception | None = OperatorError("no room", cure="make some")
 
@@ -34,7 +34,7 @@ def test_a_trouble_is_told_once_and_its_end_too() -> None:
 
     asyncio.run(play())
     assert upkeep.troubles == {}
-    assert [type(each) for each in told] == [TroubleMet, TroubleMet, TroubleOver]
+    assert [type(each) for each in told] == [PartFailed, PartFailed, PartRecovered]
 
 
 def test_a_pid_file_is_written_again_when_removed_and_never_taken_from_another(
@@ -59,7 +59,7 @@ def test_a_pid_file_is_written_again_when_removed_and_never_taken_from_another(
 
 
 def test_a_part_of_the_start_that_fails_is_trouble_and_the_start_goes_on() -> None:
-    told: list[Happening] = []
+    told: list[Event] = []
     supervisor = Supervisor(told.append)
 
     async def fails() -> None:
@@ -79,4 +79,4 @@ def test_a_part_of_the_start_that_fails_is_trouble_and_the_start_goes_on() -> No
     asyncio.run(play())
     assert supervisor.troubles["a"] == "no disk"
     assert "report it" in supervisor.troubles["b"]
-    assert [type(each) for each in told] == [TroubleMet, TroubleMet]
+    assert [type(each) for each in told] == [PartFailed, PartFailed]

@@ -13,16 +13,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from banish.daemon.pipeline import Pipeline, Watch
+from banish.daemon.pipeline import JailWatch, Pipeline
 from banish.daemon.watchdog import SLOW_LIMIT, TURN, Watchdog
 from banish.detect.detector import Detector
 from banish.detect.matcher import Matcher
 from banish.model.instant import Instant, Seconds
 from banish.model.record import Batch, JournalPosition
 from banish.model.settings import FilterSettings, Regex
-from banish.telemetry.happenings import (
+from banish.telemetry.events import (
     FailureFound,
-    LineStopped,
+    LineTimedOut,
     RuleQuarantined,
     RuleReleased,
 )
@@ -173,7 +173,7 @@ def test_the_pipeline_tells_and_others_go_on() -> None:
         hostile = matcher(**EVIL_FAILREGEX)
         stage.pipeline = Pipeline(
             stage.source,
-            [Watch(hostile)],
+            [JailWatch(hostile)],
             jails=stage.jails,
             enforcing=stage.enforcing,
             resolver=stage.pipeline._resolver,
@@ -195,7 +195,7 @@ def test_the_pipeline_tells_and_others_go_on() -> None:
 
     stage, turns = asyncio.run(play())
     assert turns >= 3
-    stopped = [each for each in stage.told if isinstance(each, LineStopped)]
+    stopped = [each for each in stage.told if isinstance(each, LineTimedOut)]
     assert 3 <= len(stopped) <= 6
     assert stopped[0].text() == (
         f'[j] failregex 1 took too long on 2001 characters, the line is skipped: "{"x" * 200}"'

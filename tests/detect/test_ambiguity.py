@@ -133,10 +133,10 @@ def test_each_rule_is_told_of_once_and_every_match_counted() -> None:
     web = Matcher("web", settings, Seconds(600))
     for line in (TWO, TWO, TWO.replace("login", "try"), "login of x from 192.0.2.1"):
         web.match(line, NOW, at=NOW)
-    assert [reading.rule for reading in web.ambiguities.take()] == [1, 2]
-    assert web.ambiguities.take() == []
+    assert [reading.rule for reading in web.ambiguities.drain()] == [1, 2]
+    assert web.ambiguities.drain() == []
     web.match(TWO, NOW, at=NOW)
-    assert web.ambiguities.take() == []
+    assert web.ambiguities.drain() == []
     assert web.ambiguities.total == 4
 
 
@@ -153,7 +153,7 @@ def test_a_second_look_that_runs_away_hides_no_failure(
     monkeypatch.setattr(it.ambiguities, "look", run_away)
     line = " for 192.0.2.9 from 192.0.2.1"
     assert (it.match(line, NOW, at=NOW) is not None) is counts
-    assert [type(event) for event in it.quarantine.take()] == [Offence]
+    assert [type(event) for event in it.quarantine.drain()] == [Offence]
 
 
 def test_an_address_with_leading_zeros_is_an_address_like_any_other() -> None:

@@ -96,7 +96,7 @@ def test_a_line_of_it_is_told_of_once() -> None:
     matcher = Matcher("f", settings, Seconds(600))
     for _ in range(3):
         matcher.match("login failed from a.example.org (192.0.2.1)", NOW, at=NOW)
-    (reading,) = matcher.ambiguities.take()
+    (reading,) = matcher.ambiguities.drain()
     assert (reading.captured, reading.other, reading.trusted) == (
         "a.example.org",
         "192.0.2.1",

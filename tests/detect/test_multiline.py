@@ -35,7 +35,7 @@ def test_match_uses_up_its_lines_without_the_skipped_ones() -> None:
     indexes = covered(r"^begin<SKIPLINES>end$", text, buffer)
     assert indexes == [1, 4]
     assert buffer.text(indexes) == "begin\nend\n"
-    assert [each.text for each in buffer.take(indexes)] == ["begin", "end"]
+    assert [each.text for each in buffer.remove(indexes)] == ["begin", "end"]
     assert buffer.add("z\n", Evidence("z")) == "x\nskip 1\nskip 2\ny\nz\n"
 
 

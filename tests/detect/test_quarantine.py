@@ -67,7 +67,7 @@ class Court:
             return "held" if error.held else "stopped"
 
     def news(self) -> list[Event]:
-        return list(self.quarantine.take())
+        return list(self.quarantine.drain())
 
     def limits(self) -> list[int]:
         return [rule.limit for rule in self.quarantine.in_force]
@@ -185,7 +185,7 @@ def test_what_happens_is_told_once_with_evidence() -> None:
     *offences, last = court.news()
     assert offences == [Offence(NOW, "failregex", 1, 2000, "x" * 200)] * STRIKES
     assert last == Quarantined("failregex", 1, 1000, Instant(NOW + FIRST_PAUSE))
-    assert last.told == "failregex 1 takes too long: lines above 1000 characters are skipped"
+    assert last.text == "failregex 1 takes too long: lines above 1000 characters are skipped"
     court.at(FIRST_PAUSE)
     assert court.news() == [Released("failregex", 1)]
     assert court.news() == []
@@ -208,7 +208,7 @@ def test_a_regex_that_nobody_answers_for_is_counted_only() -> None:
 
 
 def test_an_off_rule_says_so() -> None:
-    assert Quarantined("prefregex", 0, 0, NOW).told == "prefregex is off, it takes too long"
+    assert Quarantined("prefregex", 0, 0, NOW).text == "prefregex is suspended: it takes too long"
 
 
 # -- in a matcher ------------------------------------------------------------------

@@ -17,7 +17,7 @@ from banish.enforce.unused import UnusedEnforcer
 from banish.errors import EnforceError, OperatorError
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import Enforcement
-from banish.telemetry.happenings import Happening, WarningGiven
+from banish.telemetry.events import Event, WarningGiven
 from banish.testing.netns import NetworkNamespace
 
 pytestmark = [
@@ -47,9 +47,9 @@ def claim(what: str = TABLE, config: str = "/etc/banish") -> Claim:
 
 
 def enforcer(
-    told: list[Happening] | None = None, *, what: str = TABLE, config: str = "/etc/banish"
+    told: list[Event] | None = None, *, what: str = TABLE, config: str = "/etc/banish"
 ) -> ClaimedEnforcer:
-    heard: list[Happening] = [] if told is None else told
+    heard: list[Event] = [] if told is None else told
     return ClaimedEnforcer(MemoryEnforcer("fw"), claim(what, config), emit=heard.append)
 
 
@@ -112,7 +112,7 @@ import asyncio
 from banish.enforce.claim import Claim
 async def main():
     one = Claim("table inet banish", config="/etc/fail2ban", control="/run/one.sock")
-    assert one.take() is None
+    assert one.acquire() is None
     one.answer()
     print("ready", flush=True)
     await asyncio.sleep(60)
@@ -150,7 +150,7 @@ def test_another_firewall_and_another_network_are_other_claims() -> None:
 @needs_system_python
 @pytest.mark.parametrize(("number", "backlog"), [(1, 16), (claims.NAMES, 16), (1, 0)])
 def test_no_other_user_can_keep_a_server_from_its_start(number: int, backlog: int) -> None:
-    told: list[Happening] = []
+    told: list[Event] = []
     with another(*NOBODY, hold(number, backlog)):
 
         async def play() -> None:

@@ -24,7 +24,7 @@ from banish.model.decision import Decision, EndBan, StartBan
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import Enforcement, PortRange
 from banish.ports import Enforcer
-from banish.telemetry.happenings import Happening
+from banish.telemetry.events import Event
 from banish.testing.netns import NetworkNamespace
 from tests.enforce.contract import (
     ATTACKER,
@@ -56,7 +56,7 @@ pytestmark = [
 class KernelFirewall:
     def __init__(self, namespace: NetworkNamespace, grace: float = 60) -> None:
         self.namespace = namespace
-        self.told: list[Happening] = []
+        self.told: list[Event] = []
         self.enforcer = NftablesEnforcer(emit=self.told.append, grace=Seconds(grace))
 
     def lift(self, jail: str, subject: Subject) -> None:

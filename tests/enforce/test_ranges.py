@@ -3,7 +3,7 @@ from collections.abc import Mapping, Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from banish.enforce.ranges import Block, BlockAccount, Piece, cut_into_pieces
+from banish.enforce.ranges import AddressRange, Block, BlockAccount, cut_into_pieces
 from banish.model.instant import Instant
 
 BITS = 6
@@ -34,7 +34,7 @@ def longest(blocks: Mapping[Block, Until]) -> dict[int, float]:
     return ends
 
 
-def spelled_out(pieces: Sequence[Piece]) -> dict[int, float]:
+def spelled_out(pieces: Sequence[AddressRange]) -> dict[int, float]:
     ends: dict[int, float] = {}
     for piece in pieces:
         assert piece.first <= piece.last
@@ -47,15 +47,15 @@ def spelled_out(pieces: Sequence[Piece]) -> dict[int, float]:
 def test_a_longer_ban_inside_a_shorter_one_is_cut_out() -> None:
     blocks = {Block(0, 2): Instant(10), Block(4, 4): Instant(20)}
     assert cut_into_pieces(blocks, BITS) == [
-        Piece(0, 3, Instant(10)),
-        Piece(4, 7, Instant(20)),
-        Piece(8, 15, Instant(10)),
+        AddressRange(0, 3, Instant(10)),
+        AddressRange(4, 7, Instant(20)),
+        AddressRange(8, 15, Instant(10)),
     ]
 
 
 def test_a_shorter_ban_inside_a_longer_one_does_not_show() -> None:
     blocks = {Block(0, 2): None, Block(4, 4): Instant(20)}
-    assert cut_into_pieces(blocks, BITS) == [Piece(0, 15, None)]
+    assert cut_into_pieces(blocks, BITS) == [AddressRange(0, 15, None)]
 
 
 @given(WANTED)
@@ -71,7 +71,7 @@ def test_exchanges_step_by_step_lead_to_what_cutting_everything_anew_gives(
 ) -> None:
     account = BlockAccount(BITS)
     wanted: dict[Block, Until] = {}
-    kernel: set[Piece] = set()
+    kernel: set[AddressRange] = set()
     for starts, ends in steps:
         ended = [block for block in ends if block not in starts]
         exchange = account.plan(starts, ended)
@@ -91,7 +91,7 @@ def test_exchanges_step_by_step_lead_to_what_cutting_everything_anew_gives(
 def test_a_change_leaves_networks_that_it_does_not_touch_alone() -> None:
     account = BlockAccount(BITS, {Block(0, 4): None, Block(32, 4): None})
     exchange = account.plan({Block(34, 5): Instant(5)}, [])
-    assert exchange.gone == exchange.new == [Piece(32, 35, None)]
+    assert exchange.gone == exchange.new == [AddressRange(32, 35, None)]
     assert account.plan({}, [Block(16, 4)]) == ([], [])
 
 

@@ -13,7 +13,7 @@ from banish.model.address import parse_subject
 from banish.model.ban import Ban
 from banish.model.instant import Instant
 from banish.model.settings import Enforcement
-from banish.telemetry.happenings import Happening, WarningGiven
+from banish.telemetry.events import Event, WarningGiven
 
 NOW = Instant(1_790_000_000)
 JAILS = [Enforcement("j")]
@@ -26,7 +26,7 @@ class Host:
     def __init__(self, path: Path | None) -> None:
         self.path = path
         self.kinds = {kind: MemoryEnforcer(kind) for kind in ("nftables", "ipset", "iptables")}
-        self.told: list[Happening] = []
+        self.told: list[Event] = []
         self.refusals: dict[str, Exception] = {}
 
     def make(self, kind: str) -> MemoryEnforcer:

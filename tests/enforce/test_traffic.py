@@ -166,19 +166,19 @@ def echoes(connection: socket.socket) -> bool:
 
 
 def nftables() -> Enforcer:
-    return NftablesEnforcer(emit=lambda happening: None)
+    return NftablesEnforcer(emit=lambda event: None)
 
 
 def iptables() -> Enforcer:
-    return iptables_enforcer(emit=lambda happening: None)
+    return iptables_enforcer(emit=lambda event: None)
 
 
 def legacy_iptables() -> Enforcer:
-    return iptables_enforcer(emit=lambda happening: None, flavour="-legacy")
+    return iptables_enforcer(emit=lambda event: None, flavour="-legacy")
 
 
 def ipset() -> Enforcer:
-    return ipset_enforcer(emit=lambda happening: None)
+    return ipset_enforcer(emit=lambda event: None)
 
 
 needs_ipset = pytest.mark.skipif(

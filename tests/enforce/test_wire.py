@@ -128,5 +128,5 @@ def test_refusals_are_told_with_their_cure() -> None:
     assert explain("x", OSError(errno.ENOENT, "gone")).retry
     assert "modprobe" in explain("x", OSError(errno.EOPNOTSUPP, "no")).cure
     assert "memory" in explain("x", OSError(errno.ENOBUFS, "no")).cure
-    assert "built anew" in explain("x", OSError(errno.EEXIST, "there")).cure
+    assert "rebuilt" in explain("x", OSError(errno.EEXIST, "there")).cure
     assert str(explain("x", OSError(errno.EIO, "odd"))) == "nftables: x: odd"

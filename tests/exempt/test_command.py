@@ -15,14 +15,14 @@ from banish.exempt.command import (
     reversed_address,
 )
 from banish.model.address import Subject, SubjectKind, parse_subject
-from banish.model.failure import Evidence, Failure, Told
+from banish.model.failure import Evidence, Failure, KnownDetails
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import CacheRule, FilterSettings, JailSettings, Settings
 from banish.policy.exempt import ExemptList
 from banish.policy.jail import JailPolicy
 from banish.resolve.reverse import ReverseResolver
 from banish.shell.fitting import VALUE_LIMIT_BYTES
-from banish.telemetry.happenings import Happening, WarningGiven
+from banish.telemetry.events import Event, WarningGiven
 
 T = TypeVar("T")
 ATTACKER = parse_subject("192.0.2.1")
@@ -31,7 +31,7 @@ ATTACKER = parse_subject("192.0.2.1")
 def failed(subject: str | Subject = ATTACKER, **tags: str | tuple[str, ...]) -> Failure:
     if isinstance(subject, str):
         subject = parse_subject(subject)
-    return Failure("j", subject, Instant(1_000.7), details=Told(tags=tags))
+    return Failure("j", subject, Instant(1_000.7), details=KnownDetails(tags=tags))
 
 
 class Asking:
@@ -49,7 +49,7 @@ class Asking:
             "j", FilterSettings("f"), ignorecommand=command, ignorecache=cache, bantime=bantime
         )
         self.limit = Seconds(limit)
-        self.told: list[Happening] = []
+        self.told: list[Event] = []
 
     def play(self, script: Callable[[IgnoreCommand], Awaitable[T]], at_once: int = 8) -> T:
         async def run() -> T:
@@ -253,7 +253,7 @@ def values_of(command: str, tmp_path: Path, failure: Failure, **jail: Seconds | 
 def test_a_command_gets_what_is_known_of_the_failure(tmp_path: Path) -> None:
     failure = Failure(
         "j", Subject("web-7", SubjectKind.ID), Instant(1_000.7), attempts=3,
-        details=Told(
+        details=KnownDetails(
             (Evidence("one\0"), Evidence("two")),
             {"user": "it's $(me)", "users": ("a", "b"), "alt_user": "c"},
         ),
@@ -286,7 +286,7 @@ def test_trouble_is_told_again_after_a_while_with_how_often(
     async def often(command: IgnoreCommand) -> None:
         for _ in range(3):
             await command.exempts(failed())
-        command._tell_at = 0
+        command._report_at = 0
         await command.exempts(failed())
 
     asking.play(often)
@@ -329,7 +329,7 @@ def test_commands_are_asked_about_what_would_count_and_nothing_else(tmp_path: Pa
         }
         policies["asking"].judge(of("asking", "192.0.2.2"), Instant(1_000))
         settings = Settings("/", jails=(asking, silent))
-        told: list[Happening] = []
+        told: list[Event] = []
 
         def would_count(failure: Failure, now: Instant) -> bool:
             return policies[failure.jail].would_count(failure, now)

@@ -7,7 +7,7 @@ from banish.policy.addresslist import AddressList
 
 
 def told(file: AddressFile) -> list[str]:
-    texts = [happening.text().split(": ", 1)[1] for happening in file.news]
+    texts = [event.text().split(": ", 1)[1] for event in file.news]
     file.news.clear()
     return texts
 
@@ -100,7 +100,7 @@ def test_what_is_no_plain_file_or_too_long_keeps_what_it_held(tmp_path: Path) ->
     assert (file.check(), file.check()) == (None, None)
     assert told(file) == [
         "keeps what it held: it is longer than 20 bytes",
-        "keeps what it held: it is no plain file",
+        "keeps what it held: it is not a regular file",
     ]
 
 

@@ -11,7 +11,7 @@ from banish.model.failure import Failure
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import FilterSettings, GuardSettings, JailSettings, Settings
 from banish.policy.exempt import ExemptList
-from banish.telemetry.happenings import Happening, WarningGiven
+from banish.telemetry.events import Event, WarningGiven
 
 HOME, GATEWAY = parse_subject("198.51.100.7"), parse_subject("192.0.2.254")
 ALL = ("gateways", "resolvers", "logins")
@@ -22,7 +22,7 @@ class Desk:
 
     def __init__(self, guard: GuardSettings, *, broken: bool = False) -> None:
         self.looks = 0
-        self.told: list[Happening] = []
+        self.told: list[Event] = []
         self.live = [Login(HOME, "alice")]
         self.broken = broken
         self.slow = 0.0

@@ -12,7 +12,7 @@ from banish.exempt.lists import ListExemptions
 from banish.model.address import Subject, parse_subject
 from banish.model.instant import Seconds
 from banish.model.settings import FilterSettings, JailSettings, Settings
-from banish.telemetry.happenings import Happening, WarningGiven
+from banish.telemetry.events import Event, WarningGiven
 
 FRIEND = parse_subject("198.51.100.7")
 
@@ -44,7 +44,7 @@ class Stand:
         ignoreself: bool = False,
         **ignoreip: str,
     ) -> None:
-        self.told: list[Happening] = []
+        self.told: list[Event] = []
         self.changes = 0
         self.changed = asyncio.Event()
         jails = tuple(
@@ -118,7 +118,7 @@ def test_a_dead_resolver_is_waited_for_no_longer_than_the_first_round_and_asked_
         await stand.exempt.wait_for_names(["web"])
         assert stand.exempts("web", parse_subject("192.0.2.1"))
         assert not stand.exempts("web")
-        assert stand.warnings() == ["exempts nobody new: no answer within 0.02 s; asking on"]
+        assert stand.warnings() == ["exempts nobody new: no answer within 0.02 s; still asking"]
         keeping.cancel()
 
     play(script)

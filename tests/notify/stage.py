@@ -17,7 +17,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from banish.addon.declare import EVERY_ACTION, ActionParts
 from banish.config.addons import ACTIONS
-from banish.daemon.acting import Acting
+from banish.daemon.dispatcher import ActionDispatcher
 from banish.errors import ActionError
 from banish.model.address import Subject, parse_subject
 from banish.model.ban import Ban
@@ -26,7 +26,7 @@ from banish.model.failure import Evidence
 from banish.model.instant import Instant
 from banish.model.settings import ActionSettings, OptionValue
 from banish.ports import Action
-from banish.telemetry.happenings import Emit, Happening
+from banish.telemetry.events import Emit, Event
 
 NOW = Instant(1_790_000_000)
 
@@ -117,7 +117,7 @@ def make(
         jail,
         settings(kind, **(dict(options or {}) | changed)),
         facts or KnownFacts(),
-        emit or (lambda _happening: None),
+        emit or (lambda _event: None),
         lambda: NOW,
         {} if shared is None else shared,
     )
@@ -134,26 +134,26 @@ class Running:
     """An action under the daemon's own worker."""
 
     def __init__(self, *actions: Action) -> None:
-        self.told: list[Happening] = []
+        self.told: list[Event] = []
         jail = actions[0].jail
-        self.acting = Acting({jail: actions}, emit=self._tell, clock=lambda: NOW)
+        self.acting = ActionDispatcher({jail: actions}, emit=self._report, clock=lambda: NOW)
         self.workers = list(self.acting.workers)
         self._news = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
-    def _tell(self, happening: Happening) -> None:
-        self.told.append(happening)
+    def _report(self, event: Event) -> None:
+        self.told.append(event)
         self._news.set()
 
     def start(self) -> None:
         self._tasks = [asyncio.create_task(worker.run()) for worker in self.workers]
 
-    async def heard(self, kind: type[Happening]) -> Happening:
+    async def heard(self, kind: type[Event]) -> Event:
         async with asyncio.timeout(20):
             while True:
-                for happening in self.told:
-                    if isinstance(happening, kind):
-                        return happening
+                for event in self.told:
+                    if isinstance(event, kind):
+                        return event
                 self._news.clear()
                 await self._news.wait()
 

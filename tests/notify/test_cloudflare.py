@@ -14,7 +14,7 @@ from banish.notify import remote
 from banish.notify.addons import cloudflare
 from banish.notify.addons.cloudflare import values
 from banish.notify.remote import RemoteAction
-from banish.telemetry.happenings import TroubleMet, TroubleOver
+from banish.telemetry.events import PartFailed, PartRecovered
 from tests.notify.service import Asked, Service, service
 from tests.notify.stage import Running, ban, make, play
 
@@ -212,11 +212,11 @@ def test_what_fails_is_tried_again_until_it_is_done(
             running = Running(make("cloudflare", url=api.url, token_file=token, options=where))
             running.start()
             running.acting.act([StartBan(ban())])
-            met = await running.heard(TroubleMet)
-            assert isinstance(met, TroubleMet)
+            met = await running.heard(PartFailed)
+            assert isinstance(met, PartFailed)
             assert "Cloudflare answered 500" in met.what
             assert "t0ken" not in str(running.told)
-            await running.heard(TroubleOver)
+            await running.heard(PartRecovered)
             assert rules.closed == ["192.0.2.1"]
             assert any("not allowed" in str(each) for each in running.told)
             await running.finish()

@@ -9,7 +9,7 @@ from banish.model.address import parse_subject
 from banish.model.failure import Evidence
 from banish.model.instant import Instant
 from banish.notify import lookup as module
-from banish.notify.lookup import WHOIS_LINES, Lookup, telling
+from banish.notify.lookup import WHOIS_LINES, Lookup, useful_lines
 from banish.notify.private import is_public, redacted
 from banish.notify.wording import clock, iso, lasts, line
 from tests.notify.stage import HOSTILE, KnownFacts, ban, play
@@ -70,7 +70,7 @@ def test_a_missing_program_is_said_in_the_message() -> None:
 
 def test_an_answer_of_whois_is_cut_and_harmless() -> None:
     answer = ("% no\n\n" + "netname: \x1b[2J\u202e" + "x" * 5_000 + "\n") * 500
-    found = telling(answer.encode() + b"\xff\xfe")
+    found = useful_lines(answer.encode() + b"\xff\xfe")
     assert len(found) == WHOIS_LINES + 1
     assert found[-1] == "…"
     assert all(len(each) <= 200 and each.isprintable() for each in found)

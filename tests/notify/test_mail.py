@@ -13,7 +13,7 @@ from banish.model.address import parse_subject
 from banish.model.decision import EndBan, StartBan
 from banish.model.failure import Evidence
 from banish.model.settings import OptionValue
-from banish.telemetry.happenings import NotificationsDropped, TroubleMet, TroubleOver
+from banish.telemetry.events import NotificationsDropped, PartFailed, PartRecovered
 from tests.notify.stage import (
     HOSTILE,
     KnownFacts,
@@ -251,8 +251,8 @@ def test_a_server_that_is_away_is_tried_again_and_status_tells() -> None:
             running = Running(action)
             running.start()
             running.acting.act([StartBan(ban())])
-            met = await running.heard(TroubleMet)
-            assert isinstance(met, TroubleMet)
+            met = await running.heard(PartFailed)
+            assert isinstance(met, PartFailed)
             assert "451 later, please" in met.what
             shown = running.acting.trouble("sshd")
             assert "refused the mail" in shown
@@ -261,7 +261,7 @@ def test_a_server_that_is_away_is_tried_again_and_status_tells() -> None:
             await asyncio.sleep(0)
             assert running.acting.trouble("sshd")
             await box.take()
-            await running.heard(TroubleOver)
+            await running.heard(PartRecovered)
             await running.finish()
             assert "192.0.2.1 banned" in box.mails[0]["Subject"]
             assert running.acting.trouble("sshd") == ""
@@ -285,7 +285,7 @@ def test_a_mail_that_will_never_be_taken_is_given_up(answer: str) -> None:
             running.workers[0].action._emit = running.told.append  # type: ignore[attr-defined]
             running.start()
             running.acting.act([StartBan(ban())])
-            await running.heard(TroubleMet)
+            await running.heard(PartFailed)
             await running.finish()
             assert (
                 running.told.count(NotificationsDropped(jail="sshd", action="mail", count=1)) == 1
@@ -302,7 +302,7 @@ def test_what_failed_before_is_tried_once_more_when_the_server_stops() -> None:
             running = Running(make("mail", options=smtp(box.port)))
             running.start()
             running.acting.act([StartBan(ban())])
-            await running.heard(TroubleMet)
+            await running.heard(PartFailed)
             await running.finish()
             assert len(box.mails) == 1
 
@@ -323,7 +323,7 @@ def test_a_server_that_says_nothing_is_left_after_the_time_limit() -> None:
         action = make("mail", lookup=False, timeout=0.2, options=smtp(port))
         action._slack = 0.0  # type: ignore[attr-defined]
         await action.ban(ban())
-        with pytest.raises(ActionError, match=r"longer than|cannot be talked to"):
+        with pytest.raises(ActionError, match=r"longer than|cannot be reached"):
             await action.tick()
         await gone.wait()
         server.close()

@@ -16,7 +16,7 @@ from banish.model.address import parse_subject
 from banish.model.ban import Ban
 from banish.model.failure import Evidence
 from banish.notify.addons.xarf import compose as compose_xarf
-from banish.notify.event import Event
+from banish.notify.jailevent import JailEvent
 from banish.notify.lookup import Lookup
 from banish.notify.mailtext import compose
 from banish.notify.report import Report, make_report
@@ -28,7 +28,7 @@ HEADERS = {
 }  # fmt: skip
 
 
-def report(*events: Event, names: dict[str, str] | None = None) -> Report:
+def report(*events: JailEvent, names: dict[str, str] | None = None) -> Report:
     lookup = Lookup(KnownFacts(names), names=True, whois=False)
     return asyncio.run(make_report(events, lookup=lookup, most_lines=10, most_rows=20))
 
@@ -48,8 +48,8 @@ def body(message: EmailMessage, kind: str) -> str:
     return found
 
 
-def event(made: Ban, kind: str = "ban") -> Event:
-    return Event(kind, made.jail, NOW, made)  # type: ignore[arg-type]
+def event(made: Ban, kind: str = "ban") -> JailEvent:
+    return JailEvent(kind, made.jail, NOW, made)  # type: ignore[arg-type]
 
 
 class Tags(HTMLParser):
@@ -96,7 +96,7 @@ def test_a_mail_reads_like_this() -> None:
 
 def test_a_digest_has_a_row_for_each_in_columns() -> None:
     events = [event(ban(f"192.0.2.{n}")) for n in (1, 20)]
-    events += [event(ban(), "unban"), event(ban(), "prolong"), Event("start", "web", NOW)]
+    events += [event(ban(), "unban"), event(ban(), "prolong"), JailEvent("start", "web", NOW)]
     said = report(*events)
     assert said.title == "2 bans, 1 unban, 1 longer ban on web1.example.org by 2 jails"
     lines = body(mail(said), "plain").splitlines()
@@ -118,7 +118,7 @@ def test_a_ban_by_hand_and_one_without_end_say_so() -> None:
     assert facts["by"] == "hand"
     assert facts["until"] == "for ever"
     assert "failures" not in facts
-    assert report(Event("stop", "sshd", NOW)).title == "jail sshd stopped on web1.example.org"
+    assert report(JailEvent("stop", "sshd", NOW)).title == "jail sshd stopped on web1.example.org"
 
 
 nasty = st.text(

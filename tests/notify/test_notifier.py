@@ -10,9 +10,9 @@ from banish.daemon.worker import ORDERS_LIMIT
 from banish.errors import ActionError
 from banish.model.decision import ProlongBan, StartBan
 from banish.model.instant import Seconds
-from banish.notify.event import Event
-from banish.notify.notifier import LaterError, Notifier, Telling
-from banish.telemetry.happenings import Happening, NotificationsDropped, TroubleMet
+from banish.notify.jailevent import JailEvent
+from banish.notify.notifier import LaterError, Notifier, NotifierOptions
+from banish.telemetry.events import Event, NotificationsDropped, PartFailed
 from tests.notify.stage import NOW, KnownFacts, Running, ban, play, settings
 
 
@@ -20,7 +20,7 @@ class Channel:
     """Keeps what it is given, fails as told, and hangs while `gate` is shut."""
 
     def __init__(self) -> None:
-        self.sent: list[tuple[Event, ...]] = []
+        self.sent: list[tuple[JailEvent, ...]] = []
         self.errors: list[ActionError] = []
         self.gate = asyncio.Event()
         self.gate.set()
@@ -28,7 +28,7 @@ class Channel:
         self.is_closed = False
         self.was_last: list[bool] = []
 
-    async def send(self, events: Sequence[Event], *, is_last: bool) -> None:
+    async def send(self, events: Sequence[JailEvent], *, is_last: bool) -> None:
         await self.gate.wait()
         if self.errors:
             raise self.errors.pop(0)
@@ -44,7 +44,7 @@ class Told:
     """One notifier and all that it says of itself."""
 
     def __init__(self, channel: Channel, *, whole: bool = True, **telling: object) -> None:
-        self.happened: list[Happening] = []
+        self.happened: list[Event] = []
         self.action = Notifier(
             ActionParts(
                 "sshd",
@@ -55,12 +55,12 @@ class Told:
                 {},
             ),
             channel,
-            Telling(**telling),  # type: ignore[arg-type]
+            NotifierOptions(**telling),  # type: ignore[arg-type]
             whole=whole,
         )
 
     @property
-    def untold(self) -> int:
+    def unreported(self) -> int:
         return sum(each.count for each in self.happened if isinstance(each, NotificationsDropped))
 
 
@@ -78,7 +78,7 @@ def test_what_comes_together_is_one_message_and_a_flood_has_its_turns() -> None:
         assert len(channel.sent[0]) == ORDERS_LIMIT
         assert len(channel.sent) == 3
         assert channel.is_closed
-        assert told.untold == 0
+        assert told.unreported == 0
 
     play(part)
 
@@ -139,7 +139,7 @@ def test_what_cannot_be_told_at_the_end_is_counted() -> None:
             await told.action.ban(ban(f"192.0.2.{number}"))
         with pytest.raises(ActionError, match="away"):
             await told.action.stop()
-        assert told.untold == 3
+        assert told.unreported == 3
         assert channel.is_closed
 
     play(part)
@@ -154,9 +154,9 @@ def test_a_stop_that_has_no_time_left_counts_what_it_leaves() -> None:
         await told.action.ban(ban())
         (worker,) = running.workers
         await worker.stop(Seconds(0.05))
-        assert told.untold == 1
+        assert told.unreported == 1
         assert channel.is_closed
-        assert not any(isinstance(each, TroubleMet) for each in running.told)
+        assert not any(isinstance(each, PartFailed) for each in running.told)
 
     play(part)
 

@@ -4,13 +4,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from banish.model.instant import Instant, Seconds
-from banish.notify.event import Event, stripped
+from banish.notify.jailevent import JailEvent, stripped
 from banish.notify.outbox import FIRST_WAIT, LONGEST_WAIT, Outbox
 from tests.notify.stage import NOW, ban
 
 
-def event(number: int = 1) -> Event:
-    return Event("ban", "sshd", NOW, ban(f"192.0.2.{number % 250 + 1}", count=number + 1))
+def event(number: int = 1) -> JailEvent:
+    return JailEvent("ban", "sshd", NOW, ban(f"192.0.2.{number % 250 + 1}", count=number + 1))
 
 
 def outbox(
@@ -24,33 +24,33 @@ def test_the_first_goes_at_once_and_the_rest_waits() -> None:
     assert box.due is None
     box.put(event(1))
     assert box.due == 0
-    assert box.take() == (event(1),)
-    box.told(1_000)
+    assert box.next_events() == (event(1),)
+    box.sent(1_000)
     assert box.due is None
     for number in (2, 3):
         box.put(event(number))
     assert box.due == 1_300
-    assert len(box.take()) == 2
+    assert len(box.next_events()) == 2
 
 
 def test_without_a_pause_each_event_is_a_message() -> None:
     box = outbox(pause=0, most=50, whole=True)
     for number in range(3):
         box.put(event(number))
-    assert box.take() == (event(0),)
-    box.told(5)
+    assert box.next_events() == (event(0),)
+    box.sent(5)
     assert box.due == 5
-    assert box.take() == (event(1),)
+    assert box.next_events() == (event(1),)
 
 
 def test_what_failed_is_tried_again_as_it_was_at_growing_distances() -> None:
     box = outbox(whole=True)
     box.put(event(1))
-    assert box.take() == (event(1),)
+    assert box.next_events() == (event(1),)
     now, pauses = 0.0, []
     while not box.lost:
         box.put(event(2))
-        assert box.take() == (event(1),)
+        assert box.next_events() == (event(1),)
         box.failed(now)
         if box.lost:
             break
@@ -69,10 +69,10 @@ def test_what_failed_is_tried_again_as_it_was_at_growing_distances() -> None:
 def test_the_other_side_may_say_when_and_a_mistake_is_given_up_at_once() -> None:
     box = outbox()
     box.put(event(1))
-    box.take()
+    box.next_events()
     box.failed(10, wait=Seconds(77))
     assert box.due == 87
-    box.take()
+    box.next_events()
     box.failed(87, retry=False)
     assert (len(box), box.lost) == (0, 1)
 
@@ -81,7 +81,7 @@ def test_a_stripped_event_keeps_all_but_the_lines() -> None:
     bare = stripped(event())
     assert (bare.of.evidence, bare.of.tags) == ((), ())
     assert bare.of.subject == event().of.subject
-    start = Event("start", "sshd", Instant(0))
+    start = JailEvent("start", "sshd", Instant(0))
     assert stripped(start) is start
     assert stripped(bare) is bare
 
@@ -103,11 +103,11 @@ def test_every_event_is_told_lost_or_waits_and_in_order(
             box.put(event(put))
             put += 1
         elif box:
-            message = box.take()
+            message = box.next_events()
             assert 1 <= len(message) <= (8 if whole else most)
             if step == "told":
                 told += [each.of.count for each in message]
-                box.told(now)
+                box.sent(now)
             else:
                 box.failed(now, retry=step == "failed")
         assert len(box) <= 8

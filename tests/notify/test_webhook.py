@@ -14,7 +14,7 @@ from banish.model.decision import StartBan
 from banish.model.failure import Evidence
 from banish.notify import outbox
 from banish.notify.addons.webhook import signature
-from banish.telemetry.happenings import TroubleMet, TroubleOver
+from banish.telemetry.events import PartFailed, PartRecovered
 from tests.notify.service import service
 from tests.notify.stage import HOSTILE, Running, ban, end, make, play
 
@@ -88,10 +88,10 @@ def test_each_try_of_a_message_has_the_same_number_and_status_tells(
             running = Running(make("webhook", url=hook.url))
             running.start()
             running.acting.act([StartBan(ban()), StartBan(ban("192.0.2.2"))])
-            met = await running.heard(TroubleMet)
-            assert isinstance(met, TroubleMet)
+            met = await running.heard(PartFailed)
+            assert isinstance(met, PartFailed)
             assert "answered 500: oh no" in met.what
-            await running.heard(TroubleOver)
+            await running.heard(PartRecovered)
             await hook.take(4)
             await running.finish()
             numbers = [asked.headers["x-banish-delivery"] for asked in hook.asked]
@@ -106,7 +106,7 @@ def test_each_try_of_a_message_has_the_same_number_and_status_tells(
     [
         (web.Response(status=400, text="no\x1b[2J"), "answered 400: no", False),
         (web.Response(status=404), "answered 404: nothing more", False),
-        (web.Response(status=302, headers={"Location": "/y"}), "sent us elsewhere", False),
+        (web.Response(status=302, headers={"Location": "/y"}), "redirect", False),
         (web.Response(status=401), "answered 401", True),
         (web.Response(status=429, headers={"Retry-After": "7"}), "answered 429", True),
         (web.Response(status=503, headers={"Retry-After": "soon"}), "answered 503", True),
@@ -175,7 +175,7 @@ def test_nonsense_is_an_error_that_shows_no_secret(answer: bytes) -> None:
         await action.ban(ban())
         with pytest.raises(ActionError) as caught:
             await action.tick()
-        assert "cannot be talked to" in caught.value.what
+        assert "cannot be reached" in caught.value.what
         assert "secret-path" not in str(caught.value)
         assert len(str(caught.value)) < 500
         await end(action)
@@ -191,12 +191,12 @@ def test_what_is_wrong_with_the_address_is_told(tmp_path: Path) -> None:
     async def part() -> None:
         action = make("webhook", url_file=str(tmp_path / "url"))
         await action.ban(ban())
-        with pytest.raises(ActionError, match="not one of the web") as caught:
+        with pytest.raises(ActionError, match="not an http:// or https:// URL") as caught:
             await action.tick()
         assert "secret-path" not in str(caught.value)
         nobody = make("webhook", url="http://127.0.0.1:1/secret-path")
         await nobody.ban(ban())
-        with pytest.raises(ActionError, match="cannot be talked to") as caught:
+        with pytest.raises(ActionError, match="cannot be reached") as caught:
             await nobody.tick()
         assert "secret-path" not in str(caught.value)
         untrusted = make("webhook", url="https://127.0.0.1:1", ca_file="/nowhere")

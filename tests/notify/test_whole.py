@@ -7,7 +7,7 @@ from banish.config.load import load
 from banish.config.search import builtin_tree
 from banish.daemon.build import acting
 from banish.model.decision import EndBan, StartBan
-from banish.telemetry.happenings import ActionPlanned, Happening
+from banish.telemetry.events import ActionPlanned, Event
 from tests.notify.service import service
 from tests.notify.stage import NOW, KnownFacts, ban, mail_server, play
 
@@ -41,7 +41,7 @@ def test_a_jail_tells_by_mail_and_webhook_beside_the_firewall(tmp_path: Path) ->
             assert jail.enforcement is not None
             assert [each.way for each in jail.actions] == ["native", *["built-in"] * 3]
             assert jail.actions[-1].options["port"] == 0
-            told: list[Happening] = []
+            told: list[Event] = []
             made = acting(
                 settings, facts=KnownFacts(), emit=told.append, clock=lambda: NOW, dry_run=False
             )
@@ -67,7 +67,7 @@ def test_a_trial_run_tells_of_what_it_would_do_and_does_nothing(tmp_path: Path) 
     async def part() -> None:
         async with mail_server() as box:
             root = tree(tmp_path, smtp=box.port, url="http://127.0.0.1:1")
-            told: list[Happening] = []
+            told: list[Event] = []
             made = acting(
                 load(root, builtin=builtin_tree()),
                 facts=KnownFacts(),

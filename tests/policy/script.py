@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 from banish.model.address import Subject, parse_subject
 from banish.model.decision import EndBan, EndReason, ProlongBan, StartBan, Verdict
-from banish.model.failure import Evidence, Failure, Told
+from banish.model.failure import Evidence, Failure, KnownDetails
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import Escalation, FilterSettings, JailSettings
 from banish.policy.exempt import ExemptList
@@ -49,7 +49,7 @@ def failed(
     subject: Subject, at: float, attempts: int = 1, text: str = "", address: Subject | None = None
 ) -> Failure:
     evidence = (Evidence(text, "auth.log", 7, Instant(at)),) if text else ()
-    return Failure("sshd", subject, Instant(at), 4, attempts, Told(evidence), address)
+    return Failure("sshd", subject, Instant(at), 4, attempts, KnownDetails(evidence), address)
 
 
 def judge(policy: JailPolicy, subject: Subject, *times: float) -> Verdict:

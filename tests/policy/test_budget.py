@@ -49,7 +49,7 @@ def test_without_a_budget_every_ban_starts() -> None:
     assert all(starts(held, *[5] * 1_000))
     assert not held.is_spent(Instant(5))
     assert not held.release(Instant(5))
-    assert held.take_news() == []
+    assert held.drain_news() == []
 
 
 def test_past_the_budget_no_ban_starts_for_the_pause_and_then_all_may() -> None:
@@ -95,12 +95,12 @@ def test_a_release_gives_the_budget_back_at_once_and_the_next_pause_is_a_first_o
     assert held.release(Instant(4))
     assert starts(held, 5, 5, 5) == [True, True, False]
     assert held.until == Instant(105)
-    assert held.take_news() == [
+    assert held.drain_news() == [
         BudgetNews("exceeded", Instant(103)),
         BudgetNews("returned", Instant(4), 1),
         BudgetNews("exceeded", Instant(105)),
     ]
-    assert held.take_news() == []
+    assert held.drain_news() == []
 
 
 def test_a_clock_that_is_set_back_prolongs_no_pause() -> None:
@@ -130,7 +130,7 @@ def test_a_subject_held_back_keeps_its_count_and_is_banned_at_its_next_failure()
     assert judge(policy, FOUR, 3, 3) == Counted(2)
     assert set(policy.bans) == {ONE, TWO}
     assert isinstance(judge(policy, THREE, 102), StartBan)
-    assert policy.budget.take_news()[-1] == BudgetNews("returned", Instant(102), 1)
+    assert policy.budget.drain_news()[-1] == BudgetNews("returned", Instant(102), 1)
 
 
 def test_the_pause_ends_by_itself() -> None:
@@ -138,7 +138,7 @@ def test_the_pause_ends_by_itself() -> None:
     for subject in (ONE, TWO, THREE):
         judge(policy, subject, 1)
     assert policy.tick(Instant(101)) == []
-    assert [news.what for news in policy.budget.take_news()] == ["exceeded", "returned"]
+    assert [news.what for news in policy.budget.drain_news()] == ["exceeded", "returned"]
 
 
 def test_bans_by_hand_and_those_put_back_do_not_count_and_are_not_held_back() -> None:

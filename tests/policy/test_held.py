@@ -18,42 +18,42 @@ def policy() -> JailPolicy:
     it = policy_of()
     it.ban(ATTACKER, Instant(0), None)
     assert it.judge(failed(ATTACKER, 1), Instant(1)) == AlreadyBanned(ATTACKER)
-    it.held()[ATTACKER] = ATTACKER
+    it.banned_as()[ATTACKER] = ATTACKER
     return it
 
 
 def test_who_is_held_stays_known_while_others_are_banned(policy: JailPolicy) -> None:
     policy.ban(OTHER, Instant(1), None)
-    assert policy.held() == {ATTACKER: ATTACKER}
+    assert policy.banned_as() == {ATTACKER: ATTACKER}
 
 
 def test_nobody_is_known_to_be_held_after_a_ban_has_ended(policy: JailPolicy) -> None:
     policy.ban(OTHER, Instant(1), None)
     policy.unban(OTHER, "operator")
-    assert not policy.held()
-    policy.held()[ATTACKER] = ATTACKER
+    assert not policy.banned_as()
+    policy.banned_as()[ATTACKER] = ATTACKER
     assert policy.tick(Instant(61))
-    assert not policy.held()
+    assert not policy.banned_as()
 
 
 def test_nobody_is_known_to_be_held_after_networks_have_changed(policy: JailPolicy) -> None:
     policy.ban(NETWORK, Instant(1), None)
-    assert not policy.held()
-    policy.held()[ATTACKER] = NETWORK
+    assert not policy.banned_as()
+    policy.banned_as()[ATTACKER] = NETWORK
     policy.ban(OTHER, Instant(1), None)
-    assert not policy.held()
+    assert not policy.banned_as()
 
 
 def test_nobody_is_known_to_be_held_after_the_ignore_list_has_changed(policy: JailPolicy) -> None:
     policy.exempt.set_own([ATTACKER])
-    assert not policy.held()
-    policy.held()[OTHER] = OTHER
+    assert not policy.banned_as()
+    policy.banned_as()[OTHER] = OTHER
     policy.exempt.set_temporary({OTHER: "guard (logged in)"})
-    assert not policy.held()
+    assert not policy.banned_as()
 
 
 def test_those_known_to_be_held_have_a_bound(
     policy: JailPolicy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jail, "HELD_LIMIT", 1)
-    assert not policy.held()
+    assert not policy.banned_as()

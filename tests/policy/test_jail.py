@@ -13,7 +13,7 @@ from banish.model.decision import (
     StartBan,
     TooOld,
 )
-from banish.model.failure import Evidence, Told
+from banish.model.failure import Evidence, KnownDetails
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import Escalation
 from banish.model.snapshot import JailChanges, JailMemory, PastBan, Tally
@@ -548,7 +548,8 @@ def test_a_jail_is_named_as_its_settings_say() -> None:
 def test_a_ban_knows_what_its_deciding_line_captured() -> None:
     policy = policy_of(settings(maxretry=1, maxmatches=0))
     failure = msgspec.structs.replace(
-        failed(ATTACKER, 0), details=Told(tags={"user": "bob", "users": ("bob", "eve" * 1_000)})
+        failed(ATTACKER, 0),
+        details=KnownDetails(tags={"user": "bob", "users": ("bob", "eve" * 1_000)}),
     )
     decision = policy.judge(failure, Instant(0))
     assert isinstance(decision, StartBan)

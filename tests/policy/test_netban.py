@@ -51,8 +51,8 @@ def test_what_is_taken_is_forgotten() -> None:
     count = MemberCount(2, Seconds(100))
     add(count, 2, 20)
     add(count, 1, 10)
-    assert [member.subject for member in count.take(NETWORK)] == [host(1), host(2)]
-    assert count.take(NETWORK) == ()
+    assert [member.subject for member in count.pop(NETWORK)] == [host(1), host(2)]
+    assert count.pop(NETWORK) == ()
     assert len(count) == 0
     assert add(count, 1, 10) == 1
 
@@ -102,7 +102,7 @@ def test_changes_tell_what_was_counted_and_what_is_gone() -> None:
     assert count.changes() == {NETWORK: (Member(host(1), Instant(10)),)}
     assert count.changes() == {}
     add(count, 2, 10)
-    count.take(NETWORK)
+    count.pop(NETWORK)
     assert count.changes() == {NETWORK: ()}
     assert count.changes() == {}
 
@@ -110,7 +110,7 @@ def test_changes_tell_what_was_counted_and_what_is_gone() -> None:
 def test_what_came_and_went_unasked_is_not_told() -> None:
     count = MemberCount(3, Seconds(100))
     add(count, 1, 10)
-    count.take(NETWORK)
+    count.pop(NETWORK)
     assert count.changes() == {}
 
 
@@ -119,7 +119,7 @@ def test_what_was_put_back_is_no_change_until_it_goes() -> None:
     count.put(NETWORK, (Member(host(1), Instant(10)), Member(host(2), Instant(20))))
     assert count.changes() == {}
     assert add(count, 3, 30) == 3
-    count.take(NETWORK)
+    count.pop(NETWORK)
     assert count.changes() == {NETWORK: ()}
 
 
@@ -141,7 +141,7 @@ def test_the_limit_is_reached_when_all_that_was_kept_would_say_so(
         assert reached == (truth >= limit)
         assert len(count) <= limit
         if reached:
-            count.take(NETWORK)
+            count.pop(NETWORK)
             newest.clear()
 
 

@@ -49,7 +49,7 @@ def test_the_memory_is_never_above_its_limit_and_always_what_the_windows_hold(
             case "add":
                 each.add(subject(who), Instant(at), attempts, evidence)
             case "take":
-                each.take(subject(who))
+                each.pop(subject(who))
             case "put":
                 each.put(subject(who), Tally((Instant(at),) * attempts, evidence))
             case _:
@@ -79,6 +79,6 @@ def test_what_alone_is_larger_than_all_the_room_is_not_kept() -> None:
     one = window(room)
     assert one.add(subject(1), Instant(0)) == 1
     assert len(one) == 0
-    assert one.take(subject(1)) == Tally(())
-    room.take(200)  # by whom nothing can be forgotten
+    assert one.pop(subject(1)) == Tally(())
+    room.resize(200)  # by whom nothing can be forgotten
     assert room.used_bytes == 200

@@ -277,12 +277,12 @@ def test_prefixes_are_members_of_networks() -> None:
 def test_a_network_with_somebody_exempt_is_told_and_not_banned() -> None:
     policy = policy_of(jail(after=2), ["198.51.100.200/30"])
     assert ban(policy, 100, host(1), host(2)) == ["ban 198.51.100.1", "ban 198.51.100.2"]
-    assert policy.take_refusals() == [Refusal(NET, 2, "ignoreip 198.51.100.200/30")]
-    assert policy.take_refusals() == []
+    assert policy.drain_refusals() == [Refusal(NET, 2, "ignoreip 198.51.100.200/30")]
+    assert policy.drain_refusals() == []
     answered = policy_of(jail(after=2))
     answered.judge(msgspec.structs.replace(failed(host(9), 99), exempt_by="x"), Instant(99))
     ban(answered, 100, host(1), host(2))
-    assert [refusal.by for refusal in answered.take_refusals()] == [BY_ANSWER]
+    assert [refusal.by for refusal in answered.drain_refusals()] == [BY_ANSWER]
 
 
 def test_a_ban_that_would_be_over_is_none_of_a_network() -> None:

@@ -41,7 +41,7 @@ def test_it_agrees_with_keeping_every_time_and_sorting(
         is_reached = len(newest) == limit and newest[0] > newest[-1] - span
         assert (count >= limit) is is_reached
         if is_reached:
-            assert clever.take(ATTACKER) == tally_of(*newest)
+            assert clever.pop(ATTACKER) == tally_of(*newest)
             every = []
         else:
             assert count == sum(time > every[-1] - span for time in every)
@@ -54,7 +54,7 @@ def test_changes_keep_a_copy_true(steps: list[tuple[object, bool]]) -> None:
     for at, (subject, is_asked) in enumerate(steps):
         assert isinstance(subject, type(ATTACKER))
         if counted.add(subject, Instant(at)) >= 2:
-            counted.take(subject)
+            counted.pop(subject)
         counted.purge(Instant(at - 4), 10)
         if is_asked:
             for changed, tally in counted.changes().items():
@@ -93,8 +93,8 @@ def test_one_text_of_several_kinds_is_several_subjects() -> None:
 def test_what_was_taken_is_forgotten() -> None:
     counted = window()
     counted.add(ATTACKER, Instant(1), 2, [line(1)])
-    assert counted.take(ATTACKER) == Tally((Instant(1), Instant(1)), (line(1),))
-    assert counted.take(ATTACKER) == Tally(())
+    assert counted.pop(ATTACKER) == Tally((Instant(1), Instant(1)), (line(1),))
+    assert counted.pop(ATTACKER) == Tally(())
     assert counted.add(ATTACKER, Instant(2)) == 1
 
 
@@ -116,7 +116,7 @@ def test_lines_of_many_logs_keep_their_paths(monkeypatch: pytest.MonkeyPatch) ->
     counted = window(limit=9, evidence_limit=9)
     lines = [Evidence("x", f"/log/{n}\udcff", n, Instant(1)) for n in (1, 2, 3, 1, 3)]
     counted.add(ATTACKER, Instant(1), 1, lines)
-    kept = counted.take(ATTACKER).evidence
+    kept = counted.pop(ATTACKER).evidence
     assert [line.path for line in kept] == [f"/log/{n}?" for n in (1, 2, 3, 1, 3)]
 
 
@@ -131,7 +131,7 @@ def test_a_single_failure_has_the_line_it_came_with_and_its_own_time() -> None:
 def test_half_a_surrogate_pair_in_a_line_is_no_trouble() -> None:
     counted = window()
     counted.add(ATTACKER, Instant(1), 1, [Evidence("a\udc80b", "\udcff", 1, Instant(1))])
-    assert counted.take(ATTACKER).evidence == (Evidence("a?b", "?", 1, Instant(1)),)
+    assert counted.pop(ATTACKER).evidence == (Evidence("a?b", "?", 1, Instant(1)),)
 
 
 def test_subjects_past_capacity_push_out_those_counted_longest_ago() -> None:
@@ -167,7 +167,7 @@ def test_purge_forgets_what_left_the_window_and_no_more_than_told() -> None:
 def test_who_came_and_went_unasked_is_not_mentioned() -> None:
     counted = window()
     counted.add(ATTACKER, Instant(1))
-    counted.take(ATTACKER)
+    counted.pop(ATTACKER)
     assert counted.changes() == {}
 
 
@@ -176,9 +176,9 @@ def test_who_was_told_of_is_told_forgotten_however_often_it_came_back() -> None:
     counted.add(ATTACKER, Instant(1))
     assert counted.changes() == {ATTACKER: tally_of(1)}
     for _ in range(2):
-        counted.take(ATTACKER)
+        counted.pop(ATTACKER)
         counted.add(ATTACKER, Instant(2))
-    counted.take(ATTACKER)
+    counted.pop(ATTACKER)
     assert counted.changes() == {ATTACKER: None}
     assert counted.changes() == {}
 
@@ -199,5 +199,5 @@ def test_a_remembered_tally_in_place_of_one_untold_is_told_forgotten() -> None:
     counted = window()
     counted.add(ATTACKER, Instant(1))
     counted.put(ATTACKER, tally_of(2))
-    counted.take(ATTACKER)
+    counted.pop(ATTACKER)
     assert counted.changes() == {ATTACKER: None}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from banish.shell.fitting import Value
+from banish.shell.fitting import FittedValue
 from banish.shell.script import Filled, Script, ignore_script, scripts
 from tests.shell.test_hostile import folder, run
 
@@ -278,7 +278,7 @@ CASES = [("/bin/sh", text) for text in RUN] + [(BASH, text) for text in RUN_BY_B
 @pytest.mark.parametrize(("shell", "command"), CASES)
 def test_a_file_with_a_value_runs_no_program_of_it(folder: Path, shell: str, command: str) -> None:
     for script in (Script(command), ignore_script(command)):
-        filled = script.fill({"F-X": Value("touch canary")})
+        filled = script.fill({"F-X": FittedValue("touch canary")})
         assert filled.changed == ("F-X",)  # an ignorecommand is not run then
         run(folder, filled, shell)
 
@@ -291,13 +291,13 @@ def test_these_commands_do_run_what_they_write(folder: Path, command: str) -> No
 
 @pytest.mark.parametrize("command", READ)
 def test_a_file_that_is_only_read_holds_the_whole_value(command: str) -> None:
-    filled = Script(command).fill({"F-X": Value("it's $(me) `x` | y")})
+    filled = Script(command).fill({"F-X": FittedValue("it's $(me) `x` | y")})
     assert filled.changed == ()
 
 
 def test_a_file_of_one_command_of_an_action_is_not_run_by_another(folder: Path) -> None:
     found = scripts({"actionban": 'f=x.sh; echo "<F-X>" > $f', "actionunban": "f=x.sh; sh ${f}"})
-    values = {"F-X": Value("touch canary")}
+    values = {"F-X": FittedValue("touch canary")}
     text = found["actionban"].fill(values)
     assert text.changed == ("F-X",)
     run(folder, text)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from banish.shell.fitting import Value
+from banish.shell.fitting import FittedValue
 from banish.shell.script import Filled, Script, ignore_script
 
 SHELLS = ["/bin/sh", *filter(None, map(shutil.which, ["bash", "ksh"]))]
@@ -286,14 +286,14 @@ def test_no_value_makes_a_file_whatever_reads_it(folder: Path, command: str) -> 
         if "tee ../in/" in command and value in targets[:1]:
             continue
         for script in (Script(command), ignore_script(command)):
-            run(folder, script.fill({"F-X": Value(value)}))
+            run(folder, script.fill({"F-X": FittedValue(value)}))
 
 
 @pytest.mark.parametrize("shell", SHELLS[1:])
 @pytest.mark.parametrize("command", [text for text in PROGRAMS if any(c in text for c in "<>$`")])
 def test_nor_does_it_in_another_shell(folder: Path, command: str, shell: str) -> None:
     for value in ("$(touch canary)", "touch canary", "a[$(touch canary)]", "./plant"):
-        run(folder, Script(command).fill({"F-X": Value(value)}), shell)
+        run(folder, Script(command).fill({"F-X": FittedValue(value)}), shell)
 
 
 @pytest.mark.parametrize("command", PROGRAMS[:12])
@@ -331,7 +331,7 @@ OPTIONS = [
 
 @pytest.mark.parametrize(("command", "value"), OPTIONS)
 def test_no_value_is_an_option(folder: Path, command: str, value: str) -> None:
-    run(folder, Script(command).fill({"F-X": Value(value)}))
+    run(folder, Script(command).fill({"F-X": FittedValue(value)}))
 
 
 @pytest.mark.parametrize(
@@ -359,8 +359,8 @@ def test_no_value_is_an_option(folder: Path, command: str, value: str) -> None:
 def test_no_value_names_a_file_in_another_folder(folder: Path, command: str) -> None:
     (folder / "in" / "copy").touch()
     for value in ("../canary", "x/../../canary", "./../canary"):
-        run(folder, Script(command).fill({"F-X": Value(value)}))
-        run(folder, Script(command).fill({"F-X": Value(f"{folder}/canary")}))
+        run(folder, Script(command).fill({"F-X": FittedValue(value)}))
+        run(folder, Script(command).fill({"F-X": FittedValue(f"{folder}/canary")}))
 
 
 def test_no_file_is_sent_in_place_of_a_value(folder: Path) -> None:
@@ -368,7 +368,7 @@ def test_no_file_is_sent_in_place_of_a_value(folder: Path) -> None:
     (folder / "bin" / "curl").chmod(0o755)
     for command in ("curl -d <F-X>", "curl --data=<F-X>", "curl -F x=<F-X>", "curl -d<F-X>"):
         for value in ("@/etc/shadow", "</etc/shadow", "=@/etc/shadow"):
-            said = run(folder, Script(command).fill({"F-X": Value(value)}))
+            said = run(folder, Script(command).fill({"F-X": FittedValue(value)}))
             assert f"_{value}" in said
 
 
@@ -394,7 +394,9 @@ def test_no_file_is_sent_in_place_of_a_value(folder: Path) -> None:
 )
 def test_where_a_value_is_text_it_stays_whole(command: str) -> None:
     for value in ('it\'s $(me); `x` | "y" & (z) > * ? {1} [2] # ! %s', "bob", "Grüße"):
-        filled = Script(command).fill({"F-X": Value(value), "ip": Value("192.0.2.1", is_ours=True)})
+        filled = Script(command).fill(
+            {"F-X": FittedValue(value), "ip": FittedValue("192.0.2.1", is_ours=True)}
+        )
         assert set(filled.environment.values()) <= {value, "192.0.2.1"}
         assert filled.changed == ()
 
@@ -426,7 +428,7 @@ def test_where_a_value_is_text_it_stays_whole(command: str) -> None:
     ],
 )
 def test_a_harmless_value_is_the_same_everywhere(command: str) -> None:
-    values = {"F-X": Value("bob_1"), "ip": Value("192.0.2.1", is_ours=True)}
+    values = {"F-X": FittedValue("bob_1"), "ip": FittedValue("192.0.2.1", is_ours=True)}
     filled = Script(command).fill(values)
     assert set(filled.environment.values()) <= {"bob_1", "192.0.2.1"}
     assert filled.changed == ()
@@ -441,17 +443,17 @@ def test_a_backslash_is_one_wherever_it_is_written(folder: Path) -> None:
         'printf %s "<F-X>"',
         'printf "a" && printf "<F-X>"',
     ):
-        said = run(folder, Script(command).fill({"F-X": Value(value)}))
+        said = run(folder, Script(command).fill({"F-X": FittedValue(value)}))
         assert said.removeprefix("a") == value
     if os.path.realpath("/bin/sh").endswith("dash"):
-        assert run(folder, Script('echo "<F-X>"').fill({"F-X": Value(value)})) == f"{value}\n"
+        assert run(folder, Script('echo "<F-X>"').fill({"F-X": FittedValue(value)})) == f"{value}\n"
 
 
 def test_a_pattern_matches_nothing_but_the_value(folder: Path) -> None:
     (folder / "in" / "list").write_text("alice\nb.ob\n")
 
     def matches(command: str, value: str) -> bool:
-        filled = ignore_script(f"{command} && echo yes").fill({"F-X": Value(value)})
+        filled = ignore_script(f"{command} && echo yes").fill({"F-X": FittedValue(value)})
         return not filled.changed and "yes" in run(folder, filled)
 
     for command in ('grep -q "^<F-X>$" list', 'grep -qe "<F-X>" list', "grep -qF -- <F-X> list"):
@@ -462,14 +464,14 @@ def test_a_pattern_matches_nothing_but_the_value(folder: Path) -> None:
 
 
 def test_after_two_dashes_a_value_stays_as_it_is(folder: Path) -> None:
-    filled = Script("sort -- <F-X>").fill({"F-X": Value("-o")})
+    filled = Script("sort -- <F-X>").fill({"F-X": FittedValue("-o")})
     assert filled.environment == {"f2bV_F_X_": "-o"}
     assert not filled.changed
 
 
 def test_a_value_of_our_own_is_as_it_is_everywhere() -> None:
     for command in ("sh -c 'ban <ip>'", "ban <ip>", "echo <ip> | sh", "nft -f - <<E\n<ip>\nE"):
-        filled = Script(command).fill({"ip": Value("2001:db8::1", is_ours=True)})
+        filled = Script(command).fill({"ip": FittedValue("2001:db8::1", is_ours=True)})
         assert list(filled.environment.values()) == ["2001:db8::1"]
         assert not filled.changed
 
@@ -505,7 +507,7 @@ PARTS = st.sampled_from(
 def test_whatever_the_command_is_no_value_makes_a_file_or_is_text_of_it(
     folder: Path, parts: list[str], value: str
 ) -> None:
-    filled = Script(f"set -f; {' '.join(parts)}").fill({"F-X": Value(value)})
+    filled = Script(f"set -f; {' '.join(parts)}").fill({"F-X": FittedValue(value)})
     assert "canary" not in filled.text
     assert "plant" not in filled.text
     shutil.rmtree(folder / "in")

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from banish.shell.fitting import Value
+from banish.shell.fitting import FittedValue
 from banish.shell.judge import judge
 from banish.shell.reader import Cut, cut
 from banish.shell.script import Filled, Script
-from banish.shell.slot import Context, Piece, Rule, Slot
+from banish.shell.slot import Context, Piece, Slot, ValueRule
 
 EVIL = "a b'$(touch canary)`touch canary`\"; touch canary; \\ * | touch canary\ntouch canary\n#"
 
@@ -19,7 +19,7 @@ EVIL = "a b'$(touch canary)`touch canary`\"; touch canary; \\ * | touch canary\n
 def contexts(script: str) -> list[str]:
     """Return what is around each <x> of *script*; ``!`` behind it where it is in a program."""
     return [
-        piece.context.value + ("!" if Rule.PROGRAM in piece.rules else "")
+        piece.context.value + ("!" if ValueRule.PROGRAM in piece.rules else "")
         for piece in judged(script).pieces
         if isinstance(piece, Slot)
     ]
@@ -114,7 +114,9 @@ def test_a_quoted_here_document_says_the_same_with_its_quotes_off() -> None:
 
 def said(folder: Path, script: str, **values: str) -> str:
     """Run *script* with <F-X> and its like filled in, and return what it writes."""
-    filled = Script(script).fill({f"F-{tag.upper()}": Value(text) for tag, text in values.items()})
+    filled = Script(script).fill(
+        {f"F-{tag.upper()}": FittedValue(text) for tag, text in values.items()}
+    )
     assert not any("canary" in filled.script for text in values.values() if "canary" in text)
     done = ran(folder, filled)
     assert not (folder / "canary").exists()
@@ -187,7 +189,7 @@ def test_whatever_the_script_looks_like_no_value_is_run(
     tmp_path: Path, pieces: list[str], evil: str
 ) -> None:
     script = "".join(pieces)
-    filled = Script(f"set -f; {script}").fill({"F-X": Value(evil)})
+    filled = Script(f"set -f; {script}").fill({"F-X": FittedValue(evil)})
     assert "canary" not in filled.script
     ran(tmp_path, filled)
     assert not (tmp_path / "canary").exists(), filled.script

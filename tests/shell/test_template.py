@@ -3,13 +3,13 @@
 import pytest
 
 from banish.errors import ActionError
-from banish.shell.fitting import VALUE_LIMIT_BYTES, Value
+from banish.shell.fitting import VALUE_LIMIT_BYTES, FittedValue
 from banish.shell.script import Filled, Script
-from banish.shell.template import SCRIPT_LIMIT_CHARACTERS, Template
+from banish.shell.template import SCRIPT_LIMIT_CHARACTERS, ActionTemplate
 
 
 def text(properties: dict[str, str], family: str = "") -> str:
-    return Template(properties).script("actionban", family).text
+    return ActionTemplate(properties).script("actionban", family).text
 
 
 @pytest.mark.parametrize(
@@ -38,13 +38,13 @@ def test_a_family_has_options_of_its_own() -> None:
         "set?family=inet6": "<set>6",
         "set?family=inet4": "",
     }
-    template = Template(properties)
+    template = ActionTemplate(properties)
     assert template.is_conditional
     assert template.script("actionban").text == "iptables s"
     assert template.script("actionban", "inet4").text == "iptables "
     with pytest.raises(ActionError, match="refer to themselves"):
         template.script("actionban", "inet6")
-    assert not Template({"actionban": "x"}).is_conditional
+    assert not ActionTemplate({"actionban": "x"}).is_conditional
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_command_without_end_is_refused_with_a_cure(properties: dict[str, str]
 
 def test_a_value_is_an_argument_and_never_text() -> None:
     filled = Script("ban <ip> for <F-USER> '<F-USER>'").fill(
-        {"ip": Value("192.0.2.1", is_ours=True), "F-USER": Value("o'x; id")}
+        {"ip": FittedValue("192.0.2.1", is_ours=True), "F-USER": FittedValue("o'x; id")}
     )
     assert filled == Filled(
         'ban "${f2bV_ip}" for "${f2bV_F_USER}" \'\'"${f2bV_F_USER_2}"\'\'',
@@ -88,33 +88,35 @@ def test_a_script_knows_which_values_it_needs() -> None:
 
 def test_a_long_value_keeps_its_end_and_no_value_holds_a_zero_byte() -> None:
     long = "a\n" + "é" * VALUE_LIMIT_BYTES + "\udc80 end\0"
-    ((_, value),) = Script("echo <matches>").fill({"matches": Value(long)}).values
+    ((_, value),) = Script("echo <matches>").fill({"matches": FittedValue(long)}).values
     assert len(value.encode("utf-8", "surrogateescape")) <= VALUE_LIMIT_BYTES
     assert value.endswith("é\udc80 end")
 
 
 def test_a_number_is_one_in_arithmetic() -> None:
     script = Script("echo $((<failures> + <F-X>))")
-    filled = script.fill({"failures": Value("3", is_ours=True), "F-X": Value("a[$(id)]")})
+    filled = script.fill(
+        {"failures": FittedValue("3", is_ours=True), "F-X": FittedValue("a[$(id)]")}
+    )
     assert [value for _, value in filled.values] == ["3", "0"]
     assert filled.changed == ("F-X",)
 
 
 def test_half_a_character_that_no_file_can_hold_becomes_a_question_mark() -> None:
-    assert Script("echo <matches>").fill({"matches": Value("a\ud800")}).environment == {
+    assert Script("echo <matches>").fill({"matches": FittedValue("a\ud800")}).environment == {
         "f2bV_matches_": "a?"
     }
 
 
 def test_what_one_command_of_an_action_writes_and_another_runs_is_a_harmless_word() -> None:
-    template = Template(
+    template = ActionTemplate(
         {
             "actionban": 'echo "<F-USER>" >> /var/lib/banish/list; echo <F-USER> >/tmp/seen',
             "actionunban": "sh /var/lib/banish/list; cat /tmp/seen",
             "actionstop": "x<actionstop>",
         }
     )
-    filled = template.script("actionban").fill({"F-USER": Value("touch canary")})
+    filled = template.script("actionban").fill({"F-USER": FittedValue("touch canary")})
     assert [value for _, value in filled.values] == ["_touch_canary", "touch canary"]
     with pytest.raises(ActionError):
         template.script("actionstop")
@@ -133,5 +135,7 @@ def test_what_one_command_of_an_action_writes_and_another_runs_is_a_harmless_wor
 def test_a_file_that_is_no_text_holds_nothing_that_means_something(
     target: str, expected: str
 ) -> None:
-    filled = Script(f'echo "ALL <F-USER>" >> {target}').fill({"F-USER": Value("a b: 'c'; (d)")})
+    filled = Script(f'echo "ALL <F-USER>" >> {target}').fill(
+        {"F-USER": FittedValue("a b: 'c'; (d)")}
+    )
     assert [value for _, value in filled.values] == [expected]

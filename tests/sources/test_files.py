@@ -17,11 +17,11 @@ from banish.model.settings import LogPath
 from banish.sources import watch as watching
 from banish.sources.files import FileSource
 from banish.sources.tail import LATE_MARK
-from banish.telemetry.happenings import (
-    Happening,
+from banish.telemetry.events import (
+    Event,
+    PartFailed,
+    PartRecovered,
     SourceChanged,
-    TroubleMet,
-    TroubleOver,
     WarningGiven,
 )
 from tests.sources.contract import (
@@ -46,7 +46,7 @@ class FileRig(Rig):
         self.folder = folder
         self.log = folder / "app.log"
         self.log.touch()
-        self.told: list[Happening] = []
+        self.told: list[Event] = []
         self._tells = asyncio.Event()
         self.polls = polls
 
@@ -63,16 +63,16 @@ class FileRig(Rig):
     def line(self, message: str) -> bytes:
         return message.encode()
 
-    def tell(self, happening: Happening) -> None:
-        self.told.append(happening)
+    def tell(self, event: Event) -> None:
+        self.told.append(event)
         self._tells.set()
 
-    async def hears(self, words: str) -> Happening:
+    async def hears(self, words: str) -> Event:
         """Wait until something was told that has these *words* in it."""
         while True:
-            for happening in self.told:
-                if words in happening.text():
-                    return happening
+            for event in self.told:
+                if words in event.text():
+                    return event
             self._tells.clear()
             await within(self._tells.wait())
 
@@ -447,7 +447,7 @@ def test_a_log_that_cannot_be_read_is_told_and_read_once_it_can_be(rig: FileRig)
             assert lines_of([await within(following)]) == [b"one"]
             assert source.health().state == "reading"
         told = [type(each) for each in rig.told if not isinstance(each, SourceChanged)]
-        assert told == [TroubleMet, TroubleOver]
+        assert told == [PartFailed, PartRecovered]
 
     played(work)
 

@@ -12,7 +12,7 @@ from banish.errors import SourceError
 from banish.model.instant import Instant, Seconds
 from banish.model.record import JournalPosition
 from banish.sources.journal import JournalSource
-from banish.telemetry.happenings import Happening, SourceChanged
+from banish.telemetry.events import Event, SourceChanged
 from tests.sources.contract import (
     Rig,
     SourceContract,
@@ -38,7 +38,7 @@ class JournalRig(Rig):
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.now = NOW
-        self.told: list[Happening] = []
+        self.told: list[Event] = []
         self.path = folder / "system.journal"
         self._writer: JournalWriter | None = None
 
@@ -260,7 +260,7 @@ def test_a_file_that_is_no_journal_is_told_with_a_cure(
     monkeypatch.setattr("banish.sources.journal.SAFETY_SPAN", 0.005)
     path = tmp_path / "system.journal"
     path.write_bytes(b"x" * 1000)
-    told: list[Happening] = []
+    told: list[Event] = []
     source = JournalSource(
         "journal", (), emit=told.append, clock=lambda: NOW, journal_path=str(path)
     )

@@ -26,11 +26,11 @@ from banish.sources.openfiles import OpenFiles
 from banish.sources.roster import Roster
 from banish.sources.tail import Tail
 from banish.sources.watch import Watch
-from banish.telemetry.happenings import (
-    Happening,
+from banish.telemetry.events import (
+    Event,
     LinesLost,
+    PartFailed,
     SourceChanged,
-    TroubleMet,
     WarningGiven,
 )
 from tests.sources.contract import played, reading, within
@@ -45,7 +45,7 @@ def make_files(folder: Path, count: int) -> list[Path]:
 
 def make_source(
     folder: Path,
-    told: list[Happening] | None = None,
+    told: list[Event] | None = None,
     *,
     pattern: str = "*.log",
     open_files: OpenFiles | None = None,
@@ -253,7 +253,7 @@ def test_when_descriptors_run_out_it_is_told_once_and_every_file_is_read(
 ) -> None:
     monkeypatch.setattr(watching, "SAFETY_SPAN", Seconds(0.02))
     make_files(tmp_path, 100)
-    told: list[Happening] = []
+    told: list[Event] = []
     open_files = OpenFiles()
 
     async def work() -> None:
@@ -268,7 +268,7 @@ def test_when_descriptors_run_out_it_is_told_once_and_every_file_is_read(
                 resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
     played(work)
-    (trouble,) = [each for each in told if isinstance(each, TroubleMet)]
+    (trouble,) = [each for each in told if isinstance(each, PartFailed)]
     assert "LimitNOFILE" in trouble.what
     assert not [each for each in told if isinstance(each, SourceChanged)]
 
@@ -329,7 +329,7 @@ def test_when_watches_run_out_files_are_looked_at_and_the_cure_is_told(
 ) -> None:
     monkeypatch.setattr(watching, "POLL_SPAN", Seconds(0.005))
     files = make_files(tmp_path, 20)
-    told: list[Happening] = []
+    told: list[Event] = []
 
     class Full(Inotify):
         """Has room for ten watches."""
@@ -390,7 +390,7 @@ class Storm:
 
     def __init__(self, folder: Path) -> None:
         self.log = folder / "app.log"
-        self.told: list[Happening] = []
+        self.told: list[Event] = []
         self.roster = Roster(Watch("app", lambda _: None, polls=True))
         self.tail = Tail(str(self.log), roster=self.roster, emit=self.told.append)
         self._time = 1_000_000_000
@@ -532,7 +532,7 @@ def test_lost_files_are_trouble_in_the_status(
             await lines(batches, 3)
             trouble = of_source(source.health())
             assert trouble is not None
-            assert trouble.what.startswith("7 rotated files")
+            assert trouble.what.startswith("7 or more rotated files")
 
     played(work)
 

@@ -21,7 +21,7 @@ from banish.model.settings import FilterSettings, LogPath, Regex
 from banish.sources import seek
 from banish.sources.files import FileSource
 from banish.sources.seek import LEAST_BYTES, SLACK, Reach, Seeker
-from banish.telemetry.happenings import Happening, SourceChanged
+from banish.telemetry.events import Event, SourceChanged
 
 NOW = Instant(datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp())
 FINDTIME = Seconds(600)
@@ -209,7 +209,7 @@ def test_a_source_begins_at_the_young_lines_and_says_so(tmp_path: Path) -> None:
     path = tmp_path / "app.log"
     content = log(*falling(10, 20_000))
     path.write_bytes(content)
-    told: list[Happening] = []
+    told: list[Event] = []
     source = FileSource(
         "app", (LogPath(str(path)),), emit=told.append, clock=lambda: NOW, seeker=seeker()
     )

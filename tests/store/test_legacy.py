@@ -106,8 +106,8 @@ def test_an_empty_store_takes_the_bans_over_once(tmp_path: Path) -> None:
 
     async def script() -> Memory:
         store = await SqliteStore.open(tmp_path / "banish", print)
-        assert await store.take_over(theirs, Instant(1200)) == 2
-        assert await store.take_over(theirs, Instant(1200)) == 0
+        assert await store.import_bans(theirs, Instant(1200)) == 2
+        assert await store.import_bans(theirs, Instant(1200)) == 0
         memory = await store.load(Instant(1200))
         await store.close()
         return memory

@@ -14,7 +14,7 @@ from banish.model.instant import Instant
 from banish.model.snapshot import Member, PastBan, Tally
 from banish.ports import Store
 from banish.store.sqlite_store import SqliteStore
-from banish.telemetry.happenings import Happening
+from banish.telemetry.events import Event
 from banish.testing.memory_store import MemoryStore
 from tests.store.contract import ATTACKER, NETWORK, ban_of, commit
 
@@ -30,7 +30,7 @@ def play(request: pytest.FixtureRequest, tmp_path: Path) -> Play:
             if request.param == "memory":
                 await script(MemoryStore())
                 return
-            told: list[Happening] = []
+            told: list[Event] = []
             store = await SqliteStore.open(str(tmp_path / "a.sqlite3"), told.append)
             await script(store)
             await store.close()

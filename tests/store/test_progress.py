@@ -28,7 +28,7 @@ def test_a_window_of_many_subjects_counts_on_after_a_restart() -> None:
         counted.add(subject, Instant(turn), 1, [line])
         if turn % 50 == 0:
             steps.append(counted.changes())
-    counted.take(subjects[0])
+    counted.pop(subjects[0])
     steps.append(counted.changes())
     restored = Window(3, Seconds(9_000))
     for subject, tally in read_back(*steps).items():

@@ -10,7 +10,7 @@ from banish.model.snapshot import Commit
 from banish.ports import Store
 from banish.store import sqlite_store
 from banish.store.sqlite_store import SqliteStore
-from banish.telemetry.happenings import Happening
+from banish.telemetry.events import Event
 from tests.store.contract import OpenStore, StoreContract
 
 
@@ -21,7 +21,7 @@ class TestSqliteStore(StoreContract):
     ) -> OpenStore:
         monkeypatch.setattr(sqlite_store, "SLICE_ROWS", 4)
         where = str(tmp_path / "a.sqlite3") if request.param == "file" else str(request.param)
-        told: list[Happening] = []
+        told: list[Event] = []
 
         @asynccontextmanager
         async def open_store() -> AsyncIterator[Store]:

@@ -28,7 +28,7 @@ from banish.store.connection import translate
 from banish.store.migrations import STEPS, migrate
 from banish.store.salvage import copy_file, move_aside
 from banish.store.sqlite_store import SqliteStore
-from banish.telemetry.happenings import Happening
+from banish.telemetry.events import Event
 from tests.store.contract import ATTACKER, DAY, NEIGHBOUR, ban_of, commit
 
 NOW = Instant(1_700_000_000)
@@ -40,7 +40,7 @@ class Rig:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.told: list[Happening] = []
+        self.told: list[Event] = []
 
     @asynccontextmanager
     async def store(self) -> AsyncIterator[SqliteStore]:
@@ -78,7 +78,7 @@ class Rig:
 
     @property
     def warnings(self) -> list[str]:
-        return [happening.text() for happening in self.told]
+        return [event.text() for event in self.told]
 
 
 @pytest.fixture
@@ -249,7 +249,7 @@ def test_a_full_disk_loses_nothing(rig: Rig, small_disk: Path) -> None:
         for _ in range(2):
             with pytest.raises(StoreError, match="no room left") as raised:
                 await store.commit([big])
-            assert "make room" in raised.value.cure
+            assert "free disk space" in raised.value.cure
             assert raised.value.retry
         memory = await store.load(Instant(1001))
         assert is_remembered(memory)
@@ -267,7 +267,7 @@ def test_a_disk_full_from_the_beginning_is_said(rig: Rig, small_disk: Path) -> N
     free = os.statvfs(small_disk)
     (small_disk / "ballast").write_bytes(b"x" * (free.f_bavail * free.f_bsize))
     rig.path = small_disk / "banish.sqlite3"
-    assert "make room" in rig.refuses().cure
+    assert "free disk space" in rig.refuses().cure
     (small_disk / "ballast").unlink()
     assert rig.load() == Memory()
 
@@ -362,7 +362,7 @@ def test_bans_are_saved_out_of_a_file_with_damaged_windows(
     assert memory.jails["sshd"].bans == (ban_of(),)
     assert memory.positions == {}
     assert len(rig.warnings) == 1
-    assert "1 bans could be saved" in rig.warnings[0]
+    assert "1 bans were recovered" in rig.warnings[0]
     assert Path(f"{rig.path}.{ASIDE}").exists()
 
 
@@ -372,7 +372,7 @@ def test_windows_are_saved_out_of_a_file_with_damaged_bans(rig: Rig) -> None:
     memory = rig.load()
     assert NEIGHBOUR in memory.jails["sshd"].tallies
     assert memory.jails["sshd"].bans == ()
-    assert "0 bans could be saved" in rig.warnings[0]
+    assert "0 bans were recovered" in rig.warnings[0]
 
 
 def test_a_commit_on_a_file_that_goes_bad_is_written_to_the_new_one(rig: Rig) -> None:
@@ -416,7 +416,9 @@ def test_a_file_deleted_under_us_is_written_anew_with_all_it_held(rig: Rig) -> N
 
     rig.play(script)
     assert len(rig.load().jails["sshd"].bans) == 2
-    assert rig.warnings == [f"store: {rig.path} was deleted by somebody; it was written anew"]
+    assert rig.warnings == [
+        f"store: {rig.path} was deleted by another program; it was created again"
+    ]
     assert [path.name for path in rig.path.parent.iterdir()] == [rig.path.name]
 
 
@@ -432,7 +434,9 @@ def test_a_file_replaced_under_us_is_used_and_the_old_one_kept(rig: Rig, tmp_pat
 
     rig.play(script)
     rescued = f"{rig.path}.rescued-20231114-221320"
-    assert f"was replaced by somebody; what it held is in {rescued}" in rig.warnings[0]
+    assert (
+        f"was replaced by another program; its earlier contents are in {rescued}" in rig.warnings[0]
+    )
     assert is_remembered(rig.load())
     assert len(Rig(Path(rescued)).load().jails["sshd"].bans) == 2
 

@@ -11,7 +11,7 @@ import pytest
 
 from banish.config import builtin_tree, load
 from banish.enforce.command import shell
-from banish.enforce.command.action import CommandAction
+from banish.enforce.command.action import ShellAction
 from banish.lab.world import Lab
 from banish.model.address import parse_subject
 from banish.model.ban import Ban
@@ -62,9 +62,9 @@ def jail_of(tree: Path, folder: Path, options: str) -> JailSettings:
     return jail
 
 
-def actions_of(jail: JailSettings) -> list[CommandAction]:
+def actions_of(jail: JailSettings) -> list[ShellAction]:
     return [
-        CommandAction(jail.name, action, run=shell.run, facts=Nothing(), clock=lambda: Instant(NOW))
+        ShellAction(jail.name, action, run=shell.run, facts=Nothing(), clock=lambda: Instant(NOW))
         for action in jail.actions
     ]
 

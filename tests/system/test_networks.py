@@ -61,7 +61,7 @@ def test_a_network_is_banned_for_its_members_and_says_so_everywhere(lab: Lab) ->
         assert guard.banned() == {NET}
         told = guard.said()
         assert f"[app] Ban {NET}" in told
-        assert "[app] 198.51.100.1 is kept out by the ban of a network now" in told
+        assert "[app] 198.51.100.1 is now covered by the ban of a network" in told
         assert "Unban" not in told
         (ban,) = guard.ask("bans")
         assert (ban["subject"], ban["cause"], ban["failures"]) == (NET, "network", 3)

@@ -36,17 +36,17 @@ ILLS = {
     "the run folder is read-only": (
         "mount --bind {run} {run}; mount -o remount,bind,ro {run}",
         "",
-        "control socket: {run}/banish.sock: the control socket cannot be made: Read-only",
+        "control socket: {run}/banish.sock: the control socket cannot be created: Read-only",
     ),
     "there is a lock, and the run folder is read-only": (
         "touch {run}/banish.sock.lock; mount --bind {run} {run}; mount -o remount,bind,ro {run}",
         "",
-        "control socket: {run}/banish.sock: the control socket cannot be made: Read-only",
+        "control socket: {run}/banish.sock: the control socket cannot be created: Read-only",
     ),
     "no inodes are left for socket and pid file": (
         "mount -t tmpfs -o nr_inodes=1 none {run}",
         "",
-        "the control socket cannot be made: No space left",
+        "the control socket cannot be created: No space left",
     ),
     "no inodes are left anywhere": (
         "mount -t tmpfs -o nr_inodes=1 none {run}; mount -t tmpfs -o nr_inodes=1 none {state}",
@@ -255,8 +255,8 @@ def hanging(path: Path) -> Iterator[Callable[[], object]]:
 
 
 IMPATIENT = (
-    "-c 'from banish.daemon import recording; import sys; from banish.cli import main; "
-    "recording.OPEN_LIMIT = recording.HANG_LIMIT = 1; sys.exit(main())'"
+    "-c 'from banish.daemon import recorder; import sys; from banish.cli import main; "
+    "recorder.OPEN_LIMIT = recorder.HANG_LIMIT = 1; sys.exit(main())'"
 )
 """A server that takes a disk that has not answered for a second for one that hangs."""
 
@@ -376,7 +376,7 @@ def test_after_an_attack_bans_come_first_then_ready_and_failures_of_before_count
         assert box.in_kernel(str(subject_of((1 << 24) + 1_999)))
         starting = box.ask("status")
         if "All is well" not in starting.stdout:
-            assert "Starting: reading failures of before" in starting.stdout
+            assert "Starting: restoring failures from before the restart" in starting.stdout
             assert starting.returncode == 1
         box.wait_for_ban(str(subject_of(7)))
         box.wait_until(lambda: systemd.heard("STATUS=Watching"), "the start is over")

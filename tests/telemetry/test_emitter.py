@@ -12,25 +12,25 @@ from hypothesis import strategies as st
 from banish.model.address import parse_subject
 from banish.model.failure import Failure
 from banish.model.instant import Instant
-from banish.telemetry import happenings
+from banish.telemetry import events
 from banish.telemetry.emitter import UNSPEAKABLE, Emitter
-from banish.telemetry.happenings import (
-    AlreadyBannedFound,
+from banish.telemetry.events import (
     BanEnded,
+    BannedSubjectFailed,
     BanStarted,
+    Event,
     FailureExempted,
     FailureFound,
     FailuresFound,
     FirewallRepaired,
-    Happening,
     JailStarted,
     JailStopped,
+    PartFailed,
+    PartRecovered,
     RequestRefused,
     ServerStarted,
     ServerStopped,
     SourceChanged,
-    TroubleMet,
-    TroubleOver,
     WarningGiven,
 )
 from banish.telemetry.lines import LogLine, LogRun
@@ -58,12 +58,12 @@ def clock() -> Instant:
     return Instant(1_700_000_000.0)
 
 
-def told(*what: Happening, program: str = "banish", level: int = 20) -> list[LogLine]:
+def told(*what: Event, program: str = "banish", level: int = 20) -> list[LogLine]:
     kept = Kept()
     log = Log(kept, level)
     emit = Emitter(log, clock=clock, program=program)
-    for happening in what:
-        emit(happening)
+    for event in what:
+        emit(event)
     log.close()
     return kept.lines
 
@@ -83,12 +83,12 @@ def test_loggers_can_bear_fail2bans_name() -> None:
     assert line.text == "[sshd] Restore Ban 192.0.2.1"
 
 
-def test_quiet_happenings_are_counted_but_not_written() -> None:
+def test_quiet_events_are_counted_but_not_written() -> None:
     assert told(FailureFound("sshd", ATTACKER, clock()), level=25) == []
 
 
 def test_listeners_hear_until_they_leave() -> None:
-    emit, heard = Emitter(clock=clock), list[Happening]()
+    emit, heard = Emitter(clock=clock), list[Event]()
     emit.listen(heard.append)
     emit(ServerStopped())
     emit.unlisten(heard.append)
@@ -97,36 +97,39 @@ def test_listeners_hear_until_they_leave() -> None:
 
 
 def test_listeners_may_hear_of_some_kinds_only() -> None:
-    emit, heard = Emitter(clock=clock), list[Happening]()
+    emit, heard = Emitter(clock=clock), list[Event]()
     emit.listen(heard.append, ServerStopped)
     emit.every([FailuresFound("sshd", [FAILURE]), JailStarted("sshd"), ServerStopped()])
     assert heard == [ServerStopped()]
 
 
 @pytest.mark.parametrize(
-    ("happening", "text"),
+    ("event", "text"),
     [
         (BanEnded("sshd", ATTACKER), "[sshd] Unban 192.0.2.1"),
-        (AlreadyBannedFound("sshd", ATTACKER), "[sshd] 192.0.2.1 already banned"),
+        (BannedSubjectFailed("sshd", ATTACKER), "[sshd] 192.0.2.1 already banned"),
         (FailureExempted("sshd", ATTACKER, "ignoreself"), "[sshd] Ignore 192.0.2.1 by ignoreself"),
         (JailStarted("sshd"), "Jail 'sshd' started"),
         (JailStopped("sshd"), "Jail 'sshd' stopped"),
         (ServerStarted("1", jails=1, bans=2), "banish 1 ready: 1 jail, 2 bans restored"),
         (ServerStarted("1", jails=0, bans=1), "banish 1 ready: 0 jails, 1 ban restored"),
-        (TroubleMet("firewall", "gone"), "firewall: gone"),
-        (TroubleOver("firewall"), "firewall: works again"),
+        (PartFailed("firewall", "gone"), "firewall: gone"),
+        (PartRecovered("firewall"), "firewall: works again"),
         (WarningGiven("jail web", "odd"), "jail web: odd"),
         (
             FirewallRepaired(missing=2, foreign=1, rebuilt=False),
-            "firewall repaired: 2 bans put back, 1 taken out",
+            "firewall repaired: 2 bans added back, 1 taken out",
         ),
         (
             FirewallRepaired(missing=0, foreign=0, rebuilt=False, mistimed=3),
-            "firewall repaired: 0 bans put back, 0 taken out, 3 given their right time",
+            "firewall repaired: 0 bans added back, 0 taken out, 3 with their time corrected",
         ),
         (
             FirewallRepaired(missing=0, foreign=0, rebuilt=True),
-            "firewall repaired: tables or rules were gone or changed; 0 bans put back, 0 taken out",
+            (
+                "firewall repaired: tables or rules were missing or changed; 0 bans added back, 0 "
+                "taken out"
+            ),
         ),
         (SourceChanged("/var/log/auth.log", "was rotated"), "/var/log/auth.log: was rotated"),
         (
@@ -135,8 +138,8 @@ def test_listeners_may_hear_of_some_kinds_only() -> None:
         ),
     ],
 )
-def test_what_scripts_look_for_reads_as_they_expect(happening: Happening, text: str) -> None:
-    assert [line.text for line in told(happening)] == [text]
+def test_what_scripts_look_for_reads_as_they_expect(event: Event, text: str) -> None:
+    assert [line.text for line in told(event)] == [text]
 
 
 def test_a_failure_is_told_with_its_own_time() -> None:
@@ -150,12 +153,12 @@ def test_a_time_no_calendar_holds_stops_nobody(at: float) -> None:
     assert line.text.startswith("[sshd] Found 192.0.2.1 - @")
 
 
-class Unspeakable(Happening, frozen=True):
+class Unspeakable(Event, frozen=True):
     def text(self) -> str:
         raise ValueError("no words")
 
 
-def test_a_happening_without_words_is_told_as_an_error() -> None:
+def test_an_event_without_text_is_logged_as_an_error() -> None:
     kept = Kept()
     log = Log(kept)
     emit = Emitter(log, clock=clock)
@@ -167,15 +170,15 @@ def test_a_happening_without_words_is_told_as_an_error() -> None:
 
 def test_troubles_are_counted_by_part() -> None:
     emit = Emitter(clock=clock)
-    emit(TroubleMet("firewall", "gone"))
+    emit(PartFailed("firewall", "gone"))
     assert 'banish_troubles_met_total{part="firewall"} 1' in emit.counters.exposition()
 
 
 def test_every_counter_follows_the_naming_rule_and_its_labels_are_fields() -> None:
     kinds = [
         kind
-        for kind in vars(happenings).values()
-        if isinstance(kind, type) and issubclass(kind, Happening) and kind is not Happening
+        for kind in vars(events).values()
+        if isinstance(kind, type) and issubclass(kind, Event) and kind is not Event
     ]
     assert len(kinds) > 10
     for kind in kinds:
@@ -187,11 +190,11 @@ def test_every_counter_follows_the_naming_rule_and_its_labels_are_fields() -> No
 
 def test_telling_many_at_once_is_telling_each() -> None:
     found = [FailureFound("sshd", ATTACKER, clock()) for _ in range(3)]
-    again = AlreadyBannedFound("sshd", ATTACKER, 5)
+    again = BannedSubjectFailed("sshd", ATTACKER, 5)
     kept = Kept()
     log = Log(kept, 20)
     emit = Emitter(log, clock=clock)
-    heard: list[Happening] = []
+    heard: list[Event] = []
     emit.listen(heard.append)
     emit.every([*found, again])
     log.close()
@@ -210,20 +213,20 @@ _FAILURES = st.builds(
 )
 _OTHERS = st.sampled_from(
     [
-        AlreadyBannedFound("sshd", ATTACKER, 5),
+        BannedSubjectFailed("sshd", ATTACKER, 5),
         BanStarted("web", ATTACKER),
         ServerStopped(),
-        TroubleMet("firewall", "gone"),
+        PartFailed("firewall", "gone"),
         Unspeakable(),
     ]
 )
 
 
 @given(st.lists(st.lists(_FAILURES, min_size=1, max_size=4) | _OTHERS, max_size=8))
-def test_runs_of_failures_are_told_as_if_each_were(what: list[list[Failure] | Happening]) -> None:
-    apart, together = list[Happening](), list[Happening]()
+def test_runs_of_failures_are_told_as_if_each_were(what: list[list[Failure] | Event]) -> None:
+    apart, together = list[Event](), list[Event]()
     for item in what:
-        if isinstance(item, Happening):
+        if isinstance(item, Event):
             apart.append(item)
             together.append(item)
             continue
@@ -232,7 +235,7 @@ def test_runs_of_failures_are_told_as_if_each_were(what: list[list[Failure] | Ha
             together.append(FailuresFound(jail, list(found)))
     results = []
     for told_at_once in (False, True):
-        kept, heard = Kept(), list[Happening]()
+        kept, heard = Kept(), list[Event]()
         log = Log(kept, 20)
         emit = Emitter(log, clock=clock)
         emit.listen(heard.append)
@@ -240,8 +243,8 @@ def test_runs_of_failures_are_told_as_if_each_were(what: list[list[Failure] | Ha
         if told_at_once:
             emit.every(together)
         else:
-            for happening in apart:
-                emit(happening)
+            for event in apart:
+                emit(event)
         log.close()
         results.append((kept.lines, sorted(map(repr, heard)), emit.counters.snapshot()))
     assert results[0] == results[1]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from banish.errors import ConfigError
-from banish.telemetry.happenings import NOTICE
+from banish.telemetry.events import NOTICE
 from banish.telemetry.lines import (
     LogLine,
     LogRun,

@@ -58,7 +58,7 @@ def test_closing_writes_everything_in_order() -> None:
 def test_quieter_lines_than_asked_for_are_not_written() -> None:
     target = Kept()
     log = Log(target, logging.WARNING)
-    assert not log.takes(logging.INFO)
+    assert not log.wants(logging.INFO)
     log.write(line("quiet"))
     log.write(line("loud", logging.ERROR))
     log.close()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from banish.errors import ConfigError
-from banish.telemetry.happenings import NOTICE
+from banish.telemetry.events import NOTICE
 from banish.telemetry.lines import LogRun
 from banish.telemetry.targets import FileTarget, StreamTarget, SyslogTarget, open_target
 

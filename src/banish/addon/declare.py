@@ -10,8 +10,8 @@ from banish.addon.options import options_of
 from banish.model.instant import Seconds
 from banish.model.option import Option
 from banish.model.settings import ActionSettings
-from banish.ports import Action, Clock, Enforcer, Facts
-from banish.telemetry.happenings import Emit
+from banish.ports import Action, BanFacts, Clock, Enforcer
+from banish.telemetry.events import Emit
 
 
 class ActionParts(msgspec.Struct, frozen=True):
@@ -19,7 +19,7 @@ class ActionParts(msgspec.Struct, frozen=True):
 
     jail: str
     settings: ActionSettings
-    facts: Facts
+    facts: BanFacts
     emit: Emit
     clock: Clock
     shared: dict[str, object]
@@ -29,7 +29,7 @@ class ActionParts(msgspec.Struct, frozen=True):
 class EveryAction(msgspec.Struct, frozen=True):
     """The options of every action that is an add-on."""
 
-    norestored: Annotated[bool, "Whether bans put back after a restart are passed by."] = True
+    norestored: Annotated[bool, "Whether bans restored after a restart are left out."] = True
     timeout: Annotated[Seconds, "How long one try may take."] = Seconds(30)
 
 

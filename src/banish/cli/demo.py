@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from banish.cli.rendering import Cell, Column, Page, bad, dim, good, print_json, strong
 
 if TYPE_CHECKING:
-    from banish.lab.story import Event, Report
+    from banish.lab.story import StoryEvent, StoryReport
 
 EXAMPLE = """examples:
   sudo banish demo                    watch it
@@ -28,7 +28,7 @@ the real firewall of the kernel. Nothing outside is touched, nothing is left.
 class Stage(Protocol):
     """Where the story is shown."""
 
-    def show(self, event: "Event") -> None:
+    def show(self, event: "StoryEvent") -> None:
         """Show what happened."""
         ...
 
@@ -73,18 +73,20 @@ def run_demo(options: argparse.Namespace) -> int:
     return 0 if report.is_ok else 1
 
 
-def _play(show: "Callable[[Event], None]", *, pace: float) -> "Report":
+def _play(show: "Callable[[StoryEvent], None]", *, pace: float) -> "StoryReport":
     from banish.lab.story import Story  # noqa: PLC0415
 
     # Pauses are for the reader's eye alone: piped, the pace is 0.
     return Story(show, lambda seconds: time.sleep(seconds * pace)).play()
 
 
-def _show_nothing(event: "Event") -> None:
+def _show_nothing(event: "StoryEvent") -> None:
     """Take an event and show nothing."""
 
 
-def _live_stage() -> "Callable[[Callable[[Callable[[Event], None]], Report]], Report] | None":
+def _live_stage() -> (
+    "Callable[[Callable[[Callable[[StoryEvent], None]], StoryReport]], StoryReport] | None"
+):
     try:
         from banish.cli.demolive import can_play_live, play_live  # noqa: PLC0415
     except ImportError:  # The extra ``terminal`` is not installed.
@@ -92,7 +94,7 @@ def _live_stage() -> "Callable[[Callable[[Callable[[Event], None]], Report]], Re
     return play_live if can_play_live() else None
 
 
-def _document(report: "Report") -> dict[str, object]:
+def _document(report: "StoryReport") -> dict[str, object]:
     return {
         "ok": report.is_ok,
         "broken": report.broken,
@@ -111,18 +113,18 @@ class PlainStage:
         self._start = time.time()
         self._is_waiting = False
 
-    def show(self, event: "Event") -> None:
+    def show(self, event: "StoryEvent") -> None:
         """Write one line, or none where the event is only a movement."""
-        from banish.lab.story import STEPS, Begun, Broken, Done, Told, Waited  # noqa: PLC0415
+        from banish.lab.story import STEPS, Spoken, StepBegun, StepBroken, StepDone, Waited  # noqa: PLC0415
 
         match event:
-            case Begun():
+            case StepBegun():
                 return
-            case Done(step, result):
+            case StepDone(step, result):
                 self._line(time.time(), good("ok         "), strong(STEPS[step]), ": " + result)
-            case Broken(step, why):
+            case StepBroken(step, why):
                 self._line(time.time(), bad("FAILED     "), strong(STEPS[step]), ": " + why)
-            case Told(at, who, text):
+            case Spoken(at, who, text):
                 self._line(at, dim(f"{who:11}"), text)
             case Waited(left):
                 if not self._is_waiting:
@@ -134,18 +136,18 @@ class PlainStage:
         sys.stdout.flush()
 
 
-def _sum_up(page: Page, report: "Report") -> None:
+def _sum_up(page: Page, report: "StoryReport") -> None:
     """Say what came of it and what to do next."""
     page.line()
     if not report.is_ok:
-        page.line(bad("The demo did not hold: "), report.broken or "it was not played to its end")
+        page.line(bad("The demo failed: "), report.broken or "it did not finish")
         page.line(dim("Nothing is left behind. 'banish doctor' says what this host lacks."))
         return
     page.line(good("Every step held."))
     if report.ban_milliseconds is not None and report.banned_seconds is not None:
         page.line(
             f"Banned {report.ban_milliseconds:.1f} ms after the log line was written, "
-            f"let in again after {report.banned_seconds:.1f} s."
+            f"unbanned after {report.banned_seconds:.1f} s."
         )
     page.title("Next, on this host")
     banish = _own_name()

@@ -15,7 +15,17 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from banish.lab.story import STEPS, Begun, Broken, Done, Event, Key, Report, Told, Waited
+from banish.lab.story import (
+    STEPS,
+    Key,
+    Spoken,
+    StepBegun,
+    StepBroken,
+    StepDone,
+    StoryEvent,
+    StoryReport,
+    Waited,
+)
 from banish.telemetry.lines import harmless
 
 WIDEST = 100
@@ -45,27 +55,27 @@ class LiveStage:
         self._current: Key | None = None
         self._broken: Key | None = None
         self._waited: Waited | None = None
-        self._feed: deque[Told] = deque(maxlen=FEED_MOST)
+        self._feed: deque[Spoken] = deque(maxlen=FEED_MOST)
         self._start = time.monotonic()
         self._end: float | None = None
         self._spinner = Spinner("dots", style="cyan")
 
-    def show(self, event: Event) -> None:
+    def show(self, event: StoryEvent) -> None:
         """Take in what happened."""
         with self._lock:
             match event:
-                case Begun(step):
+                case StepBegun(step):
                     self._current = step
                     self._waited = None
-                case Done(step, result):
+                case StepDone(step, result):
                     self._results[step] = Text(harmless(result), style="cyan")
                     self._current = None
                     self._waited = None
-                case Broken(step, why):
+                case StepBroken(step, why):
                     self._results[step] = Text(harmless(why), style="red")
                     self._broken = step
                     self._current = None
-                case Told():
+                case Spoken():
                     self._feed.append(event)
                 case Waited():
                     self._waited = event
@@ -94,7 +104,7 @@ class LiveStage:
         head.add_row(
             Text.assemble(
                 (" banish ", "bold reverse cyan"),
-                ("  a protected host in a box; nothing outside is touched", "dim"),
+                ("  a private network on this host; nothing outside is touched", "dim"),
             ),
             Text(f"{took:.0f} s", style="dim"),
         )
@@ -159,7 +169,7 @@ class LiveStage:
         )
 
 
-def _painted(told: Told) -> Text:
+def _painted(told: Spoken) -> Text:
     # The speaker stands before it already.
     words = told.text.partition("]: ")[2] if told.who == "sshd" else told.text
     text = Text(harmless(words))
@@ -179,7 +189,7 @@ def can_play_live() -> bool:
     )
 
 
-def play_live(play: Callable[[Callable[[Event], None]], Report]) -> Report:
+def play_live(play: Callable[[Callable[[StoryEvent], None]], StoryReport]) -> StoryReport:
     """Play on this terminal; what is left there at the end is the last picture."""
     console = Console(highlight=False, emoji=False)
     stage = LiveStage(console)

@@ -20,18 +20,18 @@ INTERRUPTED = 130
 
 VERBS = {
     "run": ("run", "protect this host: read the logs, ban in the firewall"),
-    "demo": ("demo", "show a whole protected host in a box, attacked and defended"),
-    "status": ("status", "show jails, failures, bans, logs and the firewall's truth"),
+    "demo": ("demo", "show a demo: a private host with a real sshd, attacked and defended"),
+    "status": ("status", "show jails, failures, bans, logs, and what the firewall holds"),
     "bans": ("bans", "list the bans in force"),
     "ban": ("ban", "ban by hand"),
     "unban": ("unban", "end bans by hand"),
-    "resume": ("resume", "let a jail over its ban budget start bans again"),
+    "resume": ("resume", "let a jail that spent its ban budget start bans again"),
     "why": ("why", "show the evidence for a ban, and how to undo it"),
     "match": ("match", "try filters on log lines; needs no server"),
     "replay": ("replay", "run past logs through jails and print the decisions"),
     "check": ("check", "find every problem in the configuration"),
     "config": ("configuration", "show effective settings and where each comes from"),
-    "doctor": ("doctor", "see what this host has and lacks, and how to mend it"),
+    "doctor": ("doctor", "check what banish needs on this host, and how to fix what is missing"),
 }
 """Each verb's module in this package, and what it is for."""
 
@@ -50,7 +50,7 @@ class Verb(Protocol):
         """Do it and return the exit code.
 
         Raises:
-            BanishError: Told on standard error; 2 if the operator can mend it, else 1.
+            BanishError: Printed on standard error; exit code 2 if the operator can fix it, else 1.
 
         """
         ...
@@ -116,7 +116,10 @@ def _add_everywhere(parser: argparse.ArgumentParser, *, is_verb: bool) -> None:
         "--config",
         metavar="DIR",
         default=default(None),
-        help="configuration directory (else /etc/banish, else /etc/fail2ban, else built in)",
+        help=(
+            "configuration directory (default: /etc/banish, else /etc/fail2ban, else the "
+            "built-in one)"
+        ),
     )
     group.add_argument(
         "-s", "--socket", metavar="SOCKET", default=default(None), help="the server's socket"
@@ -166,7 +169,7 @@ def _takes(options: argparse.Namespace, rest: Sequence[str]) -> bool:
     return all(word == "-" or not word.startswith("-") for word in rest)
 
 
-def _tell(error: BanishError) -> None:
+def _report(error: BanishError) -> None:
     """Say on standard error what went wrong; what it quotes never steers the terminal."""
     from banish.telemetry.lines import harmless  # noqa: PLC0415
 
@@ -189,7 +192,7 @@ def carry_out(argv: Sequence[str] | None) -> int:
         if sys.stdout is not None:  # started with it closed
             sys.stdout.flush()
     except BanishError as error:
-        _tell(error)
+        _report(error)
         return 2 if isinstance(error, OperatorError) else 1
     except KeyboardInterrupt:
         return INTERRUPTED

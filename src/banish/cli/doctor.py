@@ -1,11 +1,11 @@
-"""``banish doctor``: what this host has and lacks, each lack with the command that mends it."""
+"""``banish doctor``: what this host has and lacks, each lack with the command that fixes it."""
 
 import argparse
 from pathlib import Path
 
 import msgspec
 
-from banish.cli.diagnosis import Finding, State, diagnose
+from banish.cli.diagnosis import HostFinding, State, diagnose
 from banish.cli.places import load_settings, socket_path
 from banish.cli.rendering import Cell, Column, Page, Styled, bad, dim, good, print_json, warn
 from banish.cli.wording import plural
@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
 _MARKS: dict[State, Styled] = {"good": good("ok"), "note": warn("note"), "bad": bad("lacks")}
 
 
-def show(page: Page, findings: list[Finding], *, quiet: bool) -> None:
+def show(page: Page, findings: list[HostFinding], *, quiet: bool) -> None:
     """Show the findings; with *quiet* only those that need a hand."""
     kept = [finding for finding in findings if not quiet or finding.state == "bad"]
     rows: list[tuple[Cell, ...]] = []
@@ -55,6 +55,6 @@ def show(page: Page, findings: list[Finding], *, quiet: bool) -> None:
     ills = sum(finding.state == "bad" for finding in findings)
     page.line()
     if ills:
-        page.line(bad(f"{plural(ills, 'thing')} to mend."))
+        page.line(bad(f"{plural(ills, 'thing')} to fix."))
     else:
         page.line(good("Ready."))

@@ -39,7 +39,7 @@ EXAMPLE = """examples:
 FOR_EVER = Seconds(float("inf"))
 
 
-class Trial(NamedTuple):
+class FilterTrial(NamedTuple):
     """One filter under trial."""
 
     name: str
@@ -47,16 +47,16 @@ class Trial(NamedTuple):
     encoding: str
 
 
-class Verdict(NamedTuple):
+class LineVerdict(NamedTuple):
     """What the filters made of one line."""
 
     number: int
     text: str
-    reports: tuple[tuple[Trial, LineReport], ...]
+    reports: tuple[tuple[FilterTrial, LineReport], ...]
     """Every filter's, or those that had something to say where there are many."""
 
     @property
-    def first(self) -> tuple[Trial, LineReport]:
+    def first(self) -> tuple[FilterTrial, LineReport]:
         """The report to be shown: of the first filter that found a failure, else of the first."""
         for trial, report in self.reports:
             if report.failures:
@@ -73,11 +73,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--regex", metavar="RE", action="append", help="a failregex; may be given several times"
     )
-    parser.add_argument("--all", action="store_true", help="every filter there is")
+    parser.add_argument("--all", action="store_true", help="all filters")
     parser.add_argument("--now", metavar="TIME", help="pretend it is TIME (ISO 8601 or seconds)")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
     parser.add_argument(
-        "log", metavar="LOG", nargs="?", default="-", help="a log, packed or not; - is the input"
+        "log",
+        metavar="LOG",
+        nargs="?",
+        default="-",
+        help="a log file, compressed or not; - reads standard input",
     )
 
 
@@ -86,12 +90,12 @@ def run(options: argparse.Namespace) -> int:
     now = Instant(time.time()) if options.now is None else parse_now(options.now)
     trials = _trials(options)
     with watched([trial.matcher for trial in trials]):
-        _tell(options, trials, _verdicts(trials, options.log, now))
+        _report(options, trials, _verdicts(trials, options.log, now))
     return 0
 
 
-def _tell(
-    options: argparse.Namespace, trials: Sequence[Trial], verdicts: Iterator[Verdict]
+def _report(
+    options: argparse.Namespace, trials: Sequence[FilterTrial], verdicts: Iterator[LineVerdict]
 ) -> None:
     if options.json:
         shape = _all_document if options.all else _document
@@ -101,20 +105,20 @@ def _tell(
     _show(Page(), verdicts, trials, options.verbosity)
 
 
-def _trials(options: argparse.Namespace) -> list[Trial]:
+def _trials(options: argparse.Namespace) -> list[FilterTrial]:
     ways = [options.filter, options.jail, options.regex, options.all or None]
     if sum(way is not None for way in ways) != 1:
         raise RequestError(
-            "what is to be tried?",
+            "no filter was given",
             where="match",
-            cure="say one of --filter NAME, --jail J, --regex RE, --all",
+            cure="give one of --filter NAME, --jail J, --regex RE, --all",
         )
     root = config_dir(options)
     if options.all:
         chosen: list[FilterSettings] = []
         for settings, trouble in every_filter(root):
             if settings is None:
-                print(f"banish: left out: {trouble}", file=sys.stderr)
+                print(f"banish: skipped: {trouble}", file=sys.stderr)
             else:
                 chosen.append(settings)
     elif options.filter is not None:
@@ -126,7 +130,7 @@ def _trials(options: argparse.Namespace) -> list[Trial]:
         chosen = [FilterSettings("regex", failregex=regexes)]
     jail = options.jail or "match"
     return [
-        Trial(
+        FilterTrial(
             short_name(settings),
             Matcher(jail, settings, FOR_EVER),
             encoding_named(settings.logencoding),
@@ -135,7 +139,7 @@ def _trials(options: argparse.Namespace) -> list[Trial]:
     ]
 
 
-def _verdicts(trials: Sequence[Trial], log: str, now: Instant) -> Iterator[Verdict]:
+def _verdicts(trials: Sequence[FilterTrial], log: str, now: Instant) -> Iterator[LineVerdict]:
     number = 0
     for batch in read_log(log_or_input(log)):
         lines = batch.block.split(b"\n")
@@ -146,21 +150,21 @@ def _verdicts(trials: Sequence[Trial], log: str, now: Instant) -> Iterator[Verdi
         sys.stdout.flush()
 
 
-def _verdict(trials: Sequence[Trial], number: int, raw: bytes, now: Instant) -> Verdict:
-    reports: list[tuple[Trial, LineReport]] = []
+def _verdict(trials: Sequence[FilterTrial], number: int, raw: bytes, now: Instant) -> LineVerdict:
+    reports: list[tuple[FilterTrial, LineReport]] = []
     encoding, text = "utf-8", raw.decode("utf-8", "replace")
     for trial in trials:
         if trial.encoding != encoding:
             encoding, text = trial.encoding, raw.decode(trial.encoding, "replace")
         reports.append((trial, trial.matcher.trace(text, now, live=None)))
-    return Verdict(number, text, tuple(reports))
+    return LineVerdict(number, text, tuple(reports))
 
 
 _IDENTITY = frozenset({"ip4", "ip6", "dns", "cidr", "fid", "mlfid"})
 """Tags that say who it was, which ``subject`` and ``host`` say already."""
 
 
-def _document(verdict: Verdict) -> dict[str, Any]:
+def _document(verdict: LineVerdict) -> dict[str, Any]:
     trial, report = verdict.first
     failure = report.failures[0] if report.failures else None
     tags = {name: value for name, value in report.tags.items() if name not in _IDENTITY}
@@ -181,7 +185,7 @@ def _document(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def _all_document(verdict: Verdict) -> dict[str, Any]:
+def _all_document(verdict: LineVerdict) -> dict[str, Any]:
     fired = [
         {"filter": trial.name, "rule": report.rule, "subject": report.failures[0].subject.text}
         for trial, report in verdict.reports
@@ -219,7 +223,9 @@ _RARE: tuple[tuple[LineState, str], ...] = (
 """States that the summary names only where they occur."""
 
 
-def _show(page: Page, verdicts: Iterator[Verdict], trials: Sequence[Trial], verbosity: int) -> None:
+def _show(
+    page: Page, verdicts: Iterator[LineVerdict], trials: Sequence[FilterTrial], verbosity: int
+) -> None:
     """Show each line and what came of it, and at the end what came of all."""
     states: Counter[LineState] = Counter()
     hits: Counter[tuple[str, int]] = Counter()
@@ -261,7 +267,7 @@ def _show(page: Page, verdicts: Iterator[Verdict], trials: Sequence[Trial], verb
         _show_hits(page, trials, hits)
 
 
-def _details(trial: Trial, report: LineReport, verbosity: int) -> list[Cell]:
+def _details(trial: FilterTrial, report: LineReport, verbosity: int) -> list[Cell]:
     parts: list[Cell] = []
     if report.failures:
         parts += [strong(str(report.failures[0].subject)), " "]
@@ -287,7 +293,7 @@ def _details(trial: Trial, report: LineReport, verbosity: int) -> list[Cell]:
     return parts
 
 
-def _show_hits(page: Page, trials: Sequence[Trial], hits: Counter[tuple[str, int]]) -> None:
+def _show_hits(page: Page, trials: Sequence[FilterTrial], hits: Counter[tuple[str, int]]) -> None:
     page.line()
     regexes = {trial.name: trial.matcher.settings.failregex for trial in trials}
     page.table(

@@ -58,10 +58,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         action="append",
         required=True,
-        help="a jail and its logs (- is the input); without any, the logs it is set to watch",
+        help=(
+            "a jail and its logs (- reads standard input); without logs, those it is "
+            "configured to watch"
+        ),
     )
     parser.add_argument(
-        "--speed", choices=["max"], default="max", help="as fast as can be, the only speed so far"
+        "--speed",
+        choices=["max"],
+        default="max",
+        help="as fast as possible (the only speed so far)",
     )
     parser.add_argument("--now", metavar="TIME", help="pretend it is TIME (ISO 8601 or seconds)")
     parser.add_argument("--json", action="store_true", help="print one JSON object a decision")
@@ -133,7 +139,7 @@ def _own_logs(jail: JailSettings) -> list[str]:
     ]
     if not found:
         raise RequestError(
-            "no log was named, and none that it watches is there",
+            "no log was given, and none of the logs it watches exists",
             where=f"jail {jail.name}",
             cure=f"name one: --jail {jail.name}=LOG",
         )
@@ -143,7 +149,9 @@ def _own_logs(jail: JailSettings) -> list[str]:
 def _policy(jail: JailSettings) -> JailPolicy:
     exempt = ExemptList(jail.ignoreip, LOOPBACK if jail.ignoreself else ())
     for path in exempt.files:
-        members = AddressFile(path).check()  # one that cannot be read was told with the settings
+        members = AddressFile(
+            path
+        ).check()  # one that cannot be read was reported with the settings
         if members is not None:
             exempt.set_file(path, members)
     return JailPolicy(jail, exempt)
@@ -202,7 +210,7 @@ def decide(
             totals.bans += 1
             yield verdict
             for decision in policies[failure.jail].follow():
-                if isinstance(decision, StartBan):  # what a wider ban takes in is not let in
+                if isinstance(decision, StartBan):  # a member of a wider ban is not unbanned
                     totals.bans += 1
                     yield decision
         elif isinstance(verdict, HeldBack) and verdict.is_new:

@@ -1,4 +1,4 @@
-"""``banish resume``: let a jail over its ban budget start bans again."""
+"""``banish resume``: let a jail that spent its ban budget start bans again."""
 
 import argparse
 

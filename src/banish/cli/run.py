@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Serve until told to stop."""
+    """Serve until asked to stop."""
     from banish.daemon.app import RunOptions  # noqa: PLC0415
     from banish.daemon.app import run as serve  # noqa: PLC0415
 

@@ -108,9 +108,11 @@ def show(page: Page, status: ServerStatus, *, quiet: bool = False) -> None:
     if warnings:
         page.line(dim(f"{plural(len(warnings), 'warning')}: see them with 'banish check'"))
     if status.starting:
-        page.line(warn(f"Starting: {status.starting}. Lines are judged once the start is over."))
+        page.line(
+            warn(f"Starting: {status.starting}. Lines are processed once the start is complete.")
+        )
     elif not troubles and status.enforcement.enforced is None and not _needs_no_firewall(status):
-        page.line(warn("Nothing is known to be wrong, but the firewall is not read back yet."))
+        page.line(warn("No problem is known, but the firewall has not been read back yet."))
     elif not troubles:
         page.line(good("All is well."))
 
@@ -265,16 +267,21 @@ def show_jail(
     if jail.held_total:
         rows.append(("bans held back by the ban budget", warn(count(jail.held_total))))
     if jail.evicted_total:
-        rows.append(("failing subjects forgotten (windowmemory)", warn(count(jail.evicted_total))))
+        rows.append(
+            (
+                "subjects with failures dropped to save memory (windowmemory)",
+                warn(count(jail.evicted_total)),
+            )
+        )
     if jail.stopped_total:
-        rows.append(("lines skipped, too slow to read", warn(count(jail.stopped_total))))
+        rows.append(("lines skipped: a regex took too long", warn(count(jail.stopped_total))))
     for what, total in (
         ("lines without a usable time", jail.undated_total),
         ("lines with a time far off, counted as now", jail.retimed_total),
-        ("lines of a backlog that were too old", jail.too_old_total),
-        ("lines that name nobody who can be banned", jail.unusable_total),
+        ("old lines of a backlog, not counted", jail.too_old_total),
+        ("matched lines without an address that can be banned", jail.unusable_total),
         ("lines not valid in the log's encoding", jail.undecodable_total),
-        ("lines that an ignoreregex takes out", jail.ignored_total),
+        ("lines ignored by an ignoreregex", jail.ignored_total),
     ):
         if total:
             rows.append((what, warn(count(total))))

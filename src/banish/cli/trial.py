@@ -14,7 +14,7 @@ from typing import BinaryIO, cast
 from banish.cli.wording import plural
 from banish.config import builtin_tree, filter_settings
 from banish.config.filters import filter_names
-from banish.config.interpolate import Value
+from banish.config.interpolate import RawValue
 from banish.config.jails import read_jail
 from banish.config.merge import Library, constants
 from banish.config.problem import Problems, nearest
@@ -45,7 +45,7 @@ def tell_slow(matchers: Sequence[Matcher]) -> None:
             skipped = quarantine.overruns + quarantine.held
             if skipped:
                 slow = {rule_name(each.option, each.rule): None for each in quarantine.newest}
-                what = f"{plural(skipped, 'line')} skipped, too slow to read"
+                what = f"{plural(skipped, 'line')} skipped: a regex took too long"
                 print(f"banish: {what}: {', '.join(slow)}", file=sys.stderr)
 
 
@@ -79,9 +79,9 @@ def trial_jail(
     merged.defaults.update(constants(version, str(library.tree.top)))
     section = merged.sections[name]
     for option, value in (("enabled", "true"), ("backend", backend), ("skip_if_nologs", "false")):
-        section[option] = Value(single(value, _HERE))
+        section[option] = RawValue(single(value, _HERE))
     if "logpath" not in section and "logpath" not in merged.defaults:
-        section["logpath"] = Value(single("/dev/null", _HERE))
+        section["logpath"] = RawValue(single("/dev/null", _HERE))
     jail = read_jail(library, merged, name)
     if jail is None:
         raise _first_error(problems.all(), name)
@@ -111,7 +111,7 @@ def trial_filter(spec: str, root: Path | None) -> FilterSettings:
 def every_filter(root: Path | None) -> Iterator[tuple[FilterSettings | None, str]]:
     """Yield each filter of the configuration, or None and what keeps it from being tried.
 
-    Files that only others include (``common.conf``) are passed over.
+    Files that only others include (``common.conf``) are skipped.
     """
     library = Library(open_tree(root, builtin_tree()), Problems())
     for name in sorted(filter_names(library)):

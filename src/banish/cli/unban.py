@@ -22,7 +22,7 @@ EXAMPLE = """examples:
 
 
 ASKED_LIMIT = 20
-"""Of so many subjects at most it is asked whether they are still kept out."""
+"""Of so many subjects at most it is asked whether they are still banned."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """End bans; 1 if one of the named was not banned."""
     if bool(options.subjects) == options.all:
-        raise RequestError("name who is to be let in, or say --all", where="unban")
+        raise RequestError("give the subjects to unban, or --all", where="unban")
     server = client(options)
     bans = server.unban(None if options.all else options.subjects, options.jail)
     named = {parse_subject(text) for text in options.subjects}
@@ -77,6 +77,6 @@ def _show_holders(page: Page, subject: Subject, bans: Sequence[Ban]) -> None:
     now = Instant(time.time())
     for ban in bans:
         if ban.subject != subject and end_of(ban, now) is None:
-            held = f" is kept out still: {ban.jail} bans {ban.subject}, which it lies in"
+            held = f" is still banned: {ban.jail} bans {ban.subject}, which contains it"
             page.line(strong(str(subject)), warn(held))
             page.line(undo(ban), indent=4)

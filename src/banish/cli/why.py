@@ -9,9 +9,9 @@ from banish.cli.documents import evidence_document
 from banish.cli.places import client
 from banish.cli.rendering import Cell, Page, Styled, bad, dim, print_json, strong, warn
 from banish.cli.wording import ago, clock, left, ordinal, plural
+from banish.model.actionresult import ActionResult
 from banish.model.address import parse_subject
 from banish.model.ban import Ban
-from banish.model.deed import Deed
 from banish.model.instant import Instant
 
 EXAMPLE = """examples:
@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     """Show every ban of the subject, newest first; 1 if there is none."""
     server = client(options)
     bans = server.why(options.subject)
-    deeds = server.deeds(options.subject) if bans else ()
+    results = server.action_results(options.subject) if bans else ()
     now = Instant(time.time())
     subject = str(parse_subject(options.subject))
     in_force = [ban for ban in bans if end_of(ban, now) is None]
@@ -43,20 +43,20 @@ def run(options: argparse.Namespace) -> int:
                 "undo": [undo(ban) for ban in in_force],
                 "actions": [
                     {
-                        "at": deed.at,
-                        "jail": deed.jail,
-                        "action": deed.action,
-                        "did": deed.kind,
-                        "trouble": deed.trouble,
+                        "at": result.at,
+                        "jail": result.jail,
+                        "action": result.action,
+                        "did": result.kind,
+                        "trouble": result.trouble,
                     }
-                    for deed in deeds
+                    for result in results
                 ],
             }
         )
     else:
         page = Page()
         show(page, subject, bans, now)
-        show_deeds(page, deeds[-DEEDS_SHOWN:])
+        show_results(page, results[-RESULTS_SHOWN:])
     return 0 if bans else 1
 
 
@@ -75,7 +75,7 @@ def undo(ban: Ban) -> str:
 def show(page: Page, subject: str, bans: Sequence[Ban], now: Instant) -> None:
     """Tell the story of each ban."""
     if not bans:
-        page.line(strong(subject), " was never banned, as far as is remembered")
+        page.line(strong(subject), " has no ban on record")
         return
     for number, ban in enumerate(bans):
         if number:
@@ -83,28 +83,28 @@ def show(page: Page, subject: str, bans: Sequence[Ban], now: Instant) -> None:
         _show_ban(page, subject, ban, now)
 
 
-DEEDS_SHOWN = 20
+RESULTS_SHOWN = 20
 """The newest of what actions did are shown."""
 
 
-def show_deeds(page: Page, deeds: Sequence[Deed]) -> None:
+def show_results(page: Page, results: Sequence[ActionResult]) -> None:
     """Tell what actions did, and what they failed with."""
-    if not deeds:
+    if not results:
         return
     page.line()
     page.line(dim("actions"))
-    for deed in deeds:
-        came_to: Cell = bad(f"failed: {deed.trouble}") if deed.trouble else "done"
-        what = f"  {deed.jail}: {deed.action} {deed.kind} "
-        page.line(dim(clock(deed.at)), what, came_to, indent=2)
+    for result in results:
+        came_to: Cell = bad(f"failed: {result.trouble}") if result.trouble else "done"
+        what = f"  {result.jail}: {result.action} {result.kind} "
+        page.line(dim(clock(result.at)), what, came_to, indent=2)
 
 
 _ENDINGS = {
     "operator": ", ended by an operator",
-    "exempt": ", ended since it became exempt",
+    "exempt": ", ended because the subject became exempt",
     "stopped": ", ended with the server",
     "fleet": ", ended by another node",
-    "folded": ", when the ban of a network took it in",
+    "folded": ", replaced by the ban of its network",
 }
 """What is said of an end that is not simply that of the ban's time."""
 

@@ -19,10 +19,10 @@ SHOWN_LIMIT = 3
 def check_logs(problems: Problems, jail: JailSettings, *, has_journal: Callable[[], bool]) -> bool:
     """Tell if none of the logs of *jail* can be read now; return whether one can.
 
-    Nothing is told of a jail that reads the ledger, or a journal of its own choice.
+    A jail that reads the ledger, or a journal of its own choice, is not reported.
     """
     if jail.uses_journal and not jail.journal.path and not has_journal():
-        what = f"[{jail.name}] watches nothing: this host keeps no systemd journal"
+        what = f"[{jail.name}] watches nothing: this host has no systemd journal"
         cure = "start systemd-journald, or install rsyslog and set backend = auto"
         problems.error(what, jail.places.get("backend"), option="backend", cure=cure)
         return False
@@ -43,7 +43,7 @@ def check_logs(problems: Problems, jail: JailSettings, *, has_journal: Callable[
         if reason is not None
     )
     more = f"; and {len(reasons) - SHOWN_LIMIT} more" if len(reasons) > SHOWN_LIMIT else ""
-    what = f"[{jail.name}] watches nothing: none of its logs is there ({told}{more})"
+    what = f"[{jail.name}] watches nothing: none of its logs exists ({told}{more})"
     cures = [reason[1] for reason in reasons if reason is not None and reason[1]]
     problems.error(
         what, place, option="logpath", cure=cures[0] if cures else _cure(jail, has_journal)
@@ -54,7 +54,7 @@ def check_logs(problems: Problems, jail: JailSettings, *, has_journal: Callable[
 def _cure(jail: JailSettings, has_journal: Callable[[], bool]) -> str:
     if has_journal():
         if jail.filter.journalmatch:
-            return f"set backend = systemd in [{jail.name}]: this host keeps a journal"
+            return f"set backend = systemd in [{jail.name}]: this host has a journal"
         return (
             "correct the path; or, if the service writes to the journal,"
             " set backend = systemd and journalmatch = _SYSTEMD_UNIT=NAME.service"
@@ -78,7 +78,7 @@ def _why_absent(entry: LogPath) -> tuple[str, str] | None:
     path = Path(pattern)
     if path.is_symlink() and not path.exists():
         goal = path.readlink()
-        return f"a link to {goal}, which is not there", f"create {goal}, or correct the link"
+        return f"a link to {goal}, which does not exist", f"create {goal}, or correct the link"
     if path.is_dir():
         return "a folder, not a file", f"name the files in it, such as {pattern.rstrip('/')}/*.log"
     if path.exists():

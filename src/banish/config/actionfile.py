@@ -1,4 +1,4 @@
-"""One action of a jail and its file: what can be told of it by itself."""
+"""One action of a jail and its file: what is known from the file alone."""
 
 import re
 
@@ -27,7 +27,7 @@ _LETS_IN = re.compile(r"\b(return|accept|allow)\b", re.IGNORECASE)
 Spec = tuple[str, dict[str, Text], Place]
 
 
-class Action:
+class ActionFile:
     """One action of a jail, with its file if there is one."""
 
     def __init__(self, library: Library, spec: Spec, jail_name: str, jail: Lookup) -> None:
@@ -107,7 +107,7 @@ class Action:
         """Whether the operator has put commands of his own in place of the packaged ones.
 
         That is what a ``.local`` file or the action's arguments say; an edited
-        ``.conf`` cannot be told from another release of it.
+        ``.conf`` cannot be distinguished from another release of it.
         """
         for option in commands.COMMANDS:
             if option in self.arguments:

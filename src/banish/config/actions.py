@@ -14,7 +14,7 @@ from collections.abc import Mapping
 import msgspec
 
 from banish.config import commands, kinds
-from banish.config.actionfile import Action
+from banish.config.actionfile import ActionFile
 from banish.config.arguments import parse_specs
 from banish.config.interpolate import Lookup
 from banish.config.merge import Library
@@ -88,7 +88,7 @@ def read_actions(
     bans: list[_Ban] = []
     names = _Names()
     for spec in parse_specs(text):
-        action = Action(library, spec, jail, options)
+        action = ActionFile(library, spec, jail, options)
         try:
             outcome = _outcome(library, action, own, may_be_native=may_be_native)
         except FaultError as fault:
@@ -115,17 +115,17 @@ def read_actions(
     return Actions(tuple(settings), _enforce(jail, bans) if bans else None)
 
 
-def _instead(library: Library, action: Action, own: _Ban, fault: FaultError) -> _Outcome:
+def _instead(library: Library, action: ActionFile, own: _Ban, fault: FaultError) -> _Outcome:
     """Tell what is wrong with *action*, and return what is done in its place."""
     is_teller = _is_teller(library, action)
-    instead = "nobody is told by it" if is_teller else "its bans close the jail's ports"
+    instead = "nobody is notified by it" if is_teller else "its bans close the jail's ports"
     what = f"{action.name}: {fault.what}; {instead}"
     library.problems.warn(what, fault.place or action.place, option="action", cure=fault.cure)
     # A banning action would not work in Fail2Ban either; its ban still can.
     return _Outcome("none") if is_teller else _Outcome("native", own)
 
 
-def _is_teller(library: Library, action: Action) -> bool:
+def _is_teller(library: Library, action: ActionFile) -> bool:
     """Whether the file of *action* is one that tells of bans and keeps nobody out."""
     try:
         if action.is_script:
@@ -152,7 +152,7 @@ class _Names:
         return found
 
 
-def _outcome(library: Library, action: Action, own: _Ban, *, may_be_native: bool) -> _Outcome:
+def _outcome(library: Library, action: ActionFile, own: _Ban, *, may_be_native: bool) -> _Outcome:
     """Return what *action* comes to; tell what of it is left undone."""
     named = action.kind
     if (
@@ -196,7 +196,7 @@ def _outcome(library: Library, action: Action, own: _Ban, *, may_be_native: bool
 
 
 def _bantime(jail: Lookup) -> int:
-    """Return the bantime of *jail* in whole seconds; what is wrong with it is told elsewhere."""
+    """Return the bantime of *jail* in whole seconds; its mistakes are reported elsewhere."""
     text = jail("bantime")
     if text is None:
         return _BANTIME
@@ -220,7 +220,7 @@ def _own_ban(library: Library, named: Lookup) -> _Ban:
     )
 
 
-def _ban_of(library: Library, action: Action, own: _Ban) -> _Ban:
+def _ban_of(library: Library, action: ActionFile, own: _Ban) -> _Ban:
     """Return what the native *action* closes."""
     blocktype = action.word("blocktype")
     kind: BlockType = "drop" if "drop" in blocktype or "blackhole" in blocktype else "reject"
@@ -235,7 +235,7 @@ def _ban_of(library: Library, action: Action, own: _Ban) -> _Ban:
 
 
 def _ports(
-    library: Library, action: Action, ports: Text | None, own: _Ban
+    library: Library, action: ActionFile, ports: Text | None, own: _Ban
 ) -> tuple[PortRange, ...]:
     # As written, since <allports> is a tag in some action files (pf, firewallcmd-ipset).
     written = [action.arguments.get(option) for option in ("type", "actiontype")]

@@ -3,7 +3,7 @@
 import msgspec
 
 from banish.config.problem import FaultError, shown
-from banish.config.reading import Reading
+from banish.config.reading import OptionReader
 from banish.config.text import Text
 from banish.config.values import to_number, to_span
 from banish.model.instant import Seconds
@@ -17,10 +17,10 @@ _MOST = Option("banbudget", "number", "0", "", least=1, most=100_000)
 """A hundred thousand times to remember cost some three megabytes; who wants more wants no bound."""
 
 
-def read_budget(reading: Reading) -> BudgetSettings:
+def read_budget(reading: OptionReader) -> BudgetSettings:
     """Return the jail's ``banbudget`` options."""
-    most, span = reading.take("banbudget", _rate, (0, Seconds(60)))
-    pause = reading.take("banbudget.pause", to_span, Seconds(600))
+    most, span = reading.get("banbudget", _rate, (0, Seconds(60)))
+    pause = reading.get("banbudget.pause", to_span, Seconds(600))
     return BudgetSettings(most, span, pause)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import msgspec
 
 from banish.config.problem import FaultError
-from banish.config.reading import Reading
+from banish.config.reading import OptionReader
 from banish.config.text import Text, single
 from banish.detect.datepattern import parse_datepattern
 from banish.detect.detector import encoding_named
@@ -22,7 +22,7 @@ from banish.model.settings import Escalation, FilterSettings, Place, Regex
 from banish.policy.formula import Formula, Terms
 
 
-def check_filter(reading: Reading, settings: FilterSettings) -> FilterSettings:
+def check_filter(reading: OptionReader, settings: FilterSettings) -> FilterSettings:
     """Return *settings* without what does not work in them, and tell *reading* of each such part.
 
     Without a failregex that works there is nothing to find, and without a prefregex or an
@@ -46,7 +46,7 @@ def check_filter(reading: Reading, settings: FilterSettings) -> FilterSettings:
             compile_pattern(regex, usedns=usedns, multiline=many, elsewhere=captured)
             working.append(regex)
     if settings.failregex and not working:
-        what, cure = "none of the regexes works, so there is nothing to find", "mend one of them"
+        what, cure = "none of the regexes works, so the jail finds nothing", "fix one of them"
         reading.refuse("failregex", FaultError(what, settings.failregex[0].place, cure))
     mended = msgspec.structs.replace(
         settings,
@@ -61,7 +61,7 @@ def check_filter(reading: Reading, settings: FilterSettings) -> FilterSettings:
     return mended
 
 
-def _working_dates(reading: Reading, pattern: Regex | None) -> Regex | None:
+def _working_dates(reading: OptionReader, pattern: Regex | None) -> Regex | None:
     """Return *pattern* if it works, else None, for the default formats."""
     with _Judged(reading.leave_out, "datepattern", pattern.place if pattern else None):
         parse_datepattern(pattern)
@@ -70,7 +70,7 @@ def _working_dates(reading: Reading, pattern: Regex | None) -> Regex | None:
 
 
 def _working(
-    reading: Reading, option: str, value: str, default: str, use: Callable[[str], object]
+    reading: OptionReader, option: str, value: str, default: str, use: Callable[[str], object]
 ) -> str:
     """Return *value* if *use* takes it, else *default*."""
     with _Judged(reading.leave_out, option, reading.places.get(option)):
@@ -79,7 +79,7 @@ def _working(
     return default
 
 
-def check_escalation(reading: Reading, settings: Escalation) -> Escalation:
+def check_escalation(reading: OptionReader, settings: Escalation) -> Escalation:
     """Return *settings* with the default for a formula or a factor that does not work."""
     terms = Terms(Seconds(600), 1)
     factor, formula = settings.factor, settings.formula
@@ -90,7 +90,7 @@ def check_escalation(reading: Reading, settings: Escalation) -> Escalation:
 
 
 def _working_formula(
-    reading: Reading, option: str, written: str, default: str, terms: Terms
+    reading: OptionReader, option: str, written: str, default: str, terms: Terms
 ) -> str:
     cure = "write arithmetic over ban.Time, ban.Count and banFactor"
 
@@ -111,7 +111,7 @@ class _Judged:
     def __init__(
         self, tell: Callable[[str, FaultError], None], option: str, place: Place | None
     ) -> None:
-        self._tell = tell
+        self._report = tell
         self._option = option
         self._place = place
 
@@ -122,5 +122,5 @@ class _Judged:
         if not isinstance(error, ConfigError):
             return False
         what = error.what.removeprefix(f"{self._option}: ")
-        self._tell(self._option, FaultError(what, self._place, error.cure))
+        self._report(self._option, FaultError(what, self._place, error.cure))
         return True

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from banish.config.definition import Definition
 from banish.config.interpolate import Tags
 from banish.config.problem import Problems
-from banish.config.reading import Reading
+from banish.config.reading import OptionReader
 from banish.config.text import Text, single
 from banish.config.values import TRUE_WORDS, to_span
 from banish.model.instant import Seconds
@@ -81,7 +81,7 @@ def properties(definition: Definition) -> Iterator[tuple[str, Text]]:
 def time_limit(found: Mapping[str, Text], problems: Problems) -> Seconds:
     """Return how long each command of an action with the properties *found* may run.
 
-    A ``timeout`` that is not a length of time is told, and the usual one counts.
+    A ``timeout`` that is not a duration is reported, and the usual one counts.
     """
-    reading = Reading(found.get, problems)
-    return reading.take("timeout", to_span, TIMEOUT)
+    reading = OptionReader(found.get, problems)
+    return reading.get("timeout", to_span, TIMEOUT)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from banish.config.interpolate import Merged, Value
+from banish.config.interpolate import Merged, RawValue
 from banish.config.options import FILTER_OPTIONS, JAIL_OPTIONS, SERVER_OPTIONS
 from banish.config.problem import Problems
 from banish.config.search import Tree
@@ -27,7 +27,7 @@ _PUT_ASIDE = re.compile(
 )
 """File names that say by themselves that nobody is meant to read them."""
 
-FILES_TOLD = 20
+FILES_NAMED = 20
 """Files of one folder that are named at most."""
 
 
@@ -44,7 +44,7 @@ def check_server_files(problems: Problems, merged: Merged) -> None:
     _check_misplaced(problems, merged.defaults)
 
 
-def _check_misplaced(problems: Problems, options: Mapping[str, Value]) -> None:
+def _check_misplaced(problems: Problems, options: Mapping[str, RawValue]) -> None:
     for option, value in options.items():
         if option in _JAILS_ALONE:
             what = "has no effect here: it is an option of jails"
@@ -70,7 +70,7 @@ def check_folder(problems: Problems, tree: Tree) -> None:
         for ending in (".cfg", ".ini", ".config", ".conf.local", ".local.conf", ".loc"):
             path = tree.top / f"{name}{ending}"
             if path.is_file():
-                _tell_unread(problems, path, f"{name}.local")
+                _report_unread(problems, path, f"{name}.local")
 
 
 def _check_names(problems: Problems, folder: Path, read: Iterable[str]) -> None:
@@ -83,12 +83,12 @@ def _check_names(problems: Problems, folder: Path, read: Iterable[str]) -> None:
         for name in names
         if os.path.splitext(name)[1] not in read and not _PUT_ASIDE.fullmatch(name)  # noqa: PTH122
     ]
-    for name in unread[:FILES_TOLD]:
+    for name in unread[:FILES_NAMED]:
         stem = name.partition(".")[0] or name
-        _tell_unread(problems, folder / name, f"{folder.name}/{stem}.local")
+        _report_unread(problems, folder / name, f"{folder.name}/{stem}.local")
 
 
-def _tell_unread(problems: Problems, path: Path, better: str) -> None:
+def _report_unread(problems: Problems, path: Path, better: str) -> None:
     what = "is not read: only files that end with .conf or .local are"
     problems.warn(what, Place(str(path)), cure=f"rename it to {better}, or add .disabled")
 

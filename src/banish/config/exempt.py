@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from banish.config.problem import FaultError, Problems, did_you_mean, shown
-from banish.config.reading import Reading
+from banish.config.reading import OptionReader
 from banish.config.scripts import check_script
 from banish.config.text import Text
 from banish.config.values import to_duration
@@ -23,7 +23,7 @@ ADDRESS_FILE_CHECK_BYTES = 1_048_576
 
 WIDEST = {4: 8, 6: 19}
 """The widest network that an ``ignoreip`` may name without a warning. No network is allotted
-wider than 2001:db8::/19 would be; 10.0.0.0/8 and fc00::/7 are private, and never told."""
+wider than 2001:db8::/19 would be; 10.0.0.0/8 and fc00::/7 are private, and never reported."""
 
 GLOBAL6 = ipaddress.ip_network("2000::/3")
 """All IPv6 addresses of the internet (RFC 4291, 2.5.4)."""
@@ -56,8 +56,11 @@ def to_ignoreip(text: Text, problems: Problems) -> tuple[str, ...]:
     for word, place in text.words():
         if word.startswith(("#", ";")) and place != comment:
             comment = place
-            what = f"{shown(word)} begins no comment in a value: names behind it exempt nobody"
-            cure = "write the comment on a line of its own; addresses behind it count"
+            what = (
+                f"{shown(word)} does not start a comment inside a value: names after it "
+                "exempt nobody"
+            )
+            cure = "write the comment on a line of its own; addresses after it count"
             problems.warn(what, place, option="ignoreip", cure=cure)
         elif place == comment and parse_address(word) is None:
             continue
@@ -91,7 +94,7 @@ def _check_list(path: str, place: Place, problems: Problems) -> bool:
         return False
     try:
         if Path(path).exists() and not Path(path).is_file():
-            raise OSError(errno.EINVAL, "it is no plain file")
+            raise OSError(errno.EINVAL, "it is not a regular file")
         with Path(path).open("rb") as file:
             head = file.read(ADDRESS_FILE_CHECK_BYTES + 1)
     except OSError as error:
@@ -130,13 +133,13 @@ def _network(entry: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None
     return None if subject is None else subject.network()
 
 
-def read_guard(reading: Reading) -> GuardSettings:
+def read_guard(reading: OptionReader) -> GuardSettings:
     """Return the jail's ``guard`` options."""
     nobody: tuple[str, ...] = ()
     return GuardSettings(
-        reading.take("guard", _guard, nobody),
-        reading.take("guard.time", _span, Seconds(0)),
-        reading.take("guard.groups", _words, nobody),
+        reading.get("guard", _guard, nobody),
+        reading.get("guard.time", _span, Seconds(0)),
+        reading.get("guard.groups", _words, nobody),
     )
 
 
@@ -166,7 +169,7 @@ def _words(text: Text) -> tuple[str, ...]:
 
 
 def to_ignorecommand(text: Text, problems: Problems) -> str:
-    """Return the command; what will work otherwise than it looks is told."""
+    """Return the command; warn of parts that will not work as they look."""
     command = text.text.strip()
     script = ignore_script(command)
     for tag in dict.fromkeys(slot.tag for slot in script.slots):

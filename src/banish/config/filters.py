@@ -14,7 +14,7 @@ from banish.config.interpolate import Lookup, Merged
 from banish.config.merge import Library
 from banish.config.options import FILTER_OPTIONS
 from banish.config.problem import FaultError, did_you_mean, nearest, shown
-from banish.config.reading import Reading
+from banish.config.reading import OptionReader
 from banish.config.text import Text, single
 from banish.config.values import to_bool, to_matches, to_number, to_regex, to_regexes
 from banish.model.settings import FilterSettings, OnAmbiguous, Place, UseDns
@@ -63,32 +63,32 @@ def define_filter(
 
 
 def read_filter(
-    reading: Reading, name: str, *, logtimezone: str = "", logencoding: str = "auto"
+    reading: OptionReader, name: str, *, logtimezone: str = "", logencoding: str = "auto"
 ) -> FilterSettings:
     """Return the filter settings that *reading*, options of jail and filter together, holds.
 
-    What is wrong is told to *reading* and left at its default.
+    What is wrong is reported to *reading* and left at its default.
     """
     maxlines = FILTER_OPTIONS["maxlines"]
     return FilterSettings(
         name,
-        reading.take("failregex", to_regexes, ()),
-        reading.take("ignoreregex", to_regexes, ()),
-        reading.take("prefregex", to_regex, None),
-        reading.take("datepattern", to_regex, None),
-        reading.take("maxlines", lambda text: to_number(text, maxlines), 1),
-        reading.take("journalmatch", to_matches, ()),
-        reading.take("usedns", lambda text: _use_dns(text, reading), "warn"),
+        reading.get("failregex", to_regexes, ()),
+        reading.get("ignoreregex", to_regexes, ()),
+        reading.get("prefregex", to_regex, None),
+        reading.get("datepattern", to_regex, None),
+        reading.get("maxlines", lambda text: to_number(text, maxlines), 1),
+        reading.get("journalmatch", to_matches, ()),
+        reading.get("usedns", lambda text: _use_dns(text, reading), "warn"),
         logtimezone,
         logencoding,
-        reading.take("ambiguous", _on_ambiguous, "safe"),
-        countrepeated=reading.take(
+        reading.get("ambiguous", _on_ambiguous, "safe"),
+        countrepeated=reading.get(
             "countrepeated", lambda text: to_bool(text, "countrepeated", reading.problems), True
         ),
     )
 
 
-def check_tags(reading: Reading, definition: Definition, settings: FilterSettings) -> None:
+def check_tags(reading: OptionReader, definition: Definition, settings: FilterSettings) -> None:
     """Tell *reading* of tags in regexes that look like a mistyped option of the filter.
 
     ``sshd[mode=agressive]`` leaves a ``<mdre-agressive>`` in the place of its regexes.
@@ -112,7 +112,7 @@ def _on_ambiguous(text: Text) -> OnAmbiguous:
             return choice
     choices = FILTER_OPTIONS["ambiguous"].choices
     cure = did_you_mean(text.text, choices) or f"write one of: {', '.join(choices)}"
-    raise FaultError(f"{shown(text.text)} is none of the choices", text.place, cure)
+    raise FaultError(f"{shown(text.text)} is not one of the choices", text.place, cure)
 
 
 _USE_DNS: dict[str, UseDns] = {
@@ -122,7 +122,7 @@ _USE_DNS: dict[str, UseDns] = {
 }  # fmt: skip
 
 
-def _use_dns(text: Text, reading: Reading) -> UseDns:
+def _use_dns(text: Text, reading: OptionReader) -> UseDns:
     found = _USE_DNS.get(text.text.strip().lower())
     if found is None:
         what = f"{shown(text.text)} counts as no"

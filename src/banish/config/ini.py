@@ -22,7 +22,7 @@ FILE_LIMIT_BYTES = 4_194_304
 """Longest file that is read; the longest of Fail2Ban's own has 30 KiB."""
 
 PROBLEM_LIMIT = 50
-"""How many problems of one file are told; a binary file would have thousands."""
+"""How many problems of one file are reported; a binary file would have thousands."""
 
 DEFAULT = "DEFAULT"
 

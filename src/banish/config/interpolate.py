@@ -30,19 +30,19 @@ _REFERENCE = re.compile(r"%(?:(?P<percent>%)|\((?P<name>[^)]+)\)s)?")
 _TAG = re.compile(r"<([^ <>]+)>")
 
 
-class Value(msgspec.Struct, frozen=True):
+class RawValue(msgspec.Struct, frozen=True):
     """The raw value of an option, and the one it replaced."""
 
     text: Text
-    previous: "Value | None" = None
+    previous: "RawValue | None" = None
 
 
 class Merged(msgspec.Struct, frozen=True):
     """What all files of one configuration say together, before interpolation."""
 
     name: str
-    defaults: dict[str, Value]
-    sections: dict[str, dict[str, Value]]
+    defaults: dict[str, RawValue]
+    sections: dict[str, dict[str, RawValue]]
     places: dict[str, Place]
     """Where each section begins first."""
     files: tuple[str, ...]
@@ -72,7 +72,7 @@ class Scope:
         self._known = known
         self._done: dict[int, Text] = {}
 
-    def raw(self, option: str) -> Value | None:
+    def raw(self, option: str) -> RawValue | None:
         """Return the value of *option* in the section or in ``[DEFAULT]`` as it is written."""
         return self._own.get(option) or self._merged.defaults.get(option)
 
@@ -89,7 +89,7 @@ class Scope:
         value = self.raw(option)
         return None if value is None else self.finish(value, option)
 
-    def finish(self, value: Value, option: str) -> Text:
+    def finish(self, value: RawValue, option: str) -> Text:
         """Return *value*, a value of *option*, with everything put in.
 
         Raises:
@@ -102,7 +102,7 @@ class Scope:
         """Return the options that the section itself sets."""
         return list(self._own)
 
-    def _fill(self, value: Value, option: str, above: tuple[tuple[str, Value], ...]) -> Text:
+    def _fill(self, value: RawValue, option: str, above: tuple[tuple[str, RawValue], ...]) -> Text:
         text = value.text
         if "%" not in text.text:
             return text
@@ -122,7 +122,7 @@ class Scope:
         pieces: list[tuple[Text, bool]] = []
         cutter, size = Cutter(text), 0
         for match in _REFERENCE.finditer(text.text):
-            pieces.append((cutter.take(match.start()), True))
+            pieces.append((cutter.cut(match.start()), True))
             place = cutter.place(match.end())
             if match["percent"]:
                 pieces.append((single("%", place), True))
@@ -145,7 +145,7 @@ class Scope:
         self._done[id(value)] = result
         return result
 
-    def _refer(self, name: str, place: Place, above: tuple[tuple[str, Value], ...]) -> Text:
+    def _refer(self, name: str, place: Place, above: tuple[tuple[str, RawValue], ...]) -> Text:
         """Return what ``%(name)s`` at *place* stands for."""
         low = name.lower()
         if low == "__name__":
@@ -172,7 +172,7 @@ class Scope:
             raise FaultError(f"%({name})s is not set anywhere", place, cure)
         return self._fill(value, option, above)
 
-    def _replaced(self, option: str, current: tuple[str, Value]) -> Value | None:
+    def _replaced(self, option: str, current: tuple[str, RawValue]) -> RawValue | None:
         """Return the value of *option* before the last file replaced it, or the default's."""
         name, value = current
         if name == option and value.previous is not None:
@@ -183,7 +183,7 @@ class Scope:
         default = self._merged.defaults.get(option)
         return default.previous if default is value and default is not None else default
 
-    def _foreign(self, prefix: str, option: str, name: str, place: Place) -> Value | None:
+    def _foreign(self, prefix: str, option: str, name: str, place: Place) -> RawValue | None:
         for section, options in self._merged.sections.items():
             if section.lower() == prefix:
                 return options.get(option) or self._merged.defaults.get(option)
@@ -231,7 +231,7 @@ class Tags:
                 put = self._resolve(match[1], above)
                 if put is None:
                     continue
-                pieces += [(cutter.take(match.start()), True), (put, False)]
+                pieces += [(cutter.cut(match.start()), True), (put, False)]
                 cutter.place(match.end())
                 size += len(put.text)
                 if size > TEXT_LIMIT_CHARACTERS:

@@ -20,7 +20,7 @@ from banish.config.merge import Library
 from banish.config.networks import read_networks
 from banish.config.options import FILTER_OPTIONS, JAIL_OPTIONS
 from banish.config.problem import FaultError, did_you_mean, shown
-from banish.config.reading import Reading
+from banish.config.reading import OptionReader
 from banish.config.text import Text
 from banish.config.values import (
     to_bool,
@@ -55,7 +55,7 @@ def has_journal() -> bool:
     return any(next(folder.glob("*/*.journal"), None) for folder in JOURNAL_FOLDERS)
 
 
-class Jail:
+class JailSection:
     """One jail while it is worked out: its section, and the filter it names."""
 
     def __init__(self, library: Library, merged: Merged, name: str) -> None:
@@ -66,11 +66,11 @@ class Jail:
         self._known: Definition | None = None
         self._first = Scope(merged, name)
         self.scope = Scope(merged, name, known=self._known_option)
-        self.reading = Reading(self.get, library.problems, jail=name)
+        self.reading = OptionReader(self.get, library.problems, jail=name)
 
     @property
     def is_enabled(self) -> bool:
-        """Whether the jail is to run; a value in error counts as yes, so that it is told."""
+        """Whether the jail is to run; a value in error counts as yes, so that it is reported."""
         try:
             text = self._first.get("enabled")
         except FaultError as fault:
@@ -162,9 +162,9 @@ class Jail:
 def read_jail(library: Library, merged: Merged, name: str) -> JailSettings | None:
     """Return the jail *name*, or None if it is not enabled or cannot start.
 
-    Why it cannot is told to the library's problems.
+    The reason goes to the library's problems.
     """
-    jail = Jail(library, merged, name)
+    jail = JailSection(library, merged, name)
     if not jail.is_enabled:
         return None
     reading = jail.reading
@@ -177,7 +177,7 @@ def read_jail(library: Library, merged: Merged, name: str) -> JailSettings | Non
         return None
     needs_logs = not settings.uses_journal and not settings.uses_ledger
     if settings.skip_if_nologs and needs_logs and not _has_logs(settings.logpaths):
-        what = f"[{name}] is left out: none of its logs is there"
+        what = f"[{name}] is left out: none of its logs exists"
         place = reading.places.get("logpath", jail.place)
         library.problems.warn(what, place, option="logpath")
         return None
@@ -199,21 +199,21 @@ def read_jail(library: Library, merged: Merged, name: str) -> JailSettings | Non
     return settings if can_watch and can_find and reading.is_whole() else None
 
 
-def _settings(jail: Jail) -> JailSettings:
-    """Return the jail's settings; what is wrong is told and left at its default."""
+def _settings(jail: JailSection) -> JailSettings:
+    """Return the jail's settings; what is wrong is reported and left at its default."""
     reading = jail.reading
     problems = reading.problems
 
     def flag(option: str) -> bool:
         default = JAIL_OPTIONS[option].default == "true"
-        return reading.take(option, lambda text: to_bool(text, option, problems), default)
+        return reading.get(option, lambda text: to_bool(text, option, problems), default)
 
     def text(option: str) -> str:
-        return reading.take(option, lambda text: text.text.strip(), JAIL_OPTIONS[option].default)
+        return reading.get(option, lambda text: text.text.strip(), JAIL_OPTIONS[option].default)
 
-    backend = reading.take("backend", _backend, "auto")
+    backend = reading.get("backend", _backend, "auto")
     no_paths: tuple[LogPath, ...] = ()
-    logpaths = reading.take("logpath", lambda text: to_logpaths(text, problems), no_paths)
+    logpaths = reading.get("logpath", lambda text: to_logpaths(text, problems), no_paths)
     systemd_if_nologs = flag("systemd_if_nologs")
     filter_name, uses_journal = _choose_source(
         jail, backend, logpaths, may_switch=systemd_if_nologs
@@ -230,21 +230,21 @@ def _settings(jail: Jail) -> JailSettings:
         logpaths,
         backend,
         uses_journal,
-        reading.take("maxretry", lambda text: to_number(text, JAIL_OPTIONS["maxretry"]), 3),
-        reading.take("findtime", to_span, Seconds(600)),
-        reading.take("bantime", _bantime, ten_minutes),
-        reading.take("maxmatches", lambda text: _matches(text, maxmatches), 5),
-        reading.take("ignoreip", lambda text: to_ignoreip(text, problems), nobody),
+        reading.get("maxretry", lambda text: to_number(text, JAIL_OPTIONS["maxretry"]), 3),
+        reading.get("findtime", to_span, Seconds(600)),
+        reading.get("bantime", _bantime, ten_minutes),
+        reading.get("maxmatches", lambda text: _matches(text, maxmatches), 5),
+        reading.get("ignoreip", lambda text: to_ignoreip(text, problems), nobody),
         flag("ignoreself"),
-        reading.take("ignorecommand", lambda text: to_ignorecommand(text, problems), ""),
-        reading.take("ignorecache", to_ignorecache, None),
+        reading.get("ignorecommand", lambda text: to_ignorecommand(text, problems), ""),
+        reading.get("ignorecache", to_ignorecache, None),
         Escalation(
             flag("bantime.increment"),
             text("bantime.factor"),
             text("bantime.formula"),
-            reading.take("bantime.multipliers", to_multipliers, ()),
-            reading.take("bantime.maxtime", _maxtime, None),
-            reading.take("bantime.rndtime", _rndtime, Seconds(0)),
+            reading.get("bantime.multipliers", to_multipliers, ()),
+            reading.get("bantime.maxtime", _maxtime, None),
+            reading.get("bantime.rndtime", _rndtime, Seconds(0)),
             flag("bantime.overalljails"),
         ),
         actions.settings,
@@ -252,7 +252,7 @@ def _settings(jail: Jail) -> JailSettings:
         flag("skip_if_nologs"),
         systemd_if_nologs,
         reading.places,
-        reading.take("backend", lambda text: to_journal(text, problems), JournalPlace()),
+        reading.get("backend", lambda text: to_journal(text, problems), JournalPlace()),
         networks=read_networks(reading, actions.settings),
         cutconnections=flag("cutconnections"),
         guard=read_guard(reading),
@@ -261,7 +261,7 @@ def _settings(jail: Jail) -> JailSettings:
 
 
 def _choose_source(
-    jail: Jail, backend: str, logpaths: tuple[LogPath, ...], *, may_switch: bool
+    jail: JailSection, backend: str, logpaths: tuple[LogPath, ...], *, may_switch: bool
 ) -> tuple[str, bool]:
     """Set the jail's filter up; return it as written, and whether lines come from the journal.
 
@@ -285,7 +285,7 @@ def _choose_source(
         return "", from_journal
 
 
-def _actions(jail: Jail) -> Actions:
+def _actions(jail: JailSection) -> Actions:
     """Return the actions of *jail*; where they cannot be read, nftables closes its ports."""
     try:
         text = jail.get("action")
@@ -320,9 +320,7 @@ def _bantime(text: Text) -> Seconds | None:
     cure = "write -1 for a ban without end, or a length of time such as 10m"
     endless = (None, "-1 (without end)")
     if text.text.strip().lower() in _ENDLESS:
-        raise FaultError(
-            f"{shown(text.text)} is no length of time", text.place, cure, instead=endless
-        )
+        raise FaultError(f"{shown(text.text)} is not a duration", text.place, cure, instead=endless)
     try:
         span = to_duration(text)
     except FaultError as fault:
@@ -332,7 +330,7 @@ def _bantime(text: Text) -> Seconds | None:
     if span > 0:
         return span
     if span >= 0:
-        raise FaultError("a ban of no length bans nobody", text.place, cure)
+        raise FaultError("a ban of 0 seconds bans nobody", text.place, cure)
     return None
 
 

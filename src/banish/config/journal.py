@@ -20,7 +20,7 @@ FLAGS = {
 def to_journal(text: Text, problems: Problems) -> JournalPlace:
     """Return which journal *text*, a backend with its arguments, means.
 
-    What cannot be had is told, with what to write instead, and passed over.
+    What is not supported is reported, with what to write instead, and ignored.
     ``rotated`` needs no telling: archived files are read as far as they matter.
 
     Raises:
@@ -45,17 +45,17 @@ def to_journal(text: Text, problems: Problems) -> JournalPlace:
                 if len(content.replace(",", " ").split()) == 1 and not set("*?[") & set(content):
                     path = content
                 else:
-                    what = f"journalfiles={shown(content)} is not one file, and is passed over"
+                    what = f"journalfiles={shown(content)} is not one file, and is ignored"
                     warn(what, "give the folder they are in: systemd[journalpath=/the/folder]")
             case "journalflags":
                 if content in map(str, FLAGS):
                     flags = int(content)
                 else:
-                    what = f"journalflags={shown(content)} is passed over"
+                    what = f"journalflags={shown(content)} is ignored"
                     choices = ", ".join(f"{flag} ({what})" for flag, what in FLAGS.items())
                     warn(what, f"write one of: {choices}")
             case "namespace":
-                what = f"namespace={shown(content)} is passed over"
+                what = f"namespace={shown(content)} is ignored"
                 folder = f"/var/log/journal/MACHINE.{content or 'NAME'}"
                 cure = f"write systemd[journalpath={folder}], where MACHINE stands in"
                 warn(what, f"{cure} /etc/machine-id")

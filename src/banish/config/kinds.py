@@ -32,7 +32,7 @@ _MAIL_ADDRESS = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}(@[A-Za-z0-9_]([A-Za-z
 _URL = re.compile(r"https?://[^\s\x00-\x20<>\"\\^`{|}]+")
 
 
-class Told(msgspec.Struct, frozen=True):
+class KindOptions(msgspec.Struct, frozen=True):
     """What an action of some kind comes to."""
 
     kind: str
@@ -52,8 +52,8 @@ def keeps_out(named: Text) -> bool:
     return kind is None or kind.keeps_out
 
 
-def read_kind(definition: Definition, named: Text, problems: Problems) -> Told:
-    """Return what an action of the kind *named* is told; warn of options that it does not have.
+def read_kind(definition: Definition, named: Text, problems: Problems) -> KindOptions:
+    """Return the options of an action of the kind *named*; warn of options that it does not have.
 
     Raises:
         FaultError: There is no such kind, it cannot run here, or a value is wrong.
@@ -78,7 +78,7 @@ def read_kind(definition: Definition, named: Text, problems: Problems) -> Told:
             raise FaultError(what, named.place, cure)
     timeout = values["timeout"]
     assert isinstance(timeout, float)
-    return Told(word, values, kind.keeps_out, Seconds(timeout))
+    return KindOptions(word, values, kind.keeps_out, Seconds(timeout))
 
 
 def _warn_unknown(
@@ -143,7 +143,7 @@ def _chosen(text: Text, option: Option) -> tuple[str, ...]:
         if option.choices and word not in option.choices:
             cure = did_you_mean(word, option.choices)
             raise FaultError(
-                f"{shown(word)} is none of its values",
+                f"{shown(word)} is not one of its values",
                 place,
                 cure or f"write some of: {', '.join(option.choices)}",
             )
@@ -165,7 +165,7 @@ def _url(text: Text) -> str:
     url = text.text.strip()
     if url and (len(url) > 2_000 or not _URL.fullmatch(url)):
         cure = "write it whole, as in https://hooks.example.org/banish"
-        raise FaultError(f"{shown(url)} is not an address of the web", text.place, cure)
+        raise FaultError(f"{shown(url)} is not an http:// or https:// URL", text.place, cure)
     return url
 
 

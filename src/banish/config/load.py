@@ -1,4 +1,4 @@
-"""Loads a whole configuration directory; every problem is told, none stops the rest."""
+"""Loads a whole configuration directory; every problem is reported, none stops the rest."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,13 +19,13 @@ from banish.config.effect import (
 from banish.config.exempt import check_ignoreip
 from banish.config.filters import check_tags, define_filter, find_filter, read_filter
 from banish.config.interpolate import Merged
-from banish.config.jails import Jail, has_journal, read_jail
+from banish.config.jails import JailSection, has_journal, read_jail
 from banish.config.merge import Library, constants
 from banish.config.options import JAIL_OPTIONS, SERVER_OPTIONS, VARIABLES
 from banish.config.problem import FaultError, Problems, nearest
-from banish.config.reading import Reading
+from banish.config.reading import OptionReader
 from banish.config.search import builtin_tree, find_root, open_tree
-from banish.config.server import Server, read_server
+from banish.config.server import ServerSection, read_server
 from banish.config.text import Text, single
 from banish.config.unknown import check_jails
 from banish.config.verdicts import Verdicts
@@ -144,7 +144,7 @@ def filter_settings(
     definition = define_filter(
         merged, arguments, _nothing, from_journal=backend.startswith("systemd")
     )
-    reading = Reading(definition.get, library.problems)
+    reading = OptionReader(definition.get, library.problems)
     settings = read_filter(reading, spec.strip())
     check_tags(reading, definition, settings)
     if reading.is_whole():
@@ -174,7 +174,7 @@ def explain(root: Path | None, *, builtin: Path, jail: str = "") -> list[Explain
     """
     library = Library(open_tree(root or find_root(), builtin), Problems())
     if not jail:
-        server = Server(library)
+        server = ServerSection(library)
         return [_explained(server, name, SERVER_OPTIONS[name].default) for name in SERVER_OPTIONS]
     merged = _read_jails(library)
     if merged is None or jail not in merged.sections or jail in NOT_JAILS:
@@ -184,7 +184,7 @@ def explain(root: Path | None, *, builtin: Path, jail: str = "") -> list[Explain
             f"there is no jail {jail}", where=str(library.tree.top),
             cure=f'did you mean "{near}"?' if near else f"it has: {', '.join(names[:20])}",
         )  # fmt: skip
-    found = Jail(library, merged, jail)
+    found = JailSection(library, merged, jail)
     try:
         backend = found.get("backend")
         found.set_filter(from_journal=bool(backend and backend.text.startswith("systemd")))
@@ -205,7 +205,7 @@ _WAYS = {
 }
 
 
-def _ways(jail: Jail, firewall: str) -> list[Explained]:
+def _ways(jail: JailSection, firewall: str) -> list[Explained]:
     """Return a line for each action of *jail*: which way it is carried out."""
     try:
         text = jail.scope.get("action")
@@ -220,7 +220,7 @@ def _ways(jail: Jail, firewall: str) -> list[Explained]:
     ]
 
 
-def _explained(of: Jail | Server, option: str, default: str) -> Explained:
+def _explained(of: JailSection | ServerSection, option: str, default: str) -> Explained:
     try:
         text = of.get(option)
     except FaultError as fault:

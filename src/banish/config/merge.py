@@ -14,7 +14,7 @@ import re
 from pathlib import Path
 
 from banish.config.ini import DEFAULT, IniFile, parse
-from banish.config.interpolate import Merged, Scope, Value
+from banish.config.interpolate import Merged, RawValue, Scope
 from banish.config.problem import FaultError, Problems
 from banish.config.search import Tree
 from banish.config.text import Text, single
@@ -111,7 +111,7 @@ class Library:
             if self.tree.find(other):
                 found.append(other)
             elif not other.endswith(".local"):
-                what = f"{name} is not there; it is passed over"
+                what = f"{name} does not exist; it is ignored"
                 self.problems.warn(what, place, option=option, cure="correct or delete the line")
         return found
 
@@ -151,13 +151,13 @@ def _merge(merged: Merged, file: IniFile) -> None:
             before = into.get(option + suffix)
             if before is not None and before.text is text:
                 before = before.previous  # the same file once more
-            into[option + suffix] = Value(text, before)
+            into[option + suffix] = RawValue(text, before)
 
 
-def constants(version: str, folder: str) -> dict[str, Value]:
+def constants(version: str, folder: str) -> dict[str, RawValue]:
     """Return the two options that Fail2Ban defines by itself."""
     given: dict[str, Text] = {
         "fail2ban_version": single(version, Place("built-in")),
         "fail2ban_confpath": single(folder, Place("built-in")),
     }
-    return {name: Value(text) for name, text in given.items()}
+    return {name: RawValue(text) for name, text in given.items()}

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from banish.config.options import JAIL_OPTIONS
 from banish.config.problem import FaultError, shown
-from banish.config.reading import Reading
+from banish.config.reading import OptionReader
 from banish.config.text import Text
 from banish.config.values import to_duration, to_number, to_span
 from banish.model.instant import Seconds
@@ -26,13 +26,13 @@ _SETS = re.compile(r"\b(ipset|nft)\b")
 """Programs whose sets, as actions make them, take single addresses only."""
 
 
-def read_networks(reading: Reading, actions: Iterable[ActionSettings]) -> Networks:
-    """Return the jail's ``banprefix`` and ``netban`` options; what is dangerous is told."""
+def read_networks(reading: OptionReader, actions: Iterable[ActionSettings]) -> Networks:
+    """Return the jail's ``banprefix`` and ``netban`` options; warn of dangerous values."""
     prefixes = {
         4: _prefix(reading, 4),
         6: _prefix(reading, 6),
     }
-    after = reading.take("netban.after", _after, 0)
+    after = reading.get("netban.after", _after, 0)
     levels = {family: _levels(reading, family, prefixes[family]) for family in WIDTH}
     settings = Networks(
         prefixes[4],
@@ -40,8 +40,8 @@ def read_networks(reading: Reading, actions: Iterable[ActionSettings]) -> Networ
         after,
         levels[4],
         levels[6],
-        reading.take("netban.findtime", to_span, Seconds(86_400)),
-        reading.take("netban.bantime", _bantime, Seconds(0)),
+        reading.get("netban.findtime", to_span, Seconds(86_400)),
+        reading.get("netban.bantime", _bantime, Seconds(0)),
     )
     for family, prefix in prefixes.items():
         _warn_wide(reading, f"banprefix.ipv{family}", family, prefix, "the failures of one of them")
@@ -52,16 +52,16 @@ def read_networks(reading: Reading, actions: Iterable[ActionSettings]) -> Networ
     return settings
 
 
-def _prefix(reading: Reading, family: int) -> int:
+def _prefix(reading: OptionReader, family: int) -> int:
     option = JAIL_OPTIONS[f"banprefix.ipv{family}"]
 
     def convert(text: Text) -> int:
         return _length(text.text.strip(), text, family, WIDTH[family])
 
-    return reading.take(option.name, convert, int(option.default))
+    return reading.get(option.name, convert, int(option.default))
 
 
-def _levels(reading: Reading, family: int, prefix: int) -> tuple[int, ...]:
+def _levels(reading: OptionReader, family: int, prefix: int) -> tuple[int, ...]:
     """Return the lengths that can be banned, longest first, all shorter than *prefix*."""
     option = JAIL_OPTIONS[f"netban.ipv{family}"]
 
@@ -81,7 +81,7 @@ def _levels(reading: Reading, family: int, prefix: int) -> tuple[int, ...]:
         return tuple(sorted(found, reverse=True))
 
     usual = tuple(length for length in (int(option.default),) if length < prefix)
-    return reading.take(option.name, convert, usual)
+    return reading.get(option.name, convert, usual)
 
 
 def _length(word: str, text: Text, family: int, longest: int) -> int:
@@ -104,7 +104,9 @@ def _after(text: Text) -> int:
     number = to_number(text, JAIL_OPTIONS["netban.after"])
     if number == 1:
         cure = "write 2 or more, or set banprefix instead to ban the network for one address"
-        raise FaultError("one banned member is none of several", text.place, cure)
+        raise FaultError(
+            "netban.after = 1 would ban a network for a single address", text.place, cure
+        )
     return number
 
 
@@ -112,12 +114,12 @@ def _bantime(text: Text) -> Seconds:
     span = to_duration(text)
     if not span:
         cure = "write a length such as 1h, or leave it out to ban as long as bantime says"
-        raise FaultError("a ban of no length bans nobody", text.place, cure)
+        raise FaultError("a ban of 0 seconds bans nobody", text.place, cure)
     return span if span > 0 else Seconds(-1)
 
 
 def _warn_netban(
-    reading: Reading, settings: Networks, levels: Mapping[int, tuple[int, ...]]
+    reading: OptionReader, settings: Networks, levels: Mapping[int, tuple[int, ...]]
 ) -> None:
     if settings.after < 3:
         what = f"{settings.after} banned members are few: neighbours in a network seldom attack"
@@ -131,7 +133,7 @@ def _warn_netban(
             _warn_wide(reading, f"netban.ipv{family}", family, length, cause)
 
 
-def _warn_wide(reading: Reading, option: str, family: int, length: int, cause: str) -> None:
+def _warn_wide(reading: OptionReader, option: str, family: int, length: int, cause: str) -> None:
     if length >= USUAL[family]:
         return
     bits = WIDTH[family] - length
@@ -140,7 +142,7 @@ def _warn_wide(reading: Reading, option: str, family: int, length: int, cause: s
     _warn(reading, option, f"/{length} bans {many} for {cause}", cure)
 
 
-def _warn_actions(reading: Reading, actions: Iterable[ActionSettings]) -> None:
+def _warn_actions(reading: OptionReader, actions: Iterable[ActionSettings]) -> None:
     for action in actions:
         found = _SETS.search(action.command("actionban"))
         if action.way != "commands" or not action.is_enforcing or found is None:
@@ -152,7 +154,7 @@ def _warn_actions(reading: Reading, actions: Iterable[ActionSettings]) -> None:
         _warn(reading, "action", f"{what} network as a rule", cure)
 
 
-def _warn(reading: Reading, option: str, what: str, cure: str) -> None:
-    """Warn without naming the jail: what stands in ``[DEFAULT]`` is told once for all of them."""
+def _warn(reading: OptionReader, option: str, what: str, cure: str) -> None:
+    """Warn without naming the jail: a value in ``[DEFAULT]`` is reported once for all of them."""
     place = reading.places.get(option)
     reading.problems.warn(what, place, option=option, cure=cure)

@@ -120,7 +120,8 @@ _JAIL = (
     Option(
         "banbudget", "text", "0",
         "How many bans the jail may start by itself within a time, such as 1000/1m. Past it none "
-        "starts for a while, and the operator is told: a misread log must not ban everybody. 0 is "
+        "starts for a while, and the log and status say so: a misread log must not ban "
+        "everybody. 0 is "
         "no bound.",
     ),
     Option(

@@ -73,7 +73,7 @@ def merge_ports(ports: list[PortRange]) -> tuple[PortRange, ...]:
 def parse_ports(text: Text, problems: Problems) -> tuple[PortRange, ...]:
     """Return the ports that *text* names, sorted and joined; empty means every port.
 
-    What is no port is told to *problems* and left out. If nothing is left, every
+    What is not a port is reported to *problems* and left out. If nothing is left, every
     port is closed to a banned subject: better too much than nothing.
     """
     found: list[PortRange] = []
@@ -87,7 +87,7 @@ def parse_ports(text: Text, problems: Problems) -> tuple[PortRange, ...]:
             continue
         bad += 1
         cure = did_you_mean(word, _USUAL) or "write a number, a name of /etc/services, or 1000:2000"
-        what = f"{shown(word)} is not a port and is left out"
+        what = f"{shown(word)} is not a port, and is ignored"
         problems.warn(what, place, option="port", cure=cure)
     if bad and not found:
         what = "none of its ports is known, so bans close every port"
@@ -106,6 +106,6 @@ def parse_protocols(text: Text, problems: Problems) -> tuple[str, ...]:
             found.append(low)
             continue
         cure = did_you_mean(low, PROTOCOLS) or f"write one of: {', '.join(PROTOCOLS)}, all"
-        what = f"{shown(word)} is not a protocol and is left out"
+        what = f"{shown(word)} is not a protocol, and is ignored"
         problems.warn(what, place, option="protocol", cure=cure)
     return tuple(dict.fromkeys(found)) or ("tcp",)

@@ -49,7 +49,7 @@ class Problems:
         self._found: dict[Problem, None] = {}
 
     def add(self, problem: Problem) -> None:
-        """Take *problem*, unless it was told before."""
+        """Add *problem*, unless it was added before."""
         self._found.setdefault(problem)
 
     def error(

@@ -52,7 +52,7 @@ def read_python_file(path: str, place: Place) -> PythonFile:
         line = error.lineno or 0 if isinstance(error, SyntaxError) else 0
         raise FaultError(
             f"{path} is not Python 3: {error}", Place(path, line),
-            "mend the file; was it written for Python 2?",
+            "fix the file; was it written for Python 2?",
         ) from error  # fmt: skip
     classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
     named = _alias(tree.body)

@@ -27,7 +27,7 @@ VITAL = frozenset(
 T = TypeVar("T")
 
 
-class Reading:
+class OptionReader:
     """The options of one jail, filter or server while they are turned into types."""
 
     def __init__(self, get: Lookup, problems: Problems, *, jail: str = "") -> None:
@@ -59,7 +59,7 @@ class Reading:
             self.places[option] = text.place
         return text
 
-    def take(self, option: str, convert: Callable[[Text], T], default: T) -> T:
+    def get(self, option: str, convert: Callable[[Text], T], default: T) -> T:
         """Return *option* as *convert* has it; *default* where it is unset or blank.
 
         Where it is in error: for a `VITAL` option *default*, and the jail does not run. For

@@ -12,14 +12,14 @@ from banish.config.text import Text
 from banish.errors import ActionError
 from banish.shell.findings import findings, has_log_tag
 from banish.shell.script import Script
-from banish.shell.template import Template
+from banish.shell.template import ActionTemplate
 
 
 def check_action(found: Mapping[str, Text], problems: Problems) -> None:
     """Warn of the commands among the properties *found* of an action."""
     if not any(has_log_tag(text.text) for text in found.values()):
         return
-    template = Template({option: text.text for option, text in found.items()})
+    template = ActionTemplate({option: text.text for option, text in found.items()})
     families = ("inet4", "inet6") if template.is_conditional else ("",)
     for option in commands.COMMANDS:
         text = found.get(option)
@@ -29,7 +29,7 @@ def check_action(found: Mapping[str, Text], problems: Problems) -> None:
             try:
                 script = template.script(option, family)
             except ActionError:
-                continue  # told when it is run
+                continue  # reported when it is run
             check_script(option, text, script, problems)
 
 

@@ -13,7 +13,7 @@ from banish.config.interpolate import Scope
 from banish.config.merge import Library
 from banish.config.options import SERVER_OPTIONS
 from banish.config.problem import FaultError
-from banish.config.reading import Reading
+from banish.config.reading import OptionReader
 from banish.config.text import Text
 from banish.config.unknown import check_server
 from banish.config.values import to_bool, to_choice, to_number, to_span
@@ -27,7 +27,7 @@ FAIL2BAN_DATABASE = "/var/lib/fail2ban/fail2ban.sqlite3"
 """Where Fail2Ban keeps its database if ``fail2ban.conf`` does not say (jail.conf(5))."""
 
 
-class Server:
+class ServerSection:
     """The server's options as the files of both names have them."""
 
     def __init__(self, library: Library) -> None:
@@ -67,39 +67,37 @@ class Server:
 
 
 def read_server(library: Library) -> ServerSettings:
-    """Return the server's settings; what is wrong is told and left at its default."""
-    server = Server(library)
-    reading = Reading(server.get, library.problems)
+    """Return the server's settings; what is wrong is reported and left at its default."""
+    server = ServerSection(library)
+    reading = OptionReader(server.get, library.problems)
     default = ServerSettings()
 
     def text(option: str) -> str:
-        return reading.take(option, lambda text: text.text.strip(), SERVER_OPTIONS[option].default)
+        return reading.get(option, lambda text: text.text.strip(), SERVER_OPTIONS[option].default)
 
     def loglevel(text: Text) -> str:
         word = text.text.strip()
         return word if word.isdigit() else to_choice(text, SERVER_OPTIONS["loglevel"])
 
-    dbfile = reading.take("dbfile", _database, default.dbfile)
+    dbfile = reading.get("dbfile", _database, default.dbfile)
     return ServerSettings(
-        reading.take("loglevel", loglevel, default.loglevel),
+        reading.get("loglevel", loglevel, default.loglevel),
         text("logtarget"),
         text("syslogsocket"),
         text("socket"),
         text("pidfile"),
         dbfile,
-        reading.take("dbpurgeage", to_span, Seconds(86_400)),
-        reading.take(
+        reading.get("dbpurgeage", to_span, Seconds(86_400)),
+        reading.get(
             "dbmaxmatches", lambda text: to_number(text, SERVER_OPTIONS["dbmaxmatches"]), 10
         ),
-        reading.take(
-            "allowipv6", lambda text: to_choice(text, SERVER_OPTIONS["allowipv6"]), "auto"
-        ),
-        reading.take("keepbans", lambda text: to_bool(text, "keepbans", library.problems), False),
+        reading.get("allowipv6", lambda text: to_choice(text, SERVER_OPTIONS["allowipv6"]), "auto"),
+        reading.get("keepbans", lambda text: to_bool(text, "keepbans", library.problems), False),
         dict(reading.places),
         _takeover(server, dbfile),
-        reading.take("firewall", _firewall, default.firewall),
-        reading.take("linetime", to_span, default.linetime),
-        reading.take(
+        reading.get("firewall", _firewall, default.firewall),
+        reading.get("linetime", to_span, default.linetime),
+        reading.get(
             "windowmemory",
             lambda text: to_number(text, SERVER_OPTIONS["windowmemory"]),
             default.windowmemory,
@@ -111,13 +109,13 @@ def _firewall(text: Text) -> str:
     return to_choice(text, SERVER_OPTIONS["firewall"])
 
 
-def _takeover(server: Server, dbfile: str) -> str:
+def _takeover(server: ServerSection, dbfile: str) -> str:
     if dbfile.lower() in _NO_DATABASE:
         return ""
     try:
         found = server.fail2ban_database()
     except FaultError:
-        return ""  # told when our own dbfile was looked for
+        return ""  # reported when our own dbfile was looked for
     return found if found.startswith("/") and found != dbfile else ""
 
 

@@ -19,7 +19,7 @@ from banish.detect.vetting import Pump, Reader, narrow, vet_runtime
 from banish.model.settings import FilterSettings, Regex
 
 LINE_CHARACTERS = 8_192
-"""Longest line tried: what rsyslog takes unless it is told otherwise (maxMessageSize)."""
+"""Longest line tried: what rsyslog takes unless configured otherwise (maxMessageSize)."""
 
 LIMIT_SECONDS = 0.25
 """CPU time that one regex may take for one line; four such lines a second fill a core.
@@ -38,7 +38,7 @@ _MOST_GROWTH = 64.0
 """Bounds of how many times as long a line of double length takes: 2 is linear, 4 quadratic."""
 
 
-class Trial(msgspec.Struct, frozen=True):
+class TimingTask(msgspec.Struct, frozen=True):
     """What the child gets: one filter's regexes, and the lines to try."""
 
     failregex: tuple[str, ...]
@@ -47,7 +47,7 @@ class Trial(msgspec.Struct, frozen=True):
     pumps: tuple[Pump, ...]
 
 
-class Report(msgspec.Struct, frozen=True):
+class TimingReport(msgspec.Struct, frozen=True):
     """What the child says: it begins with a pump, or a line of it took too long."""
 
     trial: int
@@ -64,7 +64,7 @@ class Runaway(NamedTuple):
     """Length of the line, at most `LINE_CHARACTERS`."""
 
 
-class Timing(NamedTuple):
+class FilterTiming(NamedTuple):
     """What came of timing one filter."""
 
     runaways: list[Runaway]
@@ -82,7 +82,7 @@ def time_filters(
 
 def time_each(
     filters: Sequence[FilterSettings], *, limit: float = CHILD_LIMIT_SECONDS
-) -> list[Timing]:
+) -> list[FilterTiming]:
     """Return for each filter its regexes that run away.
 
     Takes a tenth of a second and what the regexes take, *limit* seconds at most;
@@ -95,17 +95,17 @@ def time_each(
     trials = [_trial(settings) for settings in filters]
     found: list[list[Runaway]] = [[] for _ in trials]
     if not any(trial.pumps for trial in trials):
-        return [Timing(runaways, True) for runaways in found]
+        return [FilterTiming(runaways, True) for runaways in found]
     reports, reached = _ask(trials, limit)
     for report in reports:
         pump = trials[report.trial].pumps[report.pump]
         characters = report.characters or LINE_CHARACTERS
         found[report.trial].append(Runaway(pump, characters))
-    return [Timing(runaways, at < reached) for at, runaways in enumerate(found)]
+    return [FilterTiming(runaways, at < reached) for at, runaways in enumerate(found)]
 
 
-def _trial(settings: FilterSettings) -> Trial:
-    return Trial(
+def _trial(settings: FilterSettings) -> TimingTask:
+    return TimingTask(
         tuple(regex.text for regex in settings.failregex),
         settings.prefregex.text if settings.prefregex else None,
         settings.maxlines,
@@ -113,7 +113,7 @@ def _trial(settings: FilterSettings) -> Trial:
     )
 
 
-def _ask(trials: list[Trial], limit: float) -> tuple[list[Report], int]:
+def _ask(trials: list[TimingTask], limit: float) -> tuple[list[TimingReport], int]:
     """Return what the child reports, and how many trials it ended.
 
     What it was at when its time ran out is among the reports.
@@ -128,7 +128,7 @@ def _ask(trials: list[Trial], limit: float) -> tuple[list[Report], int]:
     except subprocess.TimeoutExpired as late:
         answer = late.stdout or b""
         was_stopped = True
-    reports = [msgspec.json.decode(line, type=Report) for line in answer.splitlines()]
+    reports = [msgspec.json.decode(line, type=TimingReport) for line in answer.splitlines()]
     guilty = [
         report for at, report in enumerate(reports)
         if report.characters or (was_stopped and at == len(reports) - 1)
@@ -150,11 +150,11 @@ def serve(question: BinaryIO, answer: BinaryIO) -> None:
     """Try the lines that *question* holds and report in *answer*, as the child does."""
 
     def report(trial: int, pump: int, characters: int = 0) -> None:
-        answer.write(msgspec.json.encode(Report(trial, pump, characters)) + b"\n")
+        answer.write(msgspec.json.encode(TimingReport(trial, pump, characters)) + b"\n")
         answer.flush()
 
     signal.signal(signal.SIGVTALRM, _stop)
-    trials = msgspec.json.decode(question.read(), type=list[Trial])
+    trials = msgspec.json.decode(question.read(), type=list[TimingTask])
     for number, trial in enumerate(trials):
         reader = _reader(trial)
         guilty: set[int] = set()
@@ -167,7 +167,7 @@ def serve(question: BinaryIO, answer: BinaryIO) -> None:
                 report(number, at, characters)
 
 
-def _reader(trial: Trial) -> Reader:
+def _reader(trial: TimingTask) -> Reader:
     first = Regex(trial.prefregex) if trial.prefregex is not None else None
     rules = tuple(map(Regex, trial.failregex))
     return Reader(FilterSettings("", rules, prefregex=first, maxlines=trial.maxlines))

@@ -55,7 +55,7 @@ class Cutter:
         self._at = 0
         self._line = 0
 
-    def take(self, end: int) -> Text:
+    def cut(self, end: int) -> Text:
         """Return the characters from here up to the offset *end*, and go there."""
         piece = self._text.text[self._at : end]
         first = self._line
@@ -65,12 +65,12 @@ class Cutter:
 
     def place(self, offset: int) -> Place:
         """Go to *offset*, which is not behind us, and return the place of its line."""
-        self.take(offset)
+        self.cut(offset)
         return self._text.places[self._line]
 
     def rest(self) -> Text:
         """Return what is left."""
-        return self.take(len(self._text.text))
+        return self.cut(len(self._text.text))
 
 
 def single(text: str, place: Place) -> Text:

@@ -1,7 +1,7 @@
 """Finds options that nobody reads: most are mistyped, and then silently do nothing.
 
-Fail2Ban passes over them without a word. Every name is free to be a variable, so
-one that some value refers to is never told.
+Fail2Ban ignores them silently. Every name is free to be a variable, so
+one that some value refers to is never reported.
 """
 
 import re
@@ -24,7 +24,7 @@ def check_jails(problems: Problems, merged: Merged) -> None:
     """Warn of options of jails that nobody reads.
 
     ``[DEFAULT]`` is full of variables, such as ``action_mw``, that wait to be used:
-    there only what looks mistyped is told.
+    there only what looks mistyped is reported.
     """
     used = {*JAIL_OPTIONS, *VARIABLES, *_references(merged)}
     for option in _unknown(merged.defaults, used):

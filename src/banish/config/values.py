@@ -67,7 +67,7 @@ def to_span(text: Text) -> Seconds:
     """Return *text* as a length of time above zero."""
     span = to_duration(text)
     if span <= 0:
-        what = f"{shown(text.text)} is no time at all"
+        what = f"{shown(text.text)} is not longer than 0 seconds"
         raise FaultError(what, text.place, "write a length of time, such as 10m")
     return span
 
@@ -80,7 +80,7 @@ def to_choice(text: Text, option: Option) -> str:
             return choice
     near = did_you_mean(word, [choice.lower() for choice in option.choices])
     cure = near or f"write one of: {', '.join(option.choices)}"
-    raise FaultError(f"{shown(word)} is none of its values", text.place, cure)
+    raise FaultError(f"{shown(word)} is not one of its values", text.place, cure)
 
 
 def to_regexes(text: Text) -> tuple[Regex, ...]:

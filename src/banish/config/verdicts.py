@@ -144,7 +144,7 @@ class Verdicts:
                 _write(folder, key, text)
 
     def close(self) -> None:
-        """Remove the oldest verdicts beyond the limits, and let go of the folder."""
+        """Remove the oldest verdicts beyond the limits, and close the folder."""
         if self._opened is None:
             return
         with contextlib.suppress(OSError):

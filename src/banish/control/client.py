@@ -9,11 +9,11 @@ from banish.control.address import short_name
 from banish.control.lock import holder
 from banish.control.messages import (
     SUBJECTS_LIMIT,
+    ActionResultsReply,
+    ActionResultsRequest,
     BanRequest,
     BansReply,
     BansRequest,
-    DeedsReply,
-    DeedsRequest,
     DoneReply,
     ErrorReply,
     ProtocolError,
@@ -29,8 +29,8 @@ from banish.control.messages import (
     encode_request,
 )
 from banish.errors import BanishError, ControlError, RequestError
+from banish.model.actionresult import ActionResult
 from banish.model.ban import Ban
-from banish.model.deed import Deed
 from banish.model.instant import Seconds
 from banish.model.status import ServerStatus
 
@@ -90,12 +90,12 @@ class Client:
         """Return the bans of *subject*, past and present, newest first."""
         return self._bans(WhyRequest(subject))
 
-    def deeds(self, subject: str) -> Sequence[Deed]:
-        """Return what actions did about *subject* of late, oldest first."""
-        reply = next(self._ask(DeedsRequest(subject)))
-        if not isinstance(reply, DeedsReply):
+    def action_results(self, subject: str) -> Sequence[ActionResult]:
+        """Return what actions did about *subject* recently, oldest first."""
+        reply = next(self._ask(ActionResultsRequest(subject)))
+        if not isinstance(reply, ActionResultsReply):
             raise self._nonsense()
-        return reply.deeds
+        return reply.results
 
     def resume(self, jail: str) -> None:
         """Let *jail* start bans again; see `Operations.resume`."""
@@ -147,7 +147,7 @@ class Client:
         except ProtocolError as error:
             raise ControlError(
                 f"the server's answer is not understood: {error}",
-                cure="restart the server, so that both are the same banish",
+                cure="restart the server: it is another version of banish than this client",
                 retry=False,
             ) from error
         if not isinstance(reply, ErrorReply):
@@ -158,8 +158,8 @@ class Client:
 
     def _nonsense(self) -> BanishError:
         return ControlError(
-            "the server answered something else than was asked",
-            cure="restart the server, so that both are the same banish",
+            "the server's answer does not fit the request",
+            cure="restart the server: it is another version of banish than this client",
             retry=False,
         )
 
@@ -167,7 +167,10 @@ class Client:
         who = f" (pid {pid})" if pid else ""
         return ControlError(
             f"banish is running{who}, but its control socket is missing: {self._path}",
-            cure="ask again: it makes the socket again within seconds, or its log says why not",
+            cure=(
+                "try again: the server recreates the socket within seconds, or its log says "
+                "why it cannot"
+            ),
             running=True,
         )
 

@@ -19,7 +19,7 @@ from banish.control.lock import Lock, holder
 from banish.errors import AnotherServerError, OperatorError
 
 BACKLOG = 64
-"""Operators that may wait to be answered; of more, some are told to come again."""
+"""Operators that may wait for an answer; of more, some are asked to try again."""
 
 
 class Peer(NamedTuple):
@@ -37,7 +37,7 @@ def peer_of(connection: socket.socket) -> Peer:
     return Peer(*form.unpack(raw))
 
 
-class Listener:
+class ControlSocket:
     """The lock and the socket at *path*, between the first `listen` and `release`."""
 
     def __init__(self, path: Path) -> None:
@@ -59,7 +59,7 @@ class Listener:
             return self._listen()
         except OSError as error:
             raise OperatorError(
-                f"the control socket cannot be made: {error.strerror or error}",
+                f"the control socket cannot be created: {error.strerror or error}",
                 where=str(self.path),
                 cure="choose another place: -s SOCKET, or --state DIR",
             ) from error
@@ -138,8 +138,10 @@ class Listener:
         who = f" (pid {pid})" if pid else ""
         if answering is None:
             return AnotherServerError(
-                f"another banish is running{who}; its control socket is missing, "
-                "and it makes the socket again within seconds",
+                (
+                    f"another banish is running{who}; its control socket is missing, and it "
+                    "recreates the socket within seconds"
+                ),
                 where=str(self.path),
                 cure="stop it first"
                 + (f": kill {pid}" if pid else "")

@@ -14,9 +14,9 @@ from typing import Literal, TypeVar
 
 import msgspec
 
+from banish.model.actionresult import ActionResult
 from banish.model.ban import Ban
 from banish.model.codec import from_json, to_json
-from banish.model.deed import Deed
 from banish.model.instant import Seconds
 from banish.model.status import ServerStatus
 
@@ -29,7 +29,7 @@ LINE_LIMIT_BYTES = 1_048_576
 SUBJECTS_LIMIT = 10_000
 """Most subjects in one request; a client splits what is more."""
 
-DEEDS_IN_A_REPLY = 200
+RESULTS_IN_A_REPLY = 200
 """The newest; one takes some 500 bytes at most."""
 
 BANS_IN_A_LINE = 500
@@ -70,8 +70,8 @@ class WhyRequest(msgspec.Struct, frozen=True, tag_field="ask", tag="why"):
     subject: str
 
 
-class DeedsRequest(msgspec.Struct, frozen=True, tag_field="ask", tag="deeds"):
-    """What have actions done about this of late?"""
+class ActionResultsRequest(msgspec.Struct, frozen=True, tag_field="ask", tag="deeds"):
+    """What have actions done about this recently?"""
 
     subject: str
 
@@ -92,7 +92,7 @@ Request = (
     | BanRequest
     | UnbanRequest
     | WhyRequest
-    | DeedsRequest
+    | ActionResultsRequest
     | ResumeRequest
     | StopRequest
 )
@@ -112,10 +112,10 @@ class BansReply(msgspec.Struct, frozen=True, tag_field="say", tag="bans"):
     """Whether another line of the same answer follows."""
 
 
-class DeedsReply(msgspec.Struct, frozen=True, tag_field="say", tag="deeds"):
+class ActionResultsReply(msgspec.Struct, frozen=True, tag_field="say", tag="deeds"):
     """What actions did, oldest first, the newest if there are many."""
 
-    deeds: tuple[Deed, ...]
+    results: tuple[ActionResult, ...]
 
 
 class DoneReply(msgspec.Struct, frozen=True, tag_field="say", tag="done"):
@@ -137,7 +137,7 @@ class ErrorReply(msgspec.Struct, frozen=True, tag_field="say", tag="error"):
     """Whether asking again later may help."""
 
 
-Reply = StatusReply | BansReply | DeedsReply | DoneReply | ErrorReply
+Reply = StatusReply | BansReply | ActionResultsReply | DoneReply | ErrorReply
 
 
 class _Asked(msgspec.Struct, frozen=True):
@@ -178,7 +178,7 @@ def _decode(line: bytes, kind: type[T]) -> T:
     except ProtocolError:
         raise
     except ValueError as error:
-        raise ProtocolError(f"the message makes no sense: {str(error)[:300]}") from error
+        raise ProtocolError(f"the message is invalid: {str(error)[:300]}") from error
 
 
 def encode_request(request: Request) -> bytes:

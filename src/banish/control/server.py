@@ -3,8 +3,8 @@
 Who may ask: root and the server's own user, by the kernel's word
 (``SO_PEERCRED``, unix(7)), behind a socket of mode 0600. Every length, count
 and wait is bounded. Whoever sends what cannot become a request, such as a
-Fail2Ban client (which waits for its own kind of answer for ever), is told so in
-one line and let go at once.
+Fail2Ban client (which waits for its own kind of answer for ever), gets an answer in
+one line and disconnected at once.
 """
 
 import asyncio
@@ -13,17 +13,17 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
-from banish.control.listener import Listener, Peer, peer_of
+from banish.control.listener import ControlSocket, Peer, peer_of
 from banish.control.messages import (
     BANS_IN_A_LINE,
-    DEEDS_IN_A_REPLY,
     LINE_LIMIT_BYTES,
+    RESULTS_IN_A_REPLY,
     SUBJECTS_LIMIT,
+    ActionResultsReply,
+    ActionResultsRequest,
     BanRequest,
     BansReply,
     BansRequest,
-    DeedsReply,
-    DeedsRequest,
     DoneReply,
     ErrorReply,
     ProtocolError,
@@ -42,7 +42,7 @@ from banish.errors import MachineError, OperatorError, RequestError
 from banish.model.address import Subject, parse_subject
 from banish.model.ban import Ban
 from banish.ports import Operations
-from banish.telemetry.happenings import Emit, RequestRefused, RequestRefusedAgain
+from banish.telemetry.events import Emit, RequestRefused, RequestRefusedAgain
 
 CONNECTIONS_LIMIT = 64
 """Most operators at once; each costs a file descriptor and up to one request's memory."""
@@ -63,10 +63,10 @@ ACCEPTING_TURNS = 3
 """Turns of the loop in which whoever waits at a socket that lost its name is accepted."""
 
 TELL_PAUSE_SECONDS = 3_600.0
-"""How long the same refusal of the same user is not told again."""
+"""How long the same refusal of the same user is not logged again."""
 
-TOLD_LIMIT = 256
-"""Refusals that are remembered; past it all may be told once more."""
+REPORTED_LIMIT = 256
+"""Refusals that are remembered; past it all may be logged once more."""
 
 _FAIL2BAN_FIRST, _FAIL2BAN_END = b"\x80", b"<F2B_END_COMMAND>"
 """What a request of Fail2Ban's client begins and ends with (a pickle, and no newline)."""
@@ -95,10 +95,10 @@ class ControlServer:
         self._idle_seconds = idle_seconds
         self._slow_seconds = slow_seconds
         self._welcome = {0, os.geteuid()}
-        self._listener = Listener(path)
+        self._listener = ControlSocket(path)
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._told_until: dict[tuple[str, int], float] = {}
+        self._reported_until: dict[tuple[str, int], float] = {}
 
     async def start(self) -> None:
         """Begin to answer; called again it makes the socket anew if it is gone.
@@ -158,9 +158,9 @@ class ControlServer:
         writer.transport.set_write_buffer_limits(high=0)
         try:
             if peer.uid not in self._welcome:
-                await self._refuse(writer, peer, "refused", "only root may ask this server")
+                await self._refuse(writer, peer, "refused", "only root may use this socket")
             elif len(self._tasks) > CONNECTIONS_LIMIT:
-                await self._refuse(writer, peer, "refused", "too many operators at once")
+                await self._refuse(writer, peer, "refused", "too many connections at once")
             else:
                 await self._converse(reader, writer, peer)
         except (OSError, TimeoutError):
@@ -191,26 +191,26 @@ class ControlServer:
     async def _refuse(
         self, writer: asyncio.StreamWriter, peer: Peer, fault: str, what: str
     ) -> None:
-        self._tell(what, peer)
+        self._report(what, peer)
         match fault:
             case "refused":
                 reply = ErrorReply("refused", what, cure="ask with sudo")
             case "version":
-                cure = "restart the server, so that both are the same banish"
+                cure = "restart the server: it is another version of banish than this client"
                 reply = ErrorReply("version", what, cure=cure)
             case _:
                 reply = ErrorReply("malformed", what)
         await self._send(writer, reply)
 
-    def _tell(self, what: str, peer: Peer) -> None:
+    def _report(self, what: str, peer: Peer) -> None:
         """Tell of a refusal; the same is only counted for a while."""
         now, name = time.monotonic(), (what, peer.uid)
-        if now < self._told_until.get(name, 0.0):
+        if now < self._reported_until.get(name, 0.0):
             self._emit(RequestRefusedAgain(what, uid=peer.uid, pid=peer.pid))
             return
-        if len(self._told_until) >= TOLD_LIMIT:
-            self._told_until.clear()
-        self._told_until[name] = now + TELL_PAUSE_SECONDS
+        if len(self._reported_until) >= REPORTED_LIMIT:
+            self._reported_until.clear()
+        self._reported_until[name] = now + TELL_PAUSE_SECONDS
         self._emit(RequestRefused(what, uid=peer.uid, pid=peer.pid))
 
     async def _send(self, writer: asyncio.StreamWriter, reply: Reply) -> None:
@@ -222,9 +222,9 @@ class ControlServer:
         try:
             if isinstance(request, StatusRequest):
                 yield StatusReply(await self._operations.status())
-            elif isinstance(request, DeedsRequest):
-                deeds = await self._operations.deeds(parse_subject(request.subject))
-                yield DeedsReply(tuple(deeds[-DEEDS_IN_A_REPLY:]))
+            elif isinstance(request, ActionResultsRequest):
+                results = await self._operations.action_results(parse_subject(request.subject))
+                yield ActionResultsReply(tuple(results[-RESULTS_IN_A_REPLY:]))
             elif isinstance(request, ResumeRequest):
                 await self._operations.resume(request.jail)
                 yield DoneReply()

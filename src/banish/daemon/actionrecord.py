@@ -2,8 +2,8 @@
 
 A ban is put on record before its action is asked to carry it out, and taken off after
 the action has ended it. A crash in between leaves a record of what may have been done;
-the next start then has the subject let in, unless its ban goes on. So an action may be
-told twice, and nobody stays out for good.
+the next start then unbans the subject, unless its ban goes on. So an action may be
+sent twice, and nobody stays banned for good.
 
 A database that cannot be written holds up no ban for longer than `SETTLE_LIMIT`: what is
 not on record then is written once it can be.
@@ -32,7 +32,7 @@ CHANGES_AT_ONCE = 5_000
 """Changes of one transaction: some 30 ms, so that the ledger need not wait long."""
 
 ENDS_LIMIT = 256
-"""Ends that may wait to be taken off the record; after a crash they are told twice."""
+"""Ends that may wait to be taken off the record; after a crash they are carried out twice."""
 
 FORGOTTEN_AFTER = Seconds(7 * 86_400)
 """So long a ban that is over and that nobody could end stays on record."""
@@ -121,7 +121,7 @@ class ActionRecord:
 
 
 class Book:
-    """The record of one action: who was banned by it, and not let in yet."""
+    """The record of one action: who was banned by it, and not unbanned yet."""
 
     def __init__(self, record: ActionRecord, jail: str, action: str, *, is_kept: bool) -> None:
         """Prepare; with *is_kept* false nothing is put on record."""

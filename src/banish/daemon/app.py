@@ -17,7 +17,7 @@ from banish.blocking import call_within
 from banish.config.load import builtin_tree, load
 from banish.control.server import ControlServer
 from banish.daemon import build
-from banish.daemon.cutting import Cutting
+from banish.daemon.connections import ConnectionKiller
 from banish.daemon.enforcing import Enforcing
 from banish.daemon.facts import ServerFacts
 from banish.daemon.host import (
@@ -31,7 +31,7 @@ from banish.daemon.jails import Jails, steady_clock
 from banish.daemon.operations import ServerOperations
 from banish.daemon.pipeline import Pipeline
 from banish.daemon.silence import Silence
-from banish.daemon.starting import Starting
+from banish.daemon.startup import Startup
 from banish.daemon.supervisor import Supervisor
 from banish.daemon.upkeep import PidFile, Upkeep
 from banish.daemon.watchdog import Watchdog
@@ -44,8 +44,8 @@ from banish.model.settings import ServerSettings, Settings
 from banish.model.snapshot import Commit, JailMemory, Memory
 from banish.resolve.dns import DnsResolver
 from banish.telemetry.emitter import Emitter
-from banish.telemetry.happenings import (
-    AlreadyBannedFound,
+from banish.telemetry.events import (
+    BannedSubjectFailed,
     JailStarted,
     JailStopped,
     ServerStarted,
@@ -54,7 +54,7 @@ from banish.telemetry.happenings import (
 )
 from banish.telemetry.lines import parse_level
 from banish.telemetry.logs import Log, bridge_logging
-from banish.telemetry.targets import LateTarget, Target, open_target
+from banish.telemetry.targets import LateTarget, LogTarget, open_target
 
 TICK_LIMIT = Seconds(1)
 """The timer looks at the wall clock at least this often, since it may be set."""
@@ -97,7 +97,7 @@ def wall_clock() -> Instant:
 
 
 def run(options: RunOptions) -> int:
-    """Run a server until it is told to stop; return the exit code.
+    """Run a server until it is asked to stop; return the exit code.
 
     Raises:
         ConfigError: No jail can start.
@@ -111,7 +111,7 @@ def run(options: RunOptions) -> int:
         raise ConfigError(
             f"no jail can start:\n{_listed(settings)}",
             where=settings.root,
-            cure="mend what is named above; 'banish check' shows it again",
+            cure="fix the problems named above; 'banish check' shows it again",
         )
     raise_descriptor_limit()
     log = _open_log(settings.server, options.verbosity)
@@ -125,10 +125,10 @@ def run(options: RunOptions) -> int:
 def _open_log(server: ServerSettings, verbosity: int) -> Log:
     """Open the log; lines that its target does not take go to standard error."""
 
-    def open_it() -> Target:
+    def open_it() -> LogTarget:
         return open_target(server.logtarget, syslog_socket=server.syslogsocket)
 
-    target: Target
+    target: LogTarget
     try:
         target = call_within(TARGET_LIMIT, open_it)
     except (ConfigError, TimeoutError):
@@ -271,7 +271,7 @@ class Server:
         )
         self._due_changed = asyncio.Event()
         self._windows_are_in = asyncio.Event()
-        self._starting = Starting()
+        self._starting = Startup()
         self._jails = Jails(
             build.policies(settings, self._exempt.lists),
             emit_every=self.emit.every,
@@ -286,8 +286,8 @@ class Server:
             dry_run=options.dry_run,
             store=lambda: self._enforcing.store,
         )
-        self._cutting = Cutting(() if options.dry_run else settings.jails, emit=self.emit)
-        self.emit.listen(self._acting.hear, AlreadyBannedFound)
+        self._cutting = ConnectionKiller(() if options.dry_run else settings.jails, emit=self.emit)
+        self.emit.listen(self._acting.hear, BannedSubjectFailed)
         self._enforcing = Enforcing(
             build.enforcer(settings, dry_run=options.dry_run, emit=self.emit),
             build.store_opener(settings, emit=self.emit, clock=clock),
@@ -382,14 +382,16 @@ class Server:
         if self._log.trouble:
             raise OperatorError(
                 f"cannot be written: {self._log.trouble.splitlines()[0]}",
-                cure="make room or its directory, or set another logtarget; "
-                "lines go to standard error until then",
+                cure=(
+                    "free disk space, create its directory, or set another logtarget; lines "
+                    "go to standard error until then"
+                ),
             )
 
     async def start(self) -> None:
         """Bring everything up: exemptions, bans, logs; then failures of before, then lines count.
 
-        Systemd is told as soon as bans are in force and logs are open. It may be
+        Systemd is notified as soon as bans are in force and logs are open. It may be
         cancelled at any moment; `stop` then leaves all in order.
 
         Raises:
@@ -472,7 +474,7 @@ class Server:
             for place in waiting:
                 place.cancel()
         for name in late:
-            what = f"not open after {PLACES_LIMIT:g} s; going on without it until it is"
+            what = f"not open after {PLACES_LIMIT:g} s; the server continues without it until it is"
             self.emit(WarningGiven(part=name, what=what))
 
     async def _restore_bans(self, memory: Memory) -> None:
@@ -490,7 +492,7 @@ class Server:
         Should the database fail meanwhile, the rest is forgotten, and protection begins.
         """
         seen, done = set(memory.jails), 0
-        self._starting.begin("reading failures of before")
+        self._starting.begin("restoring failures from before the restart")
         try:
             async for part in self._enforcing.windows():
                 self._jails.restore_part(part.jails, self._clock())
@@ -498,10 +500,14 @@ class Server:
                 done += part.rows
                 if part.of:
                     self._starting.begin(
-                        f"reading failures of before: {done:,} of {part.of:,} subjects"
+                        f"restoring failures from before the restart: {done:,} of {part.of:,} "
+                        "subjects"
                     )
         except StoreError as error:
-            what = f"failures of before are counted in part only ({done:,} subjects): {error}"
+            what = (
+                f"failures from before the restart are counted only in part ({done:,} "
+                f"subjects): {error}"
+            )
             self.emit(WarningGiven(part="database", what=what))
         self._jails.restore_part({}, self._clock(), more=False)
         await self._supervisor.attempt("past bans", lambda: self._recount(seen))

@@ -8,15 +8,15 @@ from pathlib import Path
 from banish.addon.declare import ActionParts, FirewallParts
 from banish.blocking import wait_within
 from banish.config.addons import ACTIONS, FIREWALLS
-from banish.daemon.acting import Acting
+from banish.daemon.dispatcher import ActionDispatcher
+from banish.daemon.dryrun import DryRunAction
 from banish.daemon.host import log_file_limit
 from banish.daemon.patterns import Patterns
-from banish.daemon.pipeline import Watch
-from banish.daemon.planned import Planned
+from banish.daemon.pipeline import JailWatch
 from banish.detect.matcher import Matcher
 from banish.enforce.claim import Claim, ClaimedEnforcer
 from banish.enforce.command import shell
-from banish.enforce.command.action import CommandAction
+from banish.enforce.command.action import ShellAction
 from banish.enforce.memory import MemoryEnforcer
 from banish.enforce.python.action import PythonAction
 from banish.enforce.succession import SucceedingEnforcer
@@ -34,7 +34,7 @@ from banish.model.settings import (
 from banish.policy.exempt import ExemptList
 from banish.policy.jail import JailPolicy
 from banish.policy.room import Room
-from banish.ports import Action, Clock, Enforcer, Facts, Source, Store
+from banish.ports import Action, BanFacts, Clock, Enforcer, Source, Store
 from banish.shell.script import Filled
 from banish.sources.files import FileSource
 from banish.sources.inotify import Inotify
@@ -42,7 +42,7 @@ from banish.sources.journal import JournalSource
 from banish.sources.openfiles import OPEN_LIMIT, OpenFiles
 from banish.sources.seek import Reach, Seeker
 from banish.store.sqlite_store import SqliteStore
-from banish.telemetry.happenings import ActionPlanned, BansTakenOver, Emit, WarningGiven
+from banish.telemetry.events import ActionPlanned, BansImported, Emit, WarningGiven
 
 FIREWALL_FILE = "firewall"
 """Beside the database: the kinds of firewall that may have left bans."""
@@ -89,12 +89,12 @@ def _firewall(settings: Settings, *, emit: Emit) -> Enforcer:
 def acting(
     settings: Settings,
     *,
-    facts: Facts,
+    facts: BanFacts,
     emit: Emit,
     clock: Clock,
     dry_run: bool,
     store: Callable[[], Store | None] = lambda: None,
-) -> Acting:
+) -> ActionDispatcher:
     """Return what has actions carried out; with *dry_run* it only tells of them.
 
     *store* returns the database, if it is open; what actions do is put on record there.
@@ -105,7 +105,7 @@ def acting(
 
     def made(jail: JailSettings, action: ActionSettings) -> Action:
         if action.way == "commands":
-            return CommandAction(
+            return ShellAction(
                 jail.name,
                 action,
                 run=_planned(jail.name, action.actname, emit) if dry_run else run,
@@ -114,13 +114,13 @@ def acting(
                 has_ipv6=has_ipv6,
             )
         if dry_run:
-            return Planned(jail.name, action, emit=emit)
+            return DryRunAction(jail.name, action, emit=emit)
         if action.way == "python":
             return PythonAction(jail.name, action, facts=facts, emit=emit, clock=clock)
         return ACTIONS[action.kind].make(ActionParts(jail.name, action, facts, emit, clock, shared))
 
     ways = ("commands", "built-in", "python")
-    return Acting(
+    return ActionDispatcher(
         {
             jail.name: [made(jail, action) for action in jail.actions if action.way in ways]
             for jail in settings.jails
@@ -176,14 +176,14 @@ async def _take_over(store: SqliteStore, path: str, *, emit: Emit, now: Instant)
     try:
         if not path or not await wait_within(LOOK_LIMIT, Path(path).exists):
             return
-        bans = await store.take_over(path, now)
+        bans = await store.import_bans(path, now)
     except (StoreError, OSError) as error:
         # Protection begins all the same; who goes on attacking is banned again.
         why = "its disk does not answer" if isinstance(error, TimeoutError) else error
         emit(WarningGiven(part="database", what=f"no bans are taken over from {path}: {why}"))
         return
     if bans:
-        emit(BansTakenOver(bans=bans, path=path))
+        emit(BansImported(bans=bans, path=path))
 
 
 def policies(settings: Settings, exempt: Mapping[str, ExemptList]) -> dict[str, JailPolicy]:
@@ -220,7 +220,7 @@ def patterns(settings: Settings, *, emit: Emit) -> Patterns:
 class Wiring:
     """One source and the jails that watch it."""
 
-    def __init__(self, source: Source, watches: Sequence[Watch]) -> None:
+    def __init__(self, source: Source, watches: Sequence[JailWatch]) -> None:
         self.source = source
         self.watches = tuple(watches)
 
@@ -256,7 +256,7 @@ def wirings(settings: Settings, *, emit: Emit, clock: Clock) -> list[Wiring]:
             open_files=open_files,
         )
         watches = [
-            Watch(matchers[jail.name], tuple(path.pattern for path in jail.logpaths))
+            JailWatch(matchers[jail.name], tuple(path.pattern for path in jail.logpaths))
             for jail in group
         ]
         wired.append(Wiring(source, watches))
@@ -278,7 +278,7 @@ def wirings(settings: Settings, *, emit: Emit, clock: Clock) -> list[Wiring]:
             journal_path=journal.path,
             flags=journal.flags,
         )
-        wired.append(Wiring(source_of_journal, [Watch(matchers[jail.name]) for jail in jails]))
+        wired.append(Wiring(source_of_journal, [JailWatch(matchers[jail.name]) for jail in jails]))
     return wired
 
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 import msgspec
 
 from banish.daemon.firewall import READ_BACK_PAUSE, Firewall
-from banish.daemon.recording import WRITE_PAUSE, Recording
+from banish.daemon.recorder import WRITE_PAUSE, Recorder
 from banish.errors import EnforceError
 from banish.model.ban import Ban
 from banish.model.decision import Decision
@@ -20,7 +20,7 @@ from banish.model.settings import Enforcement
 from banish.model.snapshot import Commit, Memory, Slice
 from banish.model.status import EnforcementTruth
 from banish.ports import Clock, Enforcer, Store
-from banish.telemetry.happenings import Emit
+from banish.telemetry.events import Emit
 
 QUEUE_LIMIT = 256
 """Steps that may wait; a full queue makes the sources wait."""
@@ -70,7 +70,7 @@ class Enforcing:
         async def take_back(memory: Memory) -> None:
             await self._carry_out([Step(on_memory(memory))])
 
-        self._recording = Recording(open_store, emit=emit, clock=clock, on_memory=take_back)
+        self._recording = Recorder(open_store, emit=emit, clock=clock, on_memory=take_back)
         self._clock = clock
         self._queue: asyncio.Queue[Step] = asyncio.Queue()
         self._tallies = 0
@@ -86,15 +86,15 @@ class Enforcing:
         self._recording.trouble = trouble
 
     async def open(self) -> Memory:
-        """Open the database and return the bans in it; see `Recording.begin`."""
+        """Open the database and return the bans in it; see `Recorder.begin`."""
         return await self._recording.begin()
 
     def windows(self) -> AsyncGenerator[Slice]:
-        """Yield past bans and failures of before; see `Recording.windows`."""
+        """Yield past bans and failures of before; see `Recorder.windows`."""
         return self._recording.windows()
 
     async def history(self, *, limit: int) -> Sequence[Ban]:
-        """Return the newest bans, newest first; see `Recording.history`."""
+        """Return the newest bans, newest first; see `Recorder.history`."""
         return await self._recording.history(limit=limit)
 
     async def begin(self, jails: Sequence[Enforcement], bans: Sequence[Ban]) -> None:
@@ -118,7 +118,7 @@ class Enforcing:
     ) -> None:
         """Carry out what still waits, write it, and leave the firewall in order.
 
-        *last* is what else is to be done before the database is let go of.
+        *last* is what else is to be done before the database is closed.
         """
         await self._carry_out(self._take_waiting())
         await self._recording.write()
@@ -148,7 +148,7 @@ class Enforcing:
         return self._firewall.truth()
 
     async def look(self) -> None:
-        """Have the firewall read back and mended now, so that `truth` says how it is.
+        """Have the firewall read back and repaired now, so that `truth` says how it is.
 
         Returns at once where it was read a moment ago, and after `LOOK_WAIT` at the latest.
         """

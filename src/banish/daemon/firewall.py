@@ -1,9 +1,9 @@
-"""Keeps the firewall as it should be: applies, reads back, mends.
+"""Keeps the firewall as it should be: applies, reads back, repairs.
 
 When the firewall fails, decisions stay wanted: the whole desired state is put
 back as soon as it works again, and `truth` says so until then.
 
-Somebody else may change the firewall at any moment, also while it is read or mended.
+Somebody else may change the firewall at any moment, also while it is read or repaired.
 So each sign of a foreign change is counted, and a reading settles only the changes that
 were counted before it began. A repair settles nothing: it is read back. What `truth`
 says of the kernel is what was read there, never what was written.
@@ -22,13 +22,13 @@ from banish.model.settings import Enforcement
 from banish.model.status import EnforcementTruth
 from banish.policy.reconcile import reconcile
 from banish.ports import Clock, Enforced, Enforcer
-from banish.telemetry.happenings import (
+from banish.telemetry.events import (
     BanEnded,
     BanStarted,
     Emit,
     FirewallRepaired,
-    TroubleMet,
-    TroubleOver,
+    PartFailed,
+    PartRecovered,
 )
 
 READ_BACK_PAUSE = Seconds(60)
@@ -46,8 +46,8 @@ CHEAP_READING = Seconds(0.1)
 THREAD_ABOVE = 10_000
 """So many bans are compared in a thread, so that everything else goes on meanwhile."""
 
-TOLD_LIMIT = 1_000
-"""Up to so many restored bans are told one by one; of more, only how many they are."""
+REPORTED_LIMIT = 1_000
+"""Up to this many restored bans are logged one by one; of more, only the number."""
 
 FIRST_RETRY = Seconds(0.5)
 LONGEST_RETRY = Seconds(30)
@@ -76,11 +76,11 @@ class Firewall:
         self._names: frozenset[str] = frozenset()
         self._in_force: dict[tuple[str, Subject], Ban] = {}
         self._wanted_count = 0
-        self._untold: list[Decision] = []
+        self._unreported: list[Decision] = []
         self._changes = 0
         """Signs of changes by somebody else."""
         self._settled = 0
-        """How many of them a reading has shown to be harmless or mended."""
+        """How many of them a reading has shown to be harmless or repaired."""
         self._is_unread = False
         """Whether something was repaired and not read back yet."""
         self._is_disturbed = False
@@ -95,7 +95,7 @@ class Firewall:
         self._wanted_when_read = 0
         self._checked_at: Instant | None = None
         self._repairs = Repairs(enforcer, emit=emit)
-        self._told_trouble = ""
+        self._reported_trouble = ""
         self.trouble = ""
         """The last error, empty once it is over."""
 
@@ -114,7 +114,7 @@ class Firewall:
     def _doubt(self) -> str:
         """Say what is not known of the firewall; empty where it was read since."""
         if self._is_unread:
-            return "the firewall was repaired, and is not read back yet"
+            return "the firewall was repaired, and has not been read back yet"
         if self._is_doubted:
             by = self._enforcer.changed_by or "another program"
             return f"{by} changed {self._enforcer.name}, and it is not read back yet"
@@ -152,7 +152,7 @@ class Firewall:
         self._wanted_count = sum(map(self._is_ours, self._in_force.values()))
         await self._enforcer.start(self._jails, list(self._in_force.values()), self._clock())
         self._read_back_at = self._time() + READ_BACK_PAUSE
-        if len(bans) <= TOLD_LIMIT:
+        if len(bans) <= REPORTED_LIMIT:
             for ban in bans:
                 self._emit(BanStarted(jail=ban.jail, subject=ban.subject, restored=True))
 
@@ -162,19 +162,19 @@ class Firewall:
             return None
         self._note(decisions)
         if self.trouble:
-            self._untold.extend(decisions)
+            self._unreported.extend(decisions)
             return EnforceError(self.trouble)
         try:
             await self._enforcer.apply(decisions, self._clock())
         except EnforceError as error:
-            self._untold.extend(decisions)
+            self._unreported.extend(decisions)
             self._note_error(error)
             # The usual cause is a foreign flush: put everything back at once.
             if not await self._mend():
                 return error
             await self.look()
             return None
-        self._tell(decisions)
+        self._report(decisions)
         return None
 
     async def look_after(self) -> None:
@@ -199,7 +199,7 @@ class Firewall:
         await self._enforcer.stop(keep=keep)
 
     async def look(self) -> None:
-        """Read the firewall and mend what differs, until it reads right; a few times at most."""
+        """Read the firewall and repair what differs, until it reads right; a few times at most."""
         first = self._changes
         is_quiet = first == self._settled
         for _ in range(LOOKS_IN_A_ROW):
@@ -245,9 +245,9 @@ class Firewall:
     def note_trouble(self, error: BanishError) -> None:
         """Have everything put back as soon as the firewall works again; *error* says why not."""
         self._note_error(error)
-        if self.trouble != self._told_trouble:
-            self._told_trouble = self.trouble
-            self._emit(TroubleMet(part="firewall", what=self.trouble))
+        if self.trouble != self._reported_trouble:
+            self._reported_trouble = self.trouble
+            self._emit(PartFailed(part="firewall", what=self.trouble))
 
     async def _mend(self) -> bool:
         """Make the firewall hold exactly what is wanted, from nothing; tell whether it was done.
@@ -267,11 +267,11 @@ class Firewall:
         self._note_repair(FirewallRepaired(self._wanted_count, foreign=0, rebuilt=True))
         self.trouble = ""
         self._retry_pause = FIRST_RETRY
-        if self._told_trouble:
-            self._told_trouble = ""
-            self._emit(TroubleOver(part="firewall"))
-        untold, self._untold = self._untold, []
-        self._tell(untold)
+        if self._reported_trouble:
+            self._reported_trouble = ""
+            self._emit(PartRecovered(part="firewall"))
+        unreported, self._unreported = self._unreported, []
+        self._report(unreported)
         return True
 
     def _note_repair(self, repaired: FirewallRepaired) -> None:
@@ -279,7 +279,7 @@ class Firewall:
         self._repairs.note(repaired, self._time())
 
     async def _look_once(self) -> bool:
-        """Read the firewall once and mend the difference; tell whether there was none."""
+        """Read the firewall once and repair the difference; return whether there was none."""
         began = self._time()
         try:
             enforced = await self._enforcer.read()
@@ -317,7 +317,7 @@ class Firewall:
         self._wanted_when_read, self._enforced = wanted, enforced
 
     def _compare(self, enforced: Enforced) -> tuple[int, list[Decision], int, int]:
-        """Return how many bans are wanted, what mends them, how many lack and are mistimed."""
+        """Return the number of wanted bans, the repairs, and how many are missing and mistimed."""
         now = self._clock()
         wanted = [ban for ban in self._in_force.values() if self._is_ours(ban)]
         # Whose time is over may stand there still: our own end of it is on its way.
@@ -337,7 +337,7 @@ class Firewall:
     def _time() -> float:
         return asyncio.get_running_loop().time()
 
-    def _tell(self, decisions: Sequence[Decision]) -> None:
+    def _report(self, decisions: Sequence[Decision]) -> None:
         for decision in decisions:
             ban = decision.ban
             match decision:

@@ -77,7 +77,7 @@ def _drain(channel: socket.socket) -> None:
 
 
 def notify_systemd(state: str) -> None:
-    """Tell systemd *state* (sd_notify(3)), where it asked to be told."""
+    """Send systemd *state* (sd_notify(3)), where it asked for notifications."""
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return

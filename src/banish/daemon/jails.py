@@ -1,6 +1,6 @@
 """The jails of a running server: one policy each, and what exempts from all.
 
-Everything here is plain and immediate: failures in, happenings and decisions
+Everything here is plain and immediate: failures in, events and decisions
 out. Pipelines, the timer and the operator all change policies through `Jails`,
 in one event loop, so that what changed and the positions it belongs to go into
 one commit.
@@ -34,22 +34,22 @@ from banish.model.snapshot import Commit, JailChanges, JailMemory, Memory
 from banish.policy.jail import JailPolicy
 from banish.policy.repeated import failure_of, failure_of_ban
 from banish.policy.steps import ClockSteps
-from banish.telemetry.happenings import (
-    AlreadyBannedFound,
+from banish.telemetry.events import (
     BanBudgetExceeded,
     BanBudgetReturned,
     BanHeldBack,
+    BannedSubjectFailed,
     ClockSet,
     EmitEvery,
+    Event,
     FailureExempted,
     FailuresFound,
-    Happening,
     NetworkExempted,
     WarningGiven,
 )
 
 AGAIN_LIMIT = 100_000
-"""Banned subjects of one jail whose further failures are told of by ``maxretry``; past it
+"""Banned subjects of one jail whose further failures are reported by ``maxretry``; past it
 all begin anew."""
 
 
@@ -87,9 +87,9 @@ class Jails:
         self._counting = [name for name, one in policies.items() if one.settings.uses_ledger]
         """The jails that count the bans of the others."""
         self._evictions: dict[str, tuple[int, Instant]] = {}
-        """How many evictions of each jail were told of, and when."""
+        """How many evictions of each jail were reported, and when."""
         self._again: dict[str, dict[Subject, int]] = {}
-        """How many failures each banned subject of a jail has had that nobody was told of yet."""
+        """How many failures each banned subject of a jail has had that were not reported yet."""
 
     def policy(self, name: str) -> JailPolicy:
         """Return the policy of the jail called *name*.
@@ -132,7 +132,7 @@ class Jails:
     def _count(self, failures: Iterable[Failure], now: Instant) -> list[Decision]:
         """Have *failures* judged, tell of them, and return what was decided."""
         decisions: list[Decision] = []
-        told: list[Happening] = []
+        told: list[Event] = []
         for jail, those in itertools.groupby(failures, key=operator.attrgetter("jail")):
             policy = self.policies.get(jail)
             if policy is not None:
@@ -167,7 +167,7 @@ class Jails:
                 self._emit_every(news)
         return self.step(now, ends, {}) if ends else None
 
-    def _eviction_news(self, policy: JailPolicy, now: Instant) -> list[Happening]:
+    def _eviction_news(self, policy: JailPolicy, now: Instant) -> list[Event]:
         """Return that subjects were forgotten early, an hour after the last time at the soonest."""
         told, at = self._evictions.get(policy.name, (0, Instant(-math.inf)))
         fresh = policy.evicted_total - told
@@ -176,7 +176,7 @@ class Jails:
         self._evictions[policy.name] = (policy.evicted_total, now)
         what = (
             f"{fresh} failing subjects were forgotten early: memory for them is full; "
-            "whoever fails slowly may go unbanned: raise windowmemory, or lower findtime"
+            "subjects that fail slowly may not be banned: raise windowmemory, or lower findtime"
         )
         return [WarningGiven(part=f"jail {policy.name}", what=what)]
 
@@ -337,7 +337,7 @@ def _judged(
     """Have *failures*, all of the jail of *policy*, judged; return what was decided."""
     decisions: list[Decision] = []
     horizon = now - policy.settings.findtime
-    held = policy.held()
+    held = policy.banned_as()
     found_banned = telling.found_banned
     for failure in failures:
         # Whether the subject alone decides what becomes of it.
@@ -355,7 +355,7 @@ def _judged(
         elif isinstance(verdict, StartBan):
             decisions.append(verdict)
             decisions.extend(policy.follow())
-            held = policy.held()
+            held = policy.banned_as()
             telling.found_last(failure, verdict.ban.subject)
         else:
             telling.unbanned(verdict, failure)
@@ -363,22 +363,22 @@ def _judged(
 
 
 class _Telling:
-    """What is to be told of one jail's failures, those in a row together.
+    """The events of one jail's failures, those in a row together.
 
-    Who of them was banned already is told after the row. *again* is how many failures
-    each banned subject has had that nobody was told of yet; it is kept up.
+    Those already banned come after the row. *again* is how many failures
+    each banned subject has had that were not reported yet; it is kept up to date.
     """
 
     def __init__(self, policy: JailPolicy, again: dict[Subject, int]) -> None:
         self._policy = policy
         self._again = again
         self._maxretry = policy.settings.maxretry
-        self._told: list[Happening] = []
+        self._told: list[Event] = []
         self._row: list[Failure] = []
-        self._banned: list[Happening] = []
+        self._banned: list[Event] = []
 
-    def take(self) -> list[Happening]:
-        """Return what is to be told, in its order."""
+    def take(self) -> list[Event]:
+        """Return the events to be emitted, in their order."""
         self._end_row()
         return self._told
 
@@ -389,18 +389,18 @@ class _Telling:
         """
         self._row.append(failure)
         again = self._again
-        untold = again.get(holder)
-        if untold is None:
+        unreported = again.get(holder)
+        if unreported is None:
             if len(again) >= AGAIN_LIMIT:
                 again.clear()
             times = 1
         else:
-            times = untold + 1
+            times = unreported + 1
             if times < self._maxretry:
                 again[holder] = times
                 return
         again[holder] = 0
-        self._banned.append(AlreadyBannedFound(self._policy.name, failure.subject, times, holder))
+        self._banned.append(BannedSubjectFailed(self._policy.name, failure.subject, times, holder))
 
     def found_last(self, failure: Failure, banned: Subject) -> None:
         """Tell of *failure*, for which *banned* is banned."""
@@ -423,7 +423,7 @@ class _Telling:
             case _:  # too old
                 pass
 
-    def _others(self, told: Sequence[Happening]) -> None:
+    def _others(self, told: Sequence[Event]) -> None:
         if told:
             self._end_row()
             self._told += told
@@ -436,17 +436,17 @@ class _Telling:
         self._banned = []
 
 
-def _refusals(policy: JailPolicy) -> list[Happening]:
+def _refusals(policy: JailPolicy) -> list[Event]:
     return [
         NetworkExempted(policy.name, refusal.network, refusal.members, refusal.by)
-        for refusal in policy.take_refusals()
+        for refusal in policy.drain_refusals()
     ]
 
 
-def _budget_news(policy: JailPolicy) -> list[Happening]:
+def _budget_news(policy: JailPolicy) -> list[Event]:
     budget = policy.settings.budget
-    told: list[Happening] = []
-    for news in policy.budget.take_news():
+    told: list[Event] = []
+    for news in policy.budget.drain_news():
         if news.what == "exceeded":
             told.append(BanBudgetExceeded(policy.name, budget.most, budget.span, news.until))
         else:

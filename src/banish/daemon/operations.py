@@ -6,16 +6,16 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 import msgspec
 
 from banish import __version__
-from banish.daemon.acting import Acting
+from banish.daemon.dispatcher import ActionDispatcher
 from banish.daemon.enforcing import Enforcing
 from banish.daemon.jails import Jails
 from banish.daemon.pipeline import Pipeline
 from banish.daemon.silence import health_for, waits_for
 from banish.daemon.supervisor import Supervisor
+from banish.model.actionresult import ActionResult
 from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.decision import EndBan
-from banish.model.deed import Deed
 from banish.model.instant import Instant, Seconds, to_iso
 from banish.model.settings import Settings
 from banish.model.status import JailStatus, PartTrouble, ServerStatus, SourceHealth
@@ -29,7 +29,7 @@ BUDGET_CURE = (
     "'banish resume {jail}', and raise banbudget"
 )
 
-QUARANTINE_CURE = "\n    mend the regex: 'banish check' shows which lines keep it busy"
+QUARANTINE_CURE = "\n    fix the regex: 'banish check' shows which lines keep it busy"
 
 
 class ServerOperations:
@@ -42,7 +42,7 @@ class ServerOperations:
         jails: Jails,
         pipelines: Sequence[Pipeline],
         enforcing: Enforcing,
-        acting: Acting,
+        acting: ActionDispatcher,
         supervisor: Supervisor,
         clock: Clock,
         started_at: Instant,
@@ -137,7 +137,7 @@ class ServerOperations:
             for _, watch in watching
             for quarantine in (watch.matcher.quarantine, watch.matcher.dates.quarantine)
         ]
-        quarantined = tuple(rule.told for each in quarantines for rule in each.in_force)
+        quarantined = tuple(rule.text for each in quarantines for rule in each.in_force)
         if quarantined:
             troubles.append("; ".join(quarantined) + QUARANTINE_CURE)
         counters = [watch.matcher.counters for _, watch in watching]
@@ -224,9 +224,9 @@ class ServerOperations:
         past = await store.history(limit=WHY_LIMIT, subject=subject)
         return in_force + [ban for ban in past if (ban.jail, ban.since) not in known]
 
-    async def deeds(self, subject: Subject) -> Sequence[Deed]:
-        """Return what actions did about *subject* of late, oldest first."""
-        return self._acting.deeds(subject)
+    async def action_results(self, subject: Subject) -> Sequence[ActionResult]:
+        """Return what actions did about *subject* recently, oldest first."""
+        return self._acting.results(subject)
 
     async def resume(self, jail: str) -> None:
         """Let *jail* start bans again, though its ban budget was exceeded.

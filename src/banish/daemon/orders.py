@@ -29,7 +29,7 @@ class Order(msgspec.Struct, frozen=True):
     """Whether an earlier run of the server has carried the ban out."""
 
 
-class Line:
+class OrderQueue:
     """Orders that wait for one action."""
 
     def __init__(
@@ -75,7 +75,7 @@ class Line:
         if waiting:
             self._late[subject] = waiting
 
-    def take(self) -> Order | None:
+    def get(self) -> Order | None:
         """Return the order that comes next, or None."""
         if not self._orders and self._late:
             orders = self._late.pop(next(iter(self._late)))

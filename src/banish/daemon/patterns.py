@@ -22,7 +22,7 @@ from banish.detect.matcher import Matcher
 from banish.detect.prefilter.block import BlockPrefilter, PrefilterRefusedError, engine
 from banish.detect.prefilter.plan import Plan, ingredients, make_plan
 from banish.model.instant import Seconds
-from banish.telemetry.happenings import Emit, WarningGiven
+from banish.telemetry.events import Emit, WarningGiven
 
 FORMAT = "4"
 """Part of every hash; to be raised whenever other expressions are made of the same regexes."""

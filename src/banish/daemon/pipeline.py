@@ -20,7 +20,7 @@ from banish.detect.detector import Detector
 from banish.detect.matcher import Matcher
 from banish.detect.prefilter.block import BlockPrefilter
 from banish.detect.quarantine import Offence, Quarantined, Released, rule_name
-from banish.detect.report import Counters
+from banish.detect.report import MatcherCounters
 from banish.detect.zone import zone_difference
 from banish.errors import ResolveError
 from banish.model.address import Subject, SubjectKind
@@ -28,10 +28,10 @@ from banish.model.failure import Failure
 from banish.model.instant import Instant
 from banish.model.record import Batch, FilePosition, Position
 from banish.ports import Clock, Resolver, Source
-from banish.telemetry.happenings import (
-    AmbiguousMatchFound,
+from banish.telemetry.events import (
+    AmbiguousMatch,
     Emit,
-    LineStopped,
+    LineTimedOut,
     RuleQuarantined,
     RuleReleased,
     WarningGiven,
@@ -43,10 +43,10 @@ MarkExempt = Callable[[Sequence[Failure], Instant], Awaitable[Sequence[Failure]]
 ZONE_LINES = 3
 """Live lines in a row that must be off by the same difference of zones."""
 
-NAMES_TOLD = 1_000
-"""Names of which is remembered when they were told of; past it all begin anew."""
+NAMES_REPORTED = 1_000
+"""How many names are remembered with the time of their last report; past it all begin anew."""
 
-NAME_TOLD_SECONDS = 86_400
+NAME_REPORT_SECONDS = 86_400
 
 RESOLVE_LIMIT = 8
 """Names resolved at once for one batch."""
@@ -58,7 +58,7 @@ MakePrefilter = Callable[[Sequence[Matcher]], BlockPrefilter | None]
 """Returns what scans blocks for all of these jails; None: every line is looked at."""
 
 
-class Watch(msgspec.Struct, frozen=True):
+class JailWatch(msgspec.Struct, frozen=True):
     """One jail's interest in a source: its matcher, and which paths it wants."""
 
     matcher: Matcher
@@ -88,7 +88,7 @@ class _ZoneSeen:
         self._times = 0
         """How many lines in a row were ahead by `_last`."""
 
-    def look(self, counters: Sequence[Counters]) -> None:
+    def look(self, counters: Sequence[MatcherCounters]) -> None:
         """Take what the matchers have counted so far."""
         retimed = sum(each.retimed for each in counters)
         matched = sum(each.matched for each in counters)
@@ -111,7 +111,7 @@ class Pipeline:
     def __init__(
         self,
         source: Source,
-        watches: Sequence[Watch],
+        watches: Sequence[JailWatch],
         *,
         jails: Jails,
         enforcing: Enforcing,
@@ -140,8 +140,8 @@ class Pipeline:
         self._wait = wait
         self._compiling = asyncio.Lock()
         self._shared: dict[tuple[int, ...], Detector] = {}
-        self._told_names: dict[str, Instant] = {}
-        """When each name was told of last."""
+        self._reported_names: dict[str, Instant] = {}
+        """When each name was reported last."""
         self._zone = _ZoneSeen()
         self._in_hand: tuple[str, Position] | None = None
         self._failed_on: tuple[str, Position] | None = None
@@ -178,7 +178,9 @@ class Pipeline:
                 key, place = self._in_hand
                 self._positions[key] = place
                 self._emit(
-                    WarningGiven(part=self.source.name, what="stepped over lines that failed twice")
+                    WarningGiven(
+                        part=self.source.name, what="skipped lines whose processing failed twice"
+                    )
                 )
             self._failed_on = self._in_hand
         batches = cast("AsyncGenerator[Batch]", self.source.batches(dict(self._positions)))
@@ -208,7 +210,7 @@ class Pipeline:
     async def _finish(self, batch: Batch) -> None:
         detector = self._detectors.get(batch.path) or await self._detector(batch.path)
         failures: Sequence[Failure] = await self._feed(detector, batch)
-        self._tell_ambiguities()
+        self._report_ambiguities()
         if SubjectKind.NAME in [failure.subject.kind for failure in failures]:
             failures = await self._resolved(failures)
         if failures and self._exempt is not None:
@@ -226,30 +228,30 @@ class Pipeline:
         """Return the failures in *batch*; what takes long lets others have their turn."""
         failures = self._watchdog.feed(detector, batch, self._clock())
         while detector.rest is not None:
-            self._tell_quarantines(detector)
+            self._report_quarantines(detector)
             await asyncio.sleep(0)
             failures += self._watchdog.feed(detector, detector.rest, self._clock())
-        self._tell_quarantines(detector)
+        self._report_quarantines(detector)
         return failures
 
-    def _tell_quarantines(self, detector: Detector) -> None:
+    def _report_quarantines(self, detector: Detector) -> None:
         for jail, quarantine in detector.quarantines:
-            for event in quarantine.take():
+            for event in quarantine.drain():
                 rule = rule_name(event.option, event.rule)
                 match event:
                     case Offence():
-                        self._emit(LineStopped(jail, rule, event.characters, event.line))
+                        self._emit(LineTimedOut(jail, rule, event.characters, event.line))
                     case Quarantined():
                         self._emit(RuleQuarantined(jail, rule, event.limit, event.until))
                     case Released():
                         self._emit(RuleReleased(jail, rule))
 
-    def _tell_ambiguities(self) -> None:
+    def _report_ambiguities(self) -> None:
         for watch in self.watches:
-            for reading in watch.matcher.ambiguities.take():
+            for reading in watch.matcher.ambiguities.drain():
                 is_safe = watch.matcher.settings.ambiguous == "safe"
                 self._emit(
-                    AmbiguousMatchFound(
+                    AmbiguousMatch(
                         watch.matcher.jail,
                         reading.rule,
                         reading.captured,
@@ -278,7 +280,7 @@ class Pipeline:
             prefilter = await asyncio.to_thread(self._prefilter, chosen)
         return Detector(chosen, prefilter)
 
-    def _tell_names(
+    def _report_names(
         self, failures: Sequence[Failure], answers: Mapping[str, Sequence[Subject]]
     ) -> None:
         """Tell what names stand for (``usedns = warn``), and which for nothing; each once a day."""
@@ -291,16 +293,19 @@ class Pipeline:
                 continue
             if answers[name] and failure.jail not in warned:
                 continue
-            told = self._told_names.get(name)
-            if told is not None and 0 <= now - told < NAME_TOLD_SECONDS:
+            told = self._reported_names.get(name)
+            if told is not None and 0 <= now - told < NAME_REPORT_SECONDS:
                 continue
-            if len(self._told_names) >= NAMES_TOLD:
-                self._told_names.clear()
-            self._told_names[name] = now
+            if len(self._reported_names) >= NAMES_REPORTED:
+                self._reported_names.clear()
+            self._reported_names[name] = now
             what = f"{name} has no address, so its failures count against nobody"
             if answers[name]:
                 found = ", ".join(subject.text for subject in answers[name])
-                what = f"{name} was looked up: {found}; its owner chooses what it stands for"
+                what = (
+                    f"{name} was looked up: {found}; the owner of the name decides which "
+                    "address it has"
+                )
             cure = "log addresses instead of names, or set usedns = no"
             self._emit(WarningGiven(part=f"jail {failure.jail}", what=f"{what}; {cure}"))
 
@@ -320,7 +325,7 @@ class Pipeline:
 
         answers: dict[str, Sequence[Subject]] = {}
         await asyncio.gather(*(ask(name) for name in names))
-        self._tell_names(failures, answers)
+        self._report_names(failures, answers)
         found: list[Failure] = []
         for failure in failures:
             if failure.subject.kind is not SubjectKind.NAME:

@@ -1,8 +1,8 @@
 """Tells of repairs of the firewall, and of somebody who undoes it again and again.
 
 A repair is never put off, however often it is needed. What is put off is the telling:
-the first repairs are told one by one; when more than `FREE_REPAIRS` come within `SPAN`,
-that is told as trouble once, and then only sums are, further and further apart.
+the first repairs are logged one by one; when more than `FREE_REPAIRS` come within `SPAN`,
+that is reported as trouble once, and then only sums are, further and further apart.
 """
 
 from collections import deque
@@ -11,16 +11,16 @@ from typing import Protocol
 import msgspec
 
 from banish.model.instant import Seconds
-from banish.telemetry.happenings import Emit, FirewallRepaired, TroubleMet, TroubleOver
+from banish.telemetry.events import Emit, FirewallRepaired, PartFailed, PartRecovered
 
 FREE_REPAIRS = 5
-"""So many repairs within `SPAN` are told one by one; with more, somebody undoes our work."""
+"""Repairs within `SPAN` logged one by one; if there are more, another program undoes our work."""
 
 SPAN = Seconds(60)
 
 FIRST_PAUSE = Seconds(60)
 LONGEST_PAUSE = Seconds(3_600)
-"""How far apart sums are told, at first and at most."""
+"""How far apart sums are logged, at first and at most."""
 
 QUIET_SPAN = Seconds(300)
 """So long after the last repair the trouble is over."""
@@ -48,8 +48,8 @@ class Repairs:
         self._emit = emit
         self._times: deque[float] = deque(maxlen=FREE_REPAIRS + 1)
         self._sum: FirewallRepaired | None = None
-        """Repairs that are not told yet."""
-        self._told_at = 0.0
+        """Repairs that are not logged yet."""
+        self._reported_at = 0.0
         self._pause = FIRST_PAUSE
         self.count = 0
         """How often the firewall was repaired."""
@@ -77,18 +77,18 @@ class Repairs:
         if not self.trouble:
             return
         if now - self._times[-1] >= QUIET_SPAN:
-            self._tell_sum()
+            self._report_sum()
             self.trouble, self._pause = "", FIRST_PAUSE
             self._times.clear()
-            self._emit(TroubleOver(part="firewall"))
-        elif now - self._told_at >= self._pause:
-            self._tell_sum()
-            self._told_at = now
+            self._emit(PartRecovered(part="firewall"))
+        elif now - self._reported_at >= self._pause:
+            self._report_sum()
+            self._reported_at = now
             self._pause = min(Seconds(self._pause * 2), LONGEST_PAUSE)
 
     def finish(self) -> None:
-        """Tell what was not told yet, as the server stops."""
-        self._tell_sum()
+        """Log the repairs not logged yet, as the server stops."""
+        self._report_sum()
 
     def _is_often(self, now: float) -> bool:
         return len(self._times) > FREE_REPAIRS and now - self._times[0] <= SPAN
@@ -97,19 +97,21 @@ class Repairs:
         """Say who undoes the firewall; the log hears of it once."""
         is_new = not self.trouble
         name, by = self._enforcer.name, self._enforcer.changed_by
-        cure = "stop that program" if by else "find the program that does so, and stop it: "
+        cure = "stop that program" if by else "find the program that does this, and stop it: "
         if not by:
             is_nft = name.startswith("nftables")
-            cure += "'nft monitor'" if is_nft else "whatever runs iptables or ipset by itself"
+            cure += (
+                "'nft monitor'" if is_nft else "any program that runs iptables or ipset by itself"
+            )
         self.trouble = (
-            f"{by or 'another program'} undoes {name} again and again; "
-            f"each time it is repaired at once\n    {cure}"
+            f"{by or 'another program'} keeps undoing {name}; each change is "
+            f"repaired at once\n    {cure}"
         )
         if is_new:
-            self._told_at = now
-            self._emit(TroubleMet(part="firewall", what=self.trouble))
+            self._reported_at = now
+            self._emit(PartFailed(part="firewall", what=self.trouble))
 
-    def _tell_sum(self) -> None:
+    def _report_sum(self) -> None:
         if self._sum is not None:
             self._emit(self._sum)
             self._sum = None

@@ -1,7 +1,7 @@
 """Says when a jail has nothing to read, or reads what it does not understand.
 
 A jail that waits for a log that never comes protects nobody, and looks like one whose service
-is quiet. So it is told in the log a moment after the start, and once a day as long as it lasts,
+is quiet. So it is logged a moment after the start, and once a day as long as it lasts,
 and `banish status` counts it as trouble. The same holds for a log that was there and is gone,
 though its old file may still be read; rotation takes less than the pause before that is told.
 
@@ -24,7 +24,7 @@ from banish.model.instant import Instant, Seconds
 from banish.model.status import NOT_STARTED, SourceHealth
 from banish.ports import Clock
 from banish.sources.presence import GONE_CURE, reason
-from banish.telemetry.happenings import Emit, WarningGiven
+from banish.telemetry.events import Emit, WarningGiven
 
 FIRST_LOOK = Seconds(3)
 """How long after the start is looked first: logs that are there are open by then."""
@@ -90,7 +90,7 @@ class Silence:
         self._emit = emit
         self._clock = clock
         self._told: dict[tuple[str, str], Instant] = {}
-        """When each thing was told last, by jail or log and by what it is."""
+        """When each thing was reported last, by jail or log and by what it is."""
         self._counted: dict[tuple[str, str], int] = {}
         """How much of each thing had been counted then."""
         self._gone: set[tuple[str, str]] = set()
@@ -178,7 +178,7 @@ class Silence:
             self._emit(WarningGiven(part=part, what=what.format(f"{new:,}", cure)))
 
     def _is_due(self, key: tuple[str, str]) -> bool:
-        """Whether *key* was not told within a day; it is told now if so."""
+        """Whether *key* was not reported within a day; if so, note that it is reported now."""
         now = self._clock()
         told = self._told.get(key)
         if told is not None and 0 <= now - told < DAY:

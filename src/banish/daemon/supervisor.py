@@ -11,12 +11,12 @@ from collections.abc import Awaitable, Callable
 
 from banish.errors import BanishError
 from banish.model.instant import Seconds
-from banish.telemetry.happenings import Emit, TroubleMet, TroubleOver
+from banish.telemetry.events import Emit, PartFailed, PartRecovered
 
 FIRST_PAUSE = Seconds(0.5)
 LONGEST_PAUSE = Seconds(60)
 HEALTHY_AFTER = Seconds(30)
-"""A part that ran this long is taken for mended."""
+"""A part that ran this long counts as recovered."""
 
 
 class Supervisor:
@@ -71,11 +71,11 @@ class Supervisor:
 
     def _note_trouble(self, name: str, what: str) -> None:
         self.troubles[name] = what
-        self._emit(TroubleMet(part=name, what=what))
+        self._emit(PartFailed(part=name, what=what))
 
     def _note_healthy(self, name: str) -> None:
         if self.troubles.pop(name, None) is not None:
-            self._emit(TroubleOver(part=name))
+            self._emit(PartRecovered(part=name))
 
     async def stop(self, *names: str) -> None:
         """End the named parts, or all of them, and wait until they have ended."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from banish.errors import OperatorError
 from banish.model.instant import Seconds
-from banish.telemetry.happenings import Emit, TroubleMet, TroubleOver
+from banish.telemetry.events import Emit, PartFailed, PartRecovered
 
 LOOK_PAUSE = Seconds(2)
 """A look at all of them costs a handful of stat(2)."""
@@ -60,11 +60,11 @@ class Upkeep:
     def _note_trouble(self, name: str, what: str) -> None:
         if self.troubles.get(name) != what:
             self.troubles[name] = what
-            self._emit(TroubleMet(part=name, what=what))
+            self._emit(PartFailed(part=name, what=what))
 
     def _note_well(self, name: str) -> None:
         if self.troubles.pop(name, None) is not None:
-            self._emit(TroubleOver(part=name))
+            self._emit(PartRecovered(part=name))
 
 
 class PidFile:

@@ -9,18 +9,18 @@ import contextlib
 from collections.abc import Awaitable, Callable, Collection
 
 from banish.daemon.actionrecord import ActionRecord, Book
-from banish.daemon.orders import Line, Order
+from banish.daemon.orders import Order, OrderQueue
 from banish.errors import ActionError
+from banish.model.actionresult import ActionResultKind
 from banish.model.address import Subject
 from banish.model.ban import Ban
-from banish.model.deed import DeedKind
 from banish.model.instant import Instant, Seconds
 from banish.ports import Action
-from banish.telemetry.happenings import (
+from banish.telemetry.events import (
     Emit,
     NotificationsDropped,
-    TroubleMet,
-    TroubleOver,
+    PartFailed,
+    PartRecovered,
     WarningGiven,
 )
 
@@ -46,11 +46,11 @@ STOP_SPAN = Seconds(5)
 """How long an action may take to stop when the server does."""
 
 
-OnDeed = Callable[[DeedKind, Subject, str], None]
+OnResult = Callable[[ActionResultKind, Subject, str], None]
 """Takes what was done to whom, and what it failed with, if it did."""
 
 
-class Worker:
+class ActionWorker:
     """Works through the orders of one action; `run` is its task."""
 
     def __init__(
@@ -60,7 +60,7 @@ class Worker:
         emit: Emit,
         limit: int = LINE_LIMIT,
         retry_pause: Seconds = RETRY_PAUSE,
-        on_deed: OnDeed = lambda _kind, _subject, _trouble: None,
+        on_result: OnResult = lambda _kind, _subject, _trouble: None,
         record: ActionRecord | None = None,
     ) -> None:
         self.action = action
@@ -70,20 +70,20 @@ class Worker:
         self.cure = ""
         """What the operator can do about it, where that is known."""
         self._emit = emit
-        self._on_deed = on_deed
+        self._on_result = on_result
         self._book = Book(
             record or ActionRecord(lambda: None),
             action.jail,
             action.settings.actname,
             is_kept=action.settings.is_enforcing,
         )
-        self._line = Line(
+        self._line = OrderQueue(
             keeps_all=action.settings.is_enforcing,
             limit=limit,
             has_begun=self._book.__contains__,
         )
         self._stuck = 0
-        """Bans of an earlier run that could not be ended, and were not told of yet."""
+        """Bans of an earlier run that could not be ended, and were not reported yet."""
         self._tries: dict[Subject, int] = {}
         """How often the end of such bans was tried."""
         self._retry_pause = retry_pause
@@ -91,7 +91,7 @@ class Worker:
         self._missed: dict[Subject, Order] = {}
         self._has_news = asyncio.Event()
         self._is_started = False
-        self._told_dropped = 0
+        self._reported_dropped = 0
         self._since_tick = 0
         self._busy: asyncio.Task[None] | None = None
 
@@ -119,7 +119,7 @@ class Worker:
     def adopt(self, ban: Ban, now: Instant, *, goes_on: bool) -> None:
         """Take over *ban*, which the action carried out in an earlier run of the server.
 
-        Unless it *goes_on* it is ended. What this run knows better is passed over.
+        Unless it *goes_on* it is ended. Bans that this run knows better are skipped.
         """
         if not self.action.settings.is_enforcing or ban.subject in self._book:
             return
@@ -166,9 +166,9 @@ class Worker:
             await self._go_on(self._try(self.action.tick, is_proof=True))
             return True
         self._since_tick += 1
-        order = self._line.take()
+        order = self._line.get()
         if order is None:
-            self._tell_dropped()
+            self._report_dropped()
             await self._book.flush()
             return len(self._line) > 0
         await self._go_on(self._do(order))
@@ -198,7 +198,7 @@ class Worker:
             case "ban":
                 await self._book.begin(ban)
                 is_done = await self._try(lambda: action.ban(ban, restored=order.restored))
-                self._tell_deed("ban", ban, is_done=is_done)
+                self._report_result("ban", ban, is_done=is_done)
                 if not is_done and action.settings.is_enforcing:
                     self._missed[ban.subject] = order
                     self._retry_at = self._time() + self._retry_pause
@@ -206,12 +206,12 @@ class Worker:
                 await self._end_earlier(order)
             case "unban":
                 is_done = await self._try(lambda: action.unban(ban))
-                self._tell_deed("unban", ban, is_done=is_done)
+                self._report_result("unban", ban, is_done=is_done)
                 if is_done:  # else the next start tries once more
                     await self._book.end(ban)
             case "prolong":
                 is_done = await self._try(lambda: action.prolong(ban, restored=order.restored))
-                self._tell_deed("prolong", ban, is_done=is_done)
+                self._report_result("prolong", ban, is_done=is_done)
             case "flush":
                 self._missed.clear()
                 await self._release()
@@ -248,7 +248,7 @@ class Worker:
         try:
             await self.action.unban(ban)
         except ActionError as error:
-            self._on_deed("unban", ban.subject, str(error))
+            self._on_result("unban", ban.subject, str(error))
             tries = self._tries.get(ban.subject, 0) + 1
             if tries == 1:
                 self._note_stuck(error)
@@ -260,7 +260,7 @@ class Worker:
                 self._tries.pop(ban.subject, None)
             return
         self._tries.pop(ban.subject, None)
-        self._on_deed("unban", ban.subject, "")
+        self._on_result("unban", ban.subject, "")
         await self._book.end(ban)
 
     def _note_stuck(self, error: ActionError) -> None:
@@ -269,8 +269,8 @@ class Worker:
             what = f"a ban of an earlier run could not be ended, and is tried again: {error.what}"
             self._emit(WarningGiven(part=self.name, what=what))
 
-    def _tell_deed(self, kind: DeedKind, ban: Ban, *, is_done: bool) -> None:
-        self._on_deed(kind, ban.subject, "" if is_done else self.trouble)
+    def _report_result(self, kind: ActionResultKind, ban: Ban, *, is_done: bool) -> None:
+        self._on_result(kind, ban.subject, "" if is_done else self.trouble)
 
     async def _try(self, work: Callable[[], Awaitable[object]], *, is_proof: bool = False) -> bool:
         """Do *work*; tell whether it succeeded, and the log when that changes.
@@ -283,17 +283,17 @@ class Worker:
             if self.trouble:
                 self._emit(WarningGiven(part=self.name, what=error.what))
             else:
-                self._emit(TroubleMet(part=self.name, what=str(error)))
+                self._emit(PartFailed(part=self.name, what=str(error)))
             self.trouble, self.cure = str(error), error.cure
             return False
         # To put something off always succeeds.
         is_proof = is_proof or self.action.due is None
         if self.trouble and not self._missed and is_proof:
             self.trouble = self.cure = ""
-            self._emit(TroubleOver(part=self.name))
+            self._emit(PartRecovered(part=self.name))
         return True
 
-    def _tell_dropped(self) -> None:
+    def _report_dropped(self) -> None:
         if self._stuck > 1:
             what = (
                 f"{self._stuck - 1} more bans of an earlier run could not be ended, "
@@ -301,9 +301,9 @@ class Worker:
             )
             self._emit(WarningGiven(part=self.name, what=what))
         self._stuck = 0
-        count = self._line.dropped - self._told_dropped
+        count = self._line.dropped - self._reported_dropped
         if count:
-            self._told_dropped = self._line.dropped
+            self._reported_dropped = self._line.dropped
             settings = self.action.settings
             self._emit(
                 NotificationsDropped(jail=self.action.jail, action=settings.actname, count=count)
@@ -320,13 +320,13 @@ class Worker:
         if self._busy is not None and not self._busy.done():
             self._busy.cancel()
             await asyncio.wait({self._busy})
-            what = f"a command ran still after {span:g} s and was ended, as the server stops"
+            what = f"a command ran still after {span:g} s and was killed, as the server stops"
             self._emit(WarningGiven(part=self.name, what=what))
         left = len(self._line)
         if left and not self.action.settings.is_enforcing:
-            what = f"the server stopped before {left} orders were carried out"
+            what = f"{left} orders were not carried out before the server stopped"
             self._emit(WarningGiven(part=self.name, what=what))
-        self._tell_dropped()
+        self._report_dropped()
 
     async def release(self, span: Seconds = END_SPAN) -> None:
         """Let everybody in again: at once if there is a command for it, else one by one."""

@@ -28,7 +28,7 @@ _LEAST_DOTS_OF_TWO = 2 * _LEAST_DOTS
 _LEAST_GAP = 2
 
 
-class Reading(NamedTuple):
+class SecondReading(NamedTuple):
     """A match that has a second reading."""
 
     rule: int
@@ -47,7 +47,7 @@ class Reading(NamedTuple):
 
 
 class Ambiguities:
-    """The matches of one jail that have a second reading; each rule is told of once."""
+    """The matches of one jail that have a second reading; each rule is reported once."""
 
     def __init__(self, *, takes_names: bool = False) -> None:
         """Make it for one jail; with *takes_names* names count as they stand in the log."""
@@ -55,9 +55,9 @@ class Ambiguities:
         self.total = 0
         """How many matches there were, of all rules."""
         self._told: set[int] = set()
-        self._untold: list[Reading] = []
+        self._unreported: list[SecondReading] = []
 
-    def look(self, rule: int, pattern: Pattern, found: re.Match[str]) -> Reading | None:
+    def look(self, rule: int, pattern: Pattern, found: re.Match[str]) -> SecondReading | None:
         """Return the second reading of what failregex *rule* has found, if there is one.
 
         *pattern* is that rule, or the prefregex where that has the address.
@@ -76,23 +76,23 @@ class Ambiguities:
             self._count(reading)
         return reading
 
-    def _count(self, reading: Reading) -> None:
+    def _count(self, reading: SecondReading) -> None:
         self.total += 1
         if reading.rule not in self._told:
             self._told.add(reading.rule)
-            self._untold.append(reading)
+            self._unreported.append(reading)
 
-    def add(self, rule: int, line: str, found: re.Match[str], address: str) -> Reading:
+    def add(self, rule: int, line: str, found: re.Match[str], address: str) -> SecondReading:
         """Count a match whose true *address* the prefregex has left out; return it."""
         groups = found.groupdict()
         captured = next((groups[name] for name in ("ip4", "ip6", "dns") if groups.get(name)), "")
-        reading = Reading(rule, line, captured, address, False, address, ":" in address)
+        reading = SecondReading(rule, line, captured, address, False, address, ":" in address)
         self._count(reading)
         return reading
 
-    def take(self) -> list[Reading]:
+    def drain(self) -> list[SecondReading]:
         """Return what has not been returned before: the first match of each rule."""
-        taken, self._untold = self._untold, []
+        taken, self._unreported = self._unreported, []
         return taken
 
 
@@ -136,7 +136,7 @@ def has_two_readings(pattern: Pattern, found: re.Match[str]) -> bool:
 
 
 @interruptible("failregex")
-def _second_reading(number: int, pattern: Pattern, found: re.Match[str]) -> Reading | None:
+def _second_reading(number: int, pattern: Pattern, found: re.Match[str]) -> SecondReading | None:
     text = found.string
     readings = _settled(pattern).readings(found)
     if readings is None:
@@ -144,7 +144,7 @@ def _second_reading(number: int, pattern: Pattern, found: re.Match[str]) -> Read
     taken, trusted = readings.taken, readings.trusted
     other = trusted if trusted in readings.others else readings.others[-1]
     assert other is not None
-    return Reading(
+    return SecondReading(
         number,
         text,
         text[taken.begin : taken.end],
@@ -158,7 +158,7 @@ def _second_reading(number: int, pattern: Pattern, found: re.Match[str]) -> Read
 @interruptible("failregex")
 def _address_of_name(
     number: int, pattern: Pattern, found: re.Match[str], name: str
-) -> Reading | None:
+) -> SecondReading | None:
     """Return the reading by which the address beside *name* counts, or None if there is none."""
     text = found.string
     if not has_address_beside(text, found.end("dns")):
@@ -170,12 +170,12 @@ def _address_of_name(
         return None
     readings = _settled(pattern).readings(again)
     if readings is None:
-        return Reading(number, text, name, address, True, address, ":" in address)
+        return SecondReading(number, text, name, address, True, address, ":" in address)
     trusted = readings.trusted
     if trusted is None:
-        return Reading(number, text, name, address, is_last=True)
+        return SecondReading(number, text, name, address, is_last=True)
     own = again.string[trusted.begin : trusted.end]
-    return Reading(number, text, name, address, True, own, trusted.group == "ip6")
+    return SecondReading(number, text, name, address, True, own, trusted.group == "ip6")
 
 
 @functools.lru_cache(maxsize=2048)

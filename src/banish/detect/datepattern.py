@@ -165,7 +165,7 @@ def _read_pattern(pattern: str, where: str) -> Iterable[Template]:
             raise ConfigError(
                 f'datepattern: "{pattern}" is not a date pattern: {error}',
                 where=where,
-                cure="mend it; a percent sign that starts no directive is written %%",
+                cure="fix it; a percent sign that starts no directive is written %%",
             ) from error
         templates.append(template)
     return templates

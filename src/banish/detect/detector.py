@@ -60,7 +60,7 @@ class Detector:
         self.stops = False
         """Set while `feed` is at work, it makes it stop after the line in hand."""
         self.rest: Batch | None = None
-        """What the last `feed` left since it was told to stop."""
+        """What the last `feed` left because it was asked to stop."""
         self.encodings = tuple(
             encoding_named(matcher.settings.logencoding) for matcher in self.matchers
         )
@@ -79,7 +79,7 @@ class Detector:
             *((matcher.jail, matcher.quarantine) for matcher in self.matchers),
             *((jails[id(finder)], finder.quarantine) for finder in self._finders),
         )
-        """The quarantines of all its regexes, each with the jail that they are told for."""
+        """The quarantines of all its regexes, each with the jail that it is reported for."""
         self.is_plain = all(bytes_of("", encoding) is not None for encoding in self.encodings)
         """Whether lines of ASCII bytes alone read the same in all encodings."""
         self.shortcuts = tuple(matcher.shortcut for matcher in self.matchers)
@@ -163,7 +163,7 @@ class _Feeding:
         a whole; byte and character are one."""
         self._everybody = tuple(Wanted(index, None) for index in range(len(detector.matchers)))
         self._lines_before = [matcher.counters.lines for matcher in detector.matchers]
-        self._told_to = [0] * len(detector.matchers)
+        self._seen_by = [0] * len(detector.matchers)
         """The byte behind the last line that each matcher has taken. Lines that went the short
         way come in with those skipped: a line without time looks for one in both."""
         self._taken_from = 0
@@ -177,7 +177,7 @@ class _Feeding:
         """A line that `_behind` gave: where it begins, the encoding, and its text, which is one
         for all jails, so that a finder of dates knows it again."""
         self.stopped_at = 0
-        """Where the next line begins, if it was told to stop before all lines were taken."""
+        """Where the next line begins, if it was asked to stop before all lines were read."""
         self._encoding = ""
 
     def decode(self) -> None:
@@ -353,7 +353,7 @@ class _Feeding:
         """Hand a line to a matcher, whatever it may say."""
         batch = self._batch
         self._place = begin
-        self._taken_from, self._told_to[index] = self._told_to[index], self._end(begin) + 1
+        self._taken_from, self._seen_by[index] = self._seen_by[index], self._end(begin) + 1
         if whole is not self._last[0]:
             # One text for all jails: a finder of dates knows it again.
             self._last = (whole, whole[:-1])
@@ -409,7 +409,7 @@ class _Feeding:
         total += is_cut
         self._place = len(block) + is_cut
         for index, matcher in enumerate(self._detector.matchers):
-            self._taken_from = self._told_to[index]
+            self._taken_from = self._seen_by[index]
             if self._taken_from < self._place:
                 self._encoding = self._detector.encodings[index]
                 times = self._batch.times

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from banish.detect.ambiguity import Ambiguities, Reading
+from banish.detect.ambiguity import Ambiguities, SecondReading
 from banish.detect.cutting import is_loose, whole_address
 from banish.detect.datefinder import DateFinder
 from banish.detect.datepattern import parse_datepattern
@@ -30,13 +30,13 @@ from banish.detect.multiline import LineBuffer
 from banish.detect.pattern import Captured, Pattern, Search, compile_pattern, groups_of
 from banish.detect.quarantine import OverBudgetError, Quarantine, interruptible
 from banish.detect.repeated import MARK, unpack
-from banish.detect.report import Counters, LineReport, LineState
+from banish.detect.report import LineReport, LineState, MatcherCounters
 from banish.detect.session import Sessions, wait
 from banish.detect.shortcut import Shortcut
 from banish.detect.swallowing import swallowed, swallows
-from banish.detect.timing import Behind, Timing, no_lines
+from banish.detect.timing import Behind, LineTiming, no_lines
 from banish.detect.zone import zone_named
-from banish.model.failure import EVIDENCE_LIMIT_CHARACTERS, Evidence, Failure, Tags, Told
+from banish.model.failure import EVIDENCE_LIMIT_CHARACTERS, Evidence, Failure, KnownDetails, Tags
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import FilterSettings
 
@@ -84,7 +84,7 @@ class Matcher:
     ) -> None:
         self.jail = jail
         self.settings = settings
-        self.counters = Counters()
+        self.counters = MatcherCounters()
         many = settings.maxlines > 1
         usedns = settings.usedns
         searched = settings.failregex
@@ -140,7 +140,7 @@ class Matcher:
         dates = DateFinder(
             parse_datepattern(settings.datepattern), zone_named(settings.logtimezone)
         )
-        self._timing = Timing(dates, findtime, self.counters)
+        self._timing = LineTiming(dates, findtime, self.counters)
         if not many and not self.ignores:
             self.shortcut = Shortcut(
                 jail,
@@ -155,7 +155,7 @@ class Matcher:
         self._is_traced = False
         """Whether ``_outcome`` is to be filled in."""
         self._outcome = _Outcome("missed")
-        self._reading: Reading | None = None
+        self._reading: SecondReading | None = None
         """The second reading of the newest line that had one."""
 
     def _note_searches(self) -> None:
@@ -207,13 +207,13 @@ class Matcher:
             at: The line's time where the source knows it; no time is looked for then.
             rules: The only rules that can match, counted from 1 and in order; None: all.
             skipped: How many lines before it were left out, as no rule can match them; None:
-                some, and `count_more` is told later how many.
+                some, and `count_more` gets the number later.
             behind: Gives those lines.
 
         """
         self.counters.lines += (skipped or 0) + 1
         timing = self._timing
-        text = timing.take(line, now, at, live=live, skipped=skipped, behind=behind)
+        text = timing.time_of(line, now, at, live=live, skipped=skipped, behind=behind)
         if text is None:
             return None
         try:
@@ -314,7 +314,7 @@ class Matcher:
     ) -> LineReport:
         self.counters.lines += 1
         timing = self._timing
-        text = timing.take(line, now, at, live=live)
+        text = timing.time_of(line, now, at, live=live)
         if at is None:
             self.dates.confirm()
         date, template = (self.dates.text, self.dates.template) if at is None else ("", None)
@@ -459,12 +459,12 @@ class Matcher:
             self._prefregex.lend(before, captured)
         if not self._is_settled(rule, found, before, captured, line):
             if self._buffer is not None:
-                self._buffer.take(covered)
+                self._buffer.remove(covered)
             return None
         if self._buffer is None:
             evidence: tuple[Evidence, ...] = (self._evidence(line, path, offset, now),)
         else:
-            evidence = self._buffer.take(covered)
+            evidence = self._buffer.remove(covered)
         at = self._timing.at if self._timing.at is not None else now
         return self._conclude(rule, captured, evidence, at, now)
 
@@ -513,7 +513,7 @@ class Matcher:
             subject=subject,
             at=at if at < now else now,  # noqa: FURB136  a third of the cost of min()
             rule=rule,
-            details=Told(evidence, tags),
+            details=KnownDetails(evidence, tags),
             address=address,
         )
 
@@ -535,7 +535,7 @@ class Matcher:
             return False
         self.counters.ignored += 1
         if self._buffer is not None:
-            self._buffer.take(covered)
+            self._buffer.remove(covered)
         self._outcome = _Outcome("ignored", ignore_rule=ignored_by)
         return True
 
@@ -554,7 +554,7 @@ class Matcher:
         """
         if rule in self._mended:
             return True
-        reading: Reading | None = None
+        reading: SecondReading | None = None
         pattern = self.rules[rule - 1]
         if self._swallows and before is not None and self._prefregex is not None:
             address = swallowed(self._prefregex, before, [one.search for one in self.rules])

@@ -66,7 +66,7 @@ class LineBuffer:
         """Return the lines at *indexes*."""
         return "".join(self._lines[index][0] for index in indexes)
 
-    def take(self, indexes: list[int]) -> tuple[Evidence, ...]:
+    def remove(self, indexes: list[int]) -> tuple[Evidence, ...]:
         """Use the lines at *indexes* up; return what they were."""
         taken = tuple(self._lines[index][1] for index in indexes)
         used = set(indexes)

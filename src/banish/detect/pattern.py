@@ -206,7 +206,7 @@ def compile_pattern(
         raise ConfigError(
             f"{option}: {_short(regex.text)} is not a regular expression: {error}",
             where=where,
-            cure="mend it; `banish match --regex` shows what a regular expression finds",
+            cure="fix it; `banish match --regex` shows what a regular expression finds",
         ) from error
     pattern = Pattern(regex, expanded, compiled, anchored=anchored and not multiline)
     if elsewhere is not None and not pattern.names_subject and elsewhere.isdisjoint(SUBJECT_GROUPS):

@@ -15,7 +15,7 @@ after is back at once, for twice as long.
 
 So an attacker who writes hostile lines silences his own hostile lines and
 nothing else, unless the regex doubles its work with every few characters; such a regex
-must be mended, and `banish check` names it.
+must be fixed, and `banish check` names it.
 """
 
 import re
@@ -39,7 +39,7 @@ LEAST_CHARACTERS = 64
 _SHRINKING = 2
 
 EVIDENCE_KEPT = 8
-"""Newest offences kept of one filter, and told before they are taken."""
+"""Newest offences kept of one filter until they are reported."""
 
 EVIDENCE_CHARACTERS = 200
 
@@ -128,10 +128,10 @@ class Quarantined(NamedTuple):
         return rule_name(self.option, self.rule)
 
     @property
-    def told(self) -> str:
+    def text(self) -> str:
         """What it means, in words."""
         if not self.limit:
-            return f"{self.name} is off, it takes too long"
+            return f"{self.name} is suspended: it takes too long"
         return f"{self.name} takes too long: lines above {self.limit} characters are skipped"
 
 
@@ -193,7 +193,7 @@ class Quarantine:
         return [_told(record) for record in self._records.values() if record.searches]
 
     def begin(self, now: Instant) -> None:
-        """Say what time it is; let go whose pause is over."""
+        """Set the time; release rules whose pause is over."""
         self._now = now
         if self._is_quiet:
             return
@@ -233,7 +233,7 @@ class Quarantine:
             shortest = min(characters for _, characters in record.strikes)
             self._hold(record, shortest // _SHRINKING)
 
-    def take(self) -> Iterator[Event]:
+    def drain(self) -> Iterator[Event]:
         """Yield what happened since this was asked last; of very much, the newest."""
         while self._events:
             yield self._events.popleft()

@@ -38,7 +38,7 @@ _ADDRESS = re.compile(
 )
 _IN_SIX = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}$")
 _FIXED_CHARACTERS = 24
-"""Longest fixed text before an address that is told from what is free."""
+"""Longest fixed text before an address that is distinguished from free text."""
 _FREE = ("q", "7", "-")
 """A character is free if one of these can stand for it."""
 _DRESS = re.compile(r"\[?(?:::[fF]{4,6}:)?$")

@@ -67,7 +67,7 @@ class LineReport(msgspec.Struct, frozen=True):
         return self.state == "ignored"
 
 
-class Counters:
+class MatcherCounters:
     """What one matcher has done so far."""
 
     __slots__ = (
@@ -85,7 +85,7 @@ class Counters:
 
     def __init__(self) -> None:
         self.lines = 0
-        """Lines looked at or passed over. What went the short way counts at its batch's end."""
+        """Lines read or skipped. What went the short way counts at its batch's end."""
         self.matched = 0
         """Lines that a failregex matched and no ignoreregex did. Not counted are lines that
         would end a session, and none is open: most logins are known not to matter unread."""

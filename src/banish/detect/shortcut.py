@@ -15,12 +15,12 @@ from banish.detect.fusible import leads
 from banish.detect.hit import Hit, Shape
 from banish.detect.pattern import Captured, Pattern
 from banish.detect.quarantine import OverBudgetError
-from banish.detect.report import Counters
+from banish.detect.report import MatcherCounters
 from banish.detect.session import KEY_CHARACTERS, Sessions
 from banish.detect.stretch import NO_WAY, NOTHING, Found, Lane, Lines, read
 from banish.detect.swallowing import swallows
 from banish.detect.template import Template
-from banish.detect.timing import OFF_SECONDS, Timing
+from banish.detect.timing import OFF_SECONDS, LineTiming
 from banish.model.failure import Evidence, Failure
 from banish.model.instant import Instant, Seconds
 
@@ -66,9 +66,9 @@ class Shortcut:
         rules: Sequence[Pattern],
         *,
         sessions: Sessions,
-        timing: Timing,
+        timing: LineTiming,
         findtime: Seconds,
-        counters: Counters,
+        counters: MatcherCounters,
         conclude: Conclude,
     ) -> None:
         self._jail = jail

@@ -49,7 +49,7 @@ def swallowed(prefregex: Pattern, before: re.Match[str], searches: list[Search])
             if again is None or not again["content"] or again.start("content") > begin:
                 continue
             content = again["content"] + "\n"
-            for number, search in enumerate(searches, 1):  # noqa: B007 - told by `interruptible`
+            for number, search in enumerate(searches, 1):  # noqa: B007 - read by `interruptible`
                 found = search(content)
                 if found is not None:
                     named = found.groupdict()

@@ -8,7 +8,7 @@ dated one nearby, and what is older than findtime is dropped while catching up.
 from collections.abc import Callable, Iterable
 
 from banish.detect.datefinder import DateFinder
-from banish.detect.report import Counters
+from banish.detect.report import MatcherCounters
 from banish.model.instant import Instant, Seconds
 
 OFF_SECONDS = 61
@@ -28,7 +28,7 @@ def no_lines(_: int) -> Iterable[str]:
     return ()
 
 
-class Timing:
+class LineTiming:
     """Takes the times out of one matcher's lines.
 
     Args:
@@ -38,7 +38,7 @@ class Timing:
 
     """
 
-    def __init__(self, dates: DateFinder, findtime: Seconds, counters: Counters) -> None:
+    def __init__(self, dates: DateFinder, findtime: Seconds, counters: MatcherCounters) -> None:
         self.dates = dates
         self.at: Instant | None = None
         """The time that counts for the last line; None: nobody can say how old it is."""
@@ -56,7 +56,7 @@ class Timing:
         self._known: Instant | None = None
         self._known_line = 0
 
-    def take(
+    def time_of(
         self,
         line: str,
         now: Instant,

@@ -3,11 +3,11 @@
 Two servers whose bans stand in one table delete each other's for ever. The table is
 neither's file but the network namespace's, so the claim is an abstract Unix socket
 (unix(7)): its name is the namespace's too, and it ends with its process, however that
-ends. Whoever comes second connects to it and is told who the first is.
+ends. The second server connects to it and learns who the first is.
 
 Any local user may take such a name. So the kernel is asked who holds it: only root, our
 own user, and who may change this network's firewall, count as servers. A name that
-somebody else holds is passed over for the next one, with a warning.
+another program holds is skipped for the next one, with a warning.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from banish.model.decision import Decision
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import Enforcement
 from banish.ports import Enforced, Enforcer
-from banish.telemetry.happenings import Emit, WarningGiven
+from banish.telemetry.events import Emit, WarningGiven
 
 NAMES = 4
 """Names that are tried: a user who may not be a server would have to hold all of them."""
@@ -39,12 +39,12 @@ ANSWER_WAIT = Seconds(0.5)
 """How long a server may take to say who it is; it may be busy, or hang."""
 
 _PAUSE = Seconds(0.05)
-_TOLD_LIMIT_BYTES = 4_096
+_NOTE_LIMIT_BYTES = 4_096
 _CAP_NET_ADMIN = 12
 """From linux/capability.h."""
 
 
-class Holder(NamedTuple):
+class ClaimHolder(NamedTuple):
     """Who holds a name."""
 
     pid: int
@@ -59,15 +59,15 @@ class Claim:
     """A claim on *what*, such as ``table inet banish``, in the network of the calling thread."""
 
     def __init__(self, what: str, *, config: str, control: str) -> None:
-        """Prepare; *config* and *control* (the socket) are told to whoever comes second."""
+        """Prepare; *config* and *control* (the socket) are sent to a second server."""
         self._what = what
         told = {"pid": os.getpid(), "config": config, "socket": control}
-        self._told = json.dumps(told).encode("ascii")[:_TOLD_LIMIT_BYTES]
+        self._told = json.dumps(told).encode("ascii")[:_NOTE_LIMIT_BYTES]
         self._socket: socket.socket | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
-    def is_held(self) -> bool:
+    def is_ours(self) -> bool:
         """Whether it is ours."""
         return self._socket is not None
 
@@ -76,7 +76,7 @@ class Claim:
         first = f"\0banish/{self._what}"
         return [first, *(f"{first}/{number}" for number in range(2, NAMES + 1))]
 
-    def take(self) -> Holder | None:
+    def acquire(self) -> ClaimHolder | None:
         """Take the claim; return the server that holds it if it cannot be had.
 
         Raises:
@@ -103,13 +103,13 @@ class Claim:
             one.setblocking(False)
             self._socket = one
             return None
-        raise OSError(errno.EADDRINUSE, "other users hold its names")
+        raise OSError(errno.EADDRINUSE, "its name is in use by other users")
 
     def answer(self) -> None:
         """Tell whoever asks from now on, in the running event loop."""
         if self._socket is not None:
             self._loop = asyncio.get_running_loop()
-            self._loop.add_reader(self._socket.fileno(), self._tell)
+            self._loop.add_reader(self._socket.fileno(), self._report)
 
     def release(self) -> None:
         """Let go of it; may be called twice."""
@@ -120,7 +120,7 @@ class Claim:
             self._socket.close()
             self._socket = None
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         assert self._socket is not None
         with contextlib.suppress(OSError):
             peer, _ = self._socket.accept()
@@ -160,7 +160,7 @@ class ClaimedEnforcer:
             AnotherServerError: Another server holds the claim; nothing was touched.
 
         """
-        if self._claim.is_held:
+        if self._claim.is_ours:
             await self._enforcer.start(jails, bans, now)
             return
         self._may_touch = False
@@ -200,19 +200,21 @@ class ClaimedEnforcer:
         loop = asyncio.get_running_loop()
         end = loop.time() + WAIT
         try:
-            while (holder := self._claim.take()) is not None:
+            while (holder := self._claim.acquire()) is not None:
                 if loop.time() >= end:
                     raise self._taken(holder)
                 await asyncio.sleep(_PAUSE)
         except OSError as error:
             if not self._is_warned:
                 self._is_warned = True
-                what = f"another server could not be told that this one uses it: {error.strerror}"
+                what = (
+                    f"another server could not be notified that this one uses it: {error.strerror}"
+                )
                 self._emit(WarningGiven(part=self.name, what=what))
             return
         self._claim.answer()
 
-    def _taken(self, holder: Holder) -> AnotherServerError:
+    def _taken(self, holder: ClaimHolder) -> AnotherServerError:
         who = f"pid {holder.pid}" if holder.pid else "a process of another container"
         who += f", {holder.told}" if holder.told else ""
         return AnotherServerError(
@@ -223,7 +225,7 @@ class ClaimedEnforcer:
         )
 
 
-def _holder(name: str) -> Holder | None:
+def _holder(name: str) -> ClaimHolder | None:
     """Return who listens at *name*, or None where nobody does."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as one:
         one.settimeout(ANSWER_WAIT)
@@ -234,16 +236,16 @@ def _holder(name: str) -> Holder | None:
         except (BlockingIOError, TimeoutError):
             # Somebody lets connections wait until there is no room. The kernel tells who only
             # of somebody connected to, and no other user may keep a server from its start.
-            return Holder(0, is_server=False, told="")
+            return ClaimHolder(0, is_server=False, told="")
         pid, uid = _credentials(one)
         is_server = uid in (0, os.geteuid()) or _may_ban(pid)
         told = ""
         if is_server:
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-                words = json.loads(one.recv(_TOLD_LIMIT_BYTES))
+                words = json.loads(one.recv(_NOTE_LIMIT_BYTES))
                 told = f"configuration {words['config']!s}, socket {words['socket']!s}"
                 pid = pid or int(words["pid"])
-        return Holder(pid, is_server, told if told.isprintable() else "")
+        return ClaimHolder(pid, is_server, told if told.isprintable() else "")
 
 
 def _credentials(one: socket.socket) -> tuple[int, int]:

@@ -27,7 +27,7 @@ class Folded(NamedTuple):
 
 
 TOO_SOON = Seconds(5)
-"""A firewall that lets go this much before a ban's end may be read a moment late, no more."""
+"""A firewall that unbans this much before a ban's end may be read a moment late, no more."""
 
 TOO_LATE = Seconds(600)
 """A firewall may hold a ban this much longer than wanted: our own end of it comes first."""
@@ -36,13 +36,13 @@ LONGEST = Seconds(10 * 365 * 86_400)
 """A ban that lasts longer may stand without end."""
 
 
-class Held(msgspec.Struct, frozen=True):
+class FirewallContents(msgspec.Struct, frozen=True):
     """What a firewall holds (`banish.ports.Enforced`)."""
 
     subjects: Mapping[str, frozenset[Subject]] = {}
     is_whole: bool = False
     left: Mapping[str, Mapping[Subject, float | None]] = {}
-    """In how many seconds it lets go by itself, None for never; only where it can be told."""
+    """In how many seconds it unbans by itself, None for never; only where that is known."""
 
     def keeps(self, ban: Ban, now: Instant) -> bool:
         """Whether *ban*, which it holds, stays for about as long as it is to last."""

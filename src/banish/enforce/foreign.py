@@ -19,7 +19,7 @@ from banish.enforce.netlink import (
     NFNL_SUBSYS_NFTABLES,
     NFPROTO_INET,
     SOL_NETLINK,
-    Frame,
+    NetlinkFrame,
     attributes,
     frames,
 )
@@ -58,7 +58,7 @@ class ForeignWatch:
         self._missed = 0
         self._missed_seen = 0
         self._port = -1
-        """Who changed our table last: known by this port until its program is told of."""
+        """Who changed our table last: known by this port until its program is known."""
         self.changed_by = ""
         """The program that changed our table last, such as ``nft (pid 7)``."""
 
@@ -72,7 +72,7 @@ class ForeignWatch:
 
     @property
     def has_missed(self) -> bool:
-        """Whether something may have happened unseen that `look` has not told of."""
+        """Whether something may have happened that `look` has not reported."""
         return self._missed != self._missed_seen
 
     def miss(self) -> None:
@@ -121,7 +121,7 @@ class ForeignWatch:
                     return True
         return False
 
-    def _note_program(self, frame: Frame) -> None:
+    def _note_program(self, frame: NetlinkFrame) -> None:
         """Take note of who made the transaction that has ended, if it touched our table."""
         if frame.port != self._port:
             return

@@ -8,7 +8,7 @@ meddles with the firewall.
 import asyncio
 from collections.abc import Sequence
 
-from banish.enforce.fold import Held, fold, fold_bans
+from banish.enforce.fold import FirewallContents, fold, fold_bans
 from banish.errors import EnforceError
 from banish.model.address import Subject
 from banish.model.ban import Ban
@@ -49,7 +49,7 @@ class MemoryEnforcer:
 
     def fail_next(self, error: EnforceError | None = None, *, times: int = 1) -> None:
         """Let the next calls fail, changing nothing."""
-        self._failures += [error or EnforceError("told to fail")] * times
+        self._failures += [error or EnforceError("asked to fail")] * times
 
     def meddle(self, *, jail: str | None = None, subject: Subject | None = None) -> None:
         """Do as a stranger would: lift one ban, all of a jail, or take everything away."""
@@ -69,7 +69,7 @@ class MemoryEnforcer:
 
     async def start(self, jails: Sequence[Enforcement], bans: Sequence[Ban], now: Instant) -> None:
         """Hold exactly *bans* for exactly *jails*."""
-        self._fail_if_told()
+        self._fail_if_asked()
         names = {enforcement.jail for enforcement in jails}
         held = fold_bans(bans, names, now)
         self._bans = {enforcement.jail: held.get(enforcement.jail, {}) for enforcement in jails}
@@ -78,20 +78,20 @@ class MemoryEnforcer:
 
     async def apply(self, batch: Sequence[Decision], now: Instant) -> None:
         """Carry out *batch*, all of it or none."""
-        self._fail_if_told()
+        self._fail_if_asked()
         states = fold(batch, self._bans, now)
         if states and not self._is_whole:
-            raise EnforceError("memory: what was held is gone", cure="it is built anew")
+            raise EnforceError("memory: its bans were lost", cure="it is rebuilt")
         for jail, state in states.items():
             for subject in state.free:
                 self._bans[jail].pop(subject, None)
             self._bans[jail].update(state.banned)
         self.batches += 1
 
-    async def read(self) -> Held:
+    async def read(self) -> FirewallContents:
         """Return what is held."""
-        self._fail_if_told()
-        return Held(
+        self._fail_if_asked()
+        return FirewallContents(
             {jail: frozenset(bans) for jail, bans in self._bans.items()}, is_whole=self._is_whole
         )
 
@@ -106,6 +106,6 @@ class MemoryEnforcer:
             self._bans = {}
             self._is_whole = False
 
-    def _fail_if_told(self) -> None:
+    def _fail_if_asked(self) -> None:
         if self._failures:
             raise self._failures.pop(0)

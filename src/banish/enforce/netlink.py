@@ -76,7 +76,7 @@ class Message(NamedTuple):
     family: int = NFPROTO_INET
 
 
-class Frame(NamedTuple):
+class NetlinkFrame(NamedTuple):
     """One message as it came from the kernel."""
 
     kind: int
@@ -110,7 +110,7 @@ def number(kind: int, value: int) -> bytes:
 
 
 def attributes(body: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield kind and payload of each attribute in *body*; stops where it makes no sense."""
+    """Yield kind and payload of each attribute in *body*; stops where they are invalid."""
     at = 0
     end = len(body)
     while at + 4 <= end:
@@ -121,14 +121,14 @@ def attributes(body: bytes) -> Iterator[tuple[int, bytes]]:
         at += (length + 3) & ~3
 
 
-def frames(data: bytes) -> Iterator[Frame]:
-    """Yield the messages in *data*; stops where it makes no sense."""
+def frames(data: bytes) -> Iterator[NetlinkFrame]:
+    """Yield the messages in *data*; stops where they are invalid."""
     at = 0
     while at + 16 <= len(data):
         length, kind, flags, sequence, port = _HEADER.unpack_from(data, at)
         if length < 16 or at + length > len(data):
             return
-        yield Frame(kind, flags, sequence, port, data[at + 16 : at + length])
+        yield NetlinkFrame(kind, flags, sequence, port, data[at + 16 : at + length])
         at += (length + 3) & ~3
 
 
@@ -287,7 +287,7 @@ class NetlinkSocket:
         if not is_acknowledged and not check:
             raise KernelError(errno.EPROTO, "the kernel did not confirm the transaction")
 
-    def _answers(self, expected: int) -> Iterator[Frame]:
+    def _answers(self, expected: int) -> Iterator[NetlinkFrame]:
         """Yield what answers request *expected*, up to its end."""
         while True:
             try:
@@ -318,7 +318,7 @@ def _request(message: Message, sequence: int, flags: int) -> bytes:
     return _frame(kind, flags, sequence, bytes((message.family, 0, 0, 0)) + message.body)
 
 
-def _error_of(frame: Frame, message: Message | None) -> KernelError | None:
+def _error_of(frame: NetlinkFrame, message: Message | None) -> KernelError | None:
     """Return the error that an nlmsgerr carries, or None where it is a confirmation."""
     flags, body = frame.flags, frame.body
     code = -struct.unpack_from("=i", body)[0]

@@ -4,7 +4,7 @@ A kernel set of ranges takes no two that overlap, but operators and attackers
 make 192.0.2.0/24 and 192.0.2.128/25 be banned at the same time, to end at
 different times. So the set holds *pieces*: every address once, with the end of
 the longest ban that covers it. Networks nest or are apart, never half, so one
-pass over them in order with a stack is enough.
+pass in order with a stack is enough.
 
 Only the networks around a change are looked at again: a change costs what its
 widest wanted network holds, not what the set holds.
@@ -26,7 +26,7 @@ class Block(NamedTuple):
     """The prefix length: 0 to 32 or 128."""
 
 
-class Piece(NamedTuple):
+class AddressRange(NamedTuple):
     """A range of addresses, both ends in it, and when its ban ends."""
 
     first: int
@@ -34,9 +34,9 @@ class Piece(NamedTuple):
     until: Instant | None
 
 
-def cut_into_pieces(blocks: Mapping[Block, Instant | None], bits: int) -> list[Piece]:
+def cut_into_pieces(blocks: Mapping[Block, Instant | None], bits: int) -> list[AddressRange]:
     """Return ranges that cover exactly what *blocks* cover, in order, none overlapping."""
-    pieces: list[Piece] = []
+    pieces: list[AddressRange] = []
     around: list[tuple[int, Instant | None]] = []
     at = 0
     for block in sorted(blocks):
@@ -48,7 +48,7 @@ def cut_into_pieces(blocks: Mapping[Block, Instant | None], bits: int) -> list[P
             if outer_until is None or (until is not None and until <= outer_until):
                 continue
             if at < first:
-                pieces.append(Piece(at, first - 1, outer_until))
+                pieces.append(AddressRange(at, first - 1, outer_until))
         around.append((last, until))
         at = first
     while around:
@@ -56,9 +56,9 @@ def cut_into_pieces(blocks: Mapping[Block, Instant | None], bits: int) -> list[P
     return pieces
 
 
-def _close(pieces: list[Piece], at: int, last: int, until: Instant | None) -> int:
+def _close(pieces: list[AddressRange], at: int, last: int, until: Instant | None) -> int:
     if at <= last:
-        pieces.append(Piece(at, last, until))
+        pieces.append(AddressRange(at, last, until))
     return last + 1
 
 
@@ -90,9 +90,9 @@ def _sooner(one: float | None, other: float | None) -> float | None:
 class Exchange(NamedTuple):
     """What a set of ranges must lose and gain."""
 
-    gone: list[Piece]
+    gone: list[AddressRange]
     """Pieces that are no more, and those that get a new end."""
-    new: list[Piece]
+    new: list[AddressRange]
 
 
 class BlockAccount:
@@ -111,7 +111,7 @@ class BlockAccount:
     def __len__(self) -> int:
         return len(self._until)
 
-    def pieces(self) -> list[Piece]:
+    def pieces(self) -> list[AddressRange]:
         """Return all ranges of the set."""
         return cut_into_pieces(self._until, self._bits)
 
@@ -174,8 +174,8 @@ class BlockAccount:
         ended = set(ends) & self._until.keys()
         if not ended and not starts:
             return Exchange([], [])
-        gone: list[Piece] = []
-        new: list[Piece] = []
+        gone: list[AddressRange] = []
+        new: list[AddressRange] = []
         for root in self._roots([*starts, *ended], starts):
             inside = {block: self._until[block] for block in self._within(root)}
             gone += cut_into_pieces(inside, self._bits)

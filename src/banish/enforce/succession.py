@@ -16,7 +16,7 @@ from banish.model.decision import Decision
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import Enforcement
 from banish.ports import Enforced, Enforcer
-from banish.telemetry.happenings import Emit, WarningGiven
+from banish.telemetry.events import Emit, WarningGiven
 
 _LIMIT_BYTES = 1_000
 

@@ -14,10 +14,10 @@ import socket
 from collections.abc import Iterable, Mapping, Sequence
 
 from banish.enforce import wire
-from banish.enforce.fold import LONGEST, Held, fold, fold_bans
+from banish.enforce.fold import LONGEST, FirewallContents, fold, fold_bans
 from banish.enforce.foreign import ForeignWatch
 from banish.enforce.netlink import KernelError, Message, NetlinkSocket, attributes, split
-from banish.enforce.ranges import Block, BlockAccount, Piece
+from banish.enforce.ranges import AddressRange, Block, BlockAccount
 from banish.enforce.ruleset import BASE_CHAINS, JailPlan, Ruleset, SetPlan
 from banish.model.address import Subject, SubjectKind
 from banish.model.ban import Ban
@@ -27,7 +27,7 @@ from banish.model.instant import Instant, Seconds
 QUIET_ABOVE_BYTES = 16_384
 """From here on (some 300 addresses) the watch looks away during a transaction.
 
-The kernel sets aside a page for each element that a listener is told of.
+The kernel sets aside a page for each element that a listener is notified of.
 """
 
 _BITS = {4: 32, 6: 128}
@@ -89,7 +89,9 @@ class KernelTable:
         self._ruleset, self._networks = ruleset, networks
         self._layout = self._read_layout()
         if self._layout is None or not _is_as_planned(self._layout, ruleset):
-            raise KernelError(errno.EAGAIN, "somebody else changed the table while it was built")
+            raise KernelError(
+                errno.EAGAIN, "another program changed the table while it was being built"
+            )
 
     def apply(self, batch: Sequence[Decision], now: Instant) -> None:
         """Make each subject stand as *batch* leaves it.
@@ -122,7 +124,7 @@ class KernelTable:
         for account, starts, ends in changes:
             account.commit(starts, ends)
 
-    def read(self) -> Held:
+    def read(self) -> FirewallContents:
         """Return what the kernel holds.
 
         Raises:
@@ -131,7 +133,7 @@ class KernelTable:
         """
         layout = self._read_layout()
         if self._ruleset is None or layout is None:
-            return Held()
+            return FirewallContents()
         held: dict[str, frozenset[Subject]] = {}
         left: dict[str, dict[Subject, float | None]] = {}
         is_whole = layout == self._layout
@@ -154,7 +156,7 @@ class KernelTable:
                         times[to_network(block, family)] = seconds
                     is_whole = is_whole and account.covers(ranges)
             held[jail] = frozenset(subjects)
-        return Held(held, is_whole, left)
+        return FirewallContents(held, is_whole, left)
 
     def remove(self) -> None:
         """Take the table away, whether or not it is there.
@@ -210,7 +212,9 @@ class KernelTable:
     def _add(self, one: SetPlan, elements: Iterable[bytes]) -> Iterable[Message]:
         return wire.add_elements(self._name, one.name, elements)
 
-    def _add_pieces(self, one: SetPlan, pieces: Iterable[Piece], now: Instant) -> Iterable[Message]:
+    def _add_pieces(
+        self, one: SetPlan, pieces: Iterable[AddressRange], now: Instant
+    ) -> Iterable[Message]:
         timed = ((piece.first, piece.last, self._timeout(piece.until, now)) for piece in pieces)
         return self._add(one, wire.pack_ranges(timed, one.family))
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
-from banish.enforce.fold import Held
+from banish.enforce.fold import FirewallContents
 from banish.errors import EnforceError
 from banish.model.ban import Ban
 from banish.model.decision import Decision
@@ -42,7 +42,7 @@ class BlockingEnforcer(Protocol):
         """Carry out *batch*; raises EnforceError."""
         ...
 
-    def read(self) -> Held:
+    def read(self) -> FirewallContents:
         """Return what is really held; raises EnforceError."""
         ...
 
@@ -83,7 +83,7 @@ class ThreadedEnforcer:
         if batch:
             await self._in_thread(lambda: self._enforcer.apply(batch, now))
 
-    async def read(self) -> Held:
+    async def read(self) -> FirewallContents:
         """Return what is really held."""
         return await self._in_thread(self._enforcer.read)
 

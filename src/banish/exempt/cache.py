@@ -5,7 +5,7 @@ from collections import OrderedDict
 from banish.model.instant import Seconds
 
 Key = tuple[str, ...]
-"""The values of the tags in a rule's key; told apart, whatever an attacker writes into them."""
+"""The values of the tags in a rule's key; distinct, whatever an attacker writes into them."""
 
 
 class AnswerCache:

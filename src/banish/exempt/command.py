@@ -25,9 +25,9 @@ from banish.model.failure import Failure
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import JailSettings, Settings
 from banish.resolve.reverse import ReverseResolver
-from banish.shell.fitting import Value, bounded
+from banish.shell.fitting import FittedValue, bounded
 from banish.shell.script import Filled, Values, ignore_script
-from banish.telemetry.happenings import Emit, WarningGiven
+from banish.telemetry.events import Emit, WarningGiven
 
 TIME_LIMIT = Seconds(60)
 SHORT_LIMIT = Seconds(5)
@@ -35,7 +35,7 @@ AT_ONCE = 8
 """Commands that run at the same time, of all jails together."""
 
 OUTPUT_LIMIT_BYTES = 1_024
-"""How much of a command's output is kept to be told; the rest is read and dropped."""
+"""How much of a command's output is kept for the log; the rest is read and dropped."""
 
 TELL_PAUSE = Seconds(60)
 """How long the same trouble is kept quiet about."""
@@ -76,12 +76,12 @@ class IgnoreCommand:
         self._limit = limit
         self._short_limit = short_limit
         self._overran = False
-        self._tell_at = 0.0
-        self._untold = 0
+        self._report_at = 0.0
+        self._unreported = 0
         self._under_way: dict[Key, asyncio.Task[bool]] = {}
 
     async def exempts(self, failure: Failure) -> bool:
-        """Return whether the command exempts the subject of *failure*; trouble is told, and no.
+        """Return whether the command exempts the subject of *failure*; no where it fails.
 
         Failures that the command, or ``ignorecache``, does not tell apart share
         one run of it.
@@ -103,7 +103,7 @@ class IgnoreCommand:
         filled = self._script.fill(values)
         if filled.changed:
             tags = ", ".join(f"<{tag}>" for tag in filled.changed)
-            self._tell(
+            self._report(
                 f"not run, so nobody is exempt by it: the value of {tags} could act as a program"
                 " or an option there; `banish check` shows the place and the cure"
             )
@@ -113,16 +113,16 @@ class IgnoreCommand:
                 code, output = await self._run(filled)
             except TimeoutError:
                 self._overran = True
-                self._tell("no answer in time; it was killed, and nobody is exempt by it")
+                self._report("no answer in time; it was killed, and nobody is exempt by it")
                 return False
             except OSError as error:
-                self._tell(f"cannot be run: {error.strerror}")
+                self._report(f"cannot be run: {error.strerror}")
                 return False
         self._overran = False
         if code not in (0, 1):
             what = f"ended by signal {-code}" if code < 0 else f"exit code {code}"
             said = f": {output}" if output else ""
-            self._tell(f"{what}, so nobody is exempt by it (0 is yes, 1 is no){said}")
+            self._report(f"{what}, so nobody is exempt by it (0 is yes, 1 is no){said}")
             return False
         if self._cache is not None:
             self._cache.put(key, code == 0, self._now())
@@ -166,7 +166,7 @@ class IgnoreCommand:
             output.close()
         return code, output.text()
 
-    async def _values(self, failure: Failure) -> dict[str, Value]:
+    async def _values(self, failure: Failure) -> dict[str, FittedValue]:
         """Return the value of every tag that is asked for."""
         wanted = self._script.tags | set(self._key_tags)
         address = failure.address or failure.subject
@@ -196,18 +196,20 @@ class IgnoreCommand:
         ours = _NUMBERS | ({"ip"} if address.is_enforceable else frozenset())
         if failure.subject.is_enforceable:
             ours |= {"fid"}
-        return {tag: Value(bounded(values.get(tag, "")), is_ours=tag in ours) for tag in wanted}
+        return {
+            tag: FittedValue(bounded(values.get(tag, "")), is_ours=tag in ours) for tag in wanted
+        }
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
 
-    def _tell(self, what: str) -> None:
-        if self._now() < self._tell_at:
-            self._untold += 1
+    def _report(self, what: str) -> None:
+        if self._now() < self._report_at:
+            self._unreported += 1
             return
-        more = f" ({self._untold} times more since)" if self._untold else ""
-        self._untold = 0
-        self._tell_at = self._now() + TELL_PAUSE
+        more = f" ({self._unreported} times more since)" if self._unreported else ""
+        self._unreported = 0
+        self._report_at = self._now() + TELL_PAUSE
         self._emit(WarningGiven(part=f"[{self._jail.name}] ignorecommand", what=what + more))
 
 
@@ -274,7 +276,7 @@ class _Output:
             self._loop.remove_reader(self._descriptor)
 
     def close(self) -> None:
-        """Take what is there still and let go of the pipe."""
+        """Read what is left and close the pipe."""
         self._read()
         self._loop.remove_reader(self._descriptor)
         os.close(self._descriptor)

@@ -10,7 +10,7 @@ from banish.model.instant import Instant
 from banish.model.settings import Settings
 from banish.policy.exempt import ExemptList
 from banish.resolve.dns import DnsResolver
-from banish.telemetry.happenings import Emit
+from banish.telemetry.events import Emit
 
 OnChange = Callable[[], Awaitable[None]]
 

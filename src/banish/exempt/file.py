@@ -12,7 +12,7 @@ from collections import deque
 from pathlib import Path
 
 from banish.policy.addresslist import AddressList, Fault, parse_list
-from banish.telemetry.happenings import Happening, TroubleMet, TroubleOver, WarningGiven
+from banish.telemetry.events import Event, PartFailed, PartRecovered, WarningGiven
 
 LIMIT_BYTES = 67_108_864
 """Longest list that is read: more than a million addresses of either family."""
@@ -29,8 +29,8 @@ class AddressFile:
 
     def __init__(self, path: str, *, limit_bytes: int = LIMIT_BYTES) -> None:
         self.path = path
-        self.news: deque[Happening] = deque()
-        """What is to be told; appended here, taken out by whoever tells it."""
+        self.news: deque[Event] = deque()
+        """Events to be emitted; appended here, removed by the caller that emits them."""
         self._limit_bytes = limit_bytes
         self._part = f"ignoreip file:{path}"
         self._read: _Signature | None = None
@@ -41,7 +41,7 @@ class AddressFile:
     def check(self) -> AddressList | None:
         """Return what the list holds if that may be new, else None; waits for the disk only.
 
-        The first check reads it as it is. Trouble is told once.
+        The first check reads it as it is. Trouble is reported once.
         """
         try:
             signature = _signature(Path(self.path).stat())
@@ -55,7 +55,7 @@ class AddressFile:
         if text is None:
             return None
         members, faults = parse_list(text)
-        self._tell(faults)
+        self._report(faults)
         return members
 
     def _is_at_rest(self, signature: _Signature) -> bool:
@@ -72,7 +72,7 @@ class AddressFile:
         with os.fdopen(descriptor, "rb") as file:
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode):
-                raise ValueError("it is no plain file")
+                raise ValueError("it is not a regular file")
             block = file.read(self._limit_bytes + 1)
         if len(block) > self._limit_bytes:
             raise ValueError(f"it is longer than {self._limit_bytes} bytes")
@@ -82,12 +82,12 @@ class AddressFile:
     def _note_trouble(self, why: str) -> None:
         if why and why != self._trouble:
             kept = "exempts nobody" if self._read is None else "keeps what it held"
-            self.news.append(TroubleMet(part=self._part, what=f"{kept}: {why}"))
+            self.news.append(PartFailed(part=self._part, what=f"{kept}: {why}"))
         elif self._trouble and not why:
-            self.news.append(TroubleOver(part=self._part))
+            self.news.append(PartRecovered(part=self._part))
         self._trouble = why
 
-    def _tell(self, faults: list[Fault]) -> None:
+    def _report(self, faults: list[Fault]) -> None:
         if faults:
             shown = ", ".join(f"{fault.entry[:60]} (line {fault.line})" for fault in faults[:3])
             more = f" and {len(faults) - 3} more or so" if len(faults) > 3 else ""

@@ -19,7 +19,7 @@ from banish.model.instant import Instant, Seconds
 from banish.model.settings import JailSettings, Settings
 from banish.policy.exempt import ExemptList
 from banish.resolve.workers import Workers
-from banish.telemetry.happenings import Emit, WarningGiven
+from banish.telemetry.events import Emit, WarningGiven
 
 LOOK_PAUSE = 20
 """A look counts for so many times as long as it took, ..."""
@@ -107,7 +107,7 @@ class HostExemptions:
                 found = await self._workers.run(self._gather)
         except OSError:  # TimeoutError is one
             if not self._is_late:
-                what = f"who is logged in could not be told within {LOOK_LIMIT:g} s"
+                what = f"logged-in users could not be determined within {LOOK_LIMIT:g} s"
                 self._emit(WarningGiven(part="guard", what=what))
             self._is_late = True
             return

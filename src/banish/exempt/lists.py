@@ -20,7 +20,7 @@ from banish.model.settings import Settings
 from banish.policy.exempt import ExemptList
 from banish.ports import Resolver
 from banish.resolve.workers import Workers
-from banish.telemetry.happenings import Emit, WarningGiven
+from banish.telemetry.events import Emit, WarningGiven
 
 FIRST_ROUND = Seconds(5)
 """How long the logs wait for names at the start; a dead resolver is not waited for longer."""
@@ -76,7 +76,10 @@ class ListExemptions:
             async with asyncio.timeout(LIST_LIMIT):
                 await self._read_lists()
         except TimeoutError:
-            what = f"lists in files are not read within {LIST_LIMIT:g} s; going on without"
+            what = (
+                f"lists in files are not read within {LIST_LIMIT:g} s; the server "
+                "continues without them"
+            )
             self._emit(WarningGiven(part="ignoreip", what=what))
 
     async def wait_for_names(self, jails: Iterable[str]) -> None:
@@ -92,7 +95,7 @@ class ListExemptions:
         finally:  # whatever happened, the logs must not wait for ever
             self._first_round.set()
         while True:
-            await self._tell_changes(on_change)
+            await self._report_changes(on_change)
             pause = min(Seconds(pause * 2), REFRESH_PAUSE) if self._waiting else RETRY_PAUSE
             await asyncio.sleep(pause if self._waiting else REFRESH_PAUSE)
             await self.refresh()
@@ -102,9 +105,9 @@ class ListExemptions:
         while self._files:
             await asyncio.sleep(LIST_PAUSE)
             await self._read_lists()
-            await self._tell_changes(on_change)
+            await self._report_changes(on_change)
 
-    async def _tell_changes(self, on_change: Callable[[], Awaitable[None]]) -> None:
+    async def _report_changes(self, on_change: Callable[[], Awaitable[None]]) -> None:
         if self._is_changed:
             self._is_changed = False
             await on_change()
@@ -115,7 +118,7 @@ class ListExemptions:
                 await self.refresh()
         except TimeoutError:
             for name in sorted(self._waiting):
-                self._tell_once(name, f"no answer within {FIRST_ROUND:g} s; asking on")
+                self._report_once(name, f"no answer within {FIRST_ROUND:g} s; still asking")
 
     async def refresh(self) -> None:
         """Look everything up again.
@@ -166,17 +169,17 @@ class ListExemptions:
         try:
             found = await self._resolver.addresses(name)
         except ResolveError as error:
-            self._tell_once(name, str(error))
+            self._report_once(name, str(error))
             return
         self._waiting.discard(name)
         if not found:
-            self._tell_once(name, "it has no address")
+            self._report_once(name, "it has no address")
             return
         self._told.discard(name)
         for exempt in self.lists.values():
             self._is_changed = exempt.resolve(name, found) or self._is_changed
 
-    def _tell_once(self, name: str, why: str) -> None:
+    def _report_once(self, name: str, why: str) -> None:
         if name not in self._told:
             self._told.add(name)
             what = f"exempts nobody new: {why}"

@@ -8,7 +8,7 @@ with Lab.open() as lab:
 
 from banish.lab.accounts import Account
 from banish.lab.namespaces import LabError
-from banish.lab.ssh import Login, SshServer
-from banish.lab.world import Host, Lab, LogLine
+from banish.lab.ssh import LoginAttempt, SshServer
+from banish.lab.world import AuthLogLine, Host, Lab
 
-__all__ = ["Account", "Host", "Lab", "LabError", "LogLine", "Login", "SshServer"]
+__all__ = ["Account", "AuthLogLine", "Host", "Lab", "LabError", "LoginAttempt", "SshServer"]

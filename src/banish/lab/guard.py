@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from banish.lab.namespaces import PROGRAM_PATH, LabError
-from banish.lab.world import Lab, LogLine
+from banish.lab.world import AuthLogLine, Lab
 
 _PREFIX = re.compile(r"^\S+ \S+ banish\.\S+ +\[\d+\]: (?:INFO|NOTICE) +")
 """What stands before a message in the server's log: time, logger, process, level."""
@@ -36,11 +36,11 @@ class Element:
     """What the kernel's own clock leaves of it; None: no end."""
 
 
-class Lines:
+class StreamLines:
     """Collects the lines of a stream, each with the UNIX time at which it came."""
 
     def __init__(self, stream: Iterable[str]) -> None:
-        self._lines: list[LogLine] = []
+        self._lines: list[AuthLogLine] = []
         self._news = threading.Condition()
         self._is_over = False
         self._thread = threading.Thread(target=self._read, args=(stream,), daemon=True)
@@ -51,21 +51,21 @@ class Lines:
         with contextlib.suppress(ValueError):
             for text in stream:
                 with self._news:
-                    self._lines.append(LogLine(time.time(), text.rstrip("\n")))
+                    self._lines.append(AuthLogLine(time.time(), text.rstrip("\n")))
                     self._news.notify_all()
         with self._news:
             self._is_over = True
             self._news.notify_all()
 
-    def so_far(self, after: int = 0) -> list[LogLine]:
+    def so_far(self, after: int = 0) -> list[AuthLogLine]:
         """Return the lines that came, without the first *after*."""
         with self._news:
             return self._lines[after:]
 
-    def find(self, is_it: Callable[[str], bool], *, within: float) -> LogLine | None:
+    def find(self, is_it: Callable[[str], bool], *, within: float) -> AuthLogLine | None:
         """Return the first line of all that *is_it*, waiting up to *within* seconds for it."""
 
-        def first() -> LogLine | None:
+        def first() -> AuthLogLine | None:
             return next((line for line in self._lines if is_it(line.text)), None)
 
         with self._news:
@@ -76,16 +76,16 @@ class Lines:
 class Guard:
     """A banish server that protects the lab's server; make one with `guarded`."""
 
-    def __init__(self, lab: Lab, process: "subprocess.Popen[str]", kernel: Lines) -> None:
+    def __init__(self, lab: Lab, process: "subprocess.Popen[str]", kernel: StreamLines) -> None:
         self._lab = lab
         self.process = process
         assert process.stdout is not None
-        self.log = Lines(process.stdout)
+        self.log = StreamLines(process.stdout)
         """What the server logs."""
         self.kernel = kernel
         """What ``nft monitor`` tells: each element that the firewall's sets take or lose."""
 
-    def wait_until_ready(self, within: float = 20.0) -> LogLine:
+    def wait_until_ready(self, within: float = 20.0) -> AuthLogLine:
         """Return the line by which the server says that it is ready.
 
         Raises:
@@ -98,11 +98,11 @@ class Guard:
             raise LabError(f"banish does not become ready: {said or 'it says nothing'}")
         return ready
 
-    def said(self, after: int = 0) -> list[LogLine]:
+    def said(self, after: int = 0) -> list[AuthLogLine]:
         """Return what the server logged, without the prefix of each line."""
-        return [LogLine(line.at, _PREFIX.sub("", line.text)) for line in self.log.so_far(after)]
+        return [AuthLogLine(line.at, _PREFIX.sub("", line.text)) for line in self.log.so_far(after)]
 
-    def ban_in_kernel(self, address: str, *, within: float) -> LogLine | None:
+    def ban_in_kernel(self, address: str, *, within: float) -> AuthLogLine | None:
         """Return when the kernel first took *address* into a set, or None if it did not."""
         word = re.compile(rf"^add element .*[{{ ]{re.escape(address)}[ ,}}]")
         return self.kernel.find(lambda text: word.search(text) is not None, within=within)
@@ -160,7 +160,7 @@ def guarded(lab: Lab, jail_local: str) -> Iterator[Guard]:
         "server", ["nft", "monitor", "elements"], stderr=subprocess.STDOUT, **options
     )
     assert watcher.stdout is not None
-    kernel = Lines(watcher.stdout)
+    kernel = StreamLines(watcher.stdout)
     state = lab.directory / "state"
     process = lab.popen(
         "server",

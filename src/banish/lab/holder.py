@@ -112,11 +112,11 @@ class SystemLog:
         return os.fdopen(descriptor, "ab", buffering=0)
 
     def reopen(self) -> None:
-        """Go on in a new file of the same name, as rsyslog does when told by logrotate."""
+        """Go on in a new file of the same name, as rsyslog does when logrotate asks it to."""
         self._file.close()
         self._file = self._open()
 
-    def take(self, packet: bytes) -> str | None:
+    def receive(self, packet: bytes) -> str | None:
         """Write one message; return the line, or None where it is not for this log."""
         matched = PACKET.fullmatch(packet.rstrip(b"\0\n"))
         if matched is None or int(matched["priority"] or 13) >> 3 not in AUTH_FACILITIES:
@@ -167,7 +167,7 @@ def serve(log: SystemLog) -> None:
                         obey(log, json.loads(order))
                 else:
                     packet, at = device.recv(65_536), time.time()
-                    line = log.take(packet)
+                    line = log.receive(packet)
                     if line is not None:
                         tell(line=line, at=at)
 

@@ -22,7 +22,7 @@ session required pam_permit.so
 
 
 @dataclasses.dataclass(frozen=True)
-class Login:
+class LoginAttempt:
     """What came of trying to log in."""
 
     outcome: Outcome
@@ -116,7 +116,7 @@ def log_in(
     *,
     source: str,
     timeout: float,
-) -> Login:
+) -> LoginAttempt:
     """Run ssh once, with one password, and tell what came of it.
 
     The password goes through an askpass program and the environment, so no
@@ -158,7 +158,7 @@ def log_in(
         outcome = "refused"
     elif "timed out" in said:
         outcome = "timeout"
-    return Login(outcome, took, said)
+    return LoginAttempt(outcome, took, said)
 
 
 def _write_config(path: Path, options: Mapping[str, str]) -> None:

@@ -11,8 +11,8 @@ from typing import Literal
 from banish.lab.accounts import Account
 from banish.lab.guard import Guard, guarded
 from banish.lab.namespaces import LabError
-from banish.lab.ssh import Login
-from banish.lab.world import Lab, LogLine
+from banish.lab.ssh import LoginAttempt
+from banish.lab.world import AuthLogLine, Lab
 
 MAXRETRY = 5
 BANTIME_SECONDS = 8
@@ -51,14 +51,14 @@ Speaker = Literal["attacker", "bystander", "sshd", "banish", "kernel"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Begun:
+class StepBegun:
     """A step begins."""
 
     step: Key
 
 
 @dataclasses.dataclass(frozen=True)
-class Done:
+class StepDone:
     """A step's claim held; *result* says how well."""
 
     step: Key
@@ -66,7 +66,7 @@ class Done:
 
 
 @dataclasses.dataclass(frozen=True)
-class Broken:
+class StepBroken:
     """A step's claim did not hold."""
 
     step: Key
@@ -74,7 +74,7 @@ class Broken:
 
 
 @dataclasses.dataclass(frozen=True)
-class Told:
+class Spoken:
     """Somebody in the story wrote or did something, word for word."""
 
     at: float
@@ -90,11 +90,11 @@ class Waited:
     whole_seconds: float
 
 
-Event = Begun | Done | Broken | Told | Waited
+StoryEvent = StepBegun | StepDone | StepBroken | Spoken | Waited
 
 
 @dataclasses.dataclass
-class Report:
+class StoryReport:
     """What came of it."""
 
     steps: dict[str, str] = dataclasses.field(default_factory=dict)
@@ -121,17 +121,17 @@ class StepFailedError(Exception):
 class Story:
     """One telling of it."""
 
-    def __init__(self, tell: Callable[[Event], None], pause: Callable[[float], None]) -> None:
+    def __init__(self, tell: Callable[[StoryEvent], None], pause: Callable[[float], None]) -> None:
         """Tell what happens to *tell*; *pause* takes seconds that only serve the onlooker."""
-        self._tell = tell
+        self._show = tell
         self._pause = pause
-        self._report = Report()
+        self._report = StoryReport()
         self._step: Key = "world"
         self._lines_told = 0
         self._said_told = 0
         self._kernel_told = 0
 
-    def play(self) -> Report:
+    def play(self) -> StoryReport:
         """Play all steps, or up to the first that does not hold; leave nothing behind."""
         alice = Account("alice")
         try:
@@ -147,7 +147,7 @@ class Story:
             if isinstance(error, LabError):
                 why = error.what + (f" ({error.cure})" if error.cure else "")
             self._report.broken = f"{STEPS[self._step]}: {why}"
-            self._tell(Broken(self._step, why))
+            self._show(StepBroken(self._step, why))
         return self._report
 
     def _play_in(self, lab: Lab, alice: Account) -> None:
@@ -217,7 +217,7 @@ class Story:
         login = lab.bystander.ssh_login(alice.name, alice.password)
         self._follow(lab, guard)
         self._say("bystander", f"ssh alice@{lab.server.ipv4}: {_last(login)}")
-        self._check(login.outcome == "accepted", f"the bystander is kept out: {login.text}")
+        self._check(login.outcome == "accepted", f"the bystander is blocked: {login.text}")
         self._done(f"accepted, {_ms(login.took_seconds)}")
 
     def _outlast(self, lab: Lab, guard: Guard) -> None:
@@ -234,7 +234,7 @@ class Story:
                 self._say("kernel", f"set {held.set_name} {{ {address}{clock} }}")
             left = taken.at + BANTIME_SECONDS - now
             self._check(left > -UNBAN_LIMIT_SECONDS, "the ban does not end")
-            self._tell(Waited(max(left, 0.0), BANTIME_SECONDS))
+            self._show(Waited(max(left, 0.0), BANTIME_SECONDS))
             # Paces what is shown; the end itself is read from the kernel, not waited out.
             time.sleep(0.1)
         lasted = time.time() - taken.at
@@ -262,34 +262,34 @@ class Story:
 
     def _begin(self, step: Key) -> None:
         self._step = step
-        self._tell(Begun(step))
+        self._show(StepBegun(step))
 
     def _done(self, result: str) -> None:
         self._report.steps[self._step] = result
-        self._tell(Done(self._step, result))
+        self._show(StepDone(self._step, result))
 
     def _check(self, holds: bool, why: str) -> None:
         if not holds:
             raise StepFailedError(why)
 
     def _say(self, who: Speaker, text: str) -> None:
-        self._tell(Told(time.time(), who, text))
+        self._show(Spoken(time.time(), who, text))
 
     def _follow(self, lab: Lab, guard: Guard) -> None:
         """Tell what sshd, banish and the kernel have written since the last time."""
-        news: list[Told] = []
+        news: list[Spoken] = []
         for line in lab.lines(self._lines_told):
             self._lines_told += 1
             if is_telling(line.text):
-                news.append(Told(line.at, "sshd", "sshd" + line.text.partition(" sshd")[2]))
+                news.append(Spoken(line.at, "sshd", "sshd" + line.text.partition(" sshd")[2]))
         for line in guard.said(self._said_told):
             self._said_told += 1
-            news.append(Told(line.at, "banish", line.text))
+            news.append(Spoken(line.at, "banish", line.text))
         changes = guard.kernel.so_far(self._kernel_told)
         self._kernel_told += len(changes)
-        news += [Told(line.at, "kernel", line.text) for line in _lasting(changes)]
+        news += [Spoken(line.at, "kernel", line.text) for line in _lasting(changes)]
         for told in sorted(news, key=lambda told: told.at):
-            self._tell(told)
+            self._show(told)
 
 
 def jail_local(log_path: str) -> str:
@@ -314,13 +314,13 @@ def is_telling(line: str) -> bool:
     return any(words in line for words in ("Failed password", "Invalid user", "Accepted"))
 
 
-def _lasting(changes: list[LogLine]) -> list[LogLine]:
+def _lasting(changes: list[AuthLogLine]) -> list[AuthLogLine]:
     """Leave out the steps inside a transaction that the same transaction takes back.
 
     banish writes a ban as add, delete, add with a timeout, and an unban as add,
     delete, so that each comes out the same whatever was there before.
     """
-    kept: list[LogLine] = []
+    kept: list[AuthLogLine] = []
     for number, change in enumerate(changes):
         later = changes[number + 1].text if number + 1 < len(changes) else ""
         is_add = change.text.startswith("add element")
@@ -332,7 +332,7 @@ def _lasting(changes: list[LogLine]) -> list[LogLine]:
     return kept
 
 
-def _last(login: Login) -> str:
+def _last(login: LoginAttempt) -> str:
     """Return the last line of what ssh wrote, without the names before it."""
     if login.outcome == "accepted":
         return "logged in"

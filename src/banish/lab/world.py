@@ -32,7 +32,7 @@ from banish.lab.namespaces import (
     new_pid_namespace,
 )
 from banish.lab.privilege import has_one_user
-from banish.lab.ssh import PAM, Login, SshServer, log_in, start_sshd
+from banish.lab.ssh import PAM, LoginAttempt, SshServer, log_in, start_sshd
 
 SERVER = "server"
 HOSTNAME = "gate"
@@ -54,7 +54,7 @@ START_LIMIT_SECONDS = 15.0
 
 
 @dataclasses.dataclass(frozen=True)
-class LogLine:
+class AuthLogLine:
     """A line of the server's ``auth.log`` and the UNIX time just before it was written."""
 
     at: float
@@ -135,13 +135,13 @@ class Host:
 
     def ssh_login(
         self, user: str, password: str, *, to: str = "", source: str = "", timeout: float = 10.0
-    ) -> Login:
+    ) -> LoginAttempt:
         """Log in with ssh(1) and a password, and out again; return what came of it."""
         return log_in(
             self.run, user, password, to or self._lab.server.ipv4, source=source, timeout=timeout
         )
 
-    def fail_login(self, user: str = "root", *, to: str = "", source: str = "") -> Login:
+    def fail_login(self, user: str = "root", *, to: str = "", source: str = "") -> LoginAttempt:
         """Try one wrong password."""
         return self.ssh_login(user, "wrong-password", to=to, source=source)
 
@@ -157,7 +157,7 @@ class Lab:
         self.has_ipv6 = Path("/proc/net/if_inet6").exists()
         self.hosts: dict[str, Host] = {}
         self._holder = holder
-        self._lines: list[LogLine] = []
+        self._lines: list[AuthLogLine] = []
         self._done: list[str] = []
         self._error = ""
         self._ready = False
@@ -278,12 +278,12 @@ class Lab:
                 self._news.wait(0.05)
         return server
 
-    def lines(self, after: int = 0) -> list[LogLine]:
+    def lines(self, after: int = 0) -> list[AuthLogLine]:
         """Return the log's lines so far, without the first *after*."""
         with self._news:
             return self._lines[after:]
 
-    def wait_for_line(self, part: str, *, after: int = 0, timeout: float = 10.0) -> LogLine:
+    def wait_for_line(self, part: str, *, after: int = 0, timeout: float = 10.0) -> AuthLogLine:
         """Return the first line that contains *part*, among those after the first *after*.
 
         Raises:
@@ -418,7 +418,7 @@ class Lab:
             news = json.loads(text)
             with self._news:
                 if "line" in news:
-                    self._lines.append(LogLine(news["at"], news["line"]))
+                    self._lines.append(AuthLogLine(news["at"], news["line"]))
                 elif "ready" in news:
                     self._ready = True
                 elif "done" in news:

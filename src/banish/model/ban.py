@@ -1,4 +1,4 @@
-"""A ban: a subject kept out by one jail for a time."""
+"""A ban: one jail blocks a subject for a time."""
 
 from typing import Literal
 

@@ -52,7 +52,7 @@ _CURE = 'write a number and a unit, such as "10 minutes", "10m" or "1d 12h"'
 
 
 class DurationError(ValueError):
-    """A text is no length of time; *cure* says what to write instead."""
+    """A text is not a duration; *cure* says what to write instead."""
 
     def __init__(self, what: str, cure: str = _CURE, *, is_too_long: bool = False) -> None:
         self.what = what
@@ -177,7 +177,7 @@ def parse_duration(text: str) -> Seconds:
     A number without a unit counts as seconds. Units may be in any letter case.
 
     Raises:
-        DurationError: *text* is no length of time, or one beyond `LONGEST`.
+        DurationError: *text* is not a duration, or one beyond `LONGEST`.
 
     """
     if len(text) > LONGEST_TEXT:

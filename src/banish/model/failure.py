@@ -38,8 +38,8 @@ class Details(Protocol):
         """What the filter captured."""
 
 
-class Told(msgspec.Struct, frozen=True):
-    """Details that are at hand."""
+class KnownDetails(msgspec.Struct, frozen=True):
+    """Details whose values are known."""
 
     evidence: tuple[Evidence, ...] = ()
     tags: Tags = {}
@@ -56,7 +56,7 @@ class Failure(msgspec.Struct, frozen=True, eq=False, gc=False):
     rule: int = 0
     """Which failregex matched, counted from 1."""
     attempts: int = 1
-    details: Details = Told()
+    details: Details = KnownDetails()
     """Most failures are of somebody who is banned already, and nobody asks for theirs."""
     address: Subject | None = None
     """The address the line also gave, where the subject is an ``<F-ID>``."""

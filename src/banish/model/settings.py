@@ -115,7 +115,7 @@ class ActionSettings(msgspec.Struct, frozen=True):
     kind: str = ""
     """Which part of banish carries it out, such as ``mail``, where the way is ``built-in``."""
     options: Mapping[str, OptionValue] = {}
-    """What that part is told: every option that its kind has, checked, in its type."""
+    """The options of that part: every option that its kind has, checked, in its type."""
     keeps_out: bool = False
     """Whether that part keeps subjects out, rather than only tells of them."""
 

@@ -70,7 +70,7 @@ class EnforcementTruth(msgspec.Struct, frozen=True):
     readable, or changed by somebody else since then."""
     checked_at: Instant | None = None
     repairs: int = 0
-    """How often something was missing or foreign and was mended."""
+    """How often something was missing or foreign and was repaired."""
     trouble: str = ""
     """The last error, or who undoes the firewall again and again; empty once it is over."""
 
@@ -94,9 +94,9 @@ class JailStatus(msgspec.Struct, frozen=True):
     too_old_total: int = 0
     """Lines of a backlog that were older than findtime."""
     unusable_total: int = 0
-    """Matched lines that name nobody who can be banned."""
+    """Matched matched lines without an address that can be banned."""
     ignored_total: int = 0
-    """Matched lines that an ignoreregex takes out."""
+    """Matched lines ignored by an ignoreregex."""
     undecodable_total: int = 0
     """Lines of its logs that are not valid in the log's character set."""
     sources: tuple[str, ...] = ()

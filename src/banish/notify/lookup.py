@@ -15,7 +15,7 @@ from banish.model.ban import Ban
 from banish.model.instant import Seconds
 from banish.notify import program
 from banish.notify.wording import line, word
-from banish.ports import Facts
+from banish.ports import BanFacts
 
 T = TypeVar("T")
 
@@ -47,7 +47,7 @@ class Lookup:
     """Asks about the addresses of one action's bans."""
 
     def __init__(
-        self, facts: Facts, *, names: bool, whois: bool, whois_program: str = "whois"
+        self, facts: BanFacts, *, names: bool, whois: bool, whois_program: str = "whois"
     ) -> None:
         """Look up *names*, and ask the program whois where *whois* says so."""
         self._facts = facts
@@ -100,7 +100,7 @@ class Lookup:
             ended = await program.run([self._program, address.text], most_bytes=WHOIS_BYTES)
         except OSError:
             return (f"(the program {self._program} is not installed)",)
-        return telling(ended.output)
+        return useful_lines(ended.output)
 
 
 async def _wait(tasks: Collection[asyncio.Task[T]], span: Seconds) -> None:
@@ -119,7 +119,7 @@ def _addresses(bans: Sequence[Ban]) -> list[Subject]:
     return list(dict.fromkeys(each for each in found if each.is_address))
 
 
-def telling(answer: bytes) -> tuple[str, ...]:
+def useful_lines(answer: bytes) -> tuple[str, ...]:
     """Return the lines of an answer of whois that tell something, bounded."""
     found: list[str] = []
     for text in answer.decode("utf-8", "replace").splitlines():

@@ -12,16 +12,16 @@ from banish.errors import ActionError
 from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.instant import Seconds
-from banish.notify.event import Event, EventKind
+from banish.notify.jailevent import EventKind, JailEvent
 from banish.notify.outbox import Outbox
-from banish.telemetry.happenings import NotificationsDropped
+from banish.telemetry.events import NotificationsDropped
 
 Retry = Annotated[Seconds, "How long a message that cannot be sent is tried again."]
 LogLines = Annotated[int, "The most log lines shown of one ban.", Bounds(most=100)]
 LookUp = Annotated[bool, "Whether the name of an address is looked up."]
 
 
-class Telling(msgspec.Struct, frozen=True):
+class NotifierOptions(msgspec.Struct, frozen=True):
     """The options of notifiers that gather events into messages."""
 
     on: Annotated[
@@ -37,15 +37,15 @@ class Telling(msgspec.Struct, frozen=True):
     timeout: Seconds = Seconds(30)
 
 
-class Immediately(Telling, frozen=True):
-    """As `Telling`, but nothing is gathered unless an option says so."""
+class Immediately(NotifierOptions, frozen=True):
+    """As `NotifierOptions`, but nothing is gathered unless an option says so."""
 
     digest: Seconds = Seconds(0)
 
 
-def each_alone(retry: Seconds, timeout: Seconds) -> Telling:
+def each_alone(retry: Seconds, timeout: Seconds) -> NotifierOptions:
     """Return what a notifier is told that sends one message for each ban."""
-    return Telling(digest=Seconds(0), most=1, retry=retry, timeout=timeout)
+    return NotifierOptions(digest=Seconds(0), most=1, retry=retry, timeout=timeout)
 
 
 class LaterError(ActionError):
@@ -59,7 +59,7 @@ class LaterError(ActionError):
 class Channel(Protocol):
     """Sends messages one way."""
 
-    async def send(self, events: Sequence[Event], *, is_last: bool) -> None:
+    async def send(self, events: Sequence[JailEvent], *, is_last: bool) -> None:
         """Send one message about *events*, of which there is at least one.
 
         With *is_last* the server is about to stop: what takes long is left out.
@@ -82,7 +82,7 @@ class Notifier:
         self,
         parts: ActionParts,
         channel: Channel,
-        telling: Telling,
+        telling: NotifierOptions,
         *,
         whole: bool = False,
         slack: float = 1.0,
@@ -106,7 +106,7 @@ class Notifier:
         )
         self._emit = parts.emit
         self._clock = parts.clock
-        self._told_lost = 0
+        self._reported_lost = 0
         self._has_begun = False
 
     @property
@@ -116,7 +116,7 @@ class Notifier:
 
     def _put(self, kind: EventKind, ban: Ban | None = None, *, restored: bool = False) -> None:
         if kind in self._on:
-            self._outbox.put(Event(kind, self.jail, self._clock(), ban, restored))
+            self._outbox.put(JailEvent(kind, self.jail, self._clock(), ban, restored))
 
     async def start(self) -> None:
         """Tell that the jail has started, once."""
@@ -136,7 +136,7 @@ class Notifier:
         self._put("prolong", ban, restored=restored)
 
     def adopt(self, ban: Ban) -> None:
-        """Have nobody kept out."""
+        """Ban nobody."""
 
     async def unban(self, ban: Ban) -> None:
         """Tell of the end of a ban."""
@@ -171,11 +171,11 @@ class Notifier:
                 await self._send(is_last=True)
         finally:
             self._outbox.lost += len(self._outbox)
-            self._tell_lost()
+            self._report_lost()
             await self._channel.close()
 
     async def _send(self, *, is_last: bool = False) -> None:
-        events = self._outbox.take()
+        events = self._outbox.next_events()
         if not events:
             return
         now = asyncio.get_running_loop().time
@@ -193,13 +193,13 @@ class Notifier:
             self._outbox.failed(now(), retry=error.retry, wait=wait)
             raise
         else:
-            self._outbox.told(now())
+            self._outbox.sent(now())
         finally:
-            self._tell_lost()
+            self._report_lost()
 
-    def _tell_lost(self) -> None:
-        count = self._outbox.lost - self._told_lost
+    def _report_lost(self) -> None:
+        count = self._outbox.lost - self._reported_lost
         if count:
-            self._told_lost = self._outbox.lost
+            self._reported_lost = self._outbox.lost
             name = self.settings.actname
             self._emit(NotificationsDropped(jail=self.jail, action=name, count=count))

@@ -9,7 +9,7 @@ tried again, at growing distances, for *retry*; then it is given up and counted.
 from collections import deque
 
 from banish.model.instant import Seconds
-from banish.notify.event import Event, stripped
+from banish.notify.jailevent import JailEvent, stripped
 
 EVENTS_LIMIT = 10_000
 """Events that wait; some 1 kB each without their lines."""
@@ -19,7 +19,7 @@ LONGEST_WAIT = Seconds(300)
 
 
 class Outbox:
-    """Events of one action that are still to be told. Times are the caller's, in seconds."""
+    """Events of one action that are still to be sent. Times are the caller's, in seconds."""
 
     def __init__(
         self,
@@ -42,13 +42,13 @@ class Outbox:
         if not pause:
             self._takes = 1
         self._limit = limit
-        self._events: deque[Event] = deque()
+        self._events: deque[JailEvent] = deque()
         self._quiet_until = 0.0
         self._trying_since: float | None = None
         self._wait = FIRST_WAIT
         self._trying = 0
         self.lost = 0
-        """Events that will not be told: no room, or given up."""
+        """Events that were dropped: no room, or given up."""
 
     def __len__(self) -> int:
         return len(self._events)
@@ -63,20 +63,20 @@ class Outbox:
         """Whether the message that comes next was tried before."""
         return self._trying_since is not None
 
-    def put(self, event: Event) -> None:
+    def put(self, event: JailEvent) -> None:
         """Take an event; one that finds no room is counted as lost."""
         if len(self._events) >= self._limit:
             self.lost += 1
             return
         self._events.append(event if len(self._events) < self._most else stripped(event))
 
-    def take(self) -> tuple[Event, ...]:
-        """Return the events of the next message, oldest first, which stay until they are told."""
+    def next_events(self) -> tuple[JailEvent, ...]:
+        """Return the events of the next message, oldest first; they stay queued until `sent`."""
         # What was tried is tried again as it was: the other side may know it by now.
         self._trying = self._trying or min(self._takes, len(self._events))
         return tuple(self._events[n] for n in range(self._trying))
 
-    def told(self, now: float) -> None:
+    def sent(self, now: float) -> None:
         """Take note that the message that `take` gave was sent."""
         self._drop()
         self._quiet_until = now + self._pause

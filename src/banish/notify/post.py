@@ -26,7 +26,7 @@ SHOWN_CHARACTERS = 300
 """How much of what a program or a server said is shown."""
 
 
-class Posting(msgspec.Struct, frozen=True):
+class MailOptions(msgspec.Struct, frozen=True):
     """The options of notifiers that send mail."""
 
     via: Annotated[Literal["sendmail", "smtp"], "How mail leaves: by a program, or by SMTP."] = (
@@ -59,7 +59,7 @@ class Posting(msgspec.Struct, frozen=True):
         return 587 if self.user else 25
 
 
-async def post(message: EmailMessage, *, sender: str, to: Sequence[str], how: Posting) -> None:
+async def post(message: EmailMessage, *, sender: str, to: Sequence[str], how: MailOptions) -> None:
     """Send *message* from the address *sender* to the addresses *to*.
 
     Raises:
@@ -75,7 +75,9 @@ async def post(message: EmailMessage, *, sender: str, to: Sequence[str], how: Po
 # -- by a program ----------------------------------------------------------------
 
 
-async def _by_program(message: EmailMessage, sender: str, to: Sequence[str], how: Posting) -> None:
+async def _by_program(
+    message: EmailMessage, sender: str, to: Sequence[str], how: MailOptions
+) -> None:
     # -i: a line of a single point does not end the message.
     words = [how.sendmail, "-i", *(["-f", sender] if "@" in sender else []), *to]
     try:
@@ -88,7 +90,7 @@ async def _by_program(message: EmailMessage, sender: str, to: Sequence[str], how
     if ended.code:
         said = line(" ".join(ended.output.decode("utf-8", "replace").split()), SHOWN_CHARACTERS)
         raise ActionError(
-            f"{how.sendmail} did not take the mail (exit code {ended.code}): {said}",
+            f"{how.sendmail} did not accept the mail (exit code {ended.code}): {said}",
             cure="see the log of the mail server on this host",
         )
 
@@ -99,7 +101,7 @@ async def _by_program(message: EmailMessage, sender: str, to: Sequence[str], how
 class _Call:
     """One conversation in a thread, which ends soon after somebody hangs up."""
 
-    def __init__(self, how: Posting) -> None:
+    def __init__(self, how: MailOptions) -> None:
         self._how = how
         self._lock = threading.Lock()
         self._is_over = False
@@ -148,7 +150,7 @@ class _Call:
             client.close()
 
 
-def _context(how: Posting) -> ssl.SSLContext:
+def _context(how: MailOptions) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=how.ca_file or None)
     except OSError as error:
@@ -163,7 +165,7 @@ def _context(how: Posting) -> ssl.SSLContext:
     return context
 
 
-async def _by_smtp(message: EmailMessage, sender: str, to: Sequence[str], how: Posting) -> None:
+async def _by_smtp(message: EmailMessage, sender: str, to: Sequence[str], how: MailOptions) -> None:
     call = _Call(how)
     try:
         await _in_thread(functools.partial(call.send, message, sender, to))
@@ -204,7 +206,7 @@ async def _in_thread(work: Callable[[], None]) -> None:
     await done
 
 
-def _translated(error: Exception, how: Posting) -> ActionError:
+def _translated(error: Exception, how: MailOptions) -> ActionError:
     where = f"the mail server {line(how.host, 100)}:{how.smtp_port}"
     match error:
         case smtplib.SMTPAuthenticationError():
@@ -240,7 +242,7 @@ def _translated(error: Exception, how: Posting) -> ActionError:
         case _:
             said = line(getattr(error, "strerror", None) or str(error), SHOWN_CHARACTERS)
             return ActionError(
-                f"{where} cannot be talked to: {said or type(error).__name__}",
+                f"{where} cannot be reached: {said or type(error).__name__}",
                 cure="see that it runs and that host= and port= are right",
             )
 

@@ -1,4 +1,4 @@
-"""What strangers are told, how often, and what they need not know: users, hosts, addresses.
+"""What is reported to strangers, how often, and what is left out: users, hosts, addresses.
 
 Reports go to services that publish them, and to providers of attackers. What they
 need is the attacker's address, the time and the kind of failure.

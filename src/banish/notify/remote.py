@@ -76,12 +76,12 @@ class RemoteAction:
         self._is_open = True
 
     async def ban(self, ban: Ban, *, restored: bool = False) -> None:  # noqa: ARG002
-        """Want a subject kept out; `tick` does it."""
+        """Note that a subject is to be banned; `tick` does it."""
         if self._edge.hold(self.jail, ban.subject):
             self.held[ban.subject] = msgspec.structs.replace(ban, evidence=(), tags=())
 
     async def reban(self, ban: Ban) -> None:
-        """Want a subject kept out again."""
+        """Note that a subject is to be banned again."""
         await self.ban(ban)
 
     async def prolong(self, ban: Ban, *, restored: bool = False) -> None:  # noqa: ARG002
@@ -93,7 +93,7 @@ class RemoteAction:
         """Do nothing: what stands there with our mark is read there."""
 
     async def unban(self, ban: Ban) -> None:
-        """Want a subject let in; `tick` does it."""
+        """Note that a subject is to be unbanned; `tick` does it."""
         self.held.pop(ban.subject, None)
         self._edge.release(self.jail, [ban.subject])
 
@@ -104,7 +104,7 @@ class RemoteAction:
         """Let everybody of this jail in.
 
         Raises:
-            ActionError: Some are still kept out; the next start lets them in.
+            ActionError: Some are still banned; the next start unbans them.
 
         """
         self._edge.release(self.jail, list(self.held))

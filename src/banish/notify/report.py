@@ -12,12 +12,12 @@ import msgspec
 from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.notify import wording
-from banish.notify.event import Event
+from banish.notify.jailevent import JailEvent
 from banish.notify.lookup import Lookup
 
 _VERBS = {
     "ban": "banned",
-    "unban": "let in again",
+    "unban": "unbanned",
     "prolong": "banned for longer",
     "start": "started",
     "stop": "stopped",
@@ -58,7 +58,7 @@ class Report(msgspec.Struct, frozen=True):
 
 
 async def make_report(
-    events: Sequence[Event],
+    events: Sequence[JailEvent],
     *,
     lookup: Lookup,
     most_lines: int,
@@ -96,7 +96,7 @@ _CAUSES = {"operator": "hand", "network": "the bans of several of its members"}
 
 
 def _single(
-    event: Event,
+    event: JailEvent,
     host: str,
     names: dict[Subject, str],
     whois: tuple[tuple[str, tuple[str, ...]], ...],
@@ -136,7 +136,7 @@ def _single(
     )
 
 
-def _digest_title(events: Sequence[Event], host: str) -> str:
+def _digest_title(events: Sequence[JailEvent], host: str) -> str:
     counts = [
         wording.count(number, noun)
         for kind, noun in (("ban", "ban"), ("unban", "unban"), ("prolong", "longer ban"))
@@ -148,7 +148,7 @@ def _digest_title(events: Sequence[Event], host: str) -> str:
     )
 
 
-def _row(event: Event, names: dict[Subject, str]) -> Row:
+def _row(event: JailEvent, names: dict[Subject, str]) -> Row:
     ban = event.ban
     if ban is None:
         at = wording.clock(event.at)

@@ -38,7 +38,7 @@ _FINAL = frozenset({400, 404, 405, 406, 410, 411, 413, 414, 415, 422})
 """Answers that the same request will get again."""
 
 
-class Answer(msgspec.Struct, frozen=True):
+class HttpResponse(msgspec.Struct, frozen=True):
     """What a service answered."""
 
     status: int
@@ -87,7 +87,7 @@ class Web:
         body: bytes | None = None,
         form: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
-    ) -> Answer:
+    ) -> HttpResponse:
         """Send a request and return the answer, whatever it says.
 
         Raises:
@@ -111,14 +111,14 @@ class Web:
                 ) as reply:
                     content = await _read(reply)
                     wait = reply.headers.get("Retry-After", "")
-                    return Answer(reply.status, content, wait, _hidden(url, headers or {}))
+                    return HttpResponse(reply.status, content, wait, _hidden(url, headers or {}))
         except TimeoutError as error:
             raise ActionError(
                 f"{self._name} ({host}) did not answer within {self._timeout:g} s",
                 cure="see that this host reaches it, or give the action a longer timeout",
             ) from error
         except aiohttp.InvalidURL as error:
-            what = f"the address of {self._name} is not one of the web"
+            what = f"the address of {self._name} is not an http:// or https:// URL"
             raise ActionError(what, cure="correct url=", retry=False) from error
         except aiohttp.ClientConnectorCertificateError as error:
             raise ActionError(
@@ -131,14 +131,14 @@ class Web:
             # aiohttp repeats the address in some of its messages.
             shown = said.replace(url, host) if url in said else said
             raise ActionError(
-                f"{self._name} ({host}) cannot be talked to: {shown or type(error).__name__}",
+                f"{self._name} ({host}) cannot be reached: {shown or type(error).__name__}",
                 cure="see that this host reaches it, and that url= is right",
             ) from error
 
-    def failed(self, answer: Answer, *, cure: str = "") -> ActionError:
+    def failed(self, answer: HttpResponse, *, cure: str = "") -> ActionError:
         """Return the error that *answer* amounts to, with a *cure* if there is a special one."""
         if 300 <= answer.status < 400:
-            what = f"{self._name} sent us elsewhere ({answer.status}), where we do not go"
+            what = f"{self._name} answered with a redirect ({answer.status}), which is not followed"
             return ActionError(what, cure="write the final address into url=", retry=False)
         what = f"{self._name} answered {answer.status}: {answer.said() or 'nothing more'}"
         if answer.status in (429, 503):
@@ -146,7 +146,7 @@ class Web:
         if answer.status in (401, 403):
             return ActionError(what, cure=cure or "correct the secret, and what it may do")
         return ActionError(
-            what, cure=cure or "see what it says of itself", retry=answer.status not in _FINAL
+            what, cure=cure or "see the service's status page", retry=answer.status not in _FINAL
         )
 
     def _open(self) -> "aiohttp.ClientSession":
@@ -203,7 +203,7 @@ def _host(url: str) -> str:
         return ""
 
 
-def _wait(answer: Answer) -> Seconds:
+def _wait(answer: HttpResponse) -> Seconds:
     """Return how long a service asks us to wait; a minute if it does not say it in seconds."""
     text = answer.retry_after.strip()
     if text.isascii() and text.isdecimal() and len(text) < 10:

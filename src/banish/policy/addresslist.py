@@ -3,7 +3,7 @@
 One or more entries a line, parted by blanks or commas: addresses, networks,
 names. ``#`` and ``;`` begin a comment. What is none of these may still be an
 identifier and exempts that; what looks like an address and is none exempts
-nobody and is told.
+nobody and is reported.
 """
 
 import ipaddress
@@ -18,7 +18,7 @@ MAX_NAME_CHARACTERS = 253
 """RFC 1035, 2.3.4."""
 
 FAULT_LIMIT = 20
-"""Entries of one list that are told to be wrong."""
+"""Wrong entries of one list that are reported."""
 
 TEXT_LIMIT = 1_000
 """Names and identifiers taken of one list: each name is looked up every few minutes."""

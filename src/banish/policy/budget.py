@@ -3,7 +3,7 @@
 A filter that misreads its log, or a log that somebody can write to, may name
 everybody as an attacker. The budget turns that from an outage into an alarm:
 once a jail would start more bans than it may, it starts none for a pause, and
-somebody is told. Each pause that follows soon after the last is twice as long.
+that is reported. Each pause that follows soon after the last is twice as long.
 
 A pause is never shorter than the span, so in any span, wherever it begins, no
 more bans start than the budget allows. Only a release by hand can exceed it,
@@ -24,7 +24,7 @@ LONGEST_PAUSE = Seconds(86_400)
 and a jail that nobody looks at is not off for good."""
 
 HELD_LIMIT = 100_000
-"""Subjects told apart as held back; past it they are forgotten, and may be told of again."""
+"""Subjects remembered as held back; past it they are forgotten, and may be reported again."""
 
 
 class BudgetNews(msgspec.Struct, frozen=True):
@@ -139,7 +139,7 @@ class BanBudget:
         self._grows_until = self._clock
         return True
 
-    def take_news(self) -> list[BudgetNews]:
+    def drain_news(self) -> list[BudgetNews]:
         """Return what became of the budget since this was asked last."""
         news, self._news = self._news, []
         return news

@@ -68,5 +68,5 @@ class BanTime:
 
 
 def _sound(time: float, base: Seconds) -> float:
-    """Return *time*, or *base* where it is no length of time at all."""
+    """Return *time*, or *base* where it is not a duration at all."""
     return time if time > 0 and not math.isnan(time) else base

@@ -11,7 +11,7 @@ network that is banned counts as banned.
 
 Where networks are counted or banned (`widening`), the ban of a network takes in
 those of its members that end no later: they are *folded*. Should somebody in the
-network become exempt, it is let in again and the bans taken in come back. A jail
+network become exempt, it is unbanned and the bans of its members come back. A jail
 that also bans by something else than our own firewall folds none, since not every
 command or service can ban a network.
 """
@@ -193,7 +193,7 @@ class JailPolicy:
             return Counted(failures)
         if not self.budget.has_room(now):
             return HeldBack(subject, self.budget.hold(subject))
-        tally = self._window.take(subject)
+        tally = self._window.pop(subject)
         lasts = self._ban_time.lasts(self._count_of(subject, now))
         ban = Ban(
             jail=self.name,
@@ -215,7 +215,7 @@ class JailPolicy:
         self._widen(ban, now)
         return start
 
-    def held(self) -> dict[Subject, Subject]:
+    def banned_as(self) -> dict[Subject, Subject]:
         """Return the subjects that are known to be out, and as whom each is banned.
 
         `judge` finds these `AlreadyBanned` by any failure within findtime that has no
@@ -251,7 +251,7 @@ class JailPolicy:
         following, self._following = self._following, []
         return following
 
-    def take_refusals(self) -> list[Refusal]:
+    def drain_refusals(self) -> list[Refusal]:
         """Return the networks that were not banned since somebody in them is exempt, each once."""
         refusals = list(self._widening.refusals)
         self._widening.refusals.clear()
@@ -296,7 +296,7 @@ class JailPolicy:
             longer = msgspec.structs.replace(current, until=until)
             self._bans.hold(longer)
             return ProlongBan(longer)
-        self._window.take(subject)
+        self._window.pop(subject)
         count = self.count(subject, now) + 1
         return self._start(Ban(self.name, subject, now, until, count=count, cause=cause))
 
@@ -337,7 +337,7 @@ class JailPolicy:
             )
         if lasts is not None and not lasts:
             raise RequestError(
-                f"a ban of {subject} for 0 seconds is none",
+                f"a ban of {subject} for 0 seconds bans nobody",
                 where=where,
                 cure="give a time, or -1 for a ban without end",
             )
@@ -373,7 +373,7 @@ class JailPolicy:
         names = self._widening.names(subject)
         self._widening.pardon(names)
         for name in names:
-            self._window.take(name)
+            self._window.pop(name)
             self._past.forget(name)
         if subject.is_network:
             self._window.forget_inside(subject)

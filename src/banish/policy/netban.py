@@ -52,7 +52,7 @@ class MemberCount:
         horizon = max(members.values()) - self._span
         count = sum(time > horizon for time in members.values())
         while self._size > self._capacity:
-            self.take(next(iter(self._networks)))
+            self.pop(next(iter(self._networks)))
         return count
 
     def shift(self, by: Seconds) -> None:
@@ -67,7 +67,7 @@ class MemberCount:
         in_order = sorted(members.items(), key=lambda item: (item[1], item[0]))
         return tuple(Member(subject, at) for subject, at in in_order)
 
-    def take(self, network: Subject) -> tuple[Member, ...]:
+    def pop(self, network: Subject) -> tuple[Member, ...]:
         """Forget *network* and return what was counted of it, oldest first."""
         members = self.members(network)
         if members:
@@ -90,7 +90,7 @@ class MemberCount:
 
     def put(self, network: Subject, members: tuple[Member, ...]) -> None:
         """Keep *members*, which were remembered elsewhere, in place of what is counted."""
-        self.take(network)
+        self.pop(network)
         for member in members:
             self.add(network, member.subject, member.at)
         self._changed.pop(network, None)
@@ -109,7 +109,7 @@ class MemberCount:
                 break
             stale.append(network)
         for network in stale:
-            self.take(network)
+            self.pop(network)
 
     def changes(self) -> dict[Subject, tuple[Member, ...]]:
         """Return what is counted of each network that changed since this was asked last."""
@@ -127,7 +127,7 @@ class MemberCount:
         return {network: self.members(network) for network in self._networks}
 
     def _note_gone(self, network: Subject) -> None:
-        # Whoever was not told of it need not be told that it is gone; so memory stays
+        # A subject that was never reported need not be reported as gone; so memory stays
         # bounded where nobody asks.
         if network in self._saved:
             self._changed[network] = None

@@ -14,7 +14,7 @@ def reconcile(wanted: Iterable[Ban], enforced: Mapping[str, frozenset[Subject]])
     *enforced* holds the banned subjects by jail; a jail that is not in it holds
     none. Ends come first since a network cannot enter an interval set beside an
     overlapping one; a batch takes effect at once, so nobody slips through. What
-    no firewall can hold (`Subject.is_enforceable`) is passed over. Bans put back
+    no firewall can hold (`Subject.is_enforceable`) is skipped. Bans put back
     count as restored; subjects taken out carry a made-up ban that began and
     ended at 0, with the reason ``foreign``, and are not for the ledger.
     """

@@ -8,7 +8,7 @@ that is put back after a restart, none of the jail itself, and no identifier.
 
 from banish.model.ban import Ban
 from banish.model.decision import Decision, StartBan
-from banish.model.failure import Evidence, Failure, Told
+from banish.model.failure import Evidence, Failure, KnownDetails
 
 LEDGER = "ledger"
 """What evidence names in place of a log's path, and the backend's name."""
@@ -26,4 +26,4 @@ def failure_of_ban(ban: Ban, jail: str) -> Failure | None:
     if ban.jail == jail or not ban.subject.is_enforceable:
         return None
     line = Evidence(f"[{ban.jail}] Ban {ban.subject}", LEDGER, at=ban.since)
-    return Failure(jail, ban.subject, ban.since, details=Told((line,)))
+    return Failure(jail, ban.subject, ban.since, details=KnownDetails((line,)))

@@ -33,7 +33,7 @@ class Room:
         """Share the room with *tenant*, which is empty."""
         self._tenants.append(tenant)
 
-    def take(self, size_bytes: int) -> None:
+    def resize(self, size_bytes: int) -> None:
         """Count *size_bytes* more and make room if it is too much; or less, if below zero."""
         self.used_bytes += size_bytes
         while size_bytes > 0 and self.used_bytes > self.limit_bytes:

@@ -25,7 +25,7 @@ from banish.policy.networks import WIDTH, first_and_length
 from banish.policy.prefix import network_of
 
 REFUSED = 100
-"""Refusals that wait to be told, the newest."""
+"""Refusals that wait to be reported, the newest."""
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -89,7 +89,7 @@ class Widening:
         network = self._around(ban.subject)
         if network is None or self._count.add(network, ban.subject, ban.since) < self._after:
             return None
-        members = self._count.take(network)
+        members = self._count.pop(network)
         by = self._exempt.exempts_network(network, now)
         if by is not None:
             self.refusals.append(Refusal(network, len(members), by))
@@ -99,7 +99,7 @@ class Widening:
     def pardon(self, subjects: Iterable[Subject]) -> None:
         """Forget that *subjects* were banned, and what was counted of them."""
         for subject in subjects:
-            self._count.take(subject)
+            self._count.pop(subject)
             network = self._around(subject)
             if network is not None:
                 self._count.forget(network, subject)
@@ -111,7 +111,7 @@ class Widening:
     def clear(self) -> None:
         """Forget all members of all networks."""
         for network in list(self._count.all()):
-            self._count.take(network)
+            self._count.pop(network)
 
     def put(self, network: Subject, members: tuple[Member, ...]) -> None:
         """Keep *members* of *network*, which were remembered elsewhere, if they still count."""

@@ -46,7 +46,7 @@ a hundred characters each (CPython 3.11, 64 bit).
 
 EVICTED_PART = 100
 """One in so many subjects is dropped when there is no room: finding the oldest in a
-dict passes over those dropped before, so dropping one at a time would be quadratic."""
+dict steps over those dropped before, so dropping one at a time would be quadratic."""
 
 SUBJECT_BYTES = 125
 """What a subject costs beside its key and value, which a dictionary has twice at times."""
@@ -79,7 +79,7 @@ class Window:
         self._kept: dict[str, Value] = {}
         """By key, in the order in which they were counted last."""
         self._changed: dict[str, bool] = {}
-        """Who changed since `changes` was asked, and whether it was told of them before."""
+        """Who changed since `changes` was called, and whether it returned them before."""
         self._packer = Packer()
         self.evicted = 0
         """How many subjects were dropped for want of room."""
@@ -109,7 +109,7 @@ class Window:
         """
         key = _key(subject)
         old = self._kept.pop(key, None)
-        # Who was forgotten, and is not told forgotten yet, is known still by whoever was told.
+        # A subject forgotten here but not yet reported as forgotten is still known to the caller.
         self._changed.setdefault(key, old is not None)
         if old is None and attempts == 1 and len(evidence) <= 1:
             count = 1
@@ -125,7 +125,7 @@ class Window:
             self._make_room()
         return count
 
-    def take(self, subject: Subject) -> Tally:
+    def pop(self, subject: Subject) -> Tally:
         """Forget *subject* and return what was counted, empty where nothing was."""
         tally = self.tally(subject)
         if tally is None:
@@ -241,7 +241,7 @@ class Window:
 
     def _grow(self, size_bytes: int) -> None:
         self.size_bytes += size_bytes
-        self._room.take(size_bytes)
+        self._room.resize(size_bytes)
 
     def _make_room(self) -> None:
         oldest = list(islice(self._kept, max(1, self._capacity // EVICTED_PART)))
@@ -252,7 +252,7 @@ class Window:
     def _forget(self, key: str) -> None:
         size = _size(key, self._kept.pop(key))
         self.size_bytes -= size
-        self._room.take(-size)
+        self._room.resize(-size)
         if self._changed.setdefault(key, True) is False:
             del self._changed[key]
 

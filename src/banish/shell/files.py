@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from banish.shell.slot import FRESH, OPAQUE, VARIABLE, Rule, Slot
+from banish.shell.slot import FRESH, OPAQUE, VARIABLE, Slot, ValueRule
 
 _VALUES_LIMIT = 32
 """How many names one word may stand for before it counts as any."""
@@ -19,7 +19,9 @@ _TOKENS = re.compile(r"[\w.+@%\0\3-]+")
 _UNSURE = re.compile(r"[*?\[{$]")
 _SPLITS = re.compile(r"[\s*?\[{]")
 
-PROGRAM_RULES = frozenset({Rule.PROGRAM, Rule.COMMAND, Rule.LINES, Rule.FIRST_WORD})
+PROGRAM_RULES = frozenset(
+    {ValueRule.PROGRAM, ValueRule.COMMAND, ValueRule.LINES, ValueRule.FIRST_WORD}
+)
 """What a file obeys that only may be the one that is read."""
 
 ANY = frozenset({OPAQUE})
@@ -95,7 +97,7 @@ class Run(msgspec.Struct, frozen=True):
 
     bases: Bases
     reader: str
-    rules: tuple[Rule, ...]
+    rules: tuple[ValueRule, ...]
     is_known: bool = False
     """Whether it is a program that every host has, so that only its own name says it."""
     command: int = 0

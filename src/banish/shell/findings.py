@@ -6,7 +6,7 @@ import msgspec
 
 from banish.shell.programs import BUILT_IN_TEXTS
 from banish.shell.script import Script
-from banish.shell.slot import Context, Rule, Slot
+from banish.shell.slot import Context, Slot, ValueRule
 
 FROM_LOGS = frozenset(
     {"fid", "matches", "ipmatches", "ipjailmatches", "ip-host", "raw-ticket"}
@@ -45,23 +45,23 @@ def _of(slot: Slot) -> tuple[str, str] | None:
     if slot.reader.startswith("whoever heeds"):
         what = f"{tag} is given to {slot.reader.removeprefix('whoever heeds ')}, which may say what"
         return f'{what} is run: all but letters, digits and "_.@-" becomes "_"', cure
-    if Rule.PROGRAM in slot.rules or slot.context is Context.ARITHMETIC:
+    if ValueRule.PROGRAM in slot.rules or slot.context is Context.ARITHMETIC:
         if slot.reader in ("", "$((...))"):
             return f"{tag} is read as a number or a script: any other value loses its meaning", cure
-        also = ', and "_" goes before it' if Rule.COMMAND in slot.rules else ""
+        also = ', and "_" goes before it' if ValueRule.COMMAND in slot.rules else ""
         what = f'{tag} is read as a program by {slot.reader}: all but letters, digits and "_.@-"'
         return f'{what} becomes "_"{also}', _without(cure, slot)
     if slot.reader.startswith("whoever"):
         what = f"{tag} is read by {slot.reader}, and may mean something there"
         what += ': all that means something to a shell becomes "_"'
         return what, "capture letters and digits only, or write to a file under /var/log"
-    if Rule.LINES in slot.rules:
+    if ValueRule.LINES in slot.rules:
         what = f"{tag} is read by {slot.reader}, which may run what it reads"
         return f'{what}: all that means something to a shell becomes "_"', _without(cure, slot)
     if slot.is_literal:
         what = f'{tag} stands in single quotes: all but letters, digits, blanks and ".,:@/+=-_"'
         return f'{what} becomes "_"', f'write it in double quotes: "{tag}"'
-    if Rule.OPTION in slot.rules and slot.opens and program not in BUILT_IN_TEXTS:
+    if ValueRule.OPTION in slot.rules and slot.opens and program not in BUILT_IN_TEXTS:
         what = f'{tag} begins a word of {program}: "_" goes before a value that begins with "-"'
         return what, f'if {program} knows "--", write it before the tag: {program} -- "{tag}"'
     return None

@@ -5,7 +5,7 @@ import re
 import msgspec
 
 from banish.shell.programs import is_filter
-from banish.shell.slot import Context, Rule, Slot
+from banish.shell.slot import Context, Slot, ValueRule
 
 VALUE_LIMIT_BYTES = 65_536
 """Longest value, cut at its beginning since the newest lines stand at the end."""
@@ -26,7 +26,7 @@ _LINE_BEGINS = re.compile(r"(?<=\n)(?=[^\n])")
 _TILDE = re.compile(r"^~", re.MULTILINE)
 
 
-class Value(msgspec.Struct, frozen=True):
+class FittedValue(msgspec.Struct, frozen=True):
     """What goes in place of a tag."""
 
     text: str
@@ -34,7 +34,7 @@ class Value(msgspec.Struct, frozen=True):
     """Whether the text is of our own making, such as an address or a number."""
 
 
-def fitted(slot: Slot, value: Value) -> tuple[str, bool]:
+def fitted(slot: Slot, value: FittedValue) -> tuple[str, bool]:
     """Return *value* as it may stand in *slot*, and whether it means something else now."""
     text = bounded(value.text)
     if slot.context is Context.ARITHMETIC:
@@ -50,42 +50,42 @@ def fitted(slot: Slot, value: Value) -> tuple[str, bool]:
 def _kept(slot: Slot, text: str) -> str:
     """Return what is left of *text*."""
     rules = slot.rules
-    if Rule.PROGRAM in rules:
+    if ValueRule.PROGRAM in rules:
         text = _NOT_IN_PROGRAM.sub("_", text)
         if is_filter(slot.reader):
             text = text.replace(".", "_")  # it matches any character
     elif slot.is_literal:
         text = _NOT_IN_LITERAL.sub("_", text)
-    if Rule.PATTERN in rules:
+    if ValueRule.PATTERN in rules:
         text = _NOT_IN_PATTERN.sub("_", text)
-    if Rule.NOT_EMPTY in rules:
+    if ValueRule.NOT_EMPTY in rules:
         text = text or "_"
-    if Rule.LINES in rules:
+    if ValueRule.LINES in rules:
         text = _NOT_IN_LINES.sub("_", text)
-    if Rule.FIRST_WORD in rules:
+    if ValueRule.FIRST_WORD in rules:
         text = _LINE_BEGINS.sub("_", text)
-    if Rule.ONE_LINE in rules:
+    if ValueRule.ONE_LINE in rules:
         text = text.replace("\n", "_")
-    if Rule.WORDS in rules:
+    if ValueRule.WORDS in rules:
         text = _OPTION_IN_WORDS.sub("_", _GLOBS.sub("_", text))
-    if Rule.ONE_WORD in rules:
+    if ValueRule.ONE_WORD in rules:
         text = _SPLITS.sub("_", text)
-    if Rule.PATH in rules:
+    if ValueRule.PATH in rules:
         text = re.sub(r"^\.", "_", text.replace("/", "_"))
-    if Rule.TILDE in rules:
+    if ValueRule.TILDE in rules:
         text = _TILDE.sub("_~", text)
-    is_line = Rule.FIRST_WORD in rules and slot.starts
-    is_option = Rule.OPTION in rules and _OPTION.match(text)
-    return f"_{text}" if text and (Rule.COMMAND in rules or is_line or is_option) else text
+    is_line = ValueRule.FIRST_WORD in rules and slot.starts
+    is_option = ValueRule.OPTION in rules and _OPTION.match(text)
+    return f"_{text}" if text and (ValueRule.COMMAND in rules or is_line or is_option) else text
 
 
 def _escaped(slot: Slot, text: str) -> str:
     """Return what the reader of *text* takes for it."""
-    if Rule.ESCAPES in slot.rules:
+    if ValueRule.ESCAPES in slot.rules:
         text = text.replace("\\", "\\\\")
-    if Rule.FORMAT in slot.rules:
+    if ValueRule.FORMAT in slot.rules:
         text = text.replace("%", "%%")
-    if Rule.PATTERN in slot.rules:
+    if ValueRule.PATTERN in slot.rules:
         text = text.replace(".", "[.]")
     return text
 

@@ -29,7 +29,7 @@ from banish.shell.files import (
     may_be,
 )
 from banish.shell.reader import Cut, cut
-from banish.shell.slot import OPAQUE, Command, Context, Rule, Slot, Word
+from banish.shell.slot import OPAQUE, Command, Context, Slot, ValueRule, Word
 
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)\+?=", re.ASCII)
 _ELEMENT = re.compile(r"[A-Za-z_]\w*\[(.+?)\]\+?=", re.ASCII)
@@ -37,7 +37,7 @@ _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _PATTERN_OPTIONS = re.compile(r"-\w*e|--regexp=?")
 _RUNS_VALUE = re.compile(r"(--?[\w-]+)=")
 _ARGUMENTS = ("@", "*", *"0123456789")
-_STRICT = (Rule.PROGRAM, Rule.COMMAND)
+_STRICT = (ValueRule.PROGRAM, ValueRule.COMMAND)
 
 Given = list[tuple[Slot, bool]]
 """What a variable is given, and whether ``sed`` has escaped it on the way."""
@@ -63,14 +63,14 @@ def judge(scripts: Iterable[Cut]) -> None:
         is_new = sum(judging.hand_on() for judging in judgings) > 0
 
 
-def _bind(slots: Iterable[Slot], *rules: Rule, reader: str = "") -> None:
+def _bind(slots: Iterable[Slot], *rules: ValueRule, reader: str = "") -> None:
     for slot in slots:
         slot.rules.update(rules)
-        if reader and (Rule.PROGRAM in rules or Rule.LINES in rules):
+        if reader and (ValueRule.PROGRAM in rules or ValueRule.LINES in rules):
             slot.reader = slot.reader or reader
 
 
-def _hand(use: Slot, slot: Slot, rules: set[Rule] | frozenset[Rule]) -> bool:
+def _hand(use: Slot, slot: Slot, rules: set[ValueRule] | frozenset[ValueRule]) -> bool:
     """Give *slot* the *rules* of its *use*; tell whether any is new."""
     if rules <= slot.rules:
         return False
@@ -85,7 +85,7 @@ class _Named(msgspec.Struct):
 
     spelling: str
     reader: str
-    rules: tuple[Rule, ...] = _STRICT
+    rules: tuple[ValueRule, ...] = _STRICT
     is_known: bool = False
     command: int = 0
     is_mention: bool = False
@@ -153,7 +153,7 @@ class _Judging:
             bases = variables.bases(run.spelling) if run.spelling else ANY
             if run.is_mention:
                 bases = variables.words(run.spelling)
-            elif Rule.LINES in run.rules:
+            elif ValueRule.LINES in run.rules:
                 bases = frozenset(base for base in bases if OPAQUE not in base)
             self._files.run(Run(bases, run.reader, run.rules, run.is_known, run.command))
         for words in self._copies:
@@ -178,7 +178,7 @@ class _Judging:
                     continue
                 for slot, is_escaped in self._given.get(use.name, ()):
                     is_pattern = is_escaped and programs.is_filter(use.reader)
-                    rules = {Rule.ONE_LINE} if is_pattern else use.rules
+                    rules = {ValueRule.ONE_LINE} if is_pattern else use.rules
                     is_new = _hand(use, slot, rules) or is_new
         return is_new
 
@@ -213,8 +213,8 @@ class _Judging:
             elif slot.name and not slot.name.startswith("file:"):
                 self._use(command, slot)
         for target in command.targets:
-            _bind([slot for slot in target.slots if not slot.name], Rule.OPTION)
-            _bind(_tags(target), Rule.PATH)
+            _bind([slot for slot in target.slots if not slot.name], ValueRule.OPTION)
+            _bind(_tags(target), ValueRule.PATH)
             is_exec = "exec" in [word.text for word in command.words[:3]]
             everything = [slot for each in self._commands for slot in each.flow()]
             self._write(target, everything if is_exec else command.flow())
@@ -222,7 +222,7 @@ class _Judging:
         if command.kind == "case":
             # An empty value would match wherever anything may stand beside it.
             patterns = [slot for word in words if word is not words[0] for slot in word.slots]
-            _bind(patterns, Rule.NOT_EMPTY)
+            _bind(patterns, ValueRule.NOT_EMPTY)
             return
         if command.kind == "for":
             if words:
@@ -261,7 +261,7 @@ class _Judging:
         if programs.is_strict_file(file.text):
             _bind(slots, *_STRICT, reader=f"whoever reads {file.text}")
         elif not programs.is_text_file(file.text):
-            _bind(slots, Rule.LINES, reader=f"whoever reads {file.text}")
+            _bind(slots, ValueRule.LINES, reader=f"whoever reads {file.text}")
 
     def _use(self, command: Command, slot: Slot) -> None:
         """Note that a variable outside of quotes falls apart into words."""
@@ -269,7 +269,7 @@ class _Judging:
             return
         for word in command.words[command.kind == "case" :]:
             if slot in word.slots and not _ASSIGNMENT.match(word.text):
-                _bind([slot], Rule.WORDS if command.kind == "for" else Rule.ONE_WORD)
+                _bind([slot], ValueRule.WORDS if command.kind == "for" else ValueRule.ONE_WORD)
 
     def _call(self, command: Command, words: Sequence[Word]) -> None:
         """Give the tags in the words of a command, and on its input, their rules."""
@@ -286,7 +286,7 @@ class _Judging:
                 if found:
                     self._set(found[1], word, is_exported=True)
                 if at is None or not found:
-                    rules = _STRICT if at is None else (Rule.PROGRAM,)
+                    rules = _STRICT if at is None else (ValueRule.PROGRAM,)
                     _bind(_tags(word), *rules, reader=words[start].text)
             self._run_name(command, words[start])
         if at is None:
@@ -342,7 +342,7 @@ class _Judging:
         if programs.is_language(name):
             self._run_by_language(command, name, words)
         elif not programs.is_known(name):
-            rules = (Rule.LINES, Rule.FIRST_WORD)
+            rules = (ValueRule.LINES, ValueRule.FIRST_WORD)
             for word in words:
                 spelling = word.spelling.rpartition("=")[2]
                 if spelling:
@@ -437,11 +437,11 @@ class _Judging:
         elif name == "printf":
             self._printf(words)
         elif name == "echo":
-            _bind((slot for word in words for slot in word.slots), Rule.ESCAPES)
+            _bind((slot for word in words for slot in word.slots), ValueRule.ESCAPES)
         elif name == "tee":
             for word in words:
                 if not word.text.startswith("-"):
-                    _bind((slot for slot in word.slots if not slot.name), Rule.PATH)
+                    _bind((slot for slot in word.slots if not slot.name), ValueRule.PATH)
                     self._write(word, command.reads())
         elif name in programs.COPIERS:
             slots = [slot for word in words for slot in word.slots]
@@ -511,9 +511,9 @@ class _Judging:
             rest = rest[2:]
         if not rest:
             return
-        _bind(rest[0].slots, Rule.ESCAPES, Rule.FORMAT)
+        _bind(rest[0].slots, ValueRule.ESCAPES, ValueRule.FORMAT)
         if OPAQUE in rest[0].text or "%b" in rest[0].text:
-            _bind((slot for word in rest[1:] for slot in word.slots), Rule.ESCAPES)
+            _bind((slot for word in rest[1:] for slot in word.slots), ValueRule.ESCAPES)
 
     def _is_read(self, command: Command) -> bool:
         """Whether a ``read`` beside *command*, as in ``while read``, takes the input of both."""
@@ -532,15 +532,15 @@ class _Judging:
         fed = [slot for slot in feed if slot not in command.documents]
         if name in self._functions or programs.reads_program(name, words):
             _bind(fed, *_STRICT, reader=name)
-            _bind(command.documents, Rule.PROGRAM, reader=name)
+            _bind(command.documents, ValueRule.PROGRAM, reader=name)
             if programs.is_shell(name):
-                _bind(command.documents, Rule.COMMAND)
+                _bind(command.documents, ValueRule.COMMAND)
         elif programs.runs_input(name, words):
             _bind(feed, *_STRICT, reader=name)
         elif programs.is_mailer(name):
-            _bind(feed, Rule.TILDE)
+            _bind(feed, ValueRule.TILDE)
         elif not (programs.takes_text(name) or programs.is_filter(name) or self._is_read(command)):
-            _bind(feed, Rule.LINES, Rule.FIRST_WORD, reader=name)
+            _bind(feed, ValueRule.LINES, ValueRule.FIRST_WORD, reader=name)
 
 
 def _none(_tag: str) -> bool:
@@ -562,7 +562,7 @@ def _tags(word: Word) -> list[Slot]:
 
 
 def _unwrapped(wrapper: programs.Wrapper, words: Sequence[Word], at: int) -> int | None:
-    """Return where the command begins that a wrapper runs, or None if that cannot be told."""
+    """Return where the command begins that a wrapper runs, or None if that is unknown."""
     with_value, without, positions = wrapper
     while at < len(words):
         text = words[at].text
@@ -589,7 +589,7 @@ def _strict(name: str, words: Sequence[Word]) -> None:
     before = "-"
     for word in words:
         slots = word.slots if is_shell else _tags(word)
-        _bind(slots, Rule.PROGRAM, reader=name)
+        _bind(slots, ValueRule.PROGRAM, reader=name)
         is_first = is_shell and programs.runs_after(name, before)
         names_command = is_shell and (
             not programs.reads_as_shell(name) or _names_command(word.text)
@@ -597,7 +597,7 @@ def _strict(name: str, words: Sequence[Word]) -> None:
         for slot in slots:
             is_file = slot.name == f"file:{word.file}"
             if names_command or may_run or is_file or (slot.opens and is_first):
-                slot.rules.add(Rule.COMMAND)
+                slot.rules.add(ValueRule.COMMAND)
         before = word.text
 
 
@@ -605,7 +605,9 @@ def _names_command(text: str) -> bool:
     """Whether a value in the script *text* may be taken for the name of a command."""
     inner = cut(text.replace(OPAQUE, "<0>"), "0".__eq__)
     judge([inner])
-    return any(isinstance(piece, Slot) and Rule.COMMAND in piece.rules for piece in inner.pieces)
+    return any(
+        isinstance(piece, Slot) and ValueRule.COMMAND in piece.rules for piece in inner.pieces
+    )
 
 
 def _pattern(name: str, words: Sequence[Word]) -> None:
@@ -621,9 +623,9 @@ def _pattern(name: str, words: Sequence[Word]) -> None:
     ]
     others = [word for word in words if not word.text.startswith("-")]
     for word in after_option or others[:1]:
-        _bind(word.slots, Rule.NOT_EMPTY, Rule.ONE_LINE)
+        _bind(word.slots, ValueRule.NOT_EMPTY, ValueRule.ONE_LINE)
         if not is_fixed:
-            _bind(word.slots, Rule.PATTERN)
+            _bind(word.slots, ValueRule.PATTERN)
 
 
 def _unknown(name: str, words: Sequence[Word]) -> None:
@@ -632,10 +634,10 @@ def _unknown(name: str, words: Sequence[Word]) -> None:
     for word in words:
         given = _RUNS_VALUE.match(word.text)
         if before in programs.RUNS_NEXT or (given and given[1] in programs.RUNS_NEXT):
-            _bind(_tags(word), Rule.PROGRAM, reader=f"{name} {before or (given and given[1])}")
+            _bind(_tags(word), ValueRule.PROGRAM, reader=f"{name} {before or (given and given[1])}")
             names_command = _names_command(word.text)
             begins = [slot for slot in _tags(word) if names_command or slot.opens]
-            _bind(begins, Rule.COMMAND)
+            _bind(begins, ValueRule.COMMAND)
         before = word.text
     for at, word in enumerate(words):
         if programs.is_interpreter(programs.called(word.text)):
@@ -649,7 +651,7 @@ def _options(name: str, words: Sequence[Word]) -> None:
     before = ""
     for word in words:
         if programs.makes_files(name) or programs.is_output(name, before, word.text):
-            _bind(_tags(word), Rule.PATH)
+            _bind(_tags(word), ValueRule.PATH)
         if programs.is_ssh_command(name, word.text):
             _bind(_tags(word), *_STRICT, reader=f"{name}, as the name of a command")
         if name in ("test", "[") and before in ("-v", "-R"):
@@ -658,7 +660,7 @@ def _options(name: str, words: Sequence[Word]) -> None:
         if word.text == "--" and name not in programs.DASHES_END_NO_OPTIONS:
             are_over = True
         elif not are_over:
-            _bind((slot for slot in _tags(word) if slot.begins), Rule.OPTION)
+            _bind((slot for slot in _tags(word) if slot.begins), ValueRule.OPTION)
         for slot in _tags(word):
             if re.match(r"(?:\.{0,2}|~|\0)/", word.text):
-                slot.rules.add(Rule.PATH)
+                slot.rules.add(ValueRule.PATH)

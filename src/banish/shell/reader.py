@@ -13,7 +13,17 @@ from collections.abc import Callable
 
 import msgspec
 
-from banish.shell.slot import FRESH, OPAQUE, VARIABLE, Command, Context, Piece, Rule, Slot, Word
+from banish.shell.slot import (
+    FRESH,
+    OPAQUE,
+    VARIABLE,
+    Command,
+    Context,
+    Piece,
+    Slot,
+    ValueRule,
+    Word,
+)
 
 _TAG = re.compile(r"<([^ <>]+)>")
 _HEREDOC = re.compile(r"<<(-?)[ \t]*((?:'[^'\n]*'|\"[^\"\n]*\"|\\.|[^\s;&|<>()'\"\\])+)")
@@ -219,7 +229,7 @@ class _Cutter:
             frame.word.slots.append(slot)
             slot.begins = slot.begins or frame.begins
             if frame.splits:
-                slot.rules.add(Rule.WORDS if frame.is_in_for else Rule.ONE_WORD)
+                slot.rules.add(ValueRule.WORDS if frame.is_in_for else ValueRule.ONE_WORD)
             for command in (frame.command, *frame.groups):
                 command.slots.append(slot)
         self._all.slots.append(slot)
@@ -227,7 +237,7 @@ class _Cutter:
             if frame.variable:
                 self._assigned.append((frame.variable, slot))
                 if _COUNTS.search(self._text, frame.start + 2, self._at):
-                    slot.rules |= {Rule.PROGRAM, Rule.COMMAND}
+                    slot.rules |= {ValueRule.PROGRAM, ValueRule.COMMAND}
 
     def _use(self, name: str, context: Context) -> Slot:
         """Note the use of a variable, and return it."""
@@ -446,7 +456,10 @@ class _Cutter:
         elif found := _EXPANSION.match(self._text, self._at):
             slot = self._use(found[2], self._context())
             if found[1] == "{!" or self._text.startswith("@P}", found.end()):
-                slot.rules |= {Rule.PROGRAM, Rule.COMMAND}  # read as a name, or as a prompt
+                slot.rules |= {
+                    ValueRule.PROGRAM,
+                    ValueRule.COMMAND,
+                }  # read as a name, or as a prompt
             if found[1]:
                 counts = _COUNTED.match(self._text, found.end())
                 for name in _NAME.findall(counts[0] if counts else ""):
@@ -578,7 +591,7 @@ class _Cutter:
             if tag:
                 slot = Slot(tag, Context.QUOTED, is_literal=document.is_quoted)
                 if not document.is_quoted and re.search(r"[`]|\$\(", self._text[start:end]):
-                    slot.rules |= {Rule.PROGRAM, Rule.COMMAND, Rule.ONE_WORD}
+                    slot.rules |= {ValueRule.PROGRAM, ValueRule.COMMAND, ValueRule.ONE_WORD}
                 self._put_in(document, slot)
                 self._pieces.append(document.command.documents[-1])
                 self._at += len(tag) + 2

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from banish.shell.fitting import Value, fitted
+from banish.shell.fitting import FittedValue, fitted
 from banish.shell.judge import judge
 from banish.shell.reader import Cut, cut
 from banish.shell.slot import Context, Slot
@@ -36,7 +36,7 @@ LAYOUT = {"br": "\n", "sp": " "}
 
 _CAPTURE = re.compile(r"F-[\w-]+", re.ASCII)
 
-Values = Mapping[str, Value]
+Values = Mapping[str, FittedValue]
 
 
 class Filled(msgspec.Struct, frozen=True):
@@ -97,7 +97,7 @@ class Script:
             if isinstance(piece, str):
                 texts.append(piece)
                 continue
-            text, is_changed = fitted(piece, values.get(piece.tag, Value("")))
+            text, is_changed = fitted(piece, values.get(piece.tag, FittedValue("")))
             if is_changed:
                 changed[piece.tag] = None
             if not text and not self._keeps_empty:

@@ -16,7 +16,7 @@ class Context(enum.Enum):
     ARITHMETIC = "arithmetic"
 
 
-class Rule(enum.Enum):
+class ValueRule(enum.Enum):
     """What a value must not do where it stands."""
 
     PROGRAM = "program"
@@ -64,7 +64,7 @@ class Slot(msgspec.Struct, eq=False):
     """Whether a command of a program within the script may begin there."""
     name: str = ""
     """The variable, or the file behind ``file:``; empty for a tag."""
-    rules: set[Rule] = msgspec.field(default_factory=set)
+    rules: set[ValueRule] = msgspec.field(default_factory=set)
     program: str = ""
     """The program whose word it is part of."""
     reader: str = ""

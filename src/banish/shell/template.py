@@ -23,7 +23,7 @@ _COMMAND = re.compile(r"action\w+")
 _ALWAYS_LATE = frozenset({"matches", "ipmatches", "ipjailmatches"})
 
 
-class Template:
+class ActionTemplate:
     """The commands of one action."""
 
     def __init__(self, properties: Mapping[str, str]) -> None:

@@ -7,7 +7,7 @@ is no delay to gather more.
 
 A wildcard that also matches rotated names (``auth.log*``) does not make them
 logs of their own: ``auth.log.1`` was or will be read as the end of
-``auth.log``. It is told once; naming such a file without wildcards follows it.
+``auth.log``. It is reported once; naming such a file without wildcards follows it.
 """
 
 import asyncio
@@ -33,9 +33,9 @@ from banish.sources.openfiles import OpenFiles
 from banish.sources.presence import GRACE, Fate, Presence, gone_trouble, reason
 from banish.sources.roster import Roster
 from banish.sources.seek import Seeker
-from banish.sources.tail import LATE_MARK, Found, Piece, Tail
+from banish.sources.tail import LATE_MARK, FileAtStart, Piece, Tail
 from banish.sources.watch import Changes, Watch
-from banish.telemetry.happenings import Emit, WarningGiven
+from banish.telemetry.events import Emit, WarningGiven
 
 PATHS_LIMIT = 100_000
 """How many paths one source follows at most: each costs some 7 KB and an inotify watch."""
@@ -67,7 +67,7 @@ class _Look(NamedTuple):
 
     from_end: bool = False
     is_first: bool = False
-    found: Found | None = None
+    found: FileAtStart | None = None
 
 
 class FileSource:
@@ -228,7 +228,7 @@ class FileSource:
         lost = 0 if self._roster is None else self._roster.lost_files
         if lost:
             cure = "rotate it less often, and keep more rotated files uncompressed"
-            return f"{lost:,} rotated files or more went by unread since the start\n    {cure}"
+            return f"{lost:,} or more rotated files were removed unread since the start\n    {cure}"
         return ""
 
     def _state(self) -> tuple[SourceState, str]:
@@ -313,7 +313,7 @@ class FileSource:
             # There are more than may be open: they wait until others were read.
             with contextlib.suppress(OSError):
                 status = os.stat(path)  # noqa: PTH116 - a third of the time of Path.stat
-                found = Found((status.st_dev, status.st_ino), status.st_size)
+                found = FileAtStart((status.st_dev, status.st_ino), status.st_size)
                 self._unseen[path] = look._replace(found=found)
         self._placed.set()
 

@@ -85,7 +85,7 @@ class Inotify:
             try:
                 self._instance.rm_watch(watch)
             except OSError:
-                # EINVAL: the kernel had let go of it already, since the file is gone.
+                # EINVAL: the kernel had dropped it already, since the file is gone.
                 return
 
     def begin_wait(self) -> None:

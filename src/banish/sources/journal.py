@@ -23,7 +23,7 @@ from banish.model.status import SourceHealth, SourceState
 from banish.ports import Clock
 from banish.sources.journalentry import render
 from banish.sources.journalmatch import JournalMatch
-from banish.telemetry.happenings import Emit, SourceChanged, TroubleMet, TroubleOver, WarningGiven
+from banish.telemetry.events import Emit, PartFailed, PartRecovered, SourceChanged, WarningGiven
 
 if TYPE_CHECKING:
     from cysystemd.reader import JournalEntry, JournalReader
@@ -182,7 +182,7 @@ class JournalSource:
             descriptor: int | None = reader.fd
         except SystemError as error:
             descriptor = None
-            what = f"no inotify ({error.args[0]}), so the journal is looked at every {POLL_SPAN} s"
+            what = f"no inotify ({error.args[0]}), so the journal is polled every {POLL_SPAN} s"
             cure = "raise the limit: sysctl fs.inotify.max_user_instances=1024"
             self._emit(WarningGiven(self._name, f"{what}; {cure}"))
         self._seek(reader, begin)
@@ -252,12 +252,12 @@ class JournalSource:
     def _fail(self, what: str) -> None:
         detail = f"the journal cannot be read: {what}; see: journalctl --verify"
         if self._state != "failing":
-            self._emit(TroubleMet(self._name, detail))
+            self._emit(PartFailed(self._name, detail))
         self._state, self._detail = "failing", detail
 
     def _recover(self) -> None:
         if self._state == "failing":
-            self._emit(TroubleOver(self._name))
+            self._emit(PartRecovered(self._name))
         self._state, self._detail = "reading", ""
 
 

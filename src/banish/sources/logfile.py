@@ -86,7 +86,7 @@ class LogFile:
 
         What is remembered of the file is read first and compared afterwards: if
         the file were cut in between, what is remembered would be of the lines that
-        came after, and the copy of those before could not be told by it.
+        came after, and the copy of those before could not be recognised by it.
 
         Raises:
             OSError: The file cannot be read.
@@ -99,10 +99,10 @@ class LogFile:
         return False
 
     def skip(self, find: Callable[[int, int], int]) -> int:
-        """Go on to where *find* says; return how many bytes that passes over.
+        """Go on to where *find* says; return how many bytes that skips.
 
         *find* gets the descriptor and our place and returns the first byte of a
-        line. If the file is cut meanwhile, nothing is passed over.
+        line. If the file is truncated meanwhile, nothing is skipped.
 
         Raises:
             OSError: The file cannot be read.
@@ -166,7 +166,7 @@ class LogFile:
 
     @property
     def is_untouched(self) -> bool:
-        """Whether nothing of it was read yet, and nothing passed over."""
+        """Whether nothing of it was read yet, and nothing skipped."""
         return self._framer.end == 0
 
     @property

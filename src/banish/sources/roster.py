@@ -22,7 +22,7 @@ class Roster:
     """The open files of one source, and the places where others were left.
 
     Args:
-        watch: Is told which files to watch.
+        watch: Learns which files to watch.
         saved: Where files were left by an earlier run.
         open_files: Counts the open files of the process; None: of this source alone.
 

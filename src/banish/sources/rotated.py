@@ -34,7 +34,7 @@ class RotatedFiles:
         self._lost: set[tuple[int, int]] = set()
         self._lost_files = 0
 
-    def take_lost(self) -> int:
+    def drain_lost(self) -> int:
         """Return how many files that were to be read cannot be, since the last call."""
         lost, self._lost_files = self._lost_files, 0
         return lost

@@ -2,7 +2,7 @@
 
 Lines come out in the order they were written. When the path leads to another
 file, the old one is read to its end first, and left only once the new one has
-been begun, since a writer goes on with the file it has open until it is told
+been begun, since a writer goes on with the file it has open until it is asked
 (``systemctl reload``, after the rename). Lines that reach the old file even
 later, from a second worker say, are still read for `LINGER_SPAN`.
 
@@ -10,7 +10,7 @@ Positions are kept under two keys. Under the path itself: the file being read,
 which for a while is the rotated one; as the new file's lines only follow the
 old one's last, whoever saves positions in the order of the batches loses and
 doubles nothing, wherever it stops. Under the path and `LATE_MARK`: how far the
-file before it was read, told once by an empty batch when it is left.
+file before it was read, reported once by an empty batch when it is left.
 
 After a restart the saved file is looked for at its path and, by inode and
 beginning or by beginning alone, among the names it may have been rotated to.
@@ -29,7 +29,7 @@ from banish.sources.presence import Fate
 from banish.sources.roster import Roster
 from banish.sources.rotated import RotatedFiles
 from banish.sources.seek import Seeker
-from banish.telemetry.happenings import Emit, LinesLost, SourceChanged, TroubleMet, TroubleOver
+from banish.telemetry.events import Emit, LinesLost, PartFailed, PartRecovered, SourceChanged
 
 LATE_MARK = " (rotated)"
 """Ends the key under which the position in the file before is kept."""
@@ -40,7 +40,7 @@ workers that finish their requests first; short enough to give a deleted file's 
 
 
 class Piece(NamedTuple):
-    """Lines of one file, and the place after them; none, where only the place is told."""
+    """Lines of one file, and the place after them; none, where only the place is given."""
 
     key: str
     chunk: Chunk
@@ -48,7 +48,7 @@ class Piece(NamedTuple):
     live: bool
 
 
-class Found(NamedTuple):
+class FileAtStart(NamedTuple):
     """A file as it was when the server started."""
 
     identity: Identity
@@ -126,7 +126,7 @@ class Tail:
         *,
         from_end: bool = False,
         is_first: bool = False,
-        found: Found | None = None,
+        found: FileAtStart | None = None,
     ) -> None:
         """See what is at the path; to be called at each sign of change, before `read`.
 
@@ -157,7 +157,7 @@ class Tail:
                 self._open(from_end=from_end, is_first=is_first, found=found)
         self._open_saved_late()
         self._expire()
-        self._tell_lost()
+        self._report_lost()
         self.is_idle = False
 
     def read(self) -> Piece | None:
@@ -267,7 +267,7 @@ class Tail:
             self._recover()
             self._read_at = self._now
             if self._files:
-                self._tell("was moved or deleted; its old file is read on until a new one begins")
+                self._report("was moved or deleted; its old file is read on until a new one begins")
         if self._saved is not None and not self._files:
             self._take_parked()
             try:
@@ -279,7 +279,7 @@ class Tail:
             self._add(older)
             self._roster.forget_parked(self.path)
 
-    def _open(self, *, from_end: bool, is_first: bool, found: Found | None) -> None:
+    def _open(self, *, from_end: bool, is_first: bool, found: FileAtStart | None) -> None:
         try:
             new = LogFile(self.path)
         except OSError as error:
@@ -312,7 +312,7 @@ class Tail:
             self._fail(error)
             return
         if not (is_first or self._files or parked or self.trouble):
-            self._tell("appeared")
+            self._report("appeared")
         if is_first:
             self._backlog = (new, old_bytes)
         self._take_up([*older, new])
@@ -330,9 +330,9 @@ class Tail:
         if not older:
             new.begin(saved.offset)
             if parked.is_continued_by(new):
-                self._tell("was replaced by a copy of itself")
+                self._report("was replaced by a copy of itself")
                 return []
-        self._tell("was rotated" if older else "was replaced by another file")
+        self._report("was rotated" if older else "was replaced by another file")
         known = self._roster.recall(new)
         if known is None or not new.resume(known):
             new.begin(0)
@@ -362,17 +362,17 @@ class Tail:
         if last.is_continued_by(new):
             self._files.pop()
             self._roster.drop(last)
-            self._tell("was replaced by a copy of itself")
+            self._report("was replaced by a copy of itself")
             return []
         known = self._roster.recall(new)
         if known is None or not new.resume(known):
             new.begin(0)
-        self._tell("was rotated" if last.links else "was replaced by another file")
+        self._report("was rotated" if last.links else "was replaced by another file")
         missed = self._rotated.missed(last.modified_ns, last, new)
         self._rotated.count_compressed(last.modified_ns)
         if missed and not last.links:
             # It was rotated away altogether, so others may have been that we never saw.
-            self._tell_lost(may_be=True)
+            self._report_lost(may_be=True)
         return missed
 
     def _add(self, files: list[LogFile]) -> None:
@@ -389,10 +389,10 @@ class Tail:
         try:
             passed = file.skip(self._seeker.place)
         except OSError:
-            return  # who reads it next is told why it cannot be read
+            return  # the next read reports why it cannot be read
         if passed:
             old = f"{passed / 1e6:.0f} MB"
-            self._tell(f"{old} of lines are older than findtime and not read")
+            self._report(f"{old} of lines are older than findtime and not read")
 
     def _add_cut_unread(self) -> None:
         """Put in what ``copytruncate`` took out of a file before we read any of it.
@@ -429,7 +429,7 @@ class Tail:
             kept = file.kept_bytes()
             if kept:
                 file.begin_after_line(kept)
-                self._tell(f"was cut to {kept} bytes")
+                self._report(f"was truncated to {kept} bytes")
                 return
             file.first_seen = file.stamp()
             before = self._rotated.copy_and_since(file)
@@ -440,9 +440,9 @@ class Tail:
         for older in reversed(before):
             self._roster.add(older, self.path)
             self._files.appendleft(older)
-        self._tell_lost()
+        self._report_lost()
         rest = f"; its rest is read from {before[0].path}" if before else ""
-        self._tell(f"was cut and begins anew{rest}")
+        self._report(f"was truncated and starts again{rest}")
 
     def _leave(self, file: LogFile) -> None:
         """Turn to the next file; *file* is read on the side for a while."""
@@ -496,7 +496,7 @@ class Tail:
         place = file.offset
         return Piece(key, Chunk(b"", place, place), file.position(place), self._is_live)
 
-    # What people are told
+    # Reports
 
     def _lose(self, file: LogFile, error: OSError) -> None:
         self._files.remove(file)
@@ -518,7 +518,7 @@ class Tail:
         trouble = f"{self.path}: {what}; {cure}"
         if trouble != self.trouble:
             self.trouble = trouble
-            self._emit(TroubleMet(self.path, f"{what}; {cure}"))
+            self._emit(PartFailed(self.path, f"{what}; {cure}"))
 
     def _fail_for_descriptors(self, what: str) -> None:
         """Say so once for all paths: there may be thousands, and the cause is one."""
@@ -526,7 +526,7 @@ class Tail:
         self.trouble = f"{self.path}: {what}; {cure}"
         short = self._roster.without_descriptor
         if not short:
-            self._emit(TroubleMet(self.path, f"{what}; {cure}"))
+            self._emit(PartFailed(self.path, f"{what}; {cure}"))
         short.add(self.path)
 
     def _recover(self) -> None:
@@ -537,10 +537,10 @@ class Tail:
                 short.remove(self.path)
                 if short:
                     return
-            self._emit(TroubleOver(self.path))
+            self._emit(PartRecovered(self.path))
 
-    def _tell_lost(self, *, may_be: bool = False) -> None:
-        lost = self._rotated.take_lost()
+    def _report_lost(self, *, may_be: bool = False) -> None:
+        lost = self._rotated.drain_lost()
         if not lost and not may_be:
             return
         many = f"{lost} rotated files" if lost != 1 else "1 rotated file"
@@ -551,5 +551,5 @@ class Tail:
         self._roster.lost_files += lost
         self._emit(LinesLost(self.path, lost, f"{which} {verb}; {cure}"))
 
-    def _tell(self, what: str) -> None:
+    def _report(self, what: str) -> None:
         self._emit(SourceChanged(self.path, what))

@@ -20,7 +20,7 @@ from inotify_simple import flags
 
 from banish.model.instant import Seconds
 from banish.sources.inotify import Inotify
-from banish.telemetry.happenings import Emit, WarningGiven
+from banish.telemetry.events import Emit, WarningGiven
 
 SAFETY_SPAN = Seconds(2.0)
 """How often open files are looked at although no event came."""
@@ -321,7 +321,7 @@ class Watch:
             case _:
                 cure = "is /proc mounted, and does the sandbox allow inotify_init1?"
         what = (
-            f"no inotify ({error.strerror}), so files are looked at every {POLL_SPAN} s, "
+            f"no inotify ({error.strerror}), so files are polled every {POLL_SPAN} s, "
             "less often where thousands are followed"
         )
         self._emit(WarningGiven(self._part, f"{what}; {cure}"))

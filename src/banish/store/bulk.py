@@ -1,6 +1,6 @@
 """Statements for many rows at once.
 
-A statement for each row costs more of Python than of SQLite, and lets go of Python's
+A statement for each row costs more of Python than of SQLite, and releases Python's
 lock each time: while another thread computes it then waits 5 ms for it to come back
 (``sys.getswitchinterval``), so that a thousand bans would take seconds to be written.
 """

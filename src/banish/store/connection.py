@@ -22,7 +22,7 @@ MEMORY = ":memory:"
 _WAL_LIMIT_BYTES = 64 * 1024 * 1024
 """What the write-ahead log is cut back to after a large commit."""
 
-_ROOM = "make room there; what is not written yet is kept and written then"
+_ROOM = "free disk space there; what could not be written is kept in memory and written then"
 _RIGHTS = "give the server's user the right to write there, or name another file in dbfile"
 
 

@@ -27,7 +27,7 @@ from banish.store.connection import MEMORY, connect, damage, is_damaged, transla
 from banish.store.migrations import migrate
 from banish.store.progress import Windows
 from banish.store.salvage import COMPANIONS, copy_file, move_aside, name_aside
-from banish.telemetry.happenings import Happening, WarningGiven
+from banish.telemetry.events import Event, WarningGiven
 
 CHECKED_BYTES = 64 * 1024 * 1024
 """A file up to this size is checked whole when opened (some 0.1 s), a larger one as it is read."""
@@ -46,8 +46,8 @@ class Database:
 
     def __init__(self, path: str, evidence_limit: int, busy: Seconds, clock: Clock) -> None:
         self.path = path
-        self.happenings: deque[Happening] = deque()
-        """What is to be told; appended here, taken out by whoever tells it."""
+        self.events: deque[Event] = deque()
+        """Events to be emitted; appended here, removed by the caller that emits them."""
         self._evidence_limit = evidence_limit
         self._busy = busy
         self._clock = clock
@@ -83,14 +83,14 @@ class Database:
         """Return what is remembered, but for windows and past bans."""
         return self._read(lambda connection: _load_bans(connection, now))
 
-    def take_windows(self, most: int) -> Slice | None:
+    def next_windows(self, most: int) -> Slice | None:
         """Return the next *most* windows, oldest first; None at the end, and then all anew."""
 
         def take(connection: sqlite3.Connection) -> Slice | None:
             if self._windows is None:
                 self._windows = Windows(connection)
                 self._window_count = self._windows.count()
-            found, rows = self._windows.take(most)
+            found, rows = self._windows.next_slice(most)
             if not rows:
                 self._windows = None
                 return None
@@ -180,7 +180,7 @@ class Database:
 
         return self._do(tidy)
 
-    def take_over(self, path: str, now: Instant) -> int:
+    def import_bans(self, path: str, now: Instant) -> int:
         """Write the bans of the Fail2Ban database *path* if ours is empty; return how many hold."""
         if not self._do(_is_empty):
             return 0
@@ -208,8 +208,8 @@ class Database:
             raise StoreError(f"{self.path}: {error.strerror}") from error
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:
             raise StoreError(
-                f"{self.path}: what it holds is not understood: {error}",
-                cure="move the file away; a new one is made, and bans start anew",
+                f"{self.path}: its contents are not understood: {error}",
+                cure="move the file away; a new one is created, without the old bans",
             ) from error
 
     def _current(self) -> sqlite3.Connection:
@@ -251,12 +251,12 @@ class Database:
         aside = move_aside(self.path, self._clock())
         connection = self._begin()
         bans, is_whole = copy_file(aside, connection)
-        saved = "all of it was saved" if is_whole else f"{bans} bans could be saved out of it"
+        saved = "all of it was recovered" if is_whole else f"{bans} bans were recovered from it"
         self._warn(f"{self.path} was damaged ({error}); it was moved to {aside}, and {saved}")
         return connection
 
     def _rescue(self, old: sqlite3.Connection) -> None:
-        """Write what the lost file holds to a file of its own, then let go of it.
+        """Write what the lost file holds to a file of its own, then close it.
 
         The old connection must be closed before another one opens the path, and
         its write-ahead log must go: SQLite leaves it to whatever file has the
@@ -280,13 +280,16 @@ class Database:
         if _is_empty(connection):
             copy_file(rescued, connection)
             Path(rescued).unlink()
-            self._warn(f"{self.path} was deleted by somebody; it was written anew")
+            self._warn(f"{self.path} was deleted by another program; it was created again")
         else:
-            self._warn(f"{self.path} was replaced by somebody; what it held is in {rescued}")
+            self._warn(
+                f"{self.path} was replaced by another program; its earlier contents are in "
+                f"{rescued}"
+            )
         self._rescued = None
 
     def _warn(self, what: str) -> None:
-        self.happenings.append(WarningGiven(part="store", what=what))
+        self.events.append(WarningGiven(part="store", what=what))
 
 
 def _is_empty(connection: sqlite3.Connection) -> bool:

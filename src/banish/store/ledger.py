@@ -2,7 +2,7 @@
 
 A ban is named by jail, subject and beginning, so writing a decision twice
 leaves what writing it once leaves. Ends by ``stopped`` are not written: the
-firewall let go because the server stopped, and the ban goes on with the next
+firewall unbanned because the server stopped, and the ban goes on with the next
 start. Ends by ``foreign`` are of bans that nobody decided.
 """
 

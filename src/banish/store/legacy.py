@@ -27,7 +27,7 @@ def read_bans(path: str) -> list[Ban]:
     """Return the newest ban of each subject and jail in the Fail2Ban database *path*.
 
     Those that are over are among them: ``bantime.increment`` counts from them.
-    A row that makes no sense is passed over.
+    An invalid row is skipped.
 
     Raises:
         StoreError: The file cannot be read, or is no Fail2Ban database of `SCHEMA`.

@@ -6,7 +6,7 @@ migrated. A step that was released is never edited; a change is a new step.
 
 ``bans`` is the ledger: one row for each ban ever started, in force while
 ``ended_at`` is NULL. Evidence and captured tags stand beside it, so that reading a million bans
-back need not pass over their log lines. ``action_bans`` says what actions did and have not
+back need not skip their log lines. ``action_bans`` says what actions did and have not
 undone. Windows, positions and totals are the
 state of the newest commit, nothing more.
 """

@@ -55,7 +55,7 @@ class Windows:
         """Return how many windows there are."""
         return int(self._connection.execute("SELECT count(*) FROM tallies").fetchone()[0])
 
-    def take(self, most: int) -> tuple[dict[str, dict[Subject, Tally]], int]:
+    def next_slice(self, most: int) -> tuple[dict[str, dict[Subject, Tally]], int]:
         """Return the next *most* windows by jail, and how many rows were read: 0 at the end."""
         if self._rows is None:
             self._rows = self._connection.execute(
@@ -76,7 +76,7 @@ class Windows:
 
 def tallies(connection: sqlite3.Connection) -> dict[str, dict[Subject, Tally]]:
     """Return all windows by jail."""
-    found, _ = Windows(connection).take(EVERY)
+    found, _ = Windows(connection).next_slice(EVERY)
     return found
 
 

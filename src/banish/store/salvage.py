@@ -48,7 +48,7 @@ def move_aside(path: str, now: Instant) -> str:
     except OSError as error:
         raise StoreError(
             f"{path} is damaged and cannot be moved aside: {error.strerror}",
-            cure="move it away by hand; a new one is made by itself",
+            cure="move it away by hand; a new one is created by itself",
         ) from error
     return target
 

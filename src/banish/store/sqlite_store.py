@@ -23,7 +23,7 @@ from banish.model.snapshot import Commit, JailMemory, Memory, Slice
 from banish.ports import Clock
 from banish.store.connection import MEMORY
 from banish.store.database import Database
-from banish.telemetry.happenings import Emit
+from banish.telemetry.events import Emit
 
 EVIDENCE_LIMIT = 10
 """Lines of evidence kept for each ban, as Fail2Ban's ``dbmaxmatches``."""
@@ -103,7 +103,7 @@ class SqliteStore:
             while part := dict(islice(every, SLICE_ROWS)):
                 yield Slice({jail: JailMemory(past=part)}, 0, 0)
         while True:
-            found = await self._reading(lambda: self._database.take_windows(SLICE_ROWS))
+            found = await self._reading(lambda: self._database.next_windows(SLICE_ROWS))
             if found is None:
                 return
             yield found
@@ -139,7 +139,7 @@ class SqliteStore:
                 break
         return forgotten + await self._run(lambda: self._database.tidy(now))
 
-    async def take_over(self, path: str | Path, now: Instant) -> int:
+    async def import_bans(self, path: str | Path, now: Instant) -> int:
         """Take the bans of the Fail2Ban database *path* over, if nothing is remembered here yet.
 
         Return how many of them are in force at *now*. To be called before `load`;
@@ -149,10 +149,10 @@ class SqliteStore:
             StoreError: The other file cannot be read, or ours cannot be written.
 
         """
-        return await self._run(lambda: self._database.take_over(str(path), now))
+        return await self._run(lambda: self._database.import_bans(str(path), now))
 
     async def close(self) -> None:
-        """Finish what is under way and let go of the file."""
+        """Finish what is under way and close the file."""
         if self._is_closed:
             return
         try:
@@ -176,6 +176,6 @@ class SqliteStore:
         try:
             return await asyncio.shield(future)
         finally:
-            happenings = self._database.happenings
-            while happenings:
-                self._emit(happenings.popleft())
+            events = self._database.events
+            while events:
+                self._emit(events.popleft())

@@ -1,1 +1,1 @@
-"""What happens, told: log lines, counters, and whoever else listens."""
+"""What happens in the server: log lines, counters, and other listeners."""

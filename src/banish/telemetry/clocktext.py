@@ -1,7 +1,7 @@
 """The times of log lines as text, many in a row at little cost.
 
 A log that is read in one go holds a new second in every other line, and asking
-the calendar for each costs more than all else that is told of a failure.
+the calendar for each costs more than everything else that is logged of a failure.
 """
 
 import functools
@@ -19,7 +19,7 @@ _OF_HOUR = tuple(f"{minute:02d}:{second:02d}" for minute in range(60) for second
 def clock_text(at: Instant) -> str:
     """Return *at* in local time, such as ``2026-11-22 20:00:00``.
 
-    A log may write any year: what no calendar holds is told as it is, after an ``@``.
+    A log may write any year: what no calendar holds is written as a number, after an ``@``.
     """
     try:
         second = int(at)

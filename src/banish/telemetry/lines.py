@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from banish.errors import ConfigError
-from banish.telemetry.happenings import NOTICE
+from banish.telemetry.events import NOTICE
 
 codecs.lookup("unicode_escape")
 """Python loads a codec when it is first used, and then there may be no descriptor left."""
@@ -50,7 +50,7 @@ class LogLine(NamedTuple):
 
 
 class LogRun(NamedTuple):
-    """Lines told at one time by one logger, equally loud: written at little cost for each."""
+    """Lines of one logger, time and level: written together at little cost for each."""
 
     at: float
     """UNIX time."""

@@ -3,7 +3,7 @@
 Whoever tells something never waits: lines go into a bounded queue, one thread
 writes them in blocks. What does not fit is dropped, counted, and said in the
 log as soon as there is room. A target that fails (disk full, syslog gone) loses
-its lines and is tried again with the next ones; the first loss is told on
+its lines and is tried again with the next ones; the first loss is reported on
 standard error. Where there is a *fallback*, the lines go there meanwhile.
 """
 
@@ -16,9 +16,9 @@ import time
 from collections.abc import Sequence
 from typing import Literal
 
-from banish.telemetry.happenings import NOTICE
+from banish.telemetry.events import NOTICE
 from banish.telemetry.lines import LogLine, LogRun, run_of
-from banish.telemetry.targets import Target
+from banish.telemetry.targets import LogTarget
 
 QUEUE_LIMIT_LINES = 20_000
 """About 5 MB of lines; some seconds of the fiercest flood a disk cannot follow."""
@@ -37,10 +37,10 @@ class Log:
 
     def __init__(
         self,
-        target: Target,
+        target: LogTarget,
         level: int = logging.INFO,
         *,
-        fallback: Target | None = None,
+        fallback: LogTarget | None = None,
         limit: int = QUEUE_LIMIT_LINES,
     ) -> None:
         self.level = level
@@ -62,7 +62,7 @@ class Log:
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
         self._thread.start()
 
-    def takes(self, level: int) -> bool:
+    def wants(self, level: int) -> bool:
         """Whether a line of *level* would be written: ask before making its text."""
         return level >= self.level
 
@@ -87,7 +87,7 @@ class Log:
         self._queue.put("reopen")
 
     def close(self, wait_seconds: float = 5.0) -> None:
-        """Write what is waiting and let go; gives up after *wait_seconds*."""
+        """Write what is waiting and close the target; gives up after *wait_seconds*."""
         self._queue.put("stop")
         self._thread.join(wait_seconds)
 
@@ -179,7 +179,7 @@ class Bridge(logging.Handler):
 
 
 def bridge_logging(log: Log) -> None:
-    """Send everything told to Python's logging to *log*, and nowhere else."""
+    """Send everything that is logged through Python's logging to *log*, and nowhere else."""
     logging.addLevelName(NOTICE, "NOTICE")
     root = logging.getLogger()
     for handler in list(root.handlers):

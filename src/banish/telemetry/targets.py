@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Protocol, TextIO
 
 from banish.errors import ConfigError
-from banish.telemetry.happenings import NOTICE
+from banish.telemetry.events import NOTICE
 from banish.telemetry.lines import (
     LogFormat,
     LogRun,
@@ -51,7 +51,7 @@ _SEVERITIES = ((50, 2), (40, 3), (30, 4), (NOTICE, 5), (18, 6), (0, 7))
 """From our levels to RFC 5424's severities."""
 
 
-class Target(Protocol):
+class LogTarget(Protocol):
     """Takes log lines; used by one thread."""
 
     def write(self, runs: Sequence[LogRun]) -> None:
@@ -196,10 +196,10 @@ class SyslogTarget:
 class LateTarget:
     """Stands in for a target that cannot be opened, and opens it as soon as it can be."""
 
-    def __init__(self, open_it: Callable[[], Target]) -> None:
+    def __init__(self, open_it: Callable[[], LogTarget]) -> None:
         """Call *open_it* for each block of lines until it raises ConfigError no more."""
         self._open = open_it
-        self._target: Target | None = None
+        self._target: LogTarget | None = None
 
     def write(self, runs: Sequence[LogRun]) -> None:
         """Write *runs* if the target can be opened by now."""
@@ -214,7 +214,7 @@ class LateTarget:
         if self._target is not None:
             self._target.close()
 
-    def _opened(self) -> Target:
+    def _opened(self) -> LogTarget:
         if self._target is None:
             try:
                 self._target = self._open()
@@ -251,7 +251,7 @@ def _is_on(text: str) -> bool:
     return text.strip().lower() in ("1", "on", "true", "yes")
 
 
-def open_target(spec: str, *, syslog_socket: str = "auto", pid: int | None = None) -> Target:
+def open_target(spec: str, *, syslog_socket: str = "auto", pid: int | None = None) -> LogTarget:
     """Return the target that *spec* names, as in Fail2Ban's ``logtarget``.
 
     On a terminal, standard output and error speak in short and in colour
@@ -298,7 +298,7 @@ def open_target(spec: str, *, syslog_socket: str = "auto", pid: int | None = Non
     return target
 
 
-def _open_syslog(facility: str, path: str, pid: int) -> Target:
+def _open_syslog(facility: str, path: str, pid: int) -> LogTarget:
     number = FACILITIES.get(facility.upper().removeprefix("LOG_"))
     if number is None:
         raise ConfigError(

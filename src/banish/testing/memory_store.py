@@ -1,4 +1,4 @@
-"""A store in plain dicts that can be told to fail; passes the real one's contract."""
+"""A store in plain dicts that can be made to fail; passes the real one's contract."""
 
 from collections.abc import AsyncGenerator, Sequence
 

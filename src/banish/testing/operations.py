@@ -14,13 +14,13 @@ import msgspec
 
 from banish.control.server import ControlServer
 from banish.errors import BanishError, RequestError
+from banish.model.actionresult import ActionResult
 from banish.model.address import Subject
 from banish.model.ban import Ban
-from banish.model.deed import Deed
 from banish.model.instant import Instant, Seconds
 from banish.model.status import EnforcementTruth, JailStatus, ServerStatus
 from banish.policy.networks import NetworkTable
-from banish.telemetry.happenings import Happening
+from banish.telemetry.events import Event
 
 TEN_MINUTES = Seconds(600)
 
@@ -38,7 +38,7 @@ class MemoryOperations:
         self.bantime = bantime
         self.in_force: dict[tuple[str, Subject], Ban] = {}
         self.past: list[Ban] = []
-        self.done: list[Deed] = []
+        self.done: list[ActionResult] = []
         self.resumed: list[str] = []
         self.stops = 0
         self.trouble: BanishError | None = None
@@ -123,10 +123,10 @@ class MemoryOperations:
         held = [ban for ban in reversed(self.in_force.values()) if _covers(ban.subject, subject)]
         return held + [ban for ban in reversed(self.past) if ban.subject == subject]
 
-    async def deeds(self, subject: Subject) -> Sequence[Deed]:
+    async def action_results(self, subject: Subject) -> Sequence[ActionResult]:
         """Return those of `done` that are about *subject*."""
         self._check(None)
-        return [deed for deed in self.done if deed.subject == subject]
+        return [result for result in self.done if result.subject == subject]
 
     async def resume(self, jail: str) -> None:
         """Keep *jail* in mind; a second time it holds no bans back."""
@@ -149,9 +149,9 @@ def _covers(one: Subject, other: Subject) -> bool:
 
 
 @contextmanager
-def serving(path: Path, operations: MemoryOperations) -> Iterator[list[Happening]]:
+def serving(path: Path, operations: MemoryOperations) -> Iterator[list[Event]]:
     """Serve *operations* at *path* from a thread of its own; yield what it tells."""
-    told: list[Happening] = []
+    told: list[Event] = []
     ready, done = threading.Event(), asyncio.Event()
     loop = asyncio.new_event_loop()
 

@@ -59,7 +59,7 @@ class ScriptSource:
         self._changed.set()
 
     def fail(self, detail: str) -> None:
-        """Let the log be unreadable until `mend`."""
+        """Let the log be unreadable until `repair`."""
         self._trouble = detail or "unreadable"
 
     def mend(self) -> None:

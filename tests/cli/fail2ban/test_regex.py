@@ -386,7 +386,7 @@ def test_a_line_that_keeps_a_regex_busy_for_ever_is_missed_and_told(
     assert main(["fail2ban-regex", *words]) == 0
     said = capsys.readouterr()
     assert total(said.out).startswith("2 lines, 0 ignored, 1 matched, 1 missed")
-    assert said.err == "banish: 1 line skipped, too slow to read: failregex 1\n"
+    assert said.err == "banish: 1 line skipped: a regex took too long: failregex 1\n"
 
 
 def test_matched_lines_that_name_nobody_are_told_of(capsys: Captured) -> None:

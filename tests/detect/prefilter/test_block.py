@@ -13,7 +13,7 @@ from banish.detect.prefilter.block import (
     Wanted,
     engine,
 )
-from banish.detect.prefilter.plan import Plan, Target, make_plan
+from banish.detect.prefilter.plan import Plan, PlanTarget, make_plan
 from banish.model.instant import Seconds
 from banish.model.settings import FilterSettings, Regex
 
@@ -67,7 +67,7 @@ def test_line_that_concerns_all_rules_is_told_so() -> None:
 @needs_engine
 def test_block_that_matches_everywhere_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "EVENTS_OF_ANY_BLOCK", 10)
-    prefilter = BlockPrefilter(Plan(("ab",), ((Target(0, 1),),)))
+    prefilter = BlockPrefilter(Plan(("ab",), ((PlanTarget(0, 1),),)))
     assert prefilter.scan(b"ab" * 100) is None
     assert prefilter.scan(b"ab\n") == [(0, 2, (Wanted(0, (1,)),))]
 
@@ -75,7 +75,7 @@ def test_block_that_matches_everywhere_is_given_up(monkeypatch: pytest.MonkeyPat
 @needs_engine
 def test_memory_of_combinations_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "COMBINATIONS", 1)
-    prefilter = BlockPrefilter(Plan(("ab", "cd"), ((Target(0, 1),), (Target(0, 2),))))
+    prefilter = BlockPrefilter(Plan(("ab", "cd"), ((PlanTarget(0, 1),), (PlanTarget(0, 2),))))
     both = (Wanted(0, (1, 2)),)
     assert [wanted for _, _, wanted in prefilter.scan(b"ab cd\ncd ab\nab\n") or ()] == [
         both,
@@ -87,21 +87,21 @@ def test_memory_of_combinations_is_bounded(monkeypatch: pytest.MonkeyPatch) -> N
 
 @needs_engine
 def test_line_that_two_expressions_match_by_turns_is_told_once() -> None:
-    prefilter = BlockPrefilter(Plan(("ab", "cd"), ((Target(0, 1),), (Target(0, 2),))))
+    prefilter = BlockPrefilter(Plan(("ab", "cd"), ((PlanTarget(0, 1),), (PlanTarget(0, 2),))))
     assert prefilter.scan(b"abcd" * 400) == [(0, 1600, (Wanted(0, (1, 2)),))]
     assert list(prefilter._together) == [(0, 1)]
 
 
 @needs_engine
 def test_first_and_empty_lines_are_told_from_their_neighbours() -> None:
-    prefilter = BlockPrefilter(Plan(("ab", "cd"), ((Target(0, 1),), (Target(0, 2),))))
+    prefilter = BlockPrefilter(Plan(("ab", "cd"), ((PlanTarget(0, 1),), (PlanTarget(0, 2),))))
     first, second = (Wanted(0, (1,)),), (Wanted(0, (2,)),)
     assert prefilter.scan(b"ab\n\n\ncd\nab") == [(0, 2, first), (5, 7, second), (8, 10, first)]
 
 
 @needs_engine
 def test_what_is_refused_plainly_is_taken_loosely() -> None:
-    prefilter = BlockPrefilter(Plan(("ab(?=c)", "cd"), ((Target(0, 1),), (Target(1, 1),))))
+    prefilter = BlockPrefilter(Plan(("ab(?=c)", "cd"), ((PlanTarget(0, 1),), (PlanTarget(1, 1),))))
     assert not prefilter.every_line
     assert [wanted for _, _, wanted in prefilter.scan(b"abc\nxy\ncd\n") or ()] == [
         (Wanted(0, (1,)),),
@@ -111,12 +111,12 @@ def test_what_is_refused_plainly_is_taken_loosely() -> None:
 
 @needs_engine
 def test_whom_a_refused_expression_concerns_looks_at_every_line() -> None:
-    targets = ((Target(0, 1), Target(1, 2)), (Target(1, 1),), (Target(2, 1),))
+    targets = ((PlanTarget(0, 1), PlanTarget(1, 2)), (PlanTarget(1, 1),), (PlanTarget(2, 1),))
     prefilter = BlockPrefilter(Plan(("ab(", "cd", "ef"), targets))
     assert prefilter.every_line == {0, 1}
     assert prefilter.plan.expressions == ("ef",)
     assert prefilter.scan(b"cd\n") == []
-    alone = BlockPrefilter(Plan(("ab(",), ((Target(0, 1),),)))
+    alone = BlockPrefilter(Plan(("ab(",), ((PlanTarget(0, 1),),)))
     assert alone.every_line == {0}
     assert alone.scan(b"ab\n") == []
     assert BlockPrefilter(alone.plan, alone.serialised()).scan(b"ab\n") == []
@@ -126,7 +126,7 @@ def test_whom_a_refused_expression_concerns_looks_at_every_line() -> None:
 def test_expressions_that_are_too_many_together_are_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    plan = Plan(("ab", "cd"), ((Target(0, 1),), (Target(0, 2),)))
+    plan = Plan(("ab", "cd"), ((PlanTarget(0, 1),), (PlanTarget(0, 2),)))
     compile_them = BlockPrefilter._compile
 
     def few(self: BlockPrefilter, expressions: Any, flags: Any) -> Any:
@@ -142,7 +142,7 @@ def test_expressions_that_are_too_many_together_are_refused(
 @needs_engine
 def test_database_that_is_none_is_refused() -> None:
     with pytest.raises(PrefilterRefusedError):
-        BlockPrefilter(Plan(("ab",), ((Target(0, 1),),)), b"none")
+        BlockPrefilter(Plan(("ab",), ((PlanTarget(0, 1),),)), b"none")
 
 
 def test_without_the_package_there_is_no_prefilter(monkeypatch: pytest.MonkeyPatch) -> None:

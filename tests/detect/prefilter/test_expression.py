@@ -21,8 +21,8 @@ from banish.detect.prefilter.outline import (
     FIRST_GROUP,
     FOLDED,
     Alt,
-    Group,
-    Repeat,
+    NamedGroup,
+    Repeated,
     Seq,
     Set,
     Unsupported,
@@ -215,7 +215,7 @@ def test_plain_forms() -> None:
     assert alt([Seq((a, b)), Seq((a, b))]) == Seq((a, b))
     assert isinstance(alt([a, Seq((a, b))]), Alt)
     assert repeat(a, 1, 1) == a
-    assert repeat(a, 3, 1000) == Repeat(3, None, a)
+    assert repeat(a, 3, 1000) == Repeated(3, None, a)
     assert repeat(EMPTY, 3, 9) == EMPTY
     assert is_nullable(ANYTHING)
     assert write(within_line(sketch(r"\n").outline, gaps=False)) == ""
@@ -243,7 +243,7 @@ def test_encodings_whose_bytes_are_plain_are_scanned() -> None:
 
 def test_groups_change_nothing() -> None:
     inner = sketch("abcd+").outline
-    group = Group("x", inner)
+    group = NamedGroup("x", inner)
     assert strength(group) == strength(inner)
     assert shortest(group) == shortest(inner)
     assert write(group) == write(inner)
@@ -263,7 +263,7 @@ def test_only_so_much_is_kept_as_is_wanted() -> None:
     one = Set(1 << 97)
     assert nearest(one, 0, 3) == one
     assert nearest(Seq((one, one, one)), 0, 2) == Seq((one, one))
-    assert nearest(Seq((one, Repeat(0, None, one))), -1, 9) == Seq((one, Repeat(0, None, one)))
+    assert nearest(Seq((one, Repeated(0, None, one))), -1, 9) == Seq((one, Repeated(0, None, one)))
 
 
 def test_parts_of_a_regex_that_python_may_yet_invent_are_refused() -> None:
@@ -285,8 +285,8 @@ def test_every_reach_of_a_group_is_followed() -> None:
     assert is_nullable(seq([looped.before])) is False
     assert split(sketch("(?:a|b+)*").outline, "x") is None
     assert split(Alt((Seq((Set(1 << 97), Set(1 << 98))), EMPTY)), "x") is None
-    assert restricted(Repeat(1, 1, Set(1 << 97)), Set(1 << 97), 0) == Set(1 << 97)
-    assert restricted(Repeat(2, 3, Set(1 << 97)), Set(1 << 98), 0) is None
+    assert restricted(Repeated(1, 1, Set(1 << 97)), Set(1 << 97), 0) == Set(1 << 97)
+    assert restricted(Repeated(2, 3, Set(1 << 97)), Set(1 << 98), 0) is None
     assert restricted(Seq((Set(1 << 97),) * 2), Set(1 << 98), -1) is None
 
 
@@ -307,8 +307,10 @@ def test_loops_are_bounded_in_what_they_ask_for() -> None:
 )
 def test_a_loop_at_the_beginning_is_asked_for_as_often_as_it_must_be(regex: str, said: str) -> None:
     assert write(essential(within_line(sketch(regex).outline, gaps=False))) == said
-    assert firsts(Seq((Repeat(0, None, Set(1 << 97)), Repeat(0, 1, Set(1 << 98))))) == Set(3 << 97)
-    assert restricted(Seq((Repeat(0, 1, Set(1 << 97)),)), Set(1 << 98), 0) is None
+    assert firsts(Seq((Repeated(0, None, Set(1 << 97)), Repeated(0, 1, Set(1 << 98))))) == Set(
+        3 << 97
+    )
+    assert restricted(Seq((Repeated(0, 1, Set(1 << 97)),)), Set(1 << 98), 0) is None
 
 
 def test_cut_between_foreign_punctuation_is_bridged() -> None:

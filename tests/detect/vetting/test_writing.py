@@ -11,7 +11,7 @@ from banish.detect.vetting.writing import (
     OPEN_END,
     OPEN_START,
     PIECES_LIMIT,
-    Piece,
+    LinePiece,
     is_gap,
     plain_text,
     shapes,
@@ -55,16 +55,16 @@ def test_gaps_addresses_and_names_are_told_apart() -> None:
     tree = read(r"user (?P<user>\S+) and (?P<alt_user>[^:]+) on .* from (?P<ip4>192\.0\.2\.1)")
     (shape, *_) = shapes(Sequence((OPEN_START, tree, OPEN_END)), is_full=False)
     assert shape == (
-        Piece("", "start"),
-        Piece("user "),
-        Piece("root", "name"),
-        Piece(" and "),
-        Piece("root", "gap"),  # what may not stand in it is said
-        Piece(" on "),
-        Piece("x", "gap"),
-        Piece(" from "),
-        Piece("192.0.2.1", "address"),
-        Piece("", "end"),
+        LinePiece("", "start"),
+        LinePiece("user "),
+        LinePiece("root", "name"),
+        LinePiece(" and "),
+        LinePiece("root", "gap"),  # what may not stand in it is said
+        LinePiece(" on "),
+        LinePiece("x", "gap"),
+        LinePiece(" from "),
+        LinePiece("192.0.2.1", "address"),
+        LinePiece("", "end"),
     )
 
 
@@ -88,7 +88,7 @@ def test_a_gap_has_room_for_an_address(repeat: str, expected: bool) -> None:
 
 def test_a_back_reference_is_no_second_gap() -> None:
     (shape, *_) = shapes(read(r"(?P<user>\S+) \1"), is_full=False)
-    assert shape == (Piece("root", "name"), Piece(" root"))
+    assert shape == (LinePiece("root", "name"), LinePiece(" root"))
 
 
 @given(regexes)

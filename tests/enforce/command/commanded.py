@@ -8,8 +8,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from banish.enforce.command import shell
-from banish.enforce.command.action import CommandAction
-from banish.enforce.fold import Held, fold, fold_bans
+from banish.enforce.command.action import ShellAction
+from banish.enforce.fold import FirewallContents, fold, fold_bans
 from banish.errors import ActionError, EnforceError
 from banish.model.address import Subject
 from banish.model.ban import Ban
@@ -44,7 +44,7 @@ class CommandedFirewall:
         self._settings = settings
         self._look = look
         self._now = Instant(0)
-        self._actions: dict[str, CommandAction] = {}
+        self._actions: dict[str, ShellAction] = {}
 
     @property
     def name(self) -> str:
@@ -65,8 +65,8 @@ class CommandedFirewall:
             if ban.subject in wanted.get(ban.jail, ()):
                 await self._do(self._actions[ban.jail].ban(ban))
 
-    def _action(self, jail: Enforcement) -> CommandAction:
-        return CommandAction(
+    def _action(self, jail: Enforcement) -> ShellAction:
+        return ShellAction(
             jail.jail,
             self._settings(jail),
             run=shell.run,
@@ -89,10 +89,10 @@ class CommandedFirewall:
                     for held in list(action.held.values()):
                         await self._do(action.reban(held))
 
-    async def read(self) -> Held:
+    async def read(self) -> FirewallContents:
         found = {jail: self._look(jail) for jail in self._actions}
         gone = [jail for jail, subjects in found.items() if subjects is None]
-        return Held(
+        return FirewallContents(
             {jail: subjects or frozenset() for jail, subjects in found.items()},
             # What no ban has needed yet need not be there.
             bool(found) and not any(self._actions[jail].held for jail in gone),

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from banish.enforce.command.action import EVIDENCE_BANS, CommandAction
+from banish.enforce.command.action import EVIDENCE_BANS, ShellAction
 from banish.enforce.command.shell import Outcome
 from banish.errors import ActionError
 from banish.model.address import Subject, SubjectKind, parse_subject
@@ -43,7 +43,7 @@ class Player:
         self.said: list[str] = []
         self.fails: dict[str, int] = {}
         self.code: int | None = 1
-        self.action = CommandAction(
+        self.action = ShellAction(
             "web",
             ActionSettings("own", actname="own", properties=properties, timeout=Seconds(9)),
             run=self.run,

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from banish.config.load import builtin_tree, load
-from banish.enforce.command.action import CommandAction
+from banish.enforce.command.action import ShellAction
 from banish.enforce.command.shell import Outcome
 from banish.model.address import Subject, parse_subject
 from banish.model.instant import Seconds
@@ -262,7 +262,7 @@ class TestNftables(CommandContract):
 
 def carried_out(folder: Path, action: str, jail: Enforcement, **options: str) -> str:
     """Return a shell script that does all that *action* does, with marks in between."""
-    found = CommandAction(
+    found = ShellAction(
         jail.jail,
         read_action(folder, action, jail, **options),
         run=(scripts := Scripts()).take,

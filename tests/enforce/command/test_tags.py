@@ -9,7 +9,7 @@ from banish.model.address import Subject, SubjectKind, parse_subject
 from banish.model.ban import Ban
 from banish.model.failure import Evidence
 from banish.model.instant import Instant
-from banish.shell.fitting import Value
+from banish.shell.fitting import FittedValue
 
 NOW = Instant(1_790_000_000.5)
 
@@ -59,7 +59,7 @@ def tags(*wanted: str, ban: Ban | None = BAN, restored: bool = False) -> list[st
             wanted, jail="web", family="inet4", now=NOW, facts=Facts(), ban=ban, restored=restored
         )
     )
-    return [found.get(tag, Value("-")).text for tag in wanted]
+    return [found.get(tag, FittedValue("-")).text for tag in wanted]
 
 
 def test_tags_tell_of_the_ban() -> None:
@@ -109,9 +109,9 @@ def test_an_identifier_is_not_of_our_making_and_has_the_address_of_its_line() ->
         values(["ip", "fid", "F-ID"], jail="web", family="", now=NOW, facts=Facts(), ban=ban)
     )
     assert found == {
-        "ip": Value("2001:db8::7", is_ours=True),
-        "fid": Value("x; id"),
-        "F-ID": Value("x; id"),
+        "ip": FittedValue("2001:db8::7", is_ours=True),
+        "fid": FittedValue("x; id"),
+        "F-ID": FittedValue("x; id"),
     }
 
 

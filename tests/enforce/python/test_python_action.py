@@ -17,7 +17,7 @@ from banish.errors import ActionError
 from banish.model.address import Subject, SubjectKind
 from banish.model.instant import Seconds
 from banish.model.settings import ActionSettings
-from banish.telemetry.happenings import ActionComplained, Happening
+from banish.telemetry.events import ActionWarned, Event
 from tests.compat.conftest import stock_package, stock_tree
 from tests.notify.stage import HOSTILE, NOW, KnownFacts, ban
 
@@ -75,7 +75,7 @@ class Stage:
         self.path = folder / "act.py"
         self.path.write_text(code)
         self.file = folder / "told"
-        self.told: list[Happening] = []
+        self.told: list[Event] = []
         self.facts = KnownFacts({"192.0.2.1": "evil.example.org"})
         if code is RECORDER:
             arguments["file"] = str(self.file)
@@ -184,7 +184,12 @@ def test_an_exception_names_the_line_and_a_cure(tmp_path: Path) -> None:
         (HEAD + "class Other: pass\n", {}, "AttributeError", ""),
         (HEAD + "class Action: pass\n", {}, "has no start and no stop", ""),
         (HEAD + "class Action(ActionBase): pass\n", {"x": "1"}, "TypeError", "takes none"),
-        ("import fail2ban.server.database\n", {}, "fail2ban.server.database", "banish has not"),
+        (
+            "import fail2ban.server.database\n",
+            {},
+            "fail2ban.server.database",
+            "banish does not have",
+        ),
         ("import nothing_like_it\n", {}, "nothing_like_it", "install the Python module"),
         ("raise SystemExit(0)\n", {}, "SystemExit", ""),
     ],
@@ -248,7 +253,7 @@ def test_an_action_that_hangs_is_ended_with_its_process(tmp_path: Path) -> None:
     async def hang() -> None:
         seen.append(stage.pid)
         error = await failing(stage.action.ban(ban()))
-        assert "took longer than 0.5 s and was ended" in error.what
+        assert "took longer than 0.5 s and was killed" in error.what
 
     # The start includes that of Python, which the short limit is not meant for.
     async def tighten() -> None:
@@ -307,7 +312,7 @@ def test_warnings_of_an_action_are_warnings(tmp_path: Path) -> None:
     stage = Stage(tmp_path, code)
     stage.play(stage.action.start)
     (told,) = stage.told
-    assert isinstance(told, ActionComplained)
+    assert isinstance(told, ActionWarned)
     assert told.text() == "[sshd] act: odd: very"
 
 

@@ -9,7 +9,7 @@ from banish.enforce.xtables.chains import (
     JUMP,
     NAME_LIMIT,
     REFUSE,
-    Found,
+    SavedChains,
     parse_save,
     plan_chains,
     render,
@@ -78,11 +78,11 @@ def test_orders_name_nothing_that_is_not_ours() -> None:
 def test_what_is_wanted_stands_after_the_orders() -> None:
     plan = plan_chains([SSHD, Enforcement("all", (), (), "drop")])
     wanted = plan.rules(6, {"sshd": ["-s ::1 -g banish.refuse"], "all": []})
-    text = render(wanted, Found({}, (), frozenset()))
+    text = render(wanted, SavedChains({}, (), frozenset()))
     assert parse_save(text).chains == wanted
     assert [f"-I {hook} 1 {JUMP}" in text for hook in HOOKS] == [True, True]
     assert wanted[ENTRY] == ["-p 6 -m multiport --dports 22 -j banish-sshd", "-j banish-all"]
-    assert render({}, Found({}, (), frozenset())) == "*filter\nCOMMIT\n"
+    assert render({}, SavedChains({}, (), frozenset())) == "*filter\nCOMMIT\n"
 
 
 def test_without_jails_there_is_the_entry_alone() -> None:

@@ -15,7 +15,7 @@ from banish.model.address import Subject, parse_subject
 from banish.model.decision import Decision
 from banish.model.instant import Seconds
 from banish.ports import Enforcer
-from banish.telemetry.happenings import Happening
+from banish.telemetry.events import Event
 from banish.testing.netns import NetworkNamespace
 from tests.enforce.contract import (
     ATTACKER,
@@ -49,7 +49,7 @@ class SetFirewall:
     def __init__(self, namespace: NetworkNamespace, flavour: str = "") -> None:
         self.namespace = namespace
         self.flavour = flavour
-        self.told: list[Happening] = []
+        self.told: list[Event] = []
         self.enforcer = ipset_enforcer(emit=self.told.append, flavour=flavour, pause=Seconds(0.05))
 
     def program(self, family: int) -> str:

@@ -18,7 +18,7 @@ from banish.model.decision import Decision
 from banish.model.instant import Seconds
 from banish.model.settings import Enforcement, PortRange
 from banish.ports import Enforcer
-from banish.telemetry.happenings import Happening
+from banish.telemetry.events import Event
 from banish.testing.netns import NetworkNamespace
 from tests.enforce.contract import (
     ATTACKER,
@@ -58,7 +58,7 @@ class RuleFirewall:
     def __init__(self, namespace: NetworkNamespace, flavour: str) -> None:
         self.namespace = namespace
         self.flavour = flavour
-        self.told: list[Happening] = []
+        self.told: list[Event] = []
         self.enforcer = iptables_enforcer(
             emit=self.told.append, flavour=flavour, pause=Seconds(0.05)
         )

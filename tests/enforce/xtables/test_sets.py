@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from banish.enforce.xtables.sets import (
     CAPACITY,
     LONGEST_TIMEOUT,
-    FoundSet,
+    SavedSet,
     additions,
     count_elements,
     elements,
@@ -95,8 +95,8 @@ def test_a_set_of_another_kind_is_told() -> None:
         "add nobody 192.0.2.1\n"
     )
     found = parse_save(text)
-    assert found["banish-a-4"] == FoundSet(True, {"192.0.2.1": 3.0, "192.0.2.0/24": None})
-    assert found["banish-b-4"] == FoundSet(False, {})
+    assert found["banish-a-4"] == SavedSet(True, {"192.0.2.1": 3.0, "192.0.2.0/24": None})
+    assert found["banish-b-4"] == SavedSet(False, {})
     assert list(found) == ["banish-a-4", "banish-b-4"]
     assert [is_ours(name) for name in ("banish-a-4", "banish.new", "banished", "f2b-a")] == [
         True, True, False, False,

@@ -19,11 +19,11 @@ import msgspec
 
 from banish import __version__
 from banish.cli.fail2ban.programs import COMPATIBLE, FAILED
-from banish.cli.fail2ban.regex_choice import HERE, Choice, choose, shorten
-from banish.cli.fail2ban.regex_lines import JOURNAL, Line, open_lines
+from banish.cli.fail2ban.regex_choice import HERE, FilterChoice, choose, shorten
+from banish.cli.fail2ban.regex_lines import JOURNAL, InputLine, open_lines
 from banish.cli.fail2ban.regex_output import output_of
 from banish.cli.fail2ban.regex_report import HEADING, report_lines, safe
-from banish.cli.fail2ban.regex_trial import Limits, Trial
+from banish.cli.fail2ban.regex_trial import Limits, RegexTrial
 from banish.cli.trial import watched
 from banish.config import find_root
 from banish.detect.datepattern import parse_datepattern
@@ -140,10 +140,10 @@ def _try(options: Values, log: str, regex: str, ignoreregex: str = "") -> None:
     )
     with (
         watched([matcher]),
-        Trial(matcher, limits, checks_all=checks_all, verbose=options.verbose > 0) as trial,
+        RegexTrial(matcher, limits, checks_all=checks_all, verbose=options.verbose > 0) as trial,
     ):
         if reports:
-            trial.take_all(lines, _now)
+            trial.feed_all(lines, _now)
             shows_patterns = bool(options.verbose_date)
             for line in report_lines(trial, options.verbose, shows_patterns=shows_patterns):
                 print(line)
@@ -151,12 +151,12 @@ def _try(options: Values, log: str, regex: str, ignoreregex: str = "") -> None:
             _put_out(trial, lines, options.out, inverted=bool(options.invert))
 
 
-def _put_out(trial: Trial, lines: Iterable[Line], token: str, *, inverted: bool) -> None:
+def _put_out(trial: RegexTrial, lines: Iterable[InputLine], token: str, *, inverted: bool) -> None:
     output = output_of(token, trial.matcher)
     for line in lines:
         if line.at is None and (not line.text or line.text.startswith("#")):
             continue
-        report, found = trial.take(line, _now())
+        report, found = trial.feed(line, _now())
         hits = [] if report.state in ("ignored", "informing", "pending") else found
         if inverted and not hits:
             print(safe(line.text))
@@ -166,7 +166,7 @@ def _put_out(trial: Trial, lines: Iterable[Line], token: str, *, inverted: bool)
                     print(safe(text))
 
 
-def _settings(options: Values, choice: Choice, ignoreregex: str) -> FilterSettings:
+def _settings(options: Values, choice: FilterChoice, ignoreregex: str) -> FilterSettings:
     """Return what is to be tried: what was chosen, but for what the command line says."""
     settings = choice.settings
     changes: dict[str, object] = {}
@@ -200,7 +200,7 @@ def _use_dns(word: str) -> UseDns:
 
 def _used(
     options: Values,
-    choice: Choice,
+    choice: FilterChoice,
     settings: FilterSettings,
     ignoreregex: str,
     *,

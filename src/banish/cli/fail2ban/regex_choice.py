@@ -21,7 +21,7 @@ from banish.config.filters import check_tags, define_filter, find_filter, read_f
 from banish.config.load import NOT_JAILS
 from banish.config.merge import Library
 from banish.config.problem import FaultError, Problems
-from banish.config.reading import Reading
+from banish.config.reading import OptionReader
 from banish.config.search import open_tree
 from banish.config.text import Text, single
 from banish.errors import ConfigError
@@ -33,7 +33,7 @@ _NAME_OR_PATH = re.compile(r"/{0,3}[\w/_\-.]+(?:\[.*\])?", re.DOTALL)
 _SHORT_CHARACTERS = 53
 
 
-class Choice(msgspec.Struct, frozen=True):
+class FilterChoice(msgspec.Struct, frozen=True):
     """What is to be tried."""
 
     settings: FilterSettings
@@ -45,7 +45,7 @@ class Choice(msgspec.Struct, frozen=True):
     """The filter's options as they come to, for those who want to see them."""
 
 
-def choose(value: str, root: Path | None, *, from_journal: bool) -> Choice:
+def choose(value: str, root: Path | None, *, from_journal: bool) -> FilterChoice:
     """Return what *value* means with the configuration in *root*; None is the built-in one.
 
     Raises:
@@ -75,9 +75,9 @@ def shorten(text: str) -> str:
     return text if len(text) <= _SHORT_CHARACTERS else f"{text[: _SHORT_CHARACTERS - 3]}..."
 
 
-def _plain(value: str) -> Choice:
+def _plain(value: str) -> FilterChoice:
     settings = FilterSettings("", (Regex(value, HERE),))
-    return Choice(settings, (f"Use   failregex line : {shorten(value)}",))
+    return FilterChoice(settings, (f"Use   failregex line : {shorten(value)}",))
 
 
 def _along(path: Path, library: Library) -> tuple[Library, str, Path | None]:
@@ -108,10 +108,10 @@ def _has_filter(library: Library, name: str) -> bool:
     return bool(stem) and library.read(f"filter.d/{stem}") is not None
 
 
-def _jail(name: str, root: Path | None, *, from_journal: bool) -> Choice:
+def _jail(name: str, root: Path | None, *, from_journal: bool) -> FilterChoice:
     backend = "systemd" if from_journal else "polling"
     jail = trial_jail(name, root, __version__, backend=backend)
-    return Choice(jail.filter, (f"Use             jail : {name}",), frozenset(jail.places))
+    return FilterChoice(jail.filter, (f"Use             jail : {name}",), frozenset(jail.places))
 
 
 def _filter(
@@ -122,13 +122,13 @@ def _filter(
     *,
     from_journal: bool,
     path: Path | None,
-) -> Choice:
+) -> FilterChoice:
     try:
         merged = find_filter(library, name, None)
     except FaultError as fault:
         raise ConfigError(f"failed to load filter {spec}: {fault.what}", cure=fault.cure) from fault
     definition = define_filter(merged, arguments, _nothing, from_journal=from_journal)
-    reading = Reading(definition.get, library.problems)
+    reading = OptionReader(definition.get, library.problems)
     settings = read_filter(reading, spec)
     check_tags(reading, definition, settings)
     for problem in library.problems.all():
@@ -150,7 +150,7 @@ def _filter(
         for option in ("logtype", "datepattern", *given)
         if (text := definition.get(option)) is not None
     }
-    return Choice(settings, tuple(said), frozenset(reading.places), real)
+    return FilterChoice(settings, tuple(said), frozenset(reading.places), real)
 
 
 def _nothing(_option: str) -> Text | None:

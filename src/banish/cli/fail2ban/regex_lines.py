@@ -17,7 +17,7 @@ from banish.errors import ConfigError, SourceError
 from banish.model.instant import Instant, Seconds
 from banish.model.record import Batch
 from banish.sources.replay import read_log
-from banish.telemetry.happenings import Happening
+from banish.telemetry.events import Event
 from banish.telemetry.lines import harmless
 
 JOURNAL = "systemd-journal"
@@ -28,7 +28,7 @@ QUIET_SECONDS = 0.5
 """The journal is read to its end when nothing more comes for this long."""
 
 
-class Line(NamedTuple):
+class InputLine(NamedTuple):
     """One line without its end, and its time where the source knows it."""
 
     text: str
@@ -37,7 +37,7 @@ class Line(NamedTuple):
 
 def open_lines(
     log: str, encoding: str, *, maxlines: int, matches: tuple[tuple[str, ...], ...]
-) -> tuple[list[str], Iterable[Line]]:
+) -> tuple[list[str], Iterable[InputLine]]:
     """Return what the report says of *log*, and its lines.
 
     Raises:
@@ -56,21 +56,21 @@ def open_lines(
         said = [f"Use         log file : {name}", f"Use         encoding : {encoding}"]
         return said, _file(log, codec)
     if maxlines <= 1 and "\n" not in log:
-        return [f"Use      single line : {shorten(log)}"], [Line(log)]
+        return [f"Use      single line : {shorten(log)}"], [InputLine(log)]
     lines = log.split("\n")
     said = [f"Use      multi line : {len(lines)} line(s)"]
     said += [f"| {n:2}: {shorten(line)}" for n, line in enumerate(lines[:_SHOWN_LINES], 1)]
     said += ["| ..."] * (len(lines) > _SHOWN_LINES)
-    return [*said, "`-"], [Line(line) for line in lines]
+    return [*said, "`-"], [InputLine(line) for line in lines]
 
 
-def _file(log: str, codec: str) -> Iterator[Line]:
+def _file(log: str, codec: str) -> Iterator[InputLine]:
     for batch in read_log(log_or_input(log)):
         for raw in batch.block.removesuffix(b"\n").split(b"\n"):
-            yield Line(raw.rstrip(b"\r").decode(codec, "replace"))
+            yield InputLine(raw.rstrip(b"\r").decode(codec, "replace"))
 
 
-def _journal(log: str, matches: tuple[tuple[str, ...], ...]) -> Iterator[Line]:
+def _journal(log: str, matches: tuple[tuple[str, ...], ...]) -> Iterator[InputLine]:
     """Yield the entries of the journal from its beginning to its end."""
     from banish.sources.journal import SYSTEM_ONLY, JournalSource  # noqa: PLC0415
 
@@ -82,8 +82,8 @@ def _journal(log: str, matches: tuple[tuple[str, ...], ...]) -> Iterator[Line]:
     except (FaultError, ValueError) as error:
         raise ConfigError(f"{log} is not understood: {error}", where="LOG") from error
 
-    def tell(happening: Happening) -> None:
-        print(f"WARNING {harmless(happening.text())}", file=sys.stderr)
+    def tell(event: Event) -> None:
+        print(f"WARNING {harmless(event.text())}", file=sys.stderr)
 
     source = JournalSource(
         "fail2ban-regex", matches, emit=tell, clock=_now, journal_path=path, flags=flags,
@@ -95,7 +95,7 @@ def _journal(log: str, matches: tuple[tuple[str, ...], ...]) -> Iterator[Line]:
             while (batch := runner.run(_next(batches))) is not None:
                 texts = batch.block.decode("utf-8", "replace").removesuffix("\n").split("\n")
                 times = batch.times or (None,) * len(texts)
-                yield from map(Line, texts, times)
+                yield from map(InputLine, texts, times)
         finally:
             runner.run(_close(batches))
     health = source.health()

@@ -12,7 +12,7 @@ import re
 import time
 from collections.abc import Callable, Iterable
 
-from banish.cli.fail2ban.regex_trial import Found
+from banish.cli.fail2ban.regex_trial import MatchedFailure
 from banish.detect.matcher import Matcher
 from banish.model.address import parse_address
 
@@ -26,7 +26,7 @@ _ZONE = re.compile(
 _TAG = re.compile(r"<([^ <>]+)>")
 
 
-def output_of(token: str, matcher: Matcher) -> Callable[[Found], Iterable[str]]:
+def output_of(token: str, matcher: Matcher) -> Callable[[MatchedFailure], Iterable[str]]:
     """Return what turns a failure of *matcher* into the lines that *token* asks for."""
     match token:
         case "id" | "fid":
@@ -51,7 +51,7 @@ def _plain(value: str | tuple[str, ...] | None) -> str:
     return value if isinstance(value, str) else str(value)
 
 
-def _row(found: Found, matcher: Matcher) -> str:
+def _row(found: MatchedFailure, matcher: Matcher) -> str:
     """Return the failure as Python writes it, groups that took no part included."""
     tags: dict[str, object] = {}
     patterns = (matcher.prefregex, matcher.rules[found.report.rule - 1])
@@ -70,7 +70,7 @@ def _row(found: Found, matcher: Matcher) -> str:
     return f"[{found.identity!r},\t{_seconds(found, matcher)!r},\t{tags!r}],"
 
 
-def _seconds(found: Found, matcher: Matcher) -> float | None:
+def _seconds(found: MatchedFailure, matcher: Matcher) -> float | None:
     """Return the failure's time; fractions are cut off, as Fail2Ban reads no part of a second.
 
     It is an integer where Fail2Ban's is one (strptime.py, 1.1.1): where the line or the jail
@@ -83,7 +83,7 @@ def _seconds(found: Found, matcher: Matcher) -> float | None:
     return whole if is_zoned else float(whole)
 
 
-def _filled(text: str, found: Found, matcher: Matcher) -> Iterable[str]:
+def _filled(text: str, found: MatchedFailure, matcher: Matcher) -> Iterable[str]:
     """Return *text* with its tags put in; with ``<msg>`` in it, once for each line."""
     lines = found.lines if "<msg>" in text else ("",)
 
@@ -94,7 +94,7 @@ def _filled(text: str, found: Found, matcher: Matcher) -> Iterable[str]:
     return [_TAG.sub(functools.partial(put, line=line), text) for line in lines]
 
 
-def _value(tag: str, found: Found, matcher: Matcher) -> str | None:
+def _value(tag: str, found: MatchedFailure, matcher: Matcher) -> str | None:
     """Return the value of *tag*, or None if there is no such tag."""
     ip = found.ip or ""
     match tag:

@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from banish.cli.fail2ban.regex_trial import Found, Trial
+from banish.cli.fail2ban.regex_trial import MatchedFailure, RegexTrial
 from banish.model.settings import Regex
 from banish.telemetry.lines import harmless
 
@@ -22,12 +22,12 @@ def safe(text: str) -> str:
 _KINDS = ("matched", "ignored", "missed")
 
 
-def report_lines(trial: Trial, verbosity: int, *, shows_patterns: bool) -> Iterator[str]:
+def report_lines(trial: RegexTrial, verbosity: int, *, shows_patterns: bool) -> Iterator[str]:
     """Yield the lines of the report, without their ends.
 
     Args:
-        trial: What is told.
-        verbosity: Above 0, everything that was not hit is told, too.
+        trial: What is reported.
+        verbosity: Above 0, everything that was not hit is reported, too.
         shows_patterns: Tell the date formats as regular expressions, too.
 
     """
@@ -69,7 +69,7 @@ def _regexes(
     title: str,
     regexes: Iterable[Regex],
     hits: Counter[int],
-    found: dict[int, list[Found]],
+    found: dict[int, list[MatchedFailure]],
     verbosity: int,
 ) -> Iterator[str]:
     lines: list[str] = []
@@ -81,7 +81,7 @@ def _regexes(
     yield from _listed(lines, " #) [# of hits] regular expression")
 
 
-def _ambiguities(trial: Trial) -> Iterator[str]:
+def _ambiguities(trial: RegexTrial) -> Iterator[str]:
     """Yield what lines with two addresses count for; nothing where there are none."""
     if not trial.ambiguous:
         return
@@ -94,7 +94,7 @@ def _ambiguities(trial: Trial) -> Iterator[str]:
     yield from _listed(lines)
 
 
-def _nobodies(trial: Trial) -> Iterator[str]:
+def _nobodies(trial: RegexTrial) -> Iterator[str]:
     """Yield which lines match and count against nobody; nothing where there are none."""
     if not trial.nobody:
         return
@@ -106,7 +106,7 @@ def _nobodies(trial: Trial) -> Iterator[str]:
     yield from _listed(lines)
 
 
-def _when(found: Found) -> str:
+def _when(found: MatchedFailure) -> str:
     many = " (multiple regex matched)" if len(found.report.rules) > 1 else ""
     try:
         clock = time.strftime("%a %b %d %H:%M:%S %Y", time.localtime(found.at))
@@ -115,7 +115,7 @@ def _when(found: Found) -> str:
     return f"{found.identity}  {clock}{many}"
 
 
-def _templates(trial: Trial, verbosity: int, shows_patterns: bool) -> list[str]:
+def _templates(trial: RegexTrial, verbosity: int, shows_patterns: bool) -> list[str]:
     lines: list[str] = []
     for hits, weight, template in trial.matcher.dates.standing():
         if hits or verbosity:
@@ -127,7 +127,7 @@ def _templates(trial: Trial, verbosity: int, shows_patterns: bool) -> list[str]:
     return lines
 
 
-def _kept(trial: Trial, kind: str) -> Iterator[str]:
+def _kept(trial: RegexTrial, kind: str) -> Iterator[str]:
     limits = trial.limits
     match kind:
         case "matched":

@@ -4,7 +4,7 @@ A line is *matched* if a rule found a failure in it, also one that still waits
 for its session to name an address; *ignored* if an ignoreregex matched, or a
 rule that only supplies data (``<F-NOFAIL>``); else *missed*. A name that has no
 address makes no failure. Of the lines that a rule spans, all count as matched
-once it matches. Unless told otherwise every rule is tried on every line, so that
+once it matches. Unless asked otherwise, every rule is tried on every line, so that
 rules that cover each other show (Fail2Ban: client/fail2banregex.py, 1.0.2).
 """
 
@@ -17,7 +17,7 @@ from typing import Self
 
 import msgspec
 
-from banish.cli.fail2ban.regex_lines import Line
+from banish.cli.fail2ban.regex_lines import InputLine
 from banish.detect.matcher import Matcher
 from banish.detect.report import LineReport
 from banish.errors import ResolveError
@@ -38,7 +38,7 @@ SHOWN_LIMIT = 10
 """Most lines that are shown as naming two addresses, and as naming nobody."""
 
 
-class Found(msgspec.Struct, frozen=True):
+class MatchedFailure(msgspec.Struct, frozen=True):
     """One failure that a line came to."""
 
     identity: str | None
@@ -74,7 +74,7 @@ class Limits(msgspec.Struct, frozen=True):
     no_missed: bool = False
 
 
-class Trial:
+class RegexTrial:
     """One run of a filter over lines, and what came of it."""
 
     def __init__(
@@ -103,7 +103,7 @@ class Trial:
         """What the prefregex captured; kept only if verbose."""
         self.hits: Counter[int] = Counter()
         self.ignore_hits: Counter[int] = Counter()
-        self.found: dict[int, list[Found]] = {}
+        self.found: dict[int, list[MatchedFailure]] = {}
         """The failures of each rule; kept only if verbose."""
         self.kept: dict[str, Kept] = {"matched": [], "ignored": [], "missed": []}
         self.seconds = 0.0
@@ -120,32 +120,35 @@ class Trial:
         if self._runner is not None:
             self._runner.close()
 
-    def take_all(self, lines: Iterable[Line], now: Callable[[], Instant]) -> None:
-        """Try every line and count; comments and empty lines are passed over."""
+    def feed_all(self, lines: Iterable[InputLine], now: Callable[[], Instant]) -> None:
+        """Try every line and count; comments and empty lines are skipped."""
         begin = time.monotonic()
         for line in lines:
             if line.at is not None or (line.text and not line.text.startswith("#")):
-                self._count(*self.take(line, now()))
+                self._count(*self.feed(line, now()))
         self.seconds = time.monotonic() - begin
 
-    def take(self, line: Line, now: Instant) -> tuple[LineReport, list[Found]]:
+    def feed(self, line: InputLine, now: Instant) -> tuple[LineReport, list[MatchedFailure]]:
         """Try one line; return what the filter says and the failures it comes to."""
         report = self.matcher.trace(line.text, now, line.at, live=None)
         if report.failures:
             subjects = self._resolve(report.failures[0].subject)
             return report, [
-                Found(_as_written(each, report), _time(report, now), report) for each in subjects
+                MatchedFailure(_as_written(each, report), _time(report, now), report)
+                for each in subjects
             ]
         if report.state == "pending" or (report.state == "informing" and not report.host):
-            return report, [Found(None, _time(report, now), report)]
+            return report, [MatchedFailure(None, _time(report, now), report)]
         if report.state == "unusable" and report.readings:
-            return report, [Found(None, _time(report, now), report)]
+            return report, [MatchedFailure(None, _time(report, now), report)]
         if report.state == "unusable" and report.tags.get("dns") != report.host:
             # Fail2Ban counts such text (256.0.2.1) although no firewall can ban it.
-            return report, [Found(report.host, _time(report, now), report)]
+            return report, [MatchedFailure(report.host, _time(report, now), report)]
         if report.state == "informing":
             subjects = self._resolve(_subject(report))
-            return report, [Found(each.text, _time(report, now), report) for each in subjects]
+            return report, [
+                MatchedFailure(each.text, _time(report, now), report) for each in subjects
+            ]
         return report, []
 
     def _resolve(self, subject: Subject) -> Iterable[Subject]:
@@ -158,7 +161,7 @@ class Trial:
         except ResolveError:
             return ()
 
-    def _count(self, report: LineReport, found: list[Found]) -> None:
+    def _count(self, report: LineReport, found: list[MatchedFailure]) -> None:
         self.tested += 1
         if report.readings:
             self.ambiguous += 1

@@ -26,7 +26,7 @@ from banish import __version__
 from banish.cli.fail2ban.stream_actions import action_commands
 from banish.config import builtin_tree
 from banish.config.interpolate import Merged, Scope
-from banish.config.jails import Jail, has_journal
+from banish.config.jails import JailSection, has_journal
 from banish.config.load import NOT_JAILS
 from banish.config.merge import Library, constants
 from banish.config.options import FILTER_OPTIONS
@@ -106,11 +106,11 @@ def read_stream(root: Path | None, overrides: Mapping[str, str] | None = None) -
     return Stream([*commands, *started], warnings, bool(started) or not wrong)
 
 
-def _jails(library: Library, merged: Merged) -> Iterator[Jail]:
+def _jails(library: Library, merged: Merged) -> Iterator[JailSection]:
     merged.defaults.update(constants(__version__, str(library.tree.top)))
     for name in merged.sections:
         if name not in NOT_JAILS:
-            jail = Jail(library, merged, name)
+            jail = JailSection(library, merged, name)
             if jail.is_enabled:
                 yield jail
 
@@ -132,7 +132,7 @@ def _server_commands(library: Library, overrides: Mapping[str, str]) -> Iterator
             yield ["set", option, value]
 
 
-def _jail_commands(jail: Jail, warnings: list[str]) -> list[Command]:
+def _jail_commands(jail: JailSection, warnings: list[str]) -> list[Command]:
     """Return all commands of *jail* but its start.
 
     Raises:
@@ -156,7 +156,7 @@ def _jail_commands(jail: Jail, warnings: list[str]) -> list[Command]:
     return [["add", jail.name, backend], *stream]
 
 
-def _set_up(jail: Jail) -> tuple[str, list[tuple[str, str]]]:
+def _set_up(jail: JailSection) -> tuple[str, list[tuple[str, str]]]:
     """Find the jail's filter; return its backend, and its logs with where to begin in each."""
     text = jail.scope.get("backend")
     backend = text.text if text else "auto"
@@ -186,7 +186,7 @@ def _logs(text: Text | None) -> Iterator[tuple[str, str]]:
                 yield found, end if path else "head"
 
 
-def _filter_values(jail: Jail) -> Iterator[tuple[str, Text]]:
+def _filter_values(jail: JailSection) -> Iterator[tuple[str, Text]]:
     """Yield the options of the jail's filter that the jail does not set itself, in their order.
 
     What arguments or ``[Init]`` set comes last, and comes even if the jail sets it.
@@ -205,7 +205,7 @@ def _filter_values(jail: Jail) -> Iterator[tuple[str, Text]]:
             yield option, text
 
 
-def _own_values(jail: Jail, options: tuple[str, ...]) -> Iterator[tuple[str, Text]]:
+def _own_values(jail: JailSection, options: tuple[str, ...]) -> Iterator[tuple[str, Text]]:
     for option in options:
         text = jail.scope.get(option)
         if text is not None:

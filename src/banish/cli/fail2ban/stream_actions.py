@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from banish.config import commands
 from banish.config.arguments import parse_specs
 from banish.config.definition import Definition
-from banish.config.jails import Jail
+from banish.config.jails import JailSection
 from banish.config.problem import FaultError
 from banish.config.text import Text
 from banish.model.settings import Place
 
 
-def action_commands(jail: Jail) -> list[list[object]]:
+def action_commands(jail: JailSection) -> list[list[object]]:
     """Return the commands for the actions of *jail*, in their order.
 
     Raises:
@@ -32,7 +32,7 @@ def action_commands(jail: Jail) -> list[list[object]]:
     return found
 
 
-def _script_command(jail: Jail, name: str, arguments: dict[str, Text]) -> list[object]:
+def _script_command(jail: JailSection, name: str, arguments: dict[str, Text]) -> list[object]:
     given = {option: text.text for option, text in arguments.items()}
     called = given.pop("actname", name.removesuffix(".py"))
     path = f"{jail.library.tree.top}/action.d/{name}"
@@ -40,7 +40,7 @@ def _script_command(jail: Jail, name: str, arguments: dict[str, Text]) -> list[o
 
 
 def _file_commands(
-    jail: Jail, name: str, arguments: dict[str, Text], place: Place
+    jail: JailSection, name: str, arguments: dict[str, Text], place: Place
 ) -> Iterator[list[object]]:
     merged = jail.library.read(f"action.d/{name}")
     if merged is None:

@@ -25,9 +25,9 @@ from banish.detect.prefilter.outline import (
     OTHERS,
     WORDS,
     Alt,
-    Group,
+    NamedGroup,
     Outline,
-    Repeat,
+    Repeated,
     Seq,
     Set,
     alt,
@@ -46,7 +46,7 @@ HIGH = WORDS | OTHERS
 """In an outline over bytes: 0x80 and above."""
 
 ANY_BYTE = Set(ASCII & ~NEWLINE, HIGH)
-GAP = Repeat(0, None, ANY_BYTE)
+GAP = Repeated(0, None, ANY_BYTE)
 
 TELLING = 4
 TELLING_BESIDE = 3
@@ -86,7 +86,7 @@ def within_line(
     match outline:
         case Set():
             return _byte(outline, gaps=gaps, before=before, ends=ends)
-        case Group(_, part):
+        case NamedGroup(_, part):
             return within_line(part, gaps=gaps, before=before, ends=ends)
         case Alt(parts):
             return alt([within_line(each, gaps=gaps, before=before, ends=ends) for each in parts])
@@ -114,9 +114,9 @@ def within_line(
                 members = Set(part.ascii & ~NEWLINE, HIGH)
                 if ends and part.ascii & NEWLINE:
                     least = 0
-                return Repeat(least, None if most is None else most * 4, members)
+                return Repeated(least, None if most is None else most * 4, members)
             body = within_line(part, gaps=gaps, before=before, ends=ends)
-            return Repeat(least, most, body) if body != EMPTY else EMPTY
+            return Repeated(least, most, body) if body != EMPTY else EMPTY
 
 
 def _byte(one: Set, *, gaps: bool, before: bool, ends: bool) -> Outline:
@@ -125,7 +125,7 @@ def _byte(one: Set, *, gaps: bool, before: bool, ends: bool) -> Outline:
     if ascii_members:
         written.append(Set(ascii_members))
     if one.beyond:
-        written.append(Repeat(1, LONGEST_CHARACTER_BYTES, Set(0, HIGH)))
+        written.append(Repeated(1, LONGEST_CHARACTER_BYTES, Set(0, HIGH)))
     if not written:
         return EMPTY
     outline = alt(written)
@@ -166,7 +166,7 @@ def _is_end(outline: Outline) -> bool:
             return all(map(_is_end, parts))
         case Alt(parts):
             return any(map(_is_end, parts))
-        case Repeat(least, _, part):
+        case Repeated(least, _, part):
             return least == 0 or _is_end(part)
         case _:
             return _is_end(outline.part)
@@ -192,18 +192,18 @@ def _lean(outline: Outline) -> Outline:
     match outline:
         case Set():
             return outline
-        case Group(_, part):
+        case NamedGroup(_, part):
             return _lean(part)
         case Alt(parts):
             branches = [_lean(part) for part in parts]
             if sum(map(_has_gap, branches)) > GAPPED_BRANCHES:
                 branches = [_strongest(branch) for branch in branches]
             return alt(branches)
-        case Repeat(least, most, part):
+        case Repeated(least, most, part):
             body = _lean(part)
             if least and _has_gap(body):
                 return seq([*[body] * least, GAP])
-            return Repeat(least, most, body)
+            return Repeated(least, most, body)
         case _:
             kept: list[Outline] = []
             flat = seq([_lean(part) for part in outline.parts])
@@ -297,7 +297,7 @@ def _has_gap(outline: Outline) -> bool:
     match outline:
         case Seq(parts) | Alt(parts):
             return any(map(_has_gap, parts))
-        case Repeat(_, _, part):
+        case Repeated(_, _, part):
             return outline == GAP or _has_gap(part)
         case _:
             return False
@@ -309,7 +309,7 @@ def _without_head(outline: Outline) -> Outline:
         first = parts[0]
         if is_nullable(first) or (_is_wide(first) and strength(seq(parts[1:])) > 2):
             del parts[0]
-        elif isinstance(first, Repeat):
+        elif isinstance(first, Repeated):
             parts[:1] = [first.part] * first.least
             if first.least > 1:
                 break
@@ -323,13 +323,13 @@ def _without_head(outline: Outline) -> Outline:
 
 
 def _without_tail(outline: Outline) -> Outline:
-    """Cut behind what matches once, so that few matches are told for one line."""
+    """End behind what matches once, so that few matches are reported for one line."""
     parts: list[Outline] = list(outline.parts) if isinstance(outline, Seq) else [outline]
     while parts:
         last = parts[-1]
         if is_nullable(last):
             del parts[-1]
-        elif isinstance(last, Repeat):
+        elif isinstance(last, Repeated):
             inner = last.part
             parts[-1:] = [inner] * last.least
             if isinstance(inner, Seq):
@@ -343,7 +343,7 @@ def _without_tail(outline: Outline) -> Outline:
             break
         elif isinstance(last, Set) and len(parts) > 1 and _overlaps(parts[-2], last):
             loop = parts[-2]
-            assert isinstance(loop, Repeat)
+            assert isinstance(loop, Repeated)
             one = loop.part
             assert isinstance(one, Set)
             if one.ascii & ~last.ascii and len(parts) > 2 and _size(last) <= NARROW_MEMBERS:
@@ -359,7 +359,7 @@ def _without_tail(outline: Outline) -> Outline:
 
 def _overlaps(loop: Outline, last: Set) -> bool:
     return (
-        isinstance(loop, Repeat)
+        isinstance(loop, Repeated)
         and loop.most is None
         and isinstance(loop.part, Set)
         and (bool(loop.part.ascii & last.ascii) or bool(loop.part.beyond and last.beyond))
@@ -374,7 +374,7 @@ def _is_wide(outline: Outline) -> bool:
     match outline:
         case Set():
             return _size(outline) > NARROW_MEMBERS
-        case Repeat(_, _, part):
+        case Repeated(_, _, part):
             return _is_wide(part)
         case _:
             return False
@@ -389,7 +389,7 @@ def strength(outline: Outline, among: int = ASCII) -> int:
             return sum(strength(part, among) for part in parts)
         case Alt(parts):
             return min(strength(part, among) for part in parts)
-        case Repeat(least, _, part):
+        case Repeated(least, _, part):
             return least * strength(part, among)
         case _:
             return strength(outline.part, among)
@@ -407,7 +407,7 @@ def write(outline: Outline) -> str:
             return "".join(f"(?:{write(p)})" if isinstance(p, Alt) else write(p) for p in parts)
         case Alt(parts):
             return "|".join(map(write, sorted(parts, key=lambda part: part == EMPTY)))
-        case Group(_, part):
+        case NamedGroup(_, part):
             return write(part)
         case _:
             least, most, part = outline

@@ -64,7 +64,7 @@ class Alt(NamedTuple):
     parts: "tuple[Outline, ...]"
 
 
-class Repeat(NamedTuple):
+class Repeated(NamedTuple):
     """The same *least* to *most* times; None: without limit."""
 
     least: int
@@ -72,19 +72,19 @@ class Repeat(NamedTuple):
     part: "Outline"
 
 
-class Group(NamedTuple):
+class NamedGroup(NamedTuple):
     """A group that somebody asks for by name."""
 
     name: str
     part: "Outline"
 
 
-Outline = Set | Seq | Alt | Repeat | Group
+Outline = Set | Seq | Alt | Repeated | NamedGroup
 
 EMPTY = Seq(())
 ANY = Set(ASCII, WORDS | OTHERS)
 DOT = Set(ASCII & ~NEWLINE, WORDS | OTHERS)
-ANYTHING = Repeat(0, None, ANY)
+ANYTHING = Repeated(0, None, ANY)
 
 
 class Sketch(NamedTuple):
@@ -188,8 +188,8 @@ class _Reader:
             return outline
         self._groups[index] = (outline, flags)
         if (name := self._names.get(index)) is not None:
-            outline = Group(name, outline)
-        return Group(FIRST_GROUP, outline) if index == 1 else outline
+            outline = NamedGroup(name, outline)
+        return NamedGroup(FIRST_GROUP, outline) if index == 1 else outline
 
     def _reference(self, index: int, flags: int) -> Outline:
         outline, defined_under = self._groups.get(index, (None, 0))
@@ -292,7 +292,7 @@ def repeat(part: Outline, least: int, most: int) -> Outline:
         return EMPTY
     if least == most == 1:
         return part
-    return Repeat(min(least, CLOSE_COUNT), most if most <= CLOSE_COUNT else None, part)
+    return Repeated(min(least, CLOSE_COUNT), most if most <= CLOSE_COUNT else None, part)
 
 
 def is_nullable(outline: Outline) -> bool:
@@ -304,7 +304,7 @@ def is_nullable(outline: Outline) -> bool:
             return all(map(is_nullable, parts))
         case Alt(parts):
             return any(map(is_nullable, parts))
-        case Repeat(least, _, part):
+        case Repeated(least, _, part):
             return least == 0 or is_nullable(part)
         case _:
             return is_nullable(outline.part)
@@ -319,7 +319,7 @@ def shortest(outline: Outline) -> int:
             return sum(map(shortest, parts))
         case Alt(parts):
             return min(map(shortest, parts))
-        case Repeat(least, _, part):
+        case Repeated(least, _, part):
             return least * shortest(part)
         case _:
             return shortest(outline.part)
@@ -340,7 +340,7 @@ def _edge(outline: Outline, side: int) -> Set:
     match outline:
         case Set():
             return outline
-        case Repeat(_, _, part) | Group(_, part):
+        case Repeated(_, _, part) | NamedGroup(_, part):
             return _edge(part, side)
         case Alt(parts):
             chosen = list(parts)
@@ -374,7 +374,7 @@ def split(outline: Outline, name: str) -> Split | None:
     match outline:
         case Set():
             return None
-        case Group(own, part):
+        case NamedGroup(own, part):
             if own == name:
                 return Split(EMPTY, part, EMPTY, is_certain=True)
             return split(part, name)
@@ -398,7 +398,7 @@ def split(outline: Outline, name: str) -> Split | None:
             if found is None:
                 return None
             # Only the last time counts.
-            others = Repeat(0, None, part)
+            others = Repeated(0, None, part)
             before = seq([others, found.before])
             return Split(before, found.inside, found.after, found.is_certain and least > 0)
 
@@ -409,16 +409,16 @@ def restricted(outline: Outline, allowed: Set, side: int) -> Outline | None:
         case Set(members, beyond):
             both = Set(members & allowed.ascii, beyond & allowed.beyond)
             return both if both.ascii or both.beyond else None
-        case Group(_, part):
+        case NamedGroup(_, part):
             return restricted(part, allowed, side)
         case Alt(parts):
             kept = [each for part in parts if (each := restricted(part, allowed, side)) is not None]
             return alt(kept) if kept else None
-        case Repeat(least, most, part):
+        case Repeated(least, most, part):
             edge = restricted(part, allowed, side)
             if edge is None:
                 return None
-            rest: Outline = Repeat(max(least - 1, 0), None if most is None else most - 1, part)
+            rest: Outline = Repeated(max(least - 1, 0), None if most is None else most - 1, part)
             if most == 1:
                 rest = EMPTY
             return seq([edge, rest] if side == 0 else [rest, edge])

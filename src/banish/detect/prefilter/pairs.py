@@ -8,7 +8,7 @@ of bytes: a third of the time for an access log.
 from itertools import product
 
 from banish.detect.prefilter.expression import write_byte
-from banish.detect.prefilter.outline import Alt, Outline, Repeat, Seq, Set
+from banish.detect.prefilter.outline import Alt, Outline, Repeated, Seq, Set
 
 MOST_PAIRS = 512
 """Pairs of bytes that are written out; of more the texts would be slower."""
@@ -36,7 +36,7 @@ def _bytes(part: Outline) -> list[int]:
         case Set(members, beyond):
             found = [code for code in range(128) if members >> code & 1]
             return [*found, *range(128, 256)] if beyond else found
-        case Repeat(1, _, Set(0, _) as each):
+        case Repeated(1, _, Set(0, _) as each):
             return _bytes(each)
         case Alt(parts):
             each_one = [_bytes(one) for one in parts]

@@ -38,7 +38,7 @@ EXPRESSION_LIMIT_CHARACTERS = 8_000
 """Longest expression; a rule with a longer one looks at every line."""
 
 
-class Target(msgspec.Struct, frozen=True, order=True, array_like=True):
+class PlanTarget(msgspec.Struct, frozen=True, order=True, array_like=True):
     """Whom an expression concerns."""
 
     matcher: int
@@ -51,7 +51,7 @@ class Plan(msgspec.Struct, frozen=True):
     """What the automaton looks for."""
 
     expressions: tuple[str, ...]
-    targets: tuple[tuple[Target, ...], ...]
+    targets: tuple[tuple[PlanTarget, ...], ...]
     """For each expression, whom it concerns."""
     unfit: tuple[tuple[int, str], ...] = ()
     """Matchers that must look at every line, and why."""
@@ -97,7 +97,7 @@ def ingredients(matcher: Matcher) -> tuple[object, ...]:
 
 def make_plan(matchers: Sequence[Matcher]) -> Plan:
     """Return what to look for, for *matchers*."""
-    wanted: dict[str, dict[Target, None]] = {}
+    wanted: dict[str, dict[PlanTarget, None]] = {}
     unfit: list[tuple[int, str]] = []
     for number, matcher in enumerate(matchers):
         try:
@@ -109,7 +109,7 @@ def make_plan(matchers: Sequence[Matcher]) -> Plan:
             unfit.append((number, str(error)))
             continue
         for rule, expression in found:
-            wanted.setdefault(expression, {})[Target(number, rule)] = None
+            wanted.setdefault(expression, {})[PlanTarget(number, rule)] = None
     return Plan(tuple(wanted), tuple(tuple(sorted(each)) for each in wanted.values()), tuple(unfit))
 
 

@@ -21,7 +21,7 @@ from banish.detect.vetting.writing import (
     OPEN_END,
     OPEN_START,
     SHAPES_LIMIT,
-    Piece,
+    LinePiece,
     Shape,
     plain_text,
     shapes,
@@ -43,7 +43,7 @@ _NEEDS_SLASH = re.compile(r"<F-(?:ADDR|IP4|DNS|IP6|SUBNET|ID)>|<ID/?>|<(?!F-)\w+
 _ID_TAG = re.compile(r"<F-ID>(?:(?!<F-ID>).)*</F-ID>")
 
 
-class Slot(NamedTuple):
+class Gap(NamedTuple):
     """A gap in a line, and the text on its sides."""
 
     gap: str
@@ -120,9 +120,9 @@ def could_be(reader: Reader, made: Frame, line: str) -> bool:
     return narrowed is not None and made.settled.search(narrowed[0]) is not None
 
 
-def slots(written: list[Shape]) -> list[Slot]:
+def slots(written: list[Shape]) -> list[Gap]:
     """Return the gaps of the shapes *written*: names first, then those next to the address."""
-    found: dict[Slot, tuple[bool, int]] = {}
+    found: dict[Gap, tuple[bool, int]] = {}
     for shape in written:
         place = next(at for at, piece in enumerate(shape) if piece.kind == "address")
         for at, piece in enumerate(shape):
@@ -131,7 +131,7 @@ def slots(written: list[Shape]) -> list[Slot]:
             gap = piece.kind
             if gap == "gap":
                 gap = "before" if at < place else "after"
-            slot = Slot(gap, plain_text(shape[:at]), plain_text(shape[at + 1 :]))
+            slot = Gap(gap, plain_text(shape[:at]), plain_text(shape[at + 1 :]))
             found.setdefault(slot, (gap != "name", abs(at - place)))
     return sorted(found, key=found.__getitem__)[:SLOTS_LIMIT]
 
@@ -195,7 +195,7 @@ def _readable(reader: Reader, made: Frame, written: list[Shape]) -> list[Shape]:
         variant
         for shape in written
         for variant in (
-            *((Piece(front), *shape) for front in fronts),
+            *((LinePiece(front), *shape) for front in fronts),
             *_mended(shape, openings),
         )
     ]

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from banish.detect.pattern import Pattern
 from banish.detect.regextree import read
-from banish.detect.vetting.frame import Frame, Slot, could_be, frame, has_address, opened, slots
+from banish.detect.vetting.frame import Frame, Gap, could_be, frame, has_address, opened, slots
 from banish.detect.vetting.reading import Reader
 from banish.detect.vetting.writing import Shape, plain_text, shapes
 from banish.model.settings import FilterSettings, Place
@@ -86,7 +86,7 @@ def _tripped(
     return None
 
 
-def _could_hold(reader: Reader, made: Frame, slot: Slot, line: str) -> bool:
+def _could_hold(reader: Reader, made: Frame, slot: Gap, line: str) -> bool:
     """Whether the failregex takes *line* too, so that it fails if nothing ignores it."""
     return could_be(reader, made, line) or (slot.gap == "name" and bool(reader.captured(line)[0]))
 

@@ -4,7 +4,7 @@ For each failregex, lines are written that a service could write by the shape of
 the regex itself: the true address where the regex has it, text of an attacker's
 in one of the gaps. If the regex, as the matcher applies it, then takes the
 attacker's address, that line is the proof, and the only way to a finding: what
-cannot be shown is not told. Gaps are believed to hold what the regex lets them
+cannot be shown is not reported. Gaps are believed to hold what the regex lets them
 hold and nothing else (so ``"[^"]*"`` is safe), except for user names, which hold
 anything but the bracket or quote that closes them: ``\S+`` does not keep a
 client from sending blanks. Which gaps attackers reach is not known here; each
@@ -16,7 +16,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from banish.detect.vetting import forgery
-from banish.detect.vetting.frame import Frame, Slot, could_be, frame, has_address, slots
+from banish.detect.vetting.frame import Frame, Gap, could_be, frame, has_address, slots
 from banish.detect.vetting.reading import Reader
 from banish.model.settings import FilterSettings, Place
 
@@ -61,23 +61,31 @@ class InjectionFinding(NamedTuple):
 
 
 _GAPS = {
-    "before": "what stands before the address",
-    "after": "what stands after the address",
+    "before": "the text before the address",
+    "after": "the text after the address",
     "name": "the user name",
-    "start": "what stands before the text it matches",
-    "end": "what stands after the text it matches",
+    "start": "the text before its match",
+    "end": "the text after its match",
 }
 _CURES = {
-    "before": "match what stands before the address greedily, or so that it cannot hold an "
-    "address with what follows it; match all that follows the address, and end with $",
-    "after": "make what stands before the address unable to hold an address with what follows "
-    "it, so that there is one place where the address can be",
-    "name": "let one gap be all that can hold the name, match all that follows the address "
-    "without another gap, and end with $",
-    "start": "begin with ^ and match all that stands before the address",
-    "end": "match all that follows the address, and end with $",
-    "other": "make this regex unable to match the lines of the others: spell out the text between "
-    "the start and the name, or match all up to the end and end with $",
+    "before": (
+        "match the text before the address greedily, or so that it cannot contain an "
+        "address with what follows it; match everything after the address, and end with $"
+    ),
+    "after": (
+        "write the part before the address so that it cannot contain an address with "
+        "what follows it; then the address can be in one place only"
+    ),
+    "name": (
+        "allow the name in only one place, match everything after the address without .* "
+        "or another gap, and end with $"
+    ),
+    "start": "begin with ^ and match everything before the address",
+    "end": "match everything after the address, and end with $",
+    "other": (
+        "write this regex so that it cannot match the lines of the others: spell out "
+        "the text between the start and the name, or match everything up to the end and end with $"
+    ),
 }
 
 
@@ -162,7 +170,7 @@ def _try(
             return
 
 
-def _attacked(gaps: list[Slot], attacks: list[str]) -> Iterator[tuple[str, str, str]]:
+def _attacked(gaps: list[Gap], attacks: list[str]) -> Iterator[tuple[str, str, str]]:
     """Give each gap filled with each attack: which gap, the line, the attack."""
     for attack in attacks:
         for gap, before, after in gaps:

@@ -54,7 +54,7 @@ class Pump(NamedTuple):
 
     @property
     def shown(self) -> str:
-        """The line as people read it, all its repetitions told in one."""
+        """The line as people read it, all its repetitions written as one."""
         return f"{self.lead}({self.pump}) many times{self.tail}"
 
 

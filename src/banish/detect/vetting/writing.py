@@ -45,7 +45,7 @@ USER_GROUPS = ("user", "alt_user")
 """Groups of ``<F-USER>`` and its alternatives: what a client says it is called."""
 
 
-class Piece(NamedTuple):
+class LinePiece(NamedTuple):
     """A part of a line."""
 
     text: str
@@ -54,7 +54,7 @@ class Piece(NamedTuple):
     ``end``, which are empty: a regex leaves open what stands there."""
 
 
-Shape = tuple[Piece, ...]
+Shape = tuple[LinePiece, ...]
 
 OPEN_START = Group(-1, "<start>", Sequence(()))
 """Put before a tree that may match in the middle of a text."""
@@ -130,7 +130,7 @@ class _Writer:
     def __init__(self, chosen: dict[int, int], *, is_full: bool) -> None:
         self._chosen = chosen
         self._is_full = is_full
-        self._pieces: list[Piece] = []
+        self._pieces: list[LinePiece] = []
         self._groups: dict[int, tuple[int, int]] = {}
         self._in_name = False
         self.met: dict[int, int] = {}
@@ -147,7 +147,7 @@ class _Writer:
             return
         match node:
             case Chars(_, text):
-                self._pieces.append(Piece(text))
+                self._pieces.append(LinePiece(text))
             case Sequence(items):
                 for item in items:
                     self.write(item)
@@ -162,7 +162,7 @@ class _Writer:
             case Again(group):
                 begin, end = self._groups.get(group, (0, 0))
                 # No gap of its own: it holds what the first one holds.
-                self._pieces += [Piece(piece.text) for piece in self._pieces[begin:end]]
+                self._pieces += [LinePiece(piece.text) for piece in self._pieces[begin:end]]
             case When(group, yes, no):
                 self.write(yes if group in self._groups else no)
             case _:
@@ -193,7 +193,7 @@ class _Writer:
             elif self._in_name and node.most > 4 and mask & mask_of("rot") == mask_of("rot"):
                 filler = "root"
             is_name = self._in_name and mask & _WORD == _WORD
-            self._pieces.append(Piece(filler, "name" if is_name else "gap"))
+            self._pieces.append(LinePiece(filler, "name" if is_name else "gap"))
             return
         least, most = node.least, node.most
         times = least
@@ -206,7 +206,7 @@ class _Writer:
     def _group(self, number: int, name: str, body: Node) -> None:
         begin = len(self._pieces)
         if name in _OPENINGS:
-            self._pieces.append(Piece("", _OPENINGS[name]))
+            self._pieces.append(LinePiece("", _OPENINGS[name]))
             return
         outer = self._in_name
         self._in_name = outer or name.startswith(USER_GROUPS)
@@ -214,7 +214,7 @@ class _Writer:
         self._in_name = outer
         if name in ADDRESS_GROUPS:
             text = "".join(piece.text for piece in self._pieces[begin:])
-            self._pieces[begin:] = [Piece(text, "address")]
+            self._pieces[begin:] = [LinePiece(text, "address")]
         self._groups[number] = (begin, len(self._pieces))
 
 
@@ -223,20 +223,20 @@ def plain_text(shape: Shape) -> str:
     return "".join(piece.text for piece in shape)
 
 
-def joined(pieces: "list[Piece] | Shape") -> Shape:
+def joined(pieces: "list[LinePiece] | Shape") -> Shape:
     """Return *pieces* with neighbouring fixed text in one."""
     return tuple(_joined(pieces))
 
 
-def _joined(pieces: "list[Piece] | Shape") -> Iterator[Piece]:
+def _joined(pieces: "list[LinePiece] | Shape") -> Iterator[LinePiece]:
     text = ""
     for piece in pieces:
         if piece.kind == "text":
             text += piece.text
             continue
         if text:
-            yield Piece(text)
+            yield LinePiece(text)
             text = ""
         yield piece
     if text:
-        yield Piece(text)
+        yield LinePiece(text)

@@ -21,9 +21,9 @@ from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.instant import Instant
 from banish.model.settings import ActionSettings
-from banish.ports import Clock, Facts
+from banish.ports import BanFacts, Clock
 from banish.shell.script import Script
-from banish.shell.template import Template
+from banish.shell.template import ActionTemplate
 
 EVIDENCE_BANS = 1_000
 """Held bans that keep their lines and captures, for the commands that end them."""
@@ -48,7 +48,7 @@ class _State(msgspec.Struct):
     """Whether an earlier run of the server started it, and nobody knows how it stands."""
 
 
-class CommandAction:
+class ShellAction:
     """One action, carried out by its commands. One task uses it; nothing runs side by side."""
 
     def __init__(
@@ -57,7 +57,7 @@ class CommandAction:
         settings: ActionSettings,
         *,
         run: Run,
-        facts: Facts,
+        facts: BanFacts,
         clock: Clock,
         has_ipv6: bool = True,
     ) -> None:
@@ -72,7 +72,7 @@ class CommandAction:
         self._run = run
         self._facts = facts
         self._clock = clock
-        self._template = Template(settings.properties)
+        self._template = ActionTemplate(settings.properties)
         self._states: dict[str, _State] = {}
         self._executed: dict[str, dict[str, str]] = {}
         is_conditional = self._template.is_conditional
@@ -103,7 +103,7 @@ class CommandAction:
             await self._start(self._families)
 
     async def ban(self, ban: Ban, *, restored: bool = False) -> None:
-        """Keep a subject out; *restored*: it was kept out before the server was started.
+        """Ban a subject; *restored*: it was banned before the server was started.
 
         Raises:
             ActionError: As `start`.
@@ -112,7 +112,7 @@ class CommandAction:
         await self._ban("actionban", ban, restored=restored)
 
     async def reban(self, ban: Ban) -> None:
-        """Keep a subject out again after something else had let it in.
+        """Ban a subject again after another program had unbanned it.
 
         Raises:
             ActionError: As `start`.
@@ -201,10 +201,10 @@ class CommandAction:
         await self._operate("actionreload", families, _nothing)
 
     async def check(self) -> None:
-        """See whether all is still as `start` left it, and mend it if not.
+        """See whether all is still as `start` left it, and repair it if not.
 
         Raises:
-            ActionError: It cannot be mended.
+            ActionError: It cannot be repaired.
 
         """
         for family, state in list(self._states.items()):
@@ -293,7 +293,7 @@ class CommandAction:
         self.held[ban.subject] = ban
 
     async def _process(self, command: Command, ban: Ban, *, restored: bool = False) -> None:
-        """Run a command for *ban*; if it fails, check, mend, and run it once more."""
+        """Run a command for *ban*; if it fails, check, repair, and run it once more."""
         family = _family(ban)
         script = self._template.script(command, family)
         try:
@@ -309,7 +309,7 @@ class CommandAction:
             await self._execute(command, script, family, ban, restored=restored)
 
     async def _is_sane(self, family: str, *, may_repair: bool) -> bool:
-        """Whether the action's check is passed, if need be after mending."""
+        """Whether the action's check is passed, if need be after a repair."""
         if await self._passes(family):
             return True
         if not may_repair:
@@ -361,11 +361,11 @@ class CommandAction:
         if outcome.is_good:
             return
         if outcome.code is None:
-            how = f"took longer than {self.settings.timeout:g} s and was ended"
+            how = f"took longer than {self.settings.timeout:g} s and was killed"
             cure = "see what it waits for, or give the action a longer timeout"
         elif outcome.code < 0 or outcome.code > 128:
             number = -outcome.code if outcome.code < 0 else outcome.code - 128
-            how, cure = f"was ended by signal {number}", ""
+            how, cure = f"was killed by signal {number}", ""
         else:
             how, cure = f"failed with exit code {outcome.code}", _HINTS.get(outcome.code, "")
         whom = f" for {ban.subject}" if ban is not None else ""

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.instant import Instant
-from banish.ports import Facts
-from banish.shell.fitting import Value
+from banish.ports import BanFacts
+from banish.shell.fitting import FittedValue
 from banish.shell.script import Values
 
 FAMILIES = {4: "inet4", 6: "inet6", 0: ""}
@@ -31,7 +31,7 @@ async def values(
     jail: str,
     family: str,
     now: Instant,
-    facts: Facts,
+    facts: BanFacts,
     ban: Ban | None = None,
     restored: bool = False,
 ) -> Values:
@@ -41,7 +41,7 @@ async def values(
         "family": _ours(family),
         "time": _ours(int(now if ban is None else ban.since)),
         "restored": _ours(int(restored)),
-        "jail.name": Value(jail),
+        "jail.name": FittedValue(jail),
     }
     if ban is None:
         found |= {tag: _ours(0) for tag in ("failures", "bancount")}
@@ -50,11 +50,11 @@ async def values(
         found |= _of_ban(ban)
         address = ban.address or ban.subject
         if "ip-host" in chosen and address.is_address:
-            found["ip-host"] = Value(await facts.host_of(address))
+            found["ip-host"] = FittedValue(await facts.host_of(address))
         if chosen & _MERGED:
             found |= await _merged(ban, facts)
     if not chosen.isdisjoint(_NAMES):
-        names = map(Value, await facts.names())
+        names = map(FittedValue, await facts.names())
         found |= dict(zip(_NAMES, names, strict=True))
     if not chosen.isdisjoint(_COUNTS):
         found |= dict(zip(_COUNTS, map(_ours, facts.counts(jail)), strict=True))
@@ -64,23 +64,23 @@ async def values(
     return {tag: found[tag] for tag in chosen if tag in found}
 
 
-def _ours(value: object) -> Value:
-    return Value(str(value), is_ours=True)
+def _ours(value: object) -> FittedValue:
+    return FittedValue(str(value), is_ours=True)
 
 
-def _of_ban(ban: Ban) -> dict[str, Value]:
+def _of_ban(ban: Ban) -> dict[str, FittedValue]:
     address = ban.address or ban.subject
     lasts = -1 if ban.until is None else int(ban.until - ban.since)
     matches = "\n".join(line.text for line in ban.evidence)
     return {
-        "ip": Value(address.text, is_ours=address.is_enforceable),
-        "fid": Value(ban.subject.text, is_ours=ban.subject.is_enforceable),
+        "ip": FittedValue(address.text, is_ours=address.is_enforceable),
+        "fid": FittedValue(ban.subject.text, is_ours=ban.subject.is_enforceable),
         "ip-rev": _ours(reverse(address)),
         "failures": _ours(ban.failures),
         "bantime": _ours(lasts),
         "bancount": _ours(ban.count),
-        "matches": Value(matches),
-        "raw-ticket": Value(
+        "matches": FittedValue(matches),
+        "raw-ticket": FittedValue(
             f"jail={ban.jail} ip={address.text} time={int(ban.since)} bantime={lasts} "
             f"bancount={ban.count} failures={ban.failures} matches={matches!r}"
         ),
@@ -98,9 +98,9 @@ def reverse(address: Subject) -> str:
     return first.reverse_pointer.removesuffix("in-addr.arpa").removesuffix("ip6.arpa")
 
 
-async def _merged(ban: Ban, facts: Facts) -> dict[str, Value]:
+async def _merged(ban: Ban, facts: BanFacts) -> dict[str, FittedValue]:
     """Return the values that take in earlier bans of the same subject."""
-    found: dict[str, Value] = {}
+    found: dict[str, FittedValue] = {}
     for prefix, jail in (("ip", None), ("ipjail", ban.jail)):
         bans = [
             past
@@ -109,16 +109,16 @@ async def _merged(ban: Ban, facts: Facts) -> dict[str, Value]:
         ]
         bans.append(ban)
         lines = dict.fromkeys(line.text for each in bans for line in each.evidence)
-        found[f"{prefix}matches"] = Value("\n".join(lines))
+        found[f"{prefix}matches"] = FittedValue("\n".join(lines))
         found[f"{prefix}failures"] = _ours(sum(each.failures for each in bans))
     return found
 
 
-def _captured(name: str, ban: Ban | None) -> Value:
+def _captured(name: str, ban: Ban | None) -> FittedValue:
     if ban is None:
-        return Value("")
+        return FittedValue("")
     option = name.lower()
     if option in ("id", "fid"):
-        return Value(ban.subject.text, is_ours=ban.subject.is_enforceable)
+        return FittedValue(ban.subject.text, is_ours=ban.subject.is_enforceable)
     tags = dict(ban.tags)
-    return Value(tags.get(option) or tags.get(_CAPTURED_AS.get(option, option)) or "")
+    return FittedValue(tags.get(option) or tags.get(_CAPTURED_AS.get(option, option)) or "")

@@ -2,7 +2,7 @@
 
 One `DenyFile` owns our part of one file, for all jails that ban in it, whatever
 thread they come from. Every edit writes all of it from the account, so what
-somebody else did to our lines is mended on the way.
+other programs did to our lines is repaired on the way.
 """
 
 import threading
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from banish.enforce.files.blocks import Form, parse, render
 from banish.enforce.files.rewrite import Stamp, TextFile
-from banish.enforce.fold import Held, fold, fold_bans
+from banish.enforce.fold import FirewallContents, fold, fold_bans
 from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.decision import Decision
@@ -148,7 +148,7 @@ class DenyFileFirewall:
             self._file.write(held)
             self._held = held
 
-    def read(self) -> Held:
+    def read(self) -> FirewallContents:
         """Return what the file holds.
 
         Raises:
@@ -156,9 +156,11 @@ class DenyFileFirewall:
 
         """
         if self._held is None:
-            return Held()
+            return FirewallContents()
         found, is_whole = self._file.read()
-        return Held({jail: found.get(jail, frozenset()) for jail in self._held}, is_whole)
+        return FirewallContents(
+            {jail: found.get(jail, frozenset()) for jail in self._held}, is_whole
+        )
 
     def has_foreign_change(self) -> bool:
         """Whether the file holds something else than was asked for.

@@ -84,7 +84,7 @@ class TextFile:
                     return
         except OSError as error:
             raise self._failed("write", error) from error
-        raise EnforceError(f"{self.path}: somebody else writes to it all the time")
+        raise EnforceError(f"{self.path}: another program keeps writing to it")
 
     def _failed(self, verb: str, error: OSError) -> EnforceError:
         reason = error.strerror or str(error)
@@ -110,7 +110,7 @@ class TextFile:
             raise EnforceError(f"{self.path} is no file", retry=False)
         if status.st_size > LIMIT_BYTES:
             raise EnforceError(
-                f"{self.path} is longer than {LIMIT_BYTES} bytes and is left alone", retry=False
+                f"{self.path} is longer than {LIMIT_BYTES} bytes and is not changed", retry=False
             )
         parts = []
         position = 0

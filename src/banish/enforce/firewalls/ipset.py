@@ -11,13 +11,13 @@ import itertools
 from collections.abc import Mapping, Sequence
 
 from banish.addon.declare import FirewallAddon
-from banish.enforce.fold import Held, fold, fold_bans
+from banish.enforce.fold import FirewallContents, fold, fold_bans
 from banish.enforce.threaded import LOOK_PAUSE, ThreadedEnforcer
-from banish.enforce.xtables.chains import ChainPlan, Found, plan_chains
+from banish.enforce.xtables.chains import ChainPlan, SavedChains, plan_chains
 from banish.enforce.xtables.sets import (
     SCRATCH,
-    FoundSet,
-    SetPlan,
+    IpsetPlan,
+    SavedSet,
     additions,
     count_elements,
     is_ours,
@@ -37,7 +37,7 @@ from banish.model.ban import Ban
 from banish.model.decision import Decision
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import Enforcement
-from banish.telemetry.happenings import Emit, WarningGiven
+from banish.telemetry.events import Emit, WarningGiven
 
 Account = dict[str, dict[int, dict[Subject, Instant | None]]]
 """When each ban ends, by jail and IP version."""
@@ -54,7 +54,7 @@ def ipset_enforcer(
     """Return an enforcer that bans by ipset (`banish.ports.Enforcer`).
 
     Args:
-        emit: Is told of odd settings.
+        emit: Gets a warning for each odd setting.
         has_ipv6: Whether there is an IPv6 firewall; without, IPv6 bans are only noted.
         flavour: See `Tables`.
         pause: How long after one look for foreign changes the next one comes.
@@ -72,9 +72,9 @@ class IpsetFirewall:
         self._tables = tables
         self._run = run
         self._emit = emit
-        self._sets: dict[str, tuple[SetPlan, ...]] = {}
+        self._sets: dict[str, tuple[IpsetPlan, ...]] = {}
         self._held: Account = {}
-        self._frame: dict[int, Found] = {}
+        self._frame: dict[int, SavedChains] = {}
 
     @property
     def name(self) -> str:
@@ -109,7 +109,9 @@ class IpsetFirewall:
         self._destroy(set(self._names()) - {one.name for plans in sets.values() for one in plans})
         self._sets, self._held, self._frame = sets, held, self._tables.read()
         if not all(one.is_hooked for one in self._frame.values()):
-            raise EnforceError("ipset: somebody else changed our chains while they were built")
+            raise EnforceError(
+                "ipset: another program changed the banish chains while they were being built"
+            )
 
     def apply(self, batch: Sequence[Decision], now: Instant) -> None:
         """Carry out *batch*.
@@ -147,7 +149,7 @@ class IpsetFirewall:
             for one, until in state.banned.items():
                 self._held[jail][one.family][one] = until
 
-    def read(self) -> Held:
+    def read(self) -> FirewallContents:
         """Return what the kernel holds.
 
         Raises:
@@ -155,7 +157,7 @@ class IpsetFirewall:
 
         """
         if not self._frame:
-            return Held()
+            return FirewallContents()
         found = self._read_sets()
         subjects: dict[str, frozenset[Subject]] = {}
         left: dict[str, dict[Subject, float | None]] = {}
@@ -166,13 +168,13 @@ class IpsetFirewall:
             unmet = [held for version, held in self._held[jail].items() if version not in versions]
             subjects[jail] = frozenset(one for held in unmet for one in held)
             for plan in plans:
-                one_set = found.get(plan.name, FoundSet(is_as_planned=False, elements={}))
+                one_set = found.get(plan.name, SavedSet(is_as_planned=False, elements={}))
                 is_whole = is_whole and one_set.is_as_planned
                 account = self._held[jail][plan.version]
                 held_now = to_subjects(one_set.elements, account)
                 subjects[jail] |= held_now
                 left.setdefault(jail, {}).update(times_left(one_set.elements, held_now))
-        return Held(subjects, is_whole, left)
+        return FirewallContents(subjects, is_whole, left)
 
     def has_foreign_change(self) -> bool:
         """Whether sets or chains are not as they were left; sets are known by their sizes.
@@ -205,7 +207,7 @@ class IpsetFirewall:
         self._tables.replace({version: {} for version, one in found.items() if one.chains}, found)
         self._destroy(self._names())
 
-    def _make_room(self, sets: Mapping[str, Sequence[SetPlan]]) -> None:
+    def _make_room(self, sets: Mapping[str, Sequence[IpsetPlan]]) -> None:
         """Take away what stands in the way: a scratch set, and sets of ours of another kind."""
         names = self._names()
         if SCRATCH in names:
@@ -215,7 +217,7 @@ class IpsetFirewall:
             self.remove()
 
     def _rules(
-        self, plan: ChainPlan, sets: Mapping[str, Sequence[SetPlan]], version: int
+        self, plan: ChainPlan, sets: Mapping[str, Sequence[IpsetPlan]], version: int
     ) -> dict[str, list[str]]:
         bodies = {
             jail: [f"{one.rule} {plan.verdicts[jail]}" for one in plans if one.version == version]
@@ -226,7 +228,7 @@ class IpsetFirewall:
     def _names(self) -> list[str]:
         return [name for name in self._run(["ipset", "list", "-n"], "").split() if is_ours(name)]
 
-    def _read_sets(self) -> dict[str, FoundSet]:
+    def _read_sets(self) -> dict[str, SavedSet]:
         names = self._names()
         orders = "".join(f"save {name}\n" for name in names)
         return parse_save(self._run(["ipset", "restore"], orders)) if names else {}

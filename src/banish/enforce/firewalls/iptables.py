@@ -13,9 +13,9 @@ import re
 from collections.abc import Sequence
 
 from banish.addon.declare import FirewallAddon
-from banish.enforce.fold import Folded, Held, fold, fold_bans
+from banish.enforce.fold import FirewallContents, Folded, fold, fold_bans
 from banish.enforce.threaded import LOOK_PAUSE, ThreadedEnforcer
-from banish.enforce.xtables.chains import ChainPlan, Found, plan_chains
+from banish.enforce.xtables.chains import ChainPlan, SavedChains, plan_chains
 from banish.enforce.xtables.tables import Tables
 from banish.enforce.xtables.tool import RunProgram, probe, run_program
 from banish.errors import EnforceError
@@ -24,7 +24,7 @@ from banish.model.ban import Ban
 from banish.model.decision import Decision
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import Enforcement
-from banish.telemetry.happenings import Emit, WarningGiven
+from banish.telemetry.events import Emit, WarningGiven
 
 EVERYBODY = {4: "0.0.0.0/0", 6: "::/0"}
 
@@ -45,7 +45,7 @@ def iptables_enforcer(
     """Return an enforcer that bans by iptables (`banish.ports.Enforcer`).
 
     Args:
-        emit: Is told of odd settings.
+        emit: Gets a warning for each odd setting.
         has_ipv6: Whether there is an IPv6 firewall; without, IPv6 bans are only noted.
         flavour: See `Tables`.
         pause: How long after one look for foreign changes the next one comes.
@@ -64,7 +64,7 @@ class IptablesFirewall:
         self._emit = emit
         self._plan: ChainPlan | None = None
         self._held: dict[str, set[Subject]] = {}
-        self._frame: dict[int, Found] = {}
+        self._frame: dict[int, SavedChains] = {}
 
     @property
     def name(self) -> str:
@@ -96,7 +96,9 @@ class IptablesFirewall:
             != {chain: len(body) for chain, body in wanted_rules.items()}
             for version, wanted_rules in rules.items()
         ):
-            raise EnforceError("iptables: somebody else changed our chains while they were built")
+            raise EnforceError(
+                "iptables: another program changed the banish chains while they were being built"
+            )
 
     def apply(self, batch: Sequence[Decision], now: Instant) -> None:
         """Carry out *batch*.
@@ -126,7 +128,7 @@ class IptablesFirewall:
             self._rewrite(plan, states, held)
         self._held = held
 
-    def read(self) -> Held:
+    def read(self) -> FirewallContents:
         """Return what the kernel holds.
 
         Raises:
@@ -135,7 +137,7 @@ class IptablesFirewall:
         """
         plan = self._plan
         if plan is None:
-            return Held()
+            return FirewallContents()
         found = self._tables.read()
         subjects: dict[str, set[Subject]] = {jail: set() for jail in plan.chains}
         for version, one in found.items():
@@ -150,7 +152,9 @@ class IptablesFirewall:
         is_whole = all(one.is_hooked for one in found.values()) and self._frame == {
             version: self._without_bans(plan, one) for version, one in found.items()
         }
-        return Held({jail: frozenset(found) for jail, found in subjects.items()}, is_whole)
+        return FirewallContents(
+            {jail: frozenset(found) for jail, found in subjects.items()}, is_whole
+        )
 
     def has_foreign_change(self) -> bool:
         """Whether the kernel holds something else than was asked for.
@@ -190,7 +194,7 @@ class IptablesFirewall:
         }
 
     @staticmethod
-    def _without_bans(plan: ChainPlan, found: Found) -> Found:
+    def _without_bans(plan: ChainPlan, found: SavedChains) -> SavedChains:
         """Return *found* with nothing in the jails' chains but what has no business there."""
         chains = dict(found.chains)
         for jail, chain in plan.chains.items():

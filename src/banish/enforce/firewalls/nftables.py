@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from banish.addon.declare import FirewallAddon
-from banish.enforce.fold import Held
+from banish.enforce.fold import FirewallContents
 from banish.enforce.foreign import ForeignWatch
 from banish.enforce.ruleset import TABLE, Ruleset, plan_ruleset
 from banish.enforce.table import KernelTable
@@ -23,7 +23,7 @@ from banish.model.ban import Ban
 from banish.model.decision import Decision
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import Enforcement, PortRange
-from banish.telemetry.happenings import Emit, WarningGiven
+from banish.telemetry.events import Emit, WarningGiven
 
 GRACE = Seconds(60)
 """How much longer than wanted the kernel keeps a ban: our own expiry comes first."""
@@ -38,7 +38,7 @@ class NftablesEnforcer:
         """Prepare; nothing is touched before `start`.
 
         Args:
-            emit: Is told of odd settings.
+            emit: Gets a warning for each odd setting.
             table: The name of our table, of plain letters; everything in it is ours.
             grace: See `GRACE`.
 
@@ -77,7 +77,7 @@ class NftablesEnforcer:
             await self._in_thread("change bans", lambda: table.apply(batch, now))
             self._wake_if_missed()
 
-    async def read(self) -> Held:
+    async def read(self) -> FirewallContents:
         """Return what the kernel holds."""
         return await self._in_thread("read bans", lambda: self._opened().read())
 
@@ -157,11 +157,11 @@ def explain(what: str, error: OSError) -> EnforceError:
             )
             return EnforceError(said, cure=cure, retry=False)
         case errno.ENOENT:
-            cure = "somebody deleted our table or a part of it; it is built anew"
+            cure = "another program deleted the banish table or a part of it; it is rebuilt"
         case errno.EEXIST | errno.ENOTEMPTY | errno.EBUSY:
-            cure = "somebody else put something into our table; it is built anew"
+            cure = "another program added something to the banish table; it is rebuilt"
         case errno.ENOMEM | errno.ENOBUFS | errno.EMSGSIZE:
-            cure = "memory is short; fewer bans at a time, or a higher net.core.wmem_max, may do"
+            cure = "not enough memory; try fewer bans at a time, or a higher net.core.wmem_max"
         case _:
             cure = ""
     return EnforceError(said, cure=cure)

@@ -15,16 +15,16 @@ import msgspec
 
 from banish.enforce.command.tags import FAMILIES, values
 from banish.enforce.python.mapping import ASKED_TAGS
-from banish.enforce.python.messages import Call, Done, Load, Said, Scalar, Verb, clean
+from banish.enforce.python.messages import Call, Load, OrderDone, OrderLogged, Scalar, Verb, clean
 from banish.enforce.python.process import Process, ProcessEndedError
 from banish.errors import ActionError
 from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import ActionSettings
-from banish.ports import Clock, Facts
+from banish.ports import BanFacts, Clock
 from banish.shell.script import Values
-from banish.telemetry.happenings import ActionComplained, ActionSaid, Emit
+from banish.telemetry.events import ActionLogged, ActionWarned, Emit
 
 FIRST_PAUSE = Seconds(1)
 """How long after the first crash the process is not started again."""
@@ -55,7 +55,7 @@ class PythonAction:
         jail: str,
         settings: ActionSettings,
         *,
-        facts: Facts,
+        facts: BanFacts,
         emit: Emit,
         clock: Clock,
         first_pause: Seconds = FIRST_PAUSE,
@@ -69,7 +69,7 @@ class PythonAction:
         self._emit = emit
         self._clock = clock
         self._process: Process | None = None
-        self._loaded = Done()
+        self._loaded = OrderDone()
         self._is_started = False
         self._first_pause = first_pause
         self._pause = Seconds(0)
@@ -129,7 +129,7 @@ class PythonAction:
             await self._call("prolong", ban, restored=restored)
 
     async def unban(self, ban: Ban) -> None:
-        """Have the action let a subject in.
+        """Have the action unban a subject.
 
         Raises:
             ActionError: As `start`; the subject is not tried again.
@@ -260,7 +260,9 @@ class PythonAction:
         self._pause = Seconds(min(max(self._pause * 2, self._first_pause), LONGEST_PAUSE))
         self._not_before = asyncio.get_running_loop().time() + self._pause
 
-    async def _call(self, verb: Verb, ban: Ban | None = None, *, restored: bool = False) -> Done:
+    async def _call(
+        self, verb: Verb, ban: Ban | None = None, *, restored: bool = False
+    ) -> OrderDone:
         info: dict[str, Scalar] = {}
         captures: dict[str, str] = {}
         if ban is not None:
@@ -271,7 +273,7 @@ class PythonAction:
             self._pause = Seconds(0)
         return done
 
-    async def _do(self, order: Load | Call, ban: Ban | None, *, what: str = "") -> Done:
+    async def _do(self, order: Load | Call, ban: Ban | None, *, what: str = "") -> OrderDone:
         process = self._process
         assert process is not None
         whom = f" of {ban.subject}" if ban is not None else ""
@@ -310,8 +312,8 @@ class PythonAction:
     def _broken(self, what: str, cure: str = "") -> ActionError:
         return ActionError(f"{self.settings.name}: {what}", cure=cure)
 
-    def _heard(self, said: Said) -> None:
-        kind = ActionSaid if said.level < logging.WARNING else ActionComplained
+    def _heard(self, said: OrderLogged) -> None:
+        kind = ActionLogged if said.level < logging.WARNING else ActionWarned
         what = " ".join(said.text.split())
         self._emit(kind(jail=self.jail, action=self.settings.actname, what=what))
 

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from banish.enforce.python.running import SHELL, Utils
-from banish.shell.fitting import Value
-from banish.shell.template import Template
+from banish.shell.fitting import FittedValue
+from banish.shell.template import ActionTemplate
 
 REQUIRED = ("start", "stop", "ban", "reban", "unban")
-"""What every action can be told to do."""
+"""What every action can be asked to do."""
 
 
 class ActionBase:
@@ -39,7 +39,7 @@ class ActionBase:
         """Take note of a ban."""
 
     def reban(self, aInfo: Any) -> Any:  # noqa: N803
-        """Ban again what something else had let in."""
+        """Ban again a subject that another program had unbanned."""
         return self.ban(aInfo)
 
     def unban(self, aInfo: Any) -> None:  # noqa: N803
@@ -64,10 +64,10 @@ class CommandAction(ActionBase):
             for key in dir(self)
             if not key.startswith("_") and not callable(getattr(self, key))
         }
-        script = Template(properties).script(option, str(found.get("family", "")))
+        script = ActionTemplate(properties).script(option, str(found.get("family", "")))
         if script.is_blank:
             return
-        values = {tag: Value(str(found.get(tag, ""))) for tag in script.tags}
+        values = {tag: FittedValue(str(found.get(tag, ""))) for tag in script.tags}
         filled = script.fill(values)
         is_good, _, wrote, code = Utils.executeCmd(
             [SHELL, "-c", filled.text, "sh"],

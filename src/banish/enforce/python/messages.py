@@ -1,7 +1,7 @@
 """What the server and the process of a Python action say to each other: lines of JSON.
 
 Nothing that runs code is ever exchanged, and each side checks the types of what
-it reads. The process has one order at a time: it answers with `Done` or `Failed`,
+it reads. The process has one order at a time: it answers with `Done` or `OrderFailed`,
 may ask before that (`Asked`, answered by an `Answer`), and may say things for the
 log at any time.
 """
@@ -36,52 +36,52 @@ class Call(msgspec.Struct, frozen=True, tag="call"):
 
     verb: Verb
     info: dict[str, Scalar] = {}
-    """The tags of the ban whose values are at hand, by name."""
+    """The tags of the ban whose values are known, by name."""
     captures: dict[str, str] = {}
     """What the deciding line captured, by name in lower case."""
 
 
-class Answer(msgspec.Struct, frozen=True, tag="answer"):
+class TagValue(msgspec.Struct, frozen=True, tag="answer"):
     """What was asked for."""
 
     value: Scalar
 
 
-Order = Load | Call | Answer
+Order = Load | Call | TagValue
 
 
-class Done(msgspec.Struct, frozen=True, tag="done"):
+class OrderDone(msgspec.Struct, frozen=True, tag="done"):
     """An order was carried out."""
 
     result: bool = False
-    """For ``flush``: whether everybody was let in."""
+    """For ``flush``: whether everybody was unbanned."""
     norestored: bool = False
     """For `Load`: whether the action does not want to hear of restored bans."""
     verbs: tuple[str, ...] = ()
     """For `Load`: what the action has a method of its own for."""
 
 
-class Failed(msgspec.Struct, frozen=True, tag="failed"):
+class OrderFailed(msgspec.Struct, frozen=True, tag="failed"):
     """An order ended in an exception."""
 
     what: str
     cure: str = ""
 
 
-class Asked(msgspec.Struct, frozen=True, tag="asked"):
-    """The action looks at a tag whose value is not at hand."""
+class TagRequest(msgspec.Struct, frozen=True, tag="asked"):
+    """The action looks at a tag whose value is not known."""
 
     tag_name: str
 
 
-class Said(msgspec.Struct, frozen=True, tag="said"):
+class OrderLogged(msgspec.Struct, frozen=True, tag="said"):
     """The action wrote to its log."""
 
     level: int
     text: str
 
 
-Reply = Done | Failed | Asked | Said
+Reply = OrderDone | OrderFailed | TagRequest | OrderLogged
 
 
 def clean(text: str) -> str:

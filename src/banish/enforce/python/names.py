@@ -1,7 +1,7 @@
 """Makes ``import fail2ban`` give a Python action the names that it imports.
 
 Only names that actions use are there. Everything else of Fail2Ban is not: a file
-that imports more is told so when it is loaded.
+that imports more gets an error when it is loaded.
 """
 
 import logging

@@ -11,15 +11,15 @@ import msgspec
 
 from banish.enforce.python.messages import (
     LINE_LIMIT_BYTES,
-    Answer,
-    Asked,
     Call,
-    Done,
-    Failed,
     Load,
+    OrderDone,
+    OrderFailed,
+    OrderLogged,
     Reply,
-    Said,
     Scalar,
+    TagRequest,
+    TagValue,
 )
 from banish.errors import ActionError
 from banish.model.instant import Seconds
@@ -40,7 +40,7 @@ DRAIN_SPAN = Seconds(0.3)
 """How long a dead process's last words are waited for: a program it left may hold the pipe."""
 
 _REPLIES = msgspec.json.Decoder(Reply)
-Heard = Callable[[Said], None]
+Heard = Callable[[OrderLogged], None]
 Tell = Callable[[str], Awaitable[Scalar]]
 
 
@@ -52,7 +52,7 @@ class _Pipes(asyncio.SubprocessProtocol):
     """Takes in what the process writes, at any time."""
 
     def __init__(self, heard: Heard) -> None:
-        self.replies: asyncio.Queue[Done | Failed | Asked | None] = asyncio.Queue()
+        self.replies: asyncio.Queue[OrderDone | OrderFailed | TagRequest | None] = asyncio.Queue()
         self.printed = bytearray()
         self.said = 0
         self.is_broken = False
@@ -81,7 +81,7 @@ class _Pipes(asyncio.SubprocessProtocol):
         except msgspec.DecodeError:
             self.is_broken = True
             return
-        if not isinstance(reply, Said):
+        if not isinstance(reply, OrderLogged):
             self.replies.put_nowait(reply)
             return
         self.said += 1
@@ -129,7 +129,7 @@ class Process:
         """Whether it is there and makes sense."""
         return not self._pipes.has_ended.is_set() and not self._pipes.is_broken
 
-    async def do(self, order: Load | Call, tell: Tell, limit: Seconds) -> Done:
+    async def do(self, order: Load | Call, tell: Tell, limit: Seconds) -> OrderDone:
         """Have *order* carried out; *tell* answers what the action asks meanwhile.
 
         Raises:
@@ -141,31 +141,31 @@ class Process:
         try:
             async with asyncio.timeout(limit):
                 self._send(order)
-                while isinstance(reply := await self._pipes.replies.get(), Asked):
-                    self._send(Answer(await tell(reply.tag_name)))
+                while isinstance(reply := await self._pipes.replies.get(), TagRequest):
+                    self._send(TagValue(await tell(reply.tag_name)))
         except TimeoutError:
             await self.kill()
-            raise ProcessEndedError(f"took longer than {limit:g} s and was ended") from None
+            raise ProcessEndedError(f"took longer than {limit:g} s and was killed") from None
         except asyncio.CancelledError:
             # What it would answer is not for the next order.
             await self.kill()
             raise
         match reply:
-            case Done():
+            case OrderDone():
                 return reply
-            case Failed(what, cure):
+            case OrderFailed(what, cure):
                 raise ActionError(what, cure=cure)
             case None:
                 raise ProcessEndedError(await self._last_words())
 
-    def _send(self, order: Load | Call | Answer) -> None:
+    def _send(self, order: Load | Call | TagValue) -> None:
         stdin = self._transport.get_pipe_transport(0)
         assert isinstance(stdin, asyncio.WriteTransport)
         stdin.write(msgspec.json.encode(order) + b"\n")
 
     async def _last_words(self) -> str:
         if self._pipes.is_broken:
-            how = "wrote what makes no sense to its line and was ended"
+            how = "wrote an invalid message and was killed"
         else:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(GRACE):
@@ -173,9 +173,9 @@ class Process:
             code = self._transport.get_returncode()
             how = f"ended by itself with exit code {code}"
             if code is None:
-                how = "closed its line and was ended"
+                how = "closed its pipe and was killed"
             elif code < 0:
-                how = f"was ended by signal {-code}"
+                how = f"was killed by signal {-code}"
         await self.kill()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_SPAN):

@@ -23,16 +23,16 @@ from banish.enforce.python.actions import REQUIRED, ActionBase
 from banish.enforce.python.mapping import action_info
 from banish.enforce.python.messages import (
     TEXT_LIMIT_CHARACTERS,
-    Answer,
-    Asked,
     Call,
-    Done,
-    Failed,
     Load,
     Order,
+    OrderDone,
+    OrderFailed,
+    OrderLogged,
     Reply,
-    Said,
     Scalar,
+    TagRequest,
+    TagValue,
     clean,
 )
 from banish.enforce.python.running import load_python_module
@@ -40,7 +40,7 @@ from banish.enforce.python.running import load_python_module
 _OPTIONAL = ("flush", "prolong", "consistencyCheck")
 
 
-class Line:
+class ServerPipe:
     """The two ends of the line to the server."""
 
     def __init__(self, orders: BinaryIO, replies: BinaryIO) -> None:
@@ -52,7 +52,7 @@ class Line:
         self.is_busy = False
         """Whether an order is being carried out, so that the server answers questions."""
 
-    def read(self) -> Load | Call | Answer | None:
+    def read(self) -> Load | Call | TagValue | None:
         """Return the next order, or None at the end."""
         line = self._orders.readline()
         return self._decoder.decode(line) if line.endswith(b"\n") else None
@@ -72,9 +72,9 @@ class Line:
         """
         if not self.is_busy or threading.get_ident() != self._owner:
             raise LookupError(f"{tag} can be looked at only while the action is called")
-        self.write(Asked(tag))
+        self.write(TagRequest(tag))
         answer = self.read()
-        if not isinstance(answer, Answer):
+        if not isinstance(answer, TagValue):
             raise SystemExit(1)
         return answer.value
 
@@ -82,22 +82,22 @@ class Line:
 class _Handler(logging.Handler):
     """Has what the action logs stand in the server's log."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: ServerPipe) -> None:
         super().__init__()
         self._line = line
 
     def emit(self, record: logging.LogRecord) -> None:
         text = clean(self.format(record))[:TEXT_LIMIT_CHARACTERS]
-        self._line.write(Said(record.levelno, text))
+        self._line.write(OrderLogged(record.levelno, text))
 
 
 class _Guarded:
-    """Turns whatever the action's code raises into a `Failed`: it is not ours to know what."""
+    """Turns whatever the action's code raises into a `OrderFailed`: it is not ours to know what."""
 
     def __init__(self, path: str, *, takes: str = "") -> None:
         self._path = path
         self._takes = takes
-        self.failed: Failed | None = None
+        self.failed: OrderFailed | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -112,7 +112,7 @@ class _Guarded:
             return False
         where = self._where(trace)
         text = clean(f"{type(error).__name__}: {error}")[:TEXT_LIMIT_CHARACTERS]
-        self.failed = Failed(f"{text}{where}", _cure(error, self._takes, where))
+        self.failed = OrderFailed(f"{text}{where}", _cure(error, self._takes, where))
         return True
 
     def _where(self, trace: TracebackType | None) -> str:
@@ -127,11 +127,11 @@ class _Guarded:
 def _cure(error: BaseException, takes: str, where: str) -> str:
     match error:
         case ModuleNotFoundError(name=str(name)) if name.split(".")[0] == "fail2ban":
-            return "it uses a part of Fail2Ban that banish has not; see docs/actions.md"
+            return "it uses a part of Fail2Ban that banish does not have; see docs/actions.md"
         case ModuleNotFoundError(name=name):
             return f"install the Python module {name} for {sys.executable}"
         case SyntaxError():
-            return "mend the file; was it written for Python 2?"
+            return "fix the file; was it written for Python 2?"
         case TypeError() if takes:
             return f"correct its arguments: it takes {takes}"
         case FileNotFoundError() | PermissionError():
@@ -145,7 +145,7 @@ def _cure(error: BaseException, takes: str, where: str) -> str:
 class Worker:
     """Carries orders out."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: ServerPipe) -> None:
         self._line = line
         self._action: ActionBase | None = None
         self._path = ""
@@ -160,7 +160,7 @@ class Worker:
                         self._line.write(self._load(order))
                     case Call():
                         self._line.write(self._call(order))
-                    case Answer():
+                    case TagValue():
                         return
             finally:
                 self._line.is_busy = False
@@ -175,8 +175,8 @@ class Worker:
             if missing:
                 raise TypeError(f"its class Action has no {' and no '.join(missing)}")
         if found is None or guarded.failed is not None:
-            return guarded.failed or Failed("it has no class Action")
-        guarded = _Guarded(order.path, takes=takes(found))
+            return guarded.failed or OrderFailed("it has no class Action")
+        guarded = _Guarded(order.path, takes=argument_names(found))
         with guarded:
             jail = names.Jail(order.jail, order.bantime, self._line.ask)
             self._action = found(jail, order.name, **order.arguments)
@@ -184,12 +184,14 @@ class Worker:
             return guarded.failed
         verbs = [verb for verb in REQUIRED if _is_own(found, verb)]
         verbs += [verb for verb in _OPTIONAL if callable(getattr(self._action, verb, None))]
-        return Done(norestored=bool(getattr(self._action, "norestored", False)), verbs=tuple(verbs))
+        return OrderDone(
+            norestored=bool(getattr(self._action, "norestored", False)), verbs=tuple(verbs)
+        )
 
     def _call(self, order: Call) -> Reply:
         action = self._action
         if action is None:
-            return Failed("it is not loaded")
+            return OrderFailed("it is not loaded")
         guarded = _Guarded(self._path)
         result: object = None
         with guarded:
@@ -203,14 +205,14 @@ class Worker:
                 case verb:
                     info = action_info(order.info, order.captures, self._line.ask)
                     result = getattr(action, verb)(info)
-        return guarded.failed or Done(result=bool(result))
+        return guarded.failed or OrderDone(result=bool(result))
 
 
 def _is_own(kind: type, verb: str) -> bool:
     return getattr(kind, verb) is not getattr(ActionBase, verb)
 
 
-def takes(kind: type) -> str:
+def argument_names(kind: type) -> str:
     """Return the names of the arguments of an action, for the operator."""
     parameters = list(inspect.signature(kind).parameters.values())[2:]
     return ", ".join(str(each).split("=")[0].split(":")[0] for each in parameters) or "none"
@@ -223,7 +225,7 @@ def main() -> None:
     with Path(os.devnull).open("rb") as nothing:
         os.dup2(nothing.fileno(), 0)
     os.dup2(2, 1)
-    line = Line(orders, replies)
+    line = ServerPipe(orders, replies)
     names.install()
     root = logging.getLogger()
     root.addHandler(_Handler(line))

@@ -66,7 +66,7 @@ class ChainPlan(msgspec.Struct, frozen=True):
         return found
 
 
-class Found(NamedTuple):
+class SavedChains(NamedTuple):
     """What ``iptables-save`` shows of ours."""
 
     chains: Mapping[str, Sequence[str]]
@@ -161,7 +161,7 @@ def _port_lists(ranges: Iterable[PortRange]) -> list[str]:
     return [",".join(ports) for ports in lists]
 
 
-def parse_save(text: str) -> Found:
+def parse_save(text: str) -> SavedChains:
     """Return what of ours stands in the output of ``iptables-save -t filter``."""
     chains: dict[str, list[str]] = {}
     jumps: list[tuple[str, str]] = []
@@ -184,7 +184,7 @@ def parse_save(text: str) -> Found:
             if rule == JUMP and chain in HOOKS and chain not in seen:
                 first.add(chain)
         seen.add(chain)
-    return Found(chains, jumps, frozenset(first))
+    return SavedChains(chains, jumps, frozenset(first))
 
 
 def _target(rule: str) -> str | None:
@@ -201,7 +201,7 @@ def _target(rule: str) -> str | None:
     return None
 
 
-def render(wanted: Mapping[str, Sequence[str]], found: Found) -> str:
+def render(wanted: Mapping[str, Sequence[str]], found: SavedChains) -> str:
     """Return the input of ``iptables-restore --noflush`` that turns *found* into *wanted*.
 
     Without chains in *wanted*, nothing of ours remains.

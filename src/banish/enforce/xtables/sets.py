@@ -34,7 +34,7 @@ EVERYBODY = tuple(parse_subject(text) for text in _HALVES)
 _WHOLE = {half: whole for whole, halves in _HALVES.items() for half in halves}
 
 
-class SetPlan(NamedTuple):
+class IpsetPlan(NamedTuple):
     """One set: its name and the family of what it holds."""
 
     name: str
@@ -52,7 +52,7 @@ class SetPlan(NamedTuple):
         return f"-m set --match-set {self.name} src"
 
 
-class FoundSet(NamedTuple):
+class SavedSet(NamedTuple):
     """One set as ``ipset save`` shows it."""
 
     is_as_planned: bool
@@ -61,10 +61,10 @@ class FoundSet(NamedTuple):
     """Each with the seconds that are left of it; None: no end."""
 
 
-def plan_sets(jails: Iterable[str]) -> dict[str, tuple[SetPlan, SetPlan]]:
+def plan_sets(jails: Iterable[str]) -> dict[str, tuple[IpsetPlan, IpsetPlan]]:
     """Return the sets of each jail, IPv4's and IPv6's."""
     return {
-        jail: (SetPlan(f"{ENTRY}-{name}-4", 4), SetPlan(f"{ENTRY}-{name}-6", 6))
+        jail: (IpsetPlan(f"{ENTRY}-{name}-4", 4), IpsetPlan(f"{ENTRY}-{name}-6", 6))
         for jail, name in short_names(jails).items()
     }
 
@@ -122,7 +122,9 @@ def times_left(
     return left
 
 
-def render_replacement(plan: SetPlan, bans: Mapping[Subject, Instant | None], now: Instant) -> str:
+def render_replacement(
+    plan: IpsetPlan, bans: Mapping[Subject, Instant | None], now: Instant
+) -> str:
     """Return orders that make the set hold exactly *bans*, in one instant."""
     lines = [f"create {SCRATCH} {plan.kind}"]
     lines += additions(SCRATCH, bans, now)
@@ -151,9 +153,9 @@ def removals(name: str, ended: Iterable[Subject], remaining: Iterable[Subject]) 
     return (f"del {name} {element}" for element in gone if element not in kept)
 
 
-def parse_save(text: str) -> dict[str, FoundSet]:
+def parse_save(text: str) -> dict[str, SavedSet]:
     """Return the sets in the output of ``ipset save``, by name."""
-    wanted = {version: set(SetPlan("", version).kind.split()) for version in (4, 6)}
+    wanted = {version: set(IpsetPlan("", version).kind.split()) for version in (4, 6)}
     kinds: dict[str, bool] = {}
     found: dict[str, dict[str, float | None]] = {}
     for line in text.splitlines():
@@ -168,7 +170,7 @@ def parse_save(text: str) -> dict[str, FoundSet]:
             found[name][element] = None
             if options[:1] == ["timeout"] and options[1] != "0":
                 found[name][element] = float(options[1])
-    return {name: FoundSet(kinds[name], held) for name, held in found.items()}
+    return {name: SavedSet(kinds[name], held) for name, held in found.items()}
 
 
 def parse_sizes(text: str) -> dict[str, int]:

@@ -11,7 +11,7 @@ from banish.enforce.xtables.chains import (
     ENTRY,
     HOOKS,
     JUMP,
-    Found,
+    SavedChains,
     parse_save,
     render,
     render_changes,
@@ -50,7 +50,7 @@ class Tables:
         self._flavour = flavour
         self.families = (IPV4, IPV6) if has_ipv6 else (IPV4,)
 
-    def read(self) -> dict[int, Found]:
+    def read(self) -> dict[int, SavedChains]:
         """Return what of ours stands in each family.
 
         Raises:
@@ -65,7 +65,7 @@ class Tables:
         }
 
     def replace(
-        self, wanted: Mapping[int, Mapping[str, Sequence[str]]], found: Mapping[int, Found]
+        self, wanted: Mapping[int, Mapping[str, Sequence[str]]], found: Mapping[int, SavedChains]
     ) -> None:
         """Turn *found* into *wanted*, both by IP version.
 
@@ -113,7 +113,7 @@ class Tables:
         self._run([program, "-w", str(LOCK_SECONDS), "--noflush"], text)
 
 
-def _standing(rules: Mapping[str, Sequence[str]]) -> Found:
+def _standing(rules: Mapping[str, Sequence[str]]) -> SavedChains:
     """Return what stands once *rules* are in place."""
     jumps = [(hook, JUMP) for hook in HOOKS] if ENTRY in rules else []
-    return Found(rules, jumps, frozenset(hook for hook, _ in jumps))
+    return SavedChains(rules, jumps, frozenset(hook for hook, _ in jumps))

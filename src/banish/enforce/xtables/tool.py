@@ -73,7 +73,7 @@ def run_program(words: Sequence[str], text: str = "", *, limit: Seconds = TIME_L
             env=surroundings,
         )
     except subprocess.TimeoutExpired as error:
-        raise EnforceError(f"{program} took longer than {limit:g} s and was ended") from error
+        raise EnforceError(f"{program} took longer than {limit:g} s and was killed") from error
     except FileNotFoundError as error:
         raise EnforceError(
             f"{program} is not installed",

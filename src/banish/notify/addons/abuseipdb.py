@@ -15,13 +15,13 @@ from banish.addon.declare import ActionAddon, ActionParts
 from banish.addon.options import Bounds, Choices, SecretFile, Url
 from banish.errors import ActionError
 from banish.model.instant import Seconds
-from banish.notify.event import Event
+from banish.notify.jailevent import JailEvent
 from banish.notify.notifier import Notifier, Retry, each_alone
 from banish.notify.private import Reported, attacker, redacted
 from banish.notify.secret import read_secret
 from banish.notify.web import CaFile, Proxy, Web
 from banish.notify.wording import count, iso, word
-from banish.ports import Clock, Facts
+from banish.ports import BanFacts, Clock
 
 SAME_ADDRESS_PAUSE = Seconds(900)
 COMMENT_CHARACTERS = 1_024
@@ -52,7 +52,7 @@ class AbuseIpDbChannel:
     """Sends one report for each ban."""
 
     def __init__(
-        self, options: AbuseIpDb, facts: Facts, reported: Reported, *, clock: Clock
+        self, options: AbuseIpDb, facts: BanFacts, reported: Reported, *, clock: Clock
     ) -> None:
         self._options = options
         self._facts = facts
@@ -62,7 +62,7 @@ class AbuseIpDbChannel:
             "AbuseIPDB", timeout=options.timeout, ca_file=options.ca_file, proxy=options.proxy
         )
 
-    async def send(self, events: Sequence[Event], *, is_last: bool) -> None:  # noqa: ARG002
+    async def send(self, events: Sequence[JailEvent], *, is_last: bool) -> None:  # noqa: ARG002
         """Report the ban of the first of *events*; there is no more than one.
 
         Raises:

@@ -18,9 +18,9 @@ from banish.addon.declare import ActionAddon, ActionParts
 from banish.addon.options import SecretFile
 from banish.errors import ActionError
 from banish.model.instant import Seconds
-from banish.notify.event import Event
+from banish.notify.jailevent import JailEvent
 from banish.notify.lookup import SLACK, Lookup
-from banish.notify.notifier import LogLines, LookUp, Notifier, Telling
+from banish.notify.notifier import LogLines, LookUp, Notifier, NotifierOptions
 from banish.notify.report import Report, make_report
 from banish.notify.wording import line
 
@@ -43,8 +43,8 @@ class Chat(msgspec.Struct, frozen=True):
     timeout: Seconds = Seconds(30)
 
 
-class Gathering(Telling, frozen=True):
-    """As `Telling`, with a shorter wait."""
+class Gathering(NotifierOptions, frozen=True):
+    """As `NotifierOptions`, with a shorter wait."""
 
     digest: Seconds = Seconds(60)
 
@@ -73,11 +73,11 @@ class ChatChannel:
     def __init__(self, options: Chat, lookup: Lookup) -> None:
         self._options = options
         self._lookup = lookup
-        self._events: tuple[Event, ...] = ()
+        self._events: tuple[JailEvent, ...] = ()
         self._reached: set[str] = set()
         """Who has the message about these events already, from an earlier try."""
 
-    async def send(self, events: Sequence[Event], *, is_last: bool) -> None:
+    async def send(self, events: Sequence[JailEvent], *, is_last: bool) -> None:
         """Send one message about *events*.
 
         Raises:

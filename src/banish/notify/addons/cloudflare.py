@@ -5,7 +5,7 @@ request each, or as items of an IP *list* of an account, hundreds in one request
 What is ours carries our mark as its note, and nothing else is touched.
 
 All jails of a server that use the same place share one `Edge`, so that a subject
-stays out until the last of them lets it in. After a restart, after an error, or
+stays banned until the last of them unbans it. After a restart, after an error, or
 because somebody was banned is all the same to it, and nothing is ever there twice.
 """
 
@@ -26,7 +26,7 @@ from banish.notify.jsontext import to_json
 from banish.notify.notifier import LaterError
 from banish.notify.remote import RemoteAction
 from banish.notify.secret import read_secret
-from banish.notify.web import Answer, CaFile, Proxy, Web
+from banish.notify.web import CaFile, HttpResponse, Proxy, Web
 from banish.notify.wording import line
 
 SETTLE = Seconds(10)
@@ -185,7 +185,7 @@ class Edge:
             await self._bring_rules(adds, ends, there)
 
     def _settle(self) -> None:
-        """Once all bans had the time to be put back, let in whom nobody wants out."""
+        """Once all bans had the time to be restored, unban those that no jail bans."""
         at = self._settles_at
         if at is not None and at <= asyncio.get_running_loop().time():
             self._settles_at = None
@@ -303,12 +303,12 @@ class Edge:
         *,
         body: bytes | None = None,
         query: dict[str, str] | None = None,
-    ) -> Answer:
+    ) -> HttpResponse:
         token = read_secret(self._options.token_file)
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         return await self._web.ask(method, url, headers=headers, body=body, query=query)
 
-    def _failed(self, answer: Answer) -> ActionError:
+    def _failed(self, answer: HttpResponse) -> ActionError:
         if answer.status in (401, 403):
             what = "an API token that may edit " + (
                 "account filter lists" if self._options.list else "firewall access rules"
@@ -328,14 +328,14 @@ def _target(value: str) -> str:
     return "ip6" if ":" in value else "ip"
 
 
-def _id(answer: Answer) -> str:
+def _id(answer: HttpResponse) -> str:
     content = answer.json()
     result = content.get("result") if isinstance(content, dict) else None
     number = result.get("id") if isinstance(result, dict) else None
     return number if isinstance(number, str) else ""
 
 
-def _says(answer: Answer, text: str) -> bool:
+def _says(answer: HttpResponse, text: str) -> bool:
     return text in line(answer.body[:4_096].decode("utf-8", "replace"), 4_096).lower()
 
 

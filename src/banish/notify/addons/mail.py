@@ -7,16 +7,16 @@ import msgspec
 
 from banish.addon.declare import ActionAddon, ActionParts
 from banish.addon.options import MailAddresses
-from banish.notify.event import Event
+from banish.notify.jailevent import JailEvent
 from banish.notify.lookup import SLACK, Lookup
 from banish.notify.mailtext import compose
-from banish.notify.notifier import LogLines, LookUp, Notifier, Telling
-from banish.notify.post import Posting, post
+from banish.notify.notifier import LogLines, LookUp, Notifier, NotifierOptions
+from banish.notify.post import MailOptions, post
 from banish.notify.report import make_report
 from banish.ports import Clock
 
 
-class Mail(Posting, frozen=True):
+class Mail(MailOptions, frozen=True):
     """The options of its own."""
 
     to: Annotated[MailAddresses, "Who gets it."] = ("root",)
@@ -36,7 +36,7 @@ class MailChannel:
         self._lookup = lookup
         self._clock = clock
 
-    async def send(self, events: Sequence[Event], *, is_last: bool) -> None:
+    async def send(self, events: Sequence[JailEvent], *, is_last: bool) -> None:
         """Send one mail about *events*.
 
         Raises:
@@ -60,10 +60,13 @@ def make(parts: ActionParts) -> Notifier:
     options = msgspec.convert(parts.settings.options, Mail)
     lookup = Lookup(parts.facts, names=options.lookup, whois=options.whois)
     channel = MailChannel(options, lookup, clock=parts.clock)
-    telling = msgspec.convert(parts.settings.options, Telling)
+    telling = msgspec.convert(parts.settings.options, NotifierOptions)
     return Notifier(parts, channel, telling, whole=True, slack=SLACK)
 
 
 ADDON = ActionAddon(
-    "Mail about bans, gathered where there are many.", (Mail, Telling), make, required=("to",)
+    "Mail about bans, gathered where there are many.",
+    (Mail, NotifierOptions),
+    make,
+    required=("to",),
 )

@@ -2,7 +2,7 @@
 
 The body is ``{"version": 1, "host": ..., "events": [...]}``. Three headers come
 with it: ``X-Banish-Delivery`` is the same at each try of the same message, so that
-the other side can pass over what it knows; ``X-Banish-Timestamp`` is the UNIX time
+the other side can skip what it knows; ``X-Banish-Timestamp`` is the UNIX time
 of the try; and with a secret ``X-Banish-Signature`` is ``v1=`` and the HMAC-SHA256,
 in hexadecimal, of the timestamp, a point, and the body.
 """
@@ -19,13 +19,13 @@ from banish.addon.options import Bounds, SecretFile, Url
 from banish.errors import ActionError
 from banish.model.ban import Ban
 from banish.model.instant import Seconds
-from banish.notify.event import Event
+from banish.notify.jailevent import JailEvent
 from banish.notify.jsontext import to_json, whole
 from banish.notify.notifier import Immediately, Notifier
 from banish.notify.secret import read_secret
 from banish.notify.web import CaFile, Proxy, Web
 from banish.notify.wording import iso
-from banish.ports import Clock, Facts
+from banish.ports import BanFacts, Clock
 
 
 class Webhook(msgspec.Struct, frozen=True):
@@ -47,7 +47,7 @@ def signature(secret: bytes, timestamp: int, body: bytes) -> str:
     return f"v1={hmac.new(secret, signed, hashlib.sha256).hexdigest()}"
 
 
-def told(events: Sequence[Event], *, host: str, most_lines: int) -> dict[str, object]:
+def request_body(events: Sequence[JailEvent], *, host: str, most_lines: int) -> dict[str, object]:
     """Return the body that tells of *events*, as plain values."""
     return {
         "version": 1,
@@ -86,7 +86,7 @@ def _ban(ban: Ban, most_lines: int) -> dict[str, object]:
 class WebhookChannel:
     """Sends each message as one request."""
 
-    def __init__(self, options: Webhook, facts: Facts, *, clock: Clock) -> None:
+    def __init__(self, options: Webhook, facts: BanFacts, *, clock: Clock) -> None:
         self._options = options
         self._facts = facts
         self._clock = clock
@@ -94,7 +94,7 @@ class WebhookChannel:
             "the webhook", timeout=options.timeout, ca_file=options.ca_file, proxy=options.proxy
         )
 
-    async def send(self, events: Sequence[Event], *, is_last: bool) -> None:  # noqa: ARG002
+    async def send(self, events: Sequence[JailEvent], *, is_last: bool) -> None:  # noqa: ARG002
         """Send one request about *events*.
 
         Raises:
@@ -103,7 +103,7 @@ class WebhookChannel:
         """
         how = self._options
         host, _ = await self._facts.names()
-        body = to_json(told(events, host=host, most_lines=how.lines))
+        body = to_json(request_body(events, host=host, most_lines=how.lines))
         timestamp = int(self._clock())
         headers = {
             "Content-Type": "application/json",
@@ -117,7 +117,9 @@ class WebhookChannel:
             headers["Authorization"] = f"Bearer {read_secret(how.token_file)}"
         url = how.url or read_secret(how.url_file)
         if not url.startswith(("https://", "http://")):
-            raise ActionError("its address is not one of the web", cure="correct the url_file")
+            raise ActionError(
+                "its address is not an http:// or https:// URL", cure="correct the url_file"
+            )
         answer = await self._web.ask("POST", url, headers=headers, body=body)
         if not answer.is_good:
             raise self._web.failed(answer)

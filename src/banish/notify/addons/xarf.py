@@ -26,15 +26,15 @@ from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.instant import Instant, Seconds
 from banish.notify.contact import Contacts
-from banish.notify.event import Event
+from banish.notify.jailevent import JailEvent
 from banish.notify.jsontext import to_json
 from banish.notify.lookup import SLACK
 from banish.notify.mailtext import mail_address
 from banish.notify.notifier import Notifier, Retry, each_alone
-from banish.notify.post import Posting, post
+from banish.notify.post import MailOptions, post
 from banish.notify.private import Reported, attacker, redacted
 from banish.notify.wording import clock, count, iso, word
-from banish.ports import Clock, Facts
+from banish.ports import BanFacts, Clock
 
 XARF_VERSION = "4.2.0"
 
@@ -45,7 +45,7 @@ _NAMES = uuid.UUID("7b0a9a4e-4c1c-5d52-8f0e-3a6f0a5d0c11")
 """The same ban has the same number of report, at every try."""
 
 
-class Xarf(Posting, frozen=True):
+class Xarf(MailOptions, frozen=True):
     """The options of its own."""
 
     sender: Annotated[MailAddresses, "Who reports, and reads the answers."] = ()
@@ -164,7 +164,13 @@ class XarfChannel:
     """Sends one report for each ban."""
 
     def __init__(
-        self, options: Xarf, facts: Facts, contacts: Contacts, reported: Reported, *, clock: Clock
+        self,
+        options: Xarf,
+        facts: BanFacts,
+        contacts: Contacts,
+        reported: Reported,
+        *,
+        clock: Clock,
     ) -> None:
         self._options = options
         self._facts = facts
@@ -172,7 +178,7 @@ class XarfChannel:
         self._reported = reported
         self._clock = clock
 
-    async def send(self, events: Sequence[Event], *, is_last: bool) -> None:
+    async def send(self, events: Sequence[JailEvent], *, is_last: bool) -> None:
         """Report the ban of the first of *events*; there is no more than one.
 
         Raises:
@@ -184,7 +190,7 @@ class XarfChannel:
         if address is None or self._reported.is_recent(address, now, how.again):
             return
         if not how.to and is_last:
-            raise ActionError("there was no time to find out whom to tell", retry=False)
+            raise ActionError("there was no time to find the abuse contact", retry=False)
         to = how.to or await self._contacts.of(address)
         if not to:
             return

@@ -7,19 +7,19 @@ import msgspec
 from banish.model.address import Subject
 from banish.model.instant import Instant
 
-DeedKind = Literal["ban", "unban", "prolong"]
+ActionResultKind = Literal["ban", "unban", "prolong"]
 
 TROUBLE_LIMIT_CHARACTERS = 300
-"""How much is kept of what a deed failed with."""
+"""How much of an action's error is kept."""
 
 
-class Deed(msgspec.Struct, frozen=True, gc=False):
+class ActionResult(msgspec.Struct, frozen=True, gc=False):
     """One thing that an action did, or failed at."""
 
     at: Instant
     jail: str
     action: str
-    kind: DeedKind
+    kind: ActionResultKind
     subject: Subject
     trouble: str = ""
     """What it failed with, one line; empty if it succeeded."""

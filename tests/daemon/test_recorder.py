@@ -5,8 +5,8 @@ from collections.abc import AsyncGenerator, Sequence
 
 import pytest
 
-from banish.daemon import recording
-from banish.daemon.recording import Recording
+from banish.daemon import recorder
+from banish.daemon.recorder import Recorder
 from banish.errors import StoreError
 from banish.model.address import parse_subject
 from banish.model.ban import Ban
@@ -14,7 +14,7 @@ from banish.model.decision import StartBan
 from banish.model.instant import Instant, Seconds
 from banish.model.snapshot import Commit, JailChanges, JailMemory, Memory, Slice
 from banish.ports import Store
-from banish.telemetry.happenings import Happening, TroubleMet, TroubleOver
+from banish.telemetry.events import Event, PartFailed, PartRecovered
 from banish.testing.memory_store import MemoryStore
 from tests.daemon.stage import ATTACKER, NOW
 
@@ -63,7 +63,7 @@ class Disk(MemoryStore):
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("OPEN_LIMIT", "READ_LIMIT", "SLICE_LIMIT", "CLOSE_LIMIT", "HANG_LIMIT"):
-        monkeypatch.setattr(recording, name, Seconds(0.01))
+        monkeypatch.setattr(recorder, name, Seconds(0.01))
 
 
 class Recorded:
@@ -71,13 +71,13 @@ class Recorded:
 
     def __init__(self, *hung: str) -> None:
         self.disk = Disk(*hung)
-        self.told: list[Happening] = []
+        self.told: list[Event] = []
         self.memories: list[Memory] = []
 
         async def take(memory: Memory) -> None:
             self.memories.append(memory)
 
-        self.recording = Recording(
+        self.recording = Recorder(
             self.disk.open, emit=self.told.append, clock=lambda: NOW, on_memory=take
         )
 
@@ -101,14 +101,14 @@ def test_a_start_goes_on_without_what_hangs_and_takes_it_up_once_it_answers(wher
         assert "has not answered" in on.recording.trouble
         on.recording.add([Commit(NOW, (StartBan(BAN),))])
         await on.recording.write()
-        assert [type(told) for told in on.told] == [TroubleMet]
+        assert [type(told) for told in on.told] == [PartFailed]
         assert on.memories == []
         on.disk.answers.set()
         await on.look_until_open()
         assert [ban for memory in on.memories for ban in memory.jails["j"].bans] == [BAN]
         await on.recording.close()
         assert on.recording.trouble == ""
-        assert [type(told) for told in on.told] == [TroubleMet, TroubleOver]
+        assert [type(told) for told in on.told] == [PartFailed, PartRecovered]
         assert len(on.disk.commits) == 2
         assert on.disk.is_closed
 

@@ -49,7 +49,7 @@ _MAPPED = bytes(10) + b"\xff\xff"
 """What stands before an IPv4 address in a socket of IPv6 (RFC 4291, 2.5.5.2)."""
 
 
-class Target(msgspec.Struct, frozen=True):
+class BannedPeer(msgspec.Struct, frozen=True):
     """A banned peer, and the ports of this host that are closed to it."""
 
     jail: str
@@ -61,8 +61,8 @@ class Target(msgspec.Struct, frozen=True):
 class _Peers:
     """Finds the targets that an address belongs to; as quick for many as for few."""
 
-    def __init__(self, targets: Sequence[Target]) -> None:
-        self._found: dict[tuple[int, int], dict[int, list[Target]]] = {}
+    def __init__(self, targets: Sequence[BannedPeer]) -> None:
+        self._found: dict[tuple[int, int], dict[int, list[BannedPeer]]] = {}
         for target in targets:
             network = ipaddress.ip_network(target.subject.text)
             bits = network.max_prefixlen
@@ -70,14 +70,14 @@ class _Peers:
             first = int(network.network_address) >> key[1]
             self._found.setdefault(key, {}).setdefault(first, []).append(target)
 
-    def of(self, address: bytes) -> Iterator[Target]:
+    def of(self, address: bytes) -> Iterator[BannedPeer]:
         number = int.from_bytes(address)
         for (length, shift), networks in self._found.items():
             if length == len(address):
                 yield from networks.get(number >> shift, ())
 
 
-def cut(targets: Sequence[Target]) -> dict[Target, int]:
+def kill_connections(targets: Sequence[BannedPeer]) -> dict[BannedPeer, int]:
     """End the connections of *targets* and return how many of each there were.
 
     Blocks for a moment: some 50 ms for 100,000 sockets.
@@ -87,7 +87,7 @@ def cut(targets: Sequence[Target]) -> dict[Target, int]:
 
     """
     peers = _Peers([target for target in targets if target.subject.is_enforceable])
-    counts: dict[Target, int] = {}
+    counts: dict[BannedPeer, int] = {}
     try:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _SOCK_DIAG) as kernel:
             kernel.settimeout(_ANSWER_SECONDS)
@@ -103,7 +103,7 @@ def cut(targets: Sequence[Target]) -> dict[Target, int]:
     return counts
 
 
-def _aimed_at(peers: _Peers, family: int, name: bytes) -> Iterator[Target]:
+def _aimed_at(peers: _Peers, family: int, name: bytes) -> Iterator[BannedPeer]:
     """Yield the targets that the socket called *name* talks to."""
     local = _PORT.unpack_from(name)[0]
     for target in peers.of(_peer(family, name)):
@@ -168,7 +168,7 @@ def _raise(answer: bytes) -> None:
 
 
 def _explained(error: OSError) -> EnforceError:
-    what = f"connections of banned peers cannot be cut: {error.strerror or error}"
+    what = f"connections of banned peers cannot be killed: {error.strerror or error}"
     match error.errno:
         case errno.EOPNOTSUPP | errno.EPROTONOSUPPORT | errno.EINVAL:
             cure = "this kernel cannot (it lacks CONFIG_INET_DIAG_DESTROY): take cutconnections out"

@@ -14,7 +14,7 @@ MORE_TIME = Seconds(30)
 """What is asked for each time; a start that hangs for longer is ended by systemd."""
 
 
-class Starting:
+class Startup:
     """What the start is doing at the moment."""
 
     def __init__(self) -> None:

@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from banish.daemon.acting import Acting
+from banish.daemon.dispatcher import ActionDispatcher
 from banish.daemon.orders import Order
-from banish.daemon.worker import Worker
-from banish.enforce.command.action import CommandAction
+from banish.daemon.worker import ActionWorker
+from banish.enforce.command.action import ShellAction
 from banish.enforce.command.shell import Outcome
 from banish.model.address import parse_subject
 from banish.model.ban import Ban
@@ -14,12 +14,12 @@ from banish.model.decision import EndBan, ProlongBan, StartBan
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import ActionSettings
 from banish.shell.script import Filled
-from banish.telemetry.happenings import (
-    AlreadyBannedFound,
-    Happening,
+from banish.telemetry.events import (
+    BannedSubjectFailed,
+    Event,
     NotificationsDropped,
-    TroubleMet,
-    TroubleOver,
+    PartFailed,
+    PartRecovered,
     WarningGiven,
 )
 from tests.compat.stock_actions import Nothing
@@ -47,15 +47,15 @@ class Stage:
 
     def __init__(self, *properties: dict[str, str], limit: int = 1_000) -> None:
         self.said: list[str] = []
-        self.told: list[Happening] = []
+        self.told: list[Event] = []
         self.now = NOW
         self.fails: set[str] = set()
         self.hangs: dict[str, asyncio.Event] = {}
         self._news = asyncio.Event()
-        self.acting = Acting(
+        self.acting = ActionDispatcher(
             {
                 "web": [
-                    CommandAction(
+                    ShellAction(
                         "web",
                         ActionSettings(f"a{n}", actname=f"a{n}", way="commands", properties=own),
                         run=self.run,
@@ -73,15 +73,15 @@ class Stage:
         self.tasks: list[asyncio.Task[None]] = []
 
     @property
-    def worker(self) -> Worker:
+    def worker(self) -> ActionWorker:
         return next(self.acting.workers)
 
-    def tell(self, happening: Happening) -> None:
-        self.told.append(happening)
+    def tell(self, event: Event) -> None:
+        self.told.append(event)
         self._news.set()
 
-    def heard(self, kind: type[Happening]) -> int:
-        return sum(isinstance(happening, kind) for happening in self.told)
+    def heard(self, kind: type[Event]) -> int:
+        return sum(isinstance(event, kind) for event in self.told)
 
     async def run(self, filled: Filled, _limit: Seconds) -> Outcome:
         text = filled.script
@@ -226,7 +226,9 @@ def test_what_actions_did_is_known_for_a_while() -> None:
         await stage.finish()
 
     play(part)
-    did = [(deed.action, deed.kind, deed.trouble) for deed in stage.acting.deeds(ONE.subject)]
+    did = [
+        (result.action, result.kind, result.trouble) for result in stage.acting.results(ONE.subject)
+    ]
     what = "actionban for 192.0.2.1 failed with exit code 1; the command: tell <ip>"
     assert sorted(did) == [
         ("a0", "ban", ""),
@@ -234,7 +236,7 @@ def test_what_actions_did_is_known_for_a_while() -> None:
         ("a1", "ban", what),
         ("a1", "unban", ""),
     ]
-    assert stage.acting.deeds(parse_subject("192.0.2.9")) == ()
+    assert stage.acting.results(parse_subject("192.0.2.9")) == ()
 
 
 def test_bans_that_are_to_stay_stay() -> None:
@@ -273,11 +275,11 @@ def test_a_failure_is_told_once_and_shown_until_it_is_over() -> None:
         stage.start()
         stage.acting.act([StartBan(ONE), StartBan(TWO)])
         await stage.until(lambda: stage.heard(WarningGiven) == 1)
-        assert stage.heard(TroubleMet) == 1
+        assert stage.heard(PartFailed) == 1
         assert stage.acting.trouble("web").startswith("action a0 of web: actionban for 192.0.2.2")
         stage.fails.clear()
         stage.acting.act([StartBan(ONE)])
-        await stage.until(lambda: stage.heard(TroubleOver) == 1)
+        await stage.until(lambda: stage.heard(PartRecovered) == 1)
         assert stage.acting.trouble("web") == ""
         await stage.finish()
 
@@ -296,7 +298,7 @@ def test_a_ban_that_an_action_missed_is_tried_again_until_it_ends() -> None:
         await stage.until(lambda: stage.said.count("ban 192.0.2.2") >= 4)
         stage.acting.act([EndBan(TWO, "expired")])
         stage.fails.clear()
-        await stage.until(lambda: stage.heard(TroubleOver) == 1)
+        await stage.until(lambda: stage.heard(PartRecovered) == 1)
         assert list(worker.action.held) == [ONE.subject]
         assert len(worker) == 0
         await stage.finish()
@@ -317,9 +319,9 @@ def test_a_ban_that_an_action_missed_is_tried_again_though_it_was_prolonged() ->
         stage.acting.act([ProlongBan(ONE)])
         tried = stage.said.count("ban 192.0.2.1")
         await stage.until(lambda: stage.said.count("ban 192.0.2.1") >= tried + 3)
-        assert stage.heard(TroubleOver) == 0
+        assert stage.heard(PartRecovered) == 0
         stage.fails.clear()
-        await stage.until(lambda: stage.heard(TroubleOver) == 1)
+        await stage.until(lambda: stage.heard(PartRecovered) == 1)
         assert list(worker.action.held) == [ONE.subject]
         await stage.finish()
 
@@ -335,10 +337,10 @@ def test_after_a_new_start_all_bans_are_put_back() -> None:
         await stage.until(lambda: "ban 192.0.2.2" in stage.said)
         stage.said.clear()
         stage.now = Instant(NOW + 10)
-        stage.acting.hear(AlreadyBannedFound(jail="web", subject=ban("192.0.2.9").subject))
+        stage.acting.hear(BannedSubjectFailed(jail="web", subject=ban("192.0.2.9").subject))
         # Somebody inside what is banned; the action knows it by what it banned.
         inside = ban("192.0.2.9").subject
-        seen = AlreadyBannedFound(jail="web", subject=inside, holder=ONE.subject)
+        seen = BannedSubjectFailed(jail="web", subject=inside, holder=ONE.subject)
         stage.acting.hear(WarningGiven(part="x", what="y"))
         fails = iter([1, 0])
         run = stage.run
@@ -348,7 +350,7 @@ def test_after_a_new_start_all_bans_are_put_back() -> None:
             return Outcome(next(fails, 0)) if filled.script == "check" else outcome
 
         action = stage.worker.action
-        assert isinstance(action, CommandAction)
+        assert isinstance(action, ShellAction)
         action._run = once
         stage.acting.hear(seen)
         stage.acting.hear(seen)  # not so soon after the first
@@ -368,7 +370,7 @@ def test_a_fresh_ban_is_not_doubted() -> None:
         stage.start()
         stage.acting.act([StartBan(ONE)])
         await stage.until(lambda: "ban 192.0.2.1" in stage.said)
-        stage.acting.hear(AlreadyBannedFound(jail="web", subject=ONE.subject))
+        stage.acting.hear(BannedSubjectFailed(jail="web", subject=ONE.subject))
         await stage.finish()
 
     play(part)
@@ -385,7 +387,7 @@ def test_a_repair_puts_the_subject_back_that_was_seen() -> None:
         stage.said.clear()
         stage.now = Instant(NOW + 10)
         stage.fails = {"check"}
-        stage.acting.hear(AlreadyBannedFound(jail="web", subject=ONE.subject))
+        stage.acting.hear(BannedSubjectFailed(jail="web", subject=ONE.subject))
         await stage.until(lambda: "ban 192.0.2.1" in stage.said)
         await stage.finish()
 
@@ -433,7 +435,7 @@ def test_what_was_not_told_in_time_is_counted_at_the_end() -> None:
 
     play(part)
     assert stage.told[-1].text() == (
-        "action a0 of web: the server stopped before 1 orders were carried out"
+        "action a0 of web: 1 orders were not carried out before the server stopped"
     )
 
 
@@ -452,7 +454,7 @@ def test_a_server_that_stops_waits_for_no_hanging_command() -> None:
 
     play(part)
     assert [each.text().partition(": ")[2] for each in stage.told] == [
-        "a command ran still after 0.01 s and was ended, as the server stops",
+        "a command ran still after 0.01 s and was killed, as the server stops",
         "1 bans stay in place: there was no time to end them",
         "it did not stop in time and was left as it is",
     ]

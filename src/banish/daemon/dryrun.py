@@ -1,13 +1,13 @@
-"""What stands in for an action in a trial run."""
+"""What stands in for an action in a dry run."""
 
 from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.settings import ActionSettings
-from banish.telemetry.happenings import ActionPlanned, Emit
+from banish.telemetry.events import ActionPlanned, Emit
 
 
-class Planned:
-    """Stands in for an action in a trial run: tells what it would do, and does nothing."""
+class DryRunAction:
+    """Stands in for an action in a dry run: tells what it would do, and does nothing."""
 
     def __init__(self, jail: str, settings: ActionSettings, *, emit: Emit) -> None:
         self.jail = jail
@@ -22,7 +22,7 @@ class Planned:
         """Nothing is put off."""
         return
 
-    def _tell(self, what: str) -> None:
+    def _report(self, what: str) -> None:
         name = self.settings.actname
         self._emit(ActionPlanned(jail=self.jail, action=name, what=what))
 
@@ -31,28 +31,28 @@ class Planned:
 
     async def ban(self, ban: Ban, *, restored: bool = False) -> None:
         """Tell of a ban."""
-        self._tell(f"ban {ban.subject}{' again' if restored else ''}")
+        self._report(f"ban {ban.subject}{' again' if restored else ''}")
 
     async def reban(self, ban: Ban) -> None:
         """Tell of a ban that is put back."""
-        self._tell(f"ban {ban.subject} again")
+        self._report(f"ban {ban.subject} again")
 
     async def prolong(self, ban: Ban, *, restored: bool = False) -> None:
         """Tell of a ban that gets longer."""
-        self._tell(f"prolong the ban of {ban.subject}{' again' if restored else ''}")
+        self._report(f"prolong the ban of {ban.subject}{' again' if restored else ''}")
 
     def adopt(self, ban: Ban) -> None:
         """Hold nobody."""
 
     async def unban(self, ban: Ban) -> None:
         """Tell of the end of a ban."""
-        self._tell(f"unban {ban.subject}")
+        self._report(f"unban {ban.subject}")
 
     async def check(self) -> None:
         """Pass over a check."""
 
     async def flush(self) -> bool:
-        """Have nothing to let in."""
+        """Have nothing to unban."""
         return True
 
     async def stop(self) -> None:

@@ -23,8 +23,8 @@ NOTICE = 25
 """Fail2Ban's level between INFO and WARNING, used for bans."""
 
 
-class Happening(msgspec.Struct, frozen=True):
-    """Something that is told to `Emit`; subclasses say it in past tense."""
+class Event(msgspec.Struct, frozen=True):
+    """Something that happened and is given to `Emit`; subclasses have names in the past tense."""
 
     level: ClassVar[int] = logging.INFO
     origin: ClassVar[str] = "banish.server"
@@ -41,14 +41,14 @@ class Happening(msgspec.Struct, frozen=True):
         raise AssertionError(type(self))
 
 
-Emit = Callable[[Happening], None]
+Emit = Callable[[Event], None]
 """Takes what happened; never raises, never waits."""
 
-EmitEvery = Callable[[Sequence[Happening]], None]
+EmitEvery = Callable[[Sequence[Event]], None]
 """Takes all that happened at one time, in its order; never raises, never waits."""
 
 
-class FailureFound(Happening, frozen=True):
+class FailureFound(Event, frozen=True):
     """A line counted against a subject."""
 
     origin: ClassVar[str] = "banish.filter"
@@ -62,10 +62,10 @@ class FailureFound(Happening, frozen=True):
         return f"[{self.jail}] Found {self.subject} - {clock_text(self.at)}"
 
 
-class FailuresFound(Happening, frozen=True):
-    """Lines of one jail counted, in their order: many `FailureFound`, told at once.
+class FailuresFound(Event, frozen=True):
+    """Lines of one jail counted, in their order: many `FailureFound` in one event.
 
-    Log, counters and listeners get what they would get if each were told; a
+    Log, counters and listeners get what they would get from single events; a
     log full of attacks costs a quarter of that.
     """
 
@@ -103,7 +103,7 @@ class FailuresFound(Happening, frozen=True):
         return ", ".join(self.texts())
 
 
-class FailureExempted(Happening, frozen=True):
+class FailureExempted(Event, frozen=True):
     """A failure did not count since the subject is exempt."""
 
     origin: ClassVar[str] = "banish.filter"
@@ -117,7 +117,7 @@ class FailureExempted(Happening, frozen=True):
         return f"[{self.jail}] Ignore {self.subject} by {self.by}"
 
 
-class NetworkExempted(Happening, frozen=True):
+class NetworkExempted(Event, frozen=True):
     """A network was not banned for its members since it holds somebody exempt."""
 
     level: ClassVar[int] = NOTICE
@@ -136,8 +136,8 @@ class NetworkExempted(Happening, frozen=True):
         )
 
 
-class AmbiguousMatchFound(Happening, frozen=True):
-    """A line that matched could have named somebody else; told once for each regex."""
+class AmbiguousMatch(Event, frozen=True):
+    """A line that matched could have named somebody else; emitted once for each regex."""
 
     level: ClassVar[int] = logging.WARNING
     origin: ClassVar[str] = "banish.filter"
@@ -160,7 +160,7 @@ class AmbiguousMatchFound(Happening, frozen=True):
         )
 
 
-class AlreadyBannedFound(Happening, frozen=True):
+class BannedSubjectFailed(Event, frozen=True):
     """A banned subject failed again: an older line, or the ban does not hold."""
 
     level: ClassVar[int] = NOTICE
@@ -179,7 +179,7 @@ class AlreadyBannedFound(Happening, frozen=True):
         return f"[{self.jail}] {self.subject} already banned"
 
 
-class LineStopped(Happening, frozen=True):
+class LineTimedOut(Event, frozen=True):
     """A regex took too long on a line, so that nobody knows what the line says."""
 
     level: ClassVar[int] = logging.WARNING
@@ -199,7 +199,7 @@ class LineStopped(Happening, frozen=True):
         )
 
 
-class RuleQuarantined(Happening, frozen=True):
+class RuleQuarantined(Event, frozen=True):
     """A regex took too long again and again; it is not tried on such lines for a while."""
 
     level: ClassVar[int] = logging.ERROR
@@ -216,11 +216,11 @@ class RuleQuarantined(Happening, frozen=True):
         what = f"lines above {self.limit} characters are skipped" if self.limit else "it is off"
         return (
             f"[{self.jail}] {self.rule} takes too long: {what} until {clock_text(self.until)}; "
-            "mend the regex, 'banish check' shows how"
+            "fix the regex, 'banish check' shows how"
         )
 
 
-class RuleReleased(Happening, frozen=True):
+class RuleReleased(Event, frozen=True):
     """A regex is tried on every line again."""
 
     level: ClassVar[int] = NOTICE
@@ -234,7 +234,7 @@ class RuleReleased(Happening, frozen=True):
         return f"[{self.jail}] {self.rule} is tried on every line again"
 
 
-class BanStarted(Happening, frozen=True):
+class BanStarted(Event, frozen=True):
     """A ban is in force."""
 
     level: ClassVar[int] = NOTICE
@@ -249,7 +249,7 @@ class BanStarted(Happening, frozen=True):
         return f"[{self.jail}] {'Restore Ban' if self.restored else 'Ban'} {self.subject}"
 
 
-class BanEnded(Happening, frozen=True):
+class BanEnded(Event, frozen=True):
     """A ban is over."""
 
     level: ClassVar[int] = NOTICE
@@ -263,11 +263,11 @@ class BanEnded(Happening, frozen=True):
 
     def text(self) -> str:
         if self.folded:
-            return f"[{self.jail}] {self.subject} is kept out by the ban of a network now"
+            return f"[{self.jail}] {self.subject} is now covered by the ban of a network"
         return f"[{self.jail}] Unban {self.subject}"
 
 
-class BanBudgetExceeded(Happening, frozen=True):
+class BanBudgetExceeded(Event, frozen=True):
     """A jail would start more bans than it may; it starts none for a while."""
 
     level: ClassVar[int] = logging.ERROR
@@ -282,14 +282,14 @@ class BanBudgetExceeded(Happening, frozen=True):
     def text(self) -> str:
         return (
             f"[{self.jail}] more than {self.most} bans in {self.span:g} s: no further ban "
-            f"starts until {clock_text(self.until)}; see with 'banish bans --jail {self.jail}' "
-            "whether the filter names the right ones; if so, "
-            f"'banish resume {self.jail}' and raise banbudget"
+            f"starts until {clock_text(self.until)}; check with 'banish bans --jail "
+            f"{self.jail}' that the filter bans the right addresses; if it does, run 'banish "
+            f"resume {self.jail}' and raise banbudget"
         )
 
 
-class BanHeldBack(Happening, frozen=True):
-    """A subject would be banned if the budget of the jail allowed it; told once for each pause."""
+class BanHeldBack(Event, frozen=True):
+    """A subject would be banned if the jail's budget allowed it; emitted once for each pause."""
 
     origin: ClassVar[str] = "banish.actions"
     counter: ClassVar[str] = "banish_bans_held_total"
@@ -301,7 +301,7 @@ class BanHeldBack(Happening, frozen=True):
         return f"[{self.jail}] Would ban {self.subject}, but for the ban budget"
 
 
-class BanBudgetReturned(Happening, frozen=True):
+class BanBudgetReturned(Event, frozen=True):
     """A jail whose bans were held back starts bans again."""
 
     level: ClassVar[int] = NOTICE
@@ -316,7 +316,7 @@ class BanBudgetReturned(Happening, frozen=True):
         return f"[{self.jail}] bans start again; {what}, whoever goes on is banned now"
 
 
-class ConnectionsCut(Happening, frozen=True):
+class ConnectionsKilled(Event, frozen=True):
     """Connections of a peer ended as its ban began."""
 
     level: ClassVar[int] = logging.INFO
@@ -333,7 +333,7 @@ class ConnectionsCut(Happening, frozen=True):
         return f"[{self.jail}] {what} of {self.subject} cut"
 
 
-class ClockSet(Happening, frozen=True):
+class ClockSet(Event, frozen=True):
     """Somebody set the clock while the server ran."""
 
     level: ClassVar[int] = logging.WARNING
@@ -346,12 +346,12 @@ class ClockSet(Happening, frozen=True):
     def text(self) -> str:
         way = "forward" if self.by > 0 else "back"
         return (
-            f"clock set {way} by {format_duration(abs(self.by))}: {self.bans:,} bans and all counts"
-            " of failures last as long as they would have"
+            f"clock set {way} by {format_duration(abs(self.by))}: {self.bans:,} bans and "
+            "all counts of failures keep the time they had left"
         )
 
 
-class JailStarted(Happening, frozen=True):
+class JailStarted(Event, frozen=True):
     """A jail watches its logs."""
 
     origin: ClassVar[str] = "banish.jail"
@@ -362,7 +362,7 @@ class JailStarted(Happening, frozen=True):
         return f"Jail '{self.jail}' started"
 
 
-class JailStopped(Happening, frozen=True):
+class JailStopped(Event, frozen=True):
     """A jail watches no more."""
 
     origin: ClassVar[str] = "banish.jail"
@@ -373,7 +373,7 @@ class JailStopped(Happening, frozen=True):
         return f"Jail '{self.jail}' stopped"
 
 
-class ServerStarted(Happening, frozen=True):
+class ServerStarted(Event, frozen=True):
     """The server is ready."""
 
     version: str
@@ -386,14 +386,14 @@ class ServerStarted(Happening, frozen=True):
         return f"banish {self.version} ready: {jails}, {bans} restored"
 
 
-class ServerStopped(Happening, frozen=True):
+class ServerStopped(Event, frozen=True):
     """The server has ended in order."""
 
     def text(self) -> str:
         return "Exiting banish"
 
 
-class BansTakenOver(Happening, frozen=True):
+class BansImported(Event, frozen=True):
     """The bans in force of a Fail2Ban were taken over, once."""
 
     level: ClassVar[int] = NOTICE
@@ -405,7 +405,7 @@ class BansTakenOver(Happening, frozen=True):
         return f"{bans} taken over from {self.path}"
 
 
-class TroubleMet(Happening, frozen=True):
+class PartFailed(Event, frozen=True):
     """A part failed; it is tried again. *what* ends with the cure where there is one."""
 
     level: ClassVar[int] = logging.ERROR
@@ -418,7 +418,7 @@ class TroubleMet(Happening, frozen=True):
         return f"{self.part}: {self.what}"
 
 
-class TroubleOver(Happening, frozen=True):
+class PartRecovered(Event, frozen=True):
     """A part that had failed works again."""
 
     level: ClassVar[int] = NOTICE
@@ -430,7 +430,7 @@ class TroubleOver(Happening, frozen=True):
         return f"{self.part}: works again"
 
 
-class WarningGiven(Happening, frozen=True):
+class WarningGiven(Event, frozen=True):
     """Something is odd and deserves a look, but nothing failed."""
 
     level: ClassVar[int] = logging.WARNING
@@ -443,7 +443,7 @@ class WarningGiven(Happening, frozen=True):
         return f"{self.part}: {self.what}"
 
 
-class FirewallRepaired(Happening, frozen=True):
+class FirewallRepaired(Event, frozen=True):
     """The firewall did not hold what it should, and does again."""
 
     level: ClassVar[int] = logging.WARNING
@@ -459,15 +459,15 @@ class FirewallRepaired(Happening, frozen=True):
     """How many repairs this is the sum of."""
 
     def text(self) -> str:
-        what = "tables or rules were gone or changed; " if self.rebuilt else ""
-        what += f"{self.missing} bans put back, {self.foreign} taken out"
+        what = "tables or rules were missing or changed; " if self.rebuilt else ""
+        what += f"{self.missing} bans added back, {self.foreign} removed"
         if self.mistimed:
-            what += f", {self.mistimed} given their right time"
+            what += f", {self.mistimed} with their time corrected"
         times = f" {self.times} times" if self.times > 1 else ""
         return f"firewall repaired{times}: {what}"
 
 
-class SourceChanged(Happening, frozen=True):
+class SourceChanged(Event, frozen=True):
     """A log appeared, was rotated, was cut or went away."""
 
     origin: ClassVar[str] = "banish.filter"
@@ -479,7 +479,7 @@ class SourceChanged(Happening, frozen=True):
         return f"{self.source}: {self.what}"
 
 
-class LinesLost(Happening, frozen=True):
+class LinesLost(Event, frozen=True):
     """Rotated files went by unread, or may have; *what* ends with the cure."""
 
     level: ClassVar[int] = logging.ERROR
@@ -495,7 +495,7 @@ class LinesLost(Happening, frozen=True):
         return f"{self.source}: {self.what}"
 
 
-class RequestRefused(Happening, frozen=True):
+class RequestRefused(Event, frozen=True):
     """Somebody asked over the control socket for what is not theirs, or made no sense."""
 
     level: ClassVar[int] = logging.WARNING
@@ -515,8 +515,8 @@ class RequestRefusedAgain(RequestRefused, frozen=True):
     level: ClassVar[int] = logging.DEBUG
 
 
-class ActionPlanned(Happening, frozen=True):
-    """A trial run passed over a command of an action."""
+class ActionPlanned(Event, frozen=True):
+    """A dry run skipped a command of an action."""
 
     origin: ClassVar[str] = "banish.actions"
     counter: ClassVar[str] = "banish_actions_planned_total"
@@ -530,7 +530,7 @@ class ActionPlanned(Happening, frozen=True):
         return f"[{self.jail}] {self.action} would run: {self.what}"
 
 
-class ActionSaid(Happening, frozen=True):
+class ActionLogged(Event, frozen=True):
     """A Python action wrote to its log."""
 
     origin: ClassVar[str] = "banish.actions"
@@ -544,14 +544,14 @@ class ActionSaid(Happening, frozen=True):
         return f"[{self.jail}] {self.action}: {self.what}"
 
 
-class ActionComplained(ActionSaid, frozen=True):
+class ActionWarned(ActionLogged, frozen=True):
     """A Python action wrote to its log, as a warning or an error."""
 
     level: ClassVar[int] = logging.WARNING
     counter: ClassVar[str] = "banish_actions_complained_total"
 
 
-class NotificationsDropped(Happening, frozen=True):
+class NotificationsDropped(Event, frozen=True):
     """An action that only tells could not tell of everything: too much at once, or given up."""
 
     level: ClassVar[int] = logging.WARNING

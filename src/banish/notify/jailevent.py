@@ -1,4 +1,4 @@
-"""What is told: one thing that happened to a jail or in it."""
+"""An event that a notification is about: something that happened to a jail or in it."""
 
 from typing import Literal
 
@@ -10,7 +10,7 @@ from banish.model.instant import Instant
 EventKind = Literal["ban", "unban", "prolong", "start", "stop"]
 
 
-class Event(msgspec.Struct, frozen=True):
+class JailEvent(msgspec.Struct, frozen=True):
     """One thing that happened."""
 
     kind: EventKind
@@ -28,7 +28,7 @@ class Event(msgspec.Struct, frozen=True):
         return self.ban
 
 
-def stripped(event: Event) -> Event:
+def stripped(event: JailEvent) -> JailEvent:
     """Return *event* without the lines that led to it, which are most of its size."""
     if event.ban is None or not (event.ban.evidence or event.ban.tags):
         return event

@@ -1,28 +1,30 @@
 """Has connections of newly banned peers cut, in jails that want it; never in the way of a ban.
 
 Told what the firewall has taken, it works in a task of its own: whatever waits is
-cut together. A kernel that cannot do so is told of once.
+cut together. A kernel that cannot do so is reported once.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
-from banish.enforce.cut import Target, cut
+from banish.enforce.connections import BannedPeer, kill_connections
 from banish.errors import EnforceError
 from banish.model.decision import Decision, StartBan
 from banish.model.settings import JailSettings
-from banish.telemetry.happenings import ConnectionsCut, Emit, WarningGiven
+from banish.telemetry.events import ConnectionsKilled, Emit, WarningGiven
 
 WAITING_LIMIT = 10_000
 """Bans that wait to have their connections cut; more are left to the firewall alone."""
 
-Cut = Callable[[Sequence[Target]], Mapping[Target, int]]
+Cut = Callable[[Sequence[BannedPeer]], Mapping[BannedPeer, int]]
 
 
-class Cutting:
+class ConnectionKiller:
     """Cuts the connections of those whose ban starts; `run` is its task."""
 
-    def __init__(self, jails: Sequence[JailSettings], *, emit: Emit, cut: Cut = cut) -> None:
+    def __init__(
+        self, jails: Sequence[JailSettings], *, emit: Emit, cut: Cut = kill_connections
+    ) -> None:
         self._ports = {
             jail.name: jail.enforcement.ports if jail.enforcement is not None else ()
             for jail in jails
@@ -30,9 +32,9 @@ class Cutting:
         }
         self._emit = emit
         self._cut = cut
-        self._waiting: list[Target] = []
+        self._waiting: list[BannedPeer] = []
         self._has_news = asyncio.Event()
-        self._is_told = False
+        self._is_reported = False
         self.left_total = 0
         """Bans that found no room."""
 
@@ -53,7 +55,7 @@ class Cutting:
             if len(self._waiting) >= WAITING_LIMIT:
                 self.left_total += 1
                 continue
-            self._waiting.append(Target(ban.jail, ban.subject, ports))
+            self._waiting.append(BannedPeer(ban.jail, ban.subject, ports))
             self._has_news.set()
 
     async def run(self) -> None:
@@ -64,14 +66,14 @@ class Cutting:
             targets, self._waiting = self._waiting, []
             await self._cut_all(targets)
 
-    async def _cut_all(self, targets: Sequence[Target]) -> None:
+    async def _cut_all(self, targets: Sequence[BannedPeer]) -> None:
         try:
             counts = await asyncio.to_thread(self._cut, targets)
         except EnforceError as error:
-            if not self._is_told:
-                self._is_told = True
+            if not self._is_reported:
+                self._is_reported = True
                 self._emit(WarningGiven(part="connections", what=str(error)))
             return
-        self._is_told &= not counts
+        self._is_reported &= not counts
         for target, count in counts.items():
-            self._emit(ConnectionsCut(jail=target.jail, subject=target.subject, count=count))
+            self._emit(ConnectionsKilled(jail=target.jail, subject=target.subject, count=count))

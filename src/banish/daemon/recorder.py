@@ -22,7 +22,7 @@ from banish.model.ban import Ban
 from banish.model.instant import Instant, Seconds
 from banish.model.snapshot import Commit, Memory, Slice, last_positions, merged_changes
 from banish.ports import Clock, Store
-from banish.telemetry.happenings import Emit, TroubleMet, TroubleOver
+from banish.telemetry.events import Emit, PartFailed, PartRecovered
 
 WRITE_PAUSE = Seconds(1)
 """How long a step without decisions may stay unwritten."""
@@ -60,10 +60,10 @@ SLICE_LIMIT = Seconds(20)
 CLOSE_LIMIT = Seconds(2)
 """How long a database that has hung is waited for at the end."""
 
-HANGS_CURE = "bans go on, and are written once it answers: look at its disk (dmesg)"
+HANGS_CURE = "bans continue, and are written once it answers; check its disk (dmesg)"
 
 
-class Recording:
+class Recorder:
     """Owns the store; used by one task."""
 
     def __init__(
@@ -127,7 +127,7 @@ class Recording:
         return Seconds(due - asyncio.get_running_loop().time())
 
     def add(self, commits: Sequence[Commit], *, at_once: bool = False) -> None:
-        """Take what was done, in its order; empty steps are passed over.
+        """Add what was done, in its order; empty steps are skipped.
 
         *at_once*: it is due now, for it cannot be found again in a log.
         """
@@ -230,7 +230,7 @@ class Recording:
         return took >= HANG_LIMIT and not self.trouble
 
     async def close(self) -> None:
-        """Write what waits and let go of the store; of one that hangs at once."""
+        """Write what waits and close the store; one that hangs is closed at once."""
         limit = CLOSE_LIMIT if self._is_hanging else HANG_LIMIT
         while self._writing is not None or self._unwritten:
             if self.store is None and not await self._reopen(limit):
@@ -325,11 +325,11 @@ class Recording:
         self._is_hanging = False
         if self.trouble:
             self.trouble = ""
-            self._emit(TroubleOver(part="database"))
+            self._emit(PartRecovered(part="database"))
 
     def _note_trouble(self, error: StoreError) -> None:
         if str(error) != self.trouble:
-            self._emit(TroubleMet(part="database", what=str(error)))
+            self._emit(PartFailed(part="database", what=str(error)))
         self.trouble = str(error)
         self._is_hanging = False
         self._retry_at = asyncio.get_running_loop().time() + RETRY_PAUSE

@@ -3,16 +3,16 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from banish.daemon import cutting
-from banish.daemon.cutting import Cutting
-from banish.enforce.cut import Target
+from banish.daemon import connections
+from banish.daemon.connections import ConnectionKiller
+from banish.enforce.connections import BannedPeer
 from banish.errors import EnforceError
 from banish.model.address import Subject, SubjectKind, parse_subject
 from banish.model.ban import Ban
 from banish.model.decision import Decision, EndBan, ProlongBan, StartBan
 from banish.model.instant import Instant
 from banish.model.settings import Enforcement, FilterSettings, JailSettings, PortRange
-from banish.telemetry.happenings import Happening
+from banish.telemetry.events import Event
 
 SSH = (PortRange(22, 22),)
 JAILS = (
@@ -35,14 +35,14 @@ MARK = parse_subject("203.0.113.255")
 """Whose turn comes after all that was to be done before."""
 
 
-def play(*batches: Sequence[Decision], fails: bool = False) -> tuple[list[Target], list[Happening]]:
-    seen: list[Target] = []
-    told: list[Happening] = []
+def play(*batches: Sequence[Decision], fails: bool = False) -> tuple[list[BannedPeer], list[Event]]:
+    seen: list[BannedPeer] = []
+    told: list[Event] = []
 
     async def do() -> None:
         loop, turn = asyncio.get_running_loop(), asyncio.Event()
 
-        def cut(targets: Sequence[Target]) -> Mapping[Target, int]:
+        def cut(targets: Sequence[BannedPeer]) -> Mapping[BannedPeer, int]:
             real = [target for target in targets if target.subject != MARK]
             seen.extend(real)
             loop.call_soon_threadsafe(turn.set)
@@ -50,7 +50,7 @@ def play(*batches: Sequence[Decision], fails: bool = False) -> tuple[list[Target
                 raise EnforceError("cannot", cure="can it")
             return dict.fromkeys(real, 2)
 
-        found = Cutting(JAILS, emit=told.append, cut=cut)
+        found = ConnectionKiller(JAILS, emit=told.append, cut=cut)
         assert found.is_wanted
         task = asyncio.create_task(found.run())
         async with asyncio.timeout(10):
@@ -79,8 +79,8 @@ def test_connections_end_where_a_ban_begins_in_a_jail_that_wants_it() -> None:
         EndBan(ban("192.0.2.6"), "expired"),
     ])  # fmt: skip
     assert seen == [
-        Target("sshd", parse_subject("192.0.2.1"), SSH),
-        Target("own", parse_subject("192.0.2.2"), ()),
+        BannedPeer("sshd", parse_subject("192.0.2.1"), SSH),
+        BannedPeer("own", parse_subject("192.0.2.2"), ()),
     ]
     assert [each.text() for each in told] == [
         "[sshd] 2 connections of 192.0.2.1 cut",
@@ -94,11 +94,11 @@ def test_a_kernel_that_cannot_is_told_of_once() -> None:
 
 
 def test_what_waits_is_bounded() -> None:
-    found = Cutting(JAILS, emit=lambda _: None)
-    for number in range(cutting.WAITING_LIMIT + 3):
+    found = ConnectionKiller(JAILS, emit=lambda _: None)
+    for number in range(connections.WAITING_LIMIT + 3):
         found.act([StartBan(ban(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"))])
     assert found.left_total == 3
 
 
 def test_nothing_runs_where_no_jail_wants_it() -> None:
-    assert not Cutting(JAILS[2:], emit=lambda _: None).is_wanted
+    assert not ConnectionKiller(JAILS[2:], emit=lambda _: None).is_wanted

@@ -13,18 +13,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from banish.daemon.actionrecord import ActionRecord
 from banish.daemon.orders import Order
-from banish.daemon.worker import LINE_LIMIT, Worker
+from banish.daemon.worker import LINE_LIMIT, ActionWorker
 from banish.model.actionban import ActionBan
+from banish.model.actionresult import TROUBLE_LIMIT_CHARACTERS, ActionResult, ActionResultKind
 from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.decision import Decision, EndBan, ProlongBan, StartBan
-from banish.model.deed import TROUBLE_LIMIT_CHARACTERS, Deed, DeedKind
 from banish.model.instant import Instant, Seconds
 from banish.ports import Action, Clock, Store
-from banish.telemetry.happenings import (
-    AlreadyBannedFound,
+from banish.telemetry.events import (
+    BannedSubjectFailed,
     Emit,
-    Happening,
+    Event,
     WarningGiven,
 )
 
@@ -34,17 +34,17 @@ GATHERING_LIMIT = 10_000
 FLUSH_BANS = 2
 """So many bans that end at once, and are all that an action holds, are flushed."""
 
-DEEDS_LIMIT = 5_000
+RESULTS_LIMIT = 5_000
 """What actions did last, for whoever asks why; some 2 MB if all of it failed."""
 
 SHOWN_SUBJECTS = 5
 """Subjects that are named where an action that banned them is gone."""
 
 CHECK_PAUSE = Seconds(3)
-"""A subject that fails so long after its ban was not kept out; checks are so far apart."""
+"""A subject that fails so long after its ban was not blocked; checks are so far apart."""
 
 
-class Acting:
+class ActionDispatcher:
     """The actions of all jails that are not the firewall's."""
 
     def __init__(
@@ -65,11 +65,11 @@ class Acting:
         self._record = ActionRecord(store)
         self._jails = {
             jail: [
-                Worker(
+                ActionWorker(
                     action,
                     emit=emit,
                     limit=_limit(action, limit),
-                    on_deed=functools.partial(self._note_deed, jail, action.settings.actname),
+                    on_result=functools.partial(self._note_result, jail, action.settings.actname),
                     record=self._record,
                 )
                 for action in found
@@ -78,22 +78,22 @@ class Acting:
             if found
         }
         self._checked_at: dict[str, Instant] = {}
-        self._deeds: deque[Deed] = deque(maxlen=DEEDS_LIMIT)
+        self._results: deque[ActionResult] = deque(maxlen=RESULTS_LIMIT)
 
-    def _note_deed(
-        self, jail: str, action: str, kind: DeedKind, subject: Subject, trouble: str
+    def _note_result(
+        self, jail: str, action: str, kind: ActionResultKind, subject: Subject, trouble: str
     ) -> None:
         # The first line of a trouble says what; the cure below it is for `status`.
         what = trouble.partition("\n")[0][:TROUBLE_LIMIT_CHARACTERS]
         what = what.encode("utf-8", "replace").decode("utf-8")
-        self._deeds.append(Deed(self._clock(), jail, action, kind, subject, what))
+        self._results.append(ActionResult(self._clock(), jail, action, kind, subject, what))
 
-    def deeds(self, subject: Subject) -> tuple[Deed, ...]:
+    def results(self, subject: Subject) -> tuple[ActionResult, ...]:
         """Return what actions did about *subject*, oldest first, as far as still known."""
-        return tuple(deed for deed in self._deeds if deed.subject == subject)
+        return tuple(result for result in self._results if result.subject == subject)
 
     @property
-    def workers(self) -> Iterator[Worker]:
+    def workers(self) -> Iterator[ActionWorker]:
         """Every worker; each is to be run by a task."""
         return (worker for workers in self._jails.values() for worker in workers)
 
@@ -140,7 +140,7 @@ class Acting:
                     if worker not in flushed:
                         worker.put(order)
 
-    def _flush(self, decisions: Sequence[Decision]) -> set[Worker]:
+    def _flush(self, decisions: Sequence[Decision]) -> set[ActionWorker]:
         """Have the actions flushed of which *decisions* end all bans, and return them."""
         ended: dict[str, dict[Subject, Ban]] = {}
         others: set[str] = set()
@@ -149,7 +149,7 @@ class Acting:
                 ended.setdefault(decision.ban.jail, {})[decision.ban.subject] = decision.ban
             else:
                 others.add(decision.ban.jail)
-        flushed: set[Worker] = set()
+        flushed: set[ActionWorker] = set()
         for jail, bans in ended.items():
             if len(bans) < FLUSH_BANS or jail in others:
                 continue
@@ -159,17 +159,17 @@ class Acting:
                     flushed.add(worker)
         return flushed
 
-    def hear(self, happening: Happening) -> None:
-        """Have the actions of a jail checked when somebody they keep out fails again."""
-        if not isinstance(happening, AlreadyBannedFound):
+    def hear(self, event: Event) -> None:
+        """Have the actions of a jail checked when a subject that they ban fails again."""
+        if not isinstance(event, BannedSubjectFailed):
             return
         now = self._clock()
-        if now - self._checked_at.get(happening.jail, Instant(0)) < CHECK_PAUSE:
+        if now - self._checked_at.get(event.jail, Instant(0)) < CHECK_PAUSE:
             return
-        for worker in self._jails.get(happening.jail, ()):
-            held = worker.action.held.get(happening.holder or happening.subject)
+        for worker in self._jails.get(event.jail, ()):
+            held = worker.action.held.get(event.holder or event.subject)
             if held is not None and now - held.since > CHECK_PAUSE:
-                self._checked_at[happening.jail] = now
+                self._checked_at[event.jail] = now
                 worker.put(Order("check", held))
 
     def trouble(self, jail: str) -> str:
@@ -196,7 +196,7 @@ class Acting:
         await self._record.flush()
 
     @staticmethod
-    async def _finish(workers: Sequence[Worker], *, keep: bool) -> None:
+    async def _finish(workers: Sequence[ActionWorker], *, keep: bool) -> None:
         await asyncio.gather(*(worker.drain() for worker in workers))
         ending = [
             worker for worker in workers if not (keep and worker.action.settings.is_enforcing)
@@ -208,11 +208,11 @@ class Acting:
 
 
 def _left(subjects: Sequence[Subject]) -> str:
-    """Return what to say of *subjects* who are kept out by an action that is gone."""
+    """Return what to say of *subjects* still banned by an action that is no longer configured."""
     shown = ", ".join(map(str, subjects[:SHOWN_SUBJECTS]))
     more = f" and {len(subjects) - SHOWN_SUBJECTS} more" if len(subjects) > SHOWN_SUBJECTS else ""
     return (
-        f"it is not configured any more, and may keep out {shown}{more} still\n"
+        f"this action is no longer configured, and may still block {shown}{more} still\n"
         "    configure the action again and start the server, which ends them; or end them by hand"
     )
 

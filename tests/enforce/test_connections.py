@@ -9,7 +9,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from banish.enforce.cut import Target, cut
+from banish.enforce.connections import BannedPeer, kill_connections
 from banish.errors import EnforceError
 from banish.model.address import parse_subject
 from banish.model.settings import PortRange
@@ -83,8 +83,8 @@ def world() -> Iterator[World]:
         yield World(stack)
 
 
-def target(text: str, *ports: PortRange) -> Target:
-    return Target("sshd", parse_subject(text), ports)
+def target(text: str, *ports: PortRange) -> BannedPeer:
+    return BannedPeer("sshd", parse_subject(text), ports)
 
 
 @pytest.mark.parametrize(("banned", "other"), [ADDRESSES[:2], ADDRESSES[2:]])
@@ -94,23 +94,23 @@ def test_all_connections_of_a_banned_peer_end_and_no_other(
     theirs = [world.connect(banned), world.connect(banned)]
     bystander = world.connect(other)
     assert all(pair.stands for pair in (*theirs, bystander))
-    assert cut([target(banned)])[target(banned)] >= len(theirs)
+    assert kill_connections([target(banned)])[target(banned)] >= len(theirs)
     assert not any(pair.stands for pair in theirs)
     assert bystander.stands
-    assert cut([target(banned)]) == {}
+    assert kill_connections([target(banned)]) == {}
 
 
 def test_only_connections_to_closed_ports_end(world: World) -> None:
     ssh, web = world.connect(ADDRESSES[0]), world.connect(ADDRESSES[0], web=True)
     closed = target(ADDRESSES[0], PortRange(20, 25))
-    assert cut([closed]) == {closed: 1}
+    assert kill_connections([closed]) == {closed: 1}
     assert not ssh.stands
     assert web.stands
 
 
 def test_the_peer_is_told(world: World) -> None:
     pair = world.connect(ADDRESSES[0])
-    cut([target(ADDRESSES[0], PortRange(22, 22))])
+    kill_connections([target(ADDRESSES[0], PortRange(22, 22))])
     with pytest.raises(ConnectionResetError):
         pair.peer.recv(1)
     with pytest.raises(ConnectionAbortedError):
@@ -121,14 +121,14 @@ def test_a_network_is_cut_whole_and_listeners_stay(world: World) -> None:
     pairs = [world.connect(address) for address in ADDRESSES]
     ports = PortRange(22, 22)
     networks = [target("192.0.2.0/30", ports), target("2001:db8::/64", ports)]
-    assert cut(networks) == dict.fromkeys(networks, 2)
+    assert kill_connections(networks) == dict.fromkeys(networks, 2)
     assert not any(pair.stands for pair in pairs)
     assert world.connect(ADDRESSES[0]).stands
 
 
 def test_what_no_socket_can_name_is_passed_over(world: World) -> None:
-    assert cut([]) == {}
-    assert cut([target("198.51.100.1")]) == {}
+    assert kill_connections([]) == {}
+    assert kill_connections([target("198.51.100.1")]) == {}
 
 
 def test_without_the_capability_the_cure_is_named(world: World) -> None:
@@ -143,7 +143,7 @@ def test_without_the_capability_the_cure_is_named(world: World) -> None:
         setresuid = 117 if os.uname().machine == "x86_64" else 147
         assert libc.syscall(setresuid, 65534, 65534, 65534) == 0
         try:
-            cut([target(ADDRESSES[0])])
+            kill_connections([target(ADDRESSES[0])])
         except EnforceError as error:
             caught.append(error)
 
