@@ -1,4 +1,4 @@
-"""No test sees the configuration of the host that it runs on."""
+"""No test sees the configuration of the host that it runs on; those that take long come first."""
 
 import sys
 from collections.abc import Iterator
@@ -23,6 +23,16 @@ def _watch(event: str, arguments: tuple[object, ...]) -> None:
 
 
 sys.addaudithook(_watch)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that wait for real servers, so that none is left alone at the end."""
+
+    def is_short(item: pytest.Item) -> bool:
+        is_long = item.get_closest_marker("system") is not None or "tests/compat/" in item.nodeid
+        return not is_long
+
+    items.sort(key=is_short)
 
 
 @pytest.fixture(autouse=True)

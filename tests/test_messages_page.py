@@ -1,6 +1,7 @@
 """What docs/fail2ban-messages.md says that banish says, banish says."""
 
 import ast
+import functools
 import re
 from pathlib import Path
 
@@ -16,6 +17,7 @@ def rows() -> list[tuple[str, str, str]]:
     return ROW.findall(PAGE.read_text("utf-8"))
 
 
+@functools.cache
 def said() -> str:
     """Return every text in the program that is no docstring."""
     found: list[str] = []

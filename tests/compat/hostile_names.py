@@ -2,9 +2,10 @@
 
 Fail2Ban's own sample lines are what services write. In each, the fields that a client fills are
 found: what the filter itself calls a user, and every place that takes words with blanks beside
-it (what a service alone writes is left out: numbers, brackets, all up to the first colon). Into
-each field goes the rest of the line around a victim's address, from each word to each other, with
-names that end in words of the tail, and with each way in which an address is written.
+it (what a service alone writes is left out: numbers, brackets with the port and the field that
+they stand in, all up to the first colon). Into each field goes the rest of the line around a
+victim's address, from each word to each other, with names that end in words of the tail, and with
+each way in which an address is written.
 
 ``python -m tests.compat.hostile_names`` makes the long search and prints its figures.
 """
@@ -119,6 +120,7 @@ def _fields(name: str, matcher: Matcher, plain: LineReport) -> list[tuple[int, i
     for found in re.finditer(r"[^\s<>\"'\[\](),=/;:]+", line):
         begin, end = found.span()
         is_services = line[end : end + 1] == "[" or found[0] in _SERVICES_WORDS
+        is_services |= line[end : end + 2] == "=[" or line[begin - 2 : begin] == "]:"
         is_services |= begin < place and any(last < place for _, last in users)
         is_services |= begin < place and (begin < first or re.search(r"\d", found[0]) is not None)
         if found.span() in users or is_services or begin <= place < end:

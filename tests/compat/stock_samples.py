@@ -55,8 +55,9 @@ def fetch(folder: Path) -> Path:
         except (subprocess.SubprocessError, StopIteration) as error:
             shutil.rmtree(folder / "partial", ignore_errors=True)
             raise OSError(f"apt-get download fail2ban: {error}") from error
-        # Filters that belong to its tests include the real ones by this path.
-        (folder / "partial/usr/config").symlink_to("../etc/fail2ban")
+        # Filters that belong to its tests include the real ones by these paths: 1.0 and 1.1.
+        for place in ("usr/config", "usr/lib/python3/dist-packages/config"):
+            (folder / "partial" / place).symlink_to(folder / "root/etc/fail2ban")
         (folder / "partial").rename(root)
     return root
 

@@ -235,10 +235,20 @@ OPTIONS: tuple[list[str], ...] = (
 )
 
 
+_FILTER = re.compile(
+    r"^Use +(?:(?:failregex )?filter file|jail)(?= : )(?:( : [^,]+), basedir: .*)?"
+)
+
+
 def comparable(report: str) -> list[str]:
     """Return the lines of a report, but for how long it took and what is not hit."""
     lines = [line for line in report.splitlines() if not line.startswith("[processed in")]
     lines = [line.lower() if "encoding :" in line else line for line in lines]
+    # Fail2Ban 1.1 says "filter", and of a jail's filter "jail".
+    lines = [
+        _FILTER.sub(r"Use filter\1", line.replace("jail/flt options", "  filter options"))
+        for line in lines
+    ]
     return [_timeless(line) for line in lines if not line.startswith("|  [0] ")]
 
 

@@ -44,10 +44,15 @@ def test_every_stock_jail_loads_without_an_error(settings: Settings, all_jails: 
 
 
 def test_stock_jails_give_no_warning_but_of_what_is_not_carried_out(settings: Settings) -> None:
-    others = [
-        str(problem) for problem in settings.problems if "not carried out" not in problem.what
+    others = [problem for problem in settings.problems if "not carried out" not in problem.what]
+    # Debian 13's tree lets jails read the journal whose filters do not say what of it is theirs;
+    # Fail2Ban tells of it, too.
+    told = [
+        str(problem)
+        for problem in others
+        if not ("no journalmatch" in problem.what and "paths-debian.conf" in problem.what)
     ]
-    assert others == []
+    assert told == []
 
 
 def test_every_stock_filter_loads(stock_tree: Path) -> None:

@@ -176,6 +176,18 @@ def test_a_name_with_its_own_address_in_it_bans_nobody_else(stock_tree: Path, na
         assert counted(matcher, [line]) == ["192.0.2.1"] * (user == "x")
 
 
+ONLY_IN_1_0 = {
+    *("b4add7f6ed6e3e46", "805f643283ae5c3e", "b7678f91bf889548", "5116c0396f3ac897"),
+    *("50a5db939b55cb4d", "bb664fd558a53872", "f4ee4f413b6c61b0", "0c26989be6eb4686"),
+    "5269a08d25f6b200",
+}
+ONLY_IN_1_1 = {
+    *("a16be29d69d963a5", "a446a5964e134443", "270265bcc2ff5b08", "cf8b85f7ca9be85f"),
+    *("c8b27a7648aa0718", "99cf5587be03c33a", "987f728a3a5e6c97", "d351b0702af69dc4"),
+    "527dc03c3142be8d",
+}
+
+
 def test_every_mended_rule_is_one_of_the_stock_filters(stock_tree: Path) -> None:
     known = set()
     for name in ("dovecot", "nginx-http-auth", "traefik-auth", "vsftpd"):
@@ -186,7 +198,9 @@ def test_every_mended_rule_is_one_of_the_stock_filters(stock_tree: Path) -> None
             spec = f"sshd[mode={mode}, publickey={publickey}]"
             made = filter_settings(spec, stock_tree, builtin_tree())
             known |= {digest(regex.text) for regex in made.failregex}
-    assert known >= MENDED.keys()
+    # Fail2Ban 1.1 wrote some anew.
+    of_1_1 = known & MENDED.keys() & ONLY_IN_1_1
+    assert known >= MENDED.keys() - (ONLY_IN_1_0 if of_1_1 else ONLY_IN_1_1)
 
 
 @pytest.fixture(scope="module")

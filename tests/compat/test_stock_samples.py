@@ -45,8 +45,10 @@ AMBIGUOUS = {
 }
 """Samples with two addresses that the default, ``ambiguous = safe``, reads otherwise than the
 filter: two of sshd's name the address that a client wrote, the others could mean either."""
-OF_ITS_TESTS = {f"zzz-sshd-obsolete-multiline sshd:{n}" for n in (132, 135, 137, 142, 144, 275)}
+OF_ITS_TESTS = {f"zzz-sshd-obsolete-multiline sshd:{n}" for n in (132, 135, 137, 142, 144)}
 """The same in a filter that is part of Fail2Ban's tests only."""
+LAST_OF_THEM = {f"zzz-sshd-obsolete-multiline sshd:{n}" for n in (275, 280)}
+"""One more, in Fail2Ban 1.0 and 1.1."""
 
 
 def judged(stock: Path, ambiguous: OnAmbiguous) -> tuple[int, list[str], set[str]]:
@@ -78,4 +80,5 @@ def test_every_stock_sample_comes_out_as_annotated(stock: Path) -> None:
 @pytest.mark.usefixtures("zone")
 def test_only_stock_samples_with_two_addresses_come_out_otherwise_by_default(stock: Path) -> None:
     _, _, odd = judged(stock, "safe")
-    assert odd == AMBIGUOUS | OF_ITS_TESTS
+    assert odd - LAST_OF_THEM == AMBIGUOUS | OF_ITS_TESTS
+    assert len(odd & LAST_OF_THEM) == 1

@@ -105,6 +105,18 @@ def test_a_logpath_beside_the_journal_is_an_error_if_nothing_says_what_to_read(
     assert "backend = auto in [web]" in problem.cure
 
 
+def test_a_logpath_beside_the_journal_is_a_warning_where_the_package_chose_the_journal(
+    write_tree: WriteTree,
+) -> None:
+    jail = "[INCLUDES]\nbefore = paths-debian.conf\n" + JAIL.replace("polling", "%(web_backend)s")
+    files = {"jail.conf": jail, "paths-debian.conf": "[DEFAULT]\nweb_backend = systemd\n"}
+    (problem,) = problems(write_tree, files)
+    assert (problem.severity, problem.option) == ("warning", "logpath")
+    assert "paths-debian.conf:2" in problem.what
+    match = {"jail.local": "[web]\njournalmatch = _SYSTEMD_UNIT=web.service\n"}
+    assert problems(write_tree, files | match) == []
+
+
 def test_a_logpath_beside_the_journal_is_told_where_somebody_wrote_it(
     write_tree: WriteTree,
 ) -> None:

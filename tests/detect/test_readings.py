@@ -53,6 +53,13 @@ CASES = [
     (r"^client=<HOST> user=.*$", "client={A} user=x client={V} user=y", TRUE),
     (r"^\[\S+:error\] \[client <HOST>\] no .*$", "[a:error] [client {A}] no [client {V}] x", TRUE),
     (r"^rip=<ADDR>[^>]*$", "rip={A}, lip={V}, session", TRUE),
+    # The server's own address stands in a field of another name, which no rule reads.
+    (
+        r"^from(?: [A-Za-z]{1,3})* (?:H=)?[\w.]* ?\[<ADDR>\](?::\d+)?(?: \w+=\S+)* refused$",
+        "from H=a.example [{A}]:25 I=[{V}]:25 refused",
+        TRUE,
+    ),
+    (r"^bad: \S* ?\[<ADDR>\] \S+ refused$", "bad: x [{V}] y ip=[{A}] z refused", NOBODY),
     # A gap in front of a whole sentence of the service is the service's own.
     (
         r"^.*?Password is incorrect\. IP: <ADDR>\. Username:.*$",

@@ -71,6 +71,15 @@ def by_challenge() -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
+def penalising() -> Iterator[Server]:
+    """As OpenSSH 9.8 and newer is set by default, but with the first failure."""
+    with server("LogLevel INFO\n", penalties="authfail:60s min:1s") as running:
+        if "PerSourcePenalties" not in (running.work / "sshd_config").read_text():
+            pytest.skip("sshd has no penalties before OpenSSH 9.8")
+        yield running
+
+
+@pytest.fixture(scope="module")
 def choosy() -> Iterator[Server]:
     with server("AllowUsers alice locked noshell\nDenyUsers alice\nLoginGraceTime 20\n") as running:
         yield running
@@ -184,6 +193,18 @@ def test_a_crowd_of_parallel_connections_counts_in_full(by_password: Server) -> 
     by_password.run("sh", "-c", f"{script} wait")
     log = by_password.read(until="Connection closed by invalid user", times=count)
     assert failures(log) == [ATTACKER] * count, log
+
+
+def test_connections_that_a_penalty_drops_count_as_probes(penalising: Server) -> None:
+    for client in (ATTACKER, CLIENT6):
+        penalising.login("alice", client=client)
+        penalising.read(until="Connection closed by authenticating user")
+        penalising.login("alice", client=client)
+        log = penalising.read(until="drop connection")
+        for mode in ("normal", "extra"):
+            assert failures(log, mode=mode) == [], log
+        for mode in ("ddos", "aggressive"):
+            assert failures(log, mode=mode) == [client], log
 
 
 STOCK_NAMES = [

@@ -94,7 +94,11 @@ def _report_unread(problems: Problems, path: Path, better: str) -> None:
 
 
 def check_backend(problems: Problems, jail: JailSettings) -> None:
-    """Tell of a ``logpath`` that nobody reads, since *jail* reads the journal."""
+    """Tell of a ``logpath`` that nobody reads, since *jail* reads the journal.
+
+    Debian 13's Fail2Ban sets ``backend = systemd`` for jails whose filter has no ``journalmatch``.
+    Such a jail reads the whole journal. That is an error only where an administrator set it.
+    """
     place = jail.places.get("logpath")
     if not jail.uses_journal or not jail.backend.startswith("systemd") or not jail.logpaths:
         return
@@ -104,9 +108,18 @@ def check_backend(problems: Problems, jail: JailSettings) -> None:
     cure = f"set backend = auto in [{jail.name}]"
     if not jail.filter.journalmatch:
         what += f", and no journalmatch says what of it is for [{jail.name}]"
-        problems.error(what, place, option="logpath", cure=f"{cure}, or set a journalmatch")
-    elif place is not None and Path(place.path).name != "jail.conf":
+        say = problems.warn if _is_stock(backend) else problems.error
+        say(what, place, option="logpath", cure=f"{cure}, or set a journalmatch")
+    elif not _is_stock(place):
         problems.warn(what, place, option="logpath", cure=f"{cure}, or delete the line")
+
+
+def _is_stock(place: Place | None) -> bool:
+    """Whether *place* is in a file of Fail2Ban's that administrators leave as it is."""
+    if place is None:
+        return True
+    name = Path(place.path).name
+    return name == "jail.conf" or (name.startswith("paths-") and name.endswith(".conf"))
 
 
 def check_bans(problems: Problems, jail: JailSettings) -> None:

@@ -34,6 +34,39 @@ _GUESS = (
 )
 _ENDED = r"(?:Connection (?:closed|reset)|Disconnected)"
 _NAMED = r" (?:by|from)(?: (?:invalid|authenticating) user <F-USER>.*</F-USER>)? <ADDR>"
+_ENDS = r"(?:Connection (?:closed|reset)|Disconnect(?:ed|(?P<cond_ing>ing)))"
+"""Fail2Ban 1.1 counts "Disconnecting", too, which comes with a reason."""
+_NAMES = (
+    r"(?(cond_ing)| (?:by|from))(?: (?:invalid|authenticating) user"
+    r" <F-USER>(?(cond_ing)[^\s:]*|.*)</F-USER>)? <ADDR>" + _PORT
+)
+_REASON = (
+    r"(?(cond_ing): Change of username or service not allowed:"
+    r" \([^\s()]*\) -> \([^\s()]*\))"
+)
+"""The one reason that counts. Names in it have one word, and all is read up to the end of the
+line: a name that holds such a reason stands before the true one."""
+_PAM = (
+    f"^{_UNCUT}[aA]uthentication (?:failure|error|failed) for"
+    rf" <F-USER>.*</F-USER> from <HOST>( via \S+)?{_PORT}{_END}"
+)
+_PAM_UNKNOWN = (
+    f"^{_UNCUT}User not known to the underlying authentication module for"
+    f" <F-USER>.*</F-USER> from <HOST>{_PORT}{_END}"
+)
+_TOO_MANY = f"^{_UNCUT}maximum authentication attempts exceeded for "
+_RAN_OUT = rf"<F-USER>.*</F-USER> from <HOST>{_PORT}(?: ssh\d*)?{_END}"
+_GAVE_UP = (
+    f"^{_UNCUT}<F-MLFFORGET>Disconnected</F-MLFFORGET>(?: from)?"
+    r" (?:invalid|authenticating) user <F-USER>.*</F-USER> <ADDR>"
+    rf"{_PORT} \[preauth\]\s*$"
+)
+_BAD_BANNER = f"^{_UNCUT}Bad protocol version identification '.*' from <HOST>{_PORT}{_END}"
+_NGINX = (
+    r"^\s*\[error\] \d+#\d+: \*\d+\s+user \"(?:[^\"]+|.*?)\":?"
+    r" (?:password mismatch|was not found in \"[^\"]*\"), client: <HOST>, server: \S*,"
+    r" request: \"\S+ \S+ HTTP/\d+\.\d+\", host: \"\S+\"(?:, referrer: \"[^\"]*\")?\s*$"
+)
 _PAM_NAMES = (
     r" ruser=(?!(?P<twice>.* rhost=.*) rhost=\S+\s+user=(?P=twice)\s*$)"
     r"<F-USER>.*?</F-USER> rhost=<HOST>(?:\s+user=(?P=user))?\s*$"
@@ -56,16 +89,22 @@ MENDED: Final = {
     r" \[preauth\]\s*$",
     "b7678f91bf889548": f"^{_UNCUT}<F-NOFAIL><F-MLFFORGET>{_ENDED}</F-MLFFORGET></F-NOFAIL>"
     rf"{_NAMED}{_PORT}\s*$",
-    "5116c0396f3ac897": f"^{_UNCUT}<F-MLFFORGET>Disconnected</F-MLFFORGET>(?: from)?"
-    r" (?:invalid|authenticating) user <F-USER>.*</F-USER> <ADDR>"
-    rf"{_PORT} \[preauth\]\s*$",
+    "5116c0396f3ac897": _GAVE_UP,
+    "cf8b85f7ca9be85f": _GAVE_UP,
+    # The same in Fail2Ban 1.1.
+    "a16be29d69d963a5": f"^{_UNCUT}<F-NOFAIL><F-MLFFORGET>{_ENDS}</F-MLFFORGET></F-NOFAIL>"
+    f"{_NAMES}{_REASON}{_END}",
+    "a446a5964e134443": f"^{_UNCUT}<F-MLFFORGET>{_ENDS}</F-MLFFORGET>{_NAMES}{_REASON}"
+    r"\s+\[preauth\]\s*$",
+    "270265bcc2ff5b08": f"^{_UNCUT}<F-NOFAIL><F-MLFFORGET>{_ENDS}</F-MLFFORGET></F-NOFAIL>"
+    rf"{_NAMES}{_REASON}\s*$",
     # What PAM and the limit of attempts say of a name: an address at the end may be cut.
-    "50a5db939b55cb4d": f"^{_UNCUT}[aA]uthentication (?:failure|error|failed) for"
-    rf" <F-USER>.*</F-USER> from <HOST>( via \S+)?{_PORT}{_END}",
-    "bb664fd558a53872": f"^{_UNCUT}User not known to the underlying authentication module for"
-    f" <F-USER>.*</F-USER> from <HOST>{_PORT}{_END}",
-    "f4ee4f413b6c61b0": f"^{_UNCUT}maximum authentication attempts exceeded for"
-    rf" <F-USER>.*</F-USER> from <HOST>{_PORT}(?: ssh\d*)?{_END}",
+    "50a5db939b55cb4d": _PAM,
+    "c8b27a7648aa0718": _PAM,
+    "bb664fd558a53872": _PAM_UNKNOWN,
+    "99cf5587be03c33a": _PAM_UNKNOWN,
+    "f4ee4f413b6c61b0": _TOO_MANY + _RAN_OUT,
+    "987f728a3a5e6c97": _TOO_MANY + "(?:invalid user )?" + _RAN_OUT,
     # What PAM says for dovecot: the name twice if there is such a user, else once.
     "f741ad368954cbb3": r"^authentication failure; logname=<F-ALT_USER1>\S*</F-ALT_USER1>"
     r" uid=\S* euid=\S* tty=dovecot" + _PAM_NAMES,
@@ -75,12 +114,11 @@ MENDED: Final = {
     # Traefik's log of requests: the address first, a name may have blanks.
     "39c718f51f196021": r"^<HOST> - (?!- )<F-USER>.+?</F-USER> \[\] \"\S+ [^\"]+\" 401\b",
     # nginx's log of errors: a client may write blanks into the page that it says it comes from.
-    "0c26989be6eb4686": r"^\s*\[error\] \d+#\d+: \*\d+ user \"(?:[^\"]+|.*?)\":?"
-    r" (?:password mismatch|was not found in \"[^\"]*\"), client: <HOST>, server: \S*,"
-    r" request: \"\S+ \S+ HTTP/\d+\.\d+\", host: \"\S+\"(?:, referrer: \"[^\"]*\")?\s*$",
+    "0c26989be6eb4686": _NGINX,
+    "d351b0702af69dc4": _NGINX,
     # What sshd says of a banner that is none, with the banner in it.
-    "5269a08d25f6b200": f"^{_UNCUT}Bad protocol version identification '.*' from <HOST>"
-    f"{_PORT}{_END}",
+    "5269a08d25f6b200": _BAD_BANNER,
+    "527dc03c3142be8d": _BAD_BANNER,
 }
 """A digest of a rule's text, and the rule that is searched in its place."""
 

@@ -43,6 +43,8 @@ _FREE = ("q", "7", "-")
 """A character is free if one of these can stand for it."""
 _DRESS = re.compile(r"\[?(?:::[fF]{4,6}:)?$")
 """What may stand right before an address and belongs to it."""
+_FIELD = re.compile(r"\b\w{1,24}=\w{0,24}$")
+"""A field right before an address: ``I=``, ``F=x``."""
 _WORD_END = re.compile(r"(?<=\w)(?!\w)|(?<=[\"'(<=\[])")
 _NAMED = re.compile(
     r"\b(?:user(?:name)?|login|account|name|for|of|as)\b\W{0,3}\S+$|[(<\"'`=]\S+$",
@@ -159,11 +161,28 @@ class _Line:
         for each in left:
             if self._front(each).endswith(fixed):
                 before, after = self._cut(taken, each)
-                if self._takes(before + SIGNS[each.group] + after) and self._is_clients(
-                    found, taken, each
+                if (
+                    self._takes(before + SIGNS[each.group] + after)
+                    and self._takes_field(taken, each)
+                    and self._is_clients(found, taken, each)
                 ):
                     readings.append(each)
         return readings
+
+    def _takes_field(self, taken: Candidate, each: Candidate) -> bool:
+        """Whether the rule can read *each*, further right than *taken*, with its field's name.
+
+        Exim writes ``H=[198.51.100.7]:25 I=[192.0.2.1]:25``: both stand in brackets, but no rule
+        for ``H=`` reads ``I=``, the server's own address.
+        """
+        front = self._front(each)
+        field = _FIELD.search(front)
+        if each < taken or field is None:
+            return True
+        before = _FIELD.sub("", self._front(taken))
+        dress = self._text[len(front) : each.begin]
+        after = self._text[each.end :]
+        return self._takes(before + field[0] + dress + SIGNS[each.group] + after)
 
     def _fixed_before(self, taken: Candidate) -> str:
         """Return the text right before *taken* of which the rule takes no character else."""
