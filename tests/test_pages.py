@@ -100,3 +100,16 @@ def test_every_notifier_has_a_line_in_its_page() -> None:
         names = [name for name, text in texts.items() if line.search(text)]
         assert names, kind
         assert any(f"`{name}`" in told for name in names), kind
+
+
+def test_every_page_is_in_the_navigation_and_every_decision_in_the_index() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text("utf-8")
+    index = TEXTS["docs/adr/README.md"]
+    for page in sorted((ROOT / "docs").rglob("*.md")):
+        name = str(page.relative_to(ROOT / "docs"))
+        assert re.search(rf"[-:] {re.escape(name)}$", navigation, re.MULTILINE), name
+    for decision in sorted((ROOT / "docs" / "adr").glob("0*.md")):
+        number, title = re.findall(r"^# (\d+)\. (.+)$", decision.read_text("utf-8"), re.MULTILINE)[
+            0
+        ]
+        assert f"| {number} | [{title}]({decision.name}) |" in index

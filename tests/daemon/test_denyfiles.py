@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from banish.addon.declare import ActionParts
+from banish.addon.declare import ActionContext
 from banish.config.load import builtin_tree, load
 from banish.enforce.addons import hosts_deny, nginx_deny
 from banish.model.address import parse_subject
@@ -22,8 +22,8 @@ def read(folder: Path, *actions: str) -> tuple[ActionSettings, ...]:
     return settings.jails[0].actions
 
 
-def parts(jail: str, settings: ActionSettings, shared: dict[str, object]) -> ActionParts:
-    return ActionParts(
+def parts(jail: str, settings: ActionSettings, shared: dict[str, object]) -> ActionContext:
+    return ActionContext(
         jail, settings, KnownFacts(), lambda _event: None, lambda: Instant(0), shared
     )
 

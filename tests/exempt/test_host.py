@@ -26,6 +26,7 @@ class Desk:
         self.live = [Login(HOME, "alice")]
         self.broken = broken
         self.slow = 0.0
+        self.is_blind = False
         filters = FilterSettings("f")
         jails = (JailSettings("j", filters, guard=guard), JailSettings("k", filters))
         self.lists = {jail.name: ExemptList() for jail in jails}
@@ -34,7 +35,13 @@ class Desk:
             self.lists,
             emit=self.told.append,
             clock=lambda: Instant(5),
-            facts=Facts(self.logins, lambda: [GATEWAY], list, lambda _group: frozenset({"root"})),
+            facts=Facts(
+                self.logins,
+                lambda: [GATEWAY],
+                list,
+                lambda _group: frozenset({"root"}),
+                lambda: not self.is_blind,
+            ),
         )
 
     def logins(self) -> Sequence[Login]:
@@ -112,3 +119,19 @@ def test_without_a_guard_there_is_nothing_to_do() -> None:
 def test_a_group_has_those_whose_first_group_it_is() -> None:
     assert "root" in members("root")
     assert members("no-such-group-here") == frozenset()
+
+
+def test_a_host_that_does_not_show_logins_is_reported_once_with_the_cure() -> None:
+    async def story(exempts: tuple[str, ...]) -> list[Event]:
+        desk = Desk(GuardSettings(exempts))
+        desk.is_blind = True
+        for _ in range(2):
+            desk.host._look_again_at = 0.0
+            await desk.fails("j")
+        return desk.told
+
+    (warning,) = asyncio.run(story(ALL))
+    assert isinstance(warning, WarningGiven)
+    assert warning.part == "guard"
+    assert "CapabilityBoundingSet=CAP_SYS_PTRACE" in warning.what
+    assert asyncio.run(story(("gateways",))) == []

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from banish.exempt.logins import live_logins
+from banish.exempt.logins import can_look, live_logins
 
 PEER = "076433C6"  # 198.51.100.7
 
@@ -91,3 +91,14 @@ def test_forwarded_connections_and_ports_of_users_spare_nobody(proc: Path) -> No
 def test_a_host_that_shows_nothing_spares_nobody(tmp_path: Path) -> None:
     (tmp_path / "5").mkdir()
     assert live_logins(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("rights", "can"),
+    [("000001ffffffffff", True), ("0000000000001004", False), ("0000000000081004", True)],
+)
+def test_who_may_not_see_other_processes_says_so(tmp_path: Path, rights: str, can: bool) -> None:
+    (tmp_path / "self").mkdir()
+    (tmp_path / "self/status").write_text(f"Name:\tx\nCapPrm:\t1\nCapEff:\t{rights}\n")
+    assert can_look(tmp_path) is can
+    assert not can_look(tmp_path / "nowhere")

@@ -15,7 +15,7 @@ import msgspec
 import trustme
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
-from banish.addon.declare import EVERY_ACTION, ActionParts
+from banish.addon.declare import EVERY_ACTION, ActionContext
 from banish.config.addons import ACTIONS
 from banish.daemon.dispatcher import ActionDispatcher
 from banish.errors import ActionError
@@ -113,7 +113,7 @@ def make(
     **changed: OptionValue,
 ) -> Action:
     """Return an action as the server makes it."""
-    parts = ActionParts(
+    parts = ActionContext(
         jail,
         settings(kind, **(dict(options or {}) | changed)),
         facts or KnownFacts(),

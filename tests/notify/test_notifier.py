@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from banish.addon.declare import ActionParts
+from banish.addon.declare import ActionContext
 from banish.daemon.worker import ORDERS_LIMIT
 from banish.errors import ActionError
 from banish.model.decision import ProlongBan, StartBan
@@ -46,7 +46,7 @@ class Told:
     def __init__(self, channel: Channel, *, whole: bool = True, **telling: object) -> None:
         self.happened: list[Event] = []
         self.action = Notifier(
-            ActionParts(
+            ActionContext(
                 "sshd",
                 settings("webhook", url="http://127.0.0.1:1"),
                 KnownFacts(),

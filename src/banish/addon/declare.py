@@ -14,7 +14,7 @@ from banish.ports import Action, BanFacts, Clock, Enforcer
 from banish.telemetry.events import Emit
 
 
-class ActionParts(msgspec.Struct, frozen=True):
+class ActionContext(msgspec.Struct, frozen=True):
     """What an action is made of."""
 
     jail: str
@@ -39,7 +39,7 @@ class ActionAddon(msgspec.Struct, frozen=True):
     meaning: str
     structs: tuple[type[msgspec.Struct], ...]
     """They declare its options, see `banish.addon.options`."""
-    make: Callable[[ActionParts], Action]
+    make: Callable[[ActionContext], Action]
     required: tuple[str, ...] = ()
     """Options that must not be empty; of two with a bar between them, one must not."""
     keeps_out: bool = False
@@ -65,7 +65,7 @@ def _options(structs: tuple[type[msgspec.Struct], ...]) -> tuple[Option, ...]:
     return tuple(option for option in options_of(structs) if option.name not in common)
 
 
-class FirewallParts(msgspec.Struct, frozen=True):
+class FirewallContext(msgspec.Struct, frozen=True):
     """What a firewall is made of."""
 
     emit: Emit
@@ -76,7 +76,7 @@ class FirewallParts(msgspec.Struct, frozen=True):
 class FirewallAddon(msgspec.Struct, frozen=True):
     """What bans are carried out in, as ``firewall = NAME`` in banish.conf says."""
 
-    make: Callable[[FirewallParts], Enforcer]
+    make: Callable[[FirewallContext], Enforcer]
     probe: Callable[[], str | None]
     """Returns None where it can work, else what is missing and the cure."""
     owns: str

@@ -5,7 +5,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
-from banish.addon.declare import ActionParts, FirewallParts
+from banish.addon.declare import ActionContext, FirewallContext
 from banish.blocking import wait_within
 from banish.config.addons import ACTIONS, FIREWALLS
 from banish.daemon.dispatcher import ActionDispatcher
@@ -70,12 +70,12 @@ def _firewall(settings: Settings, *, emit: Emit) -> Enforcer:
     server = settings.server
     database = Path(server.dbfile)
 
-    parts = FirewallParts(emit, _has_ipv6(server.allowipv6))
+    context = FirewallContext(emit, _has_ipv6(server.allowipv6))
 
     def make(name: str) -> Enforcer:
         addon = FIREWALLS[name]
         claim = Claim(addon.owns, config=settings.root, control=server.socket)
-        return ClaimedEnforcer(addon.make(parts), claim, emit=emit)
+        return ClaimedEnforcer(addon.make(context), claim, emit=emit)
 
     return SucceedingEnforcer(
         server.firewall,
@@ -117,7 +117,9 @@ def acting(
             return DryRunAction(jail.name, action, emit=emit)
         if action.way == "python":
             return PythonAction(jail.name, action, facts=facts, emit=emit, clock=clock)
-        return ACTIONS[action.kind].make(ActionParts(jail.name, action, facts, emit, clock, shared))
+        return ACTIONS[action.kind].make(
+            ActionContext(jail.name, action, facts, emit, clock, shared)
+        )
 
     ways = ("commands", "built-in", "python")
     return ActionDispatcher(

@@ -11,7 +11,7 @@ import pwd
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from banish.exempt.gateways import gateways, resolvers
-from banish.exempt.logins import Login, live_logins
+from banish.exempt.logins import Login, can_look, live_logins
 from banish.exempt.recent import RecentLogins
 from banish.model.address import Subject
 from banish.model.failure import Failure
@@ -43,11 +43,13 @@ class Facts:
         gateways: Callable[[], Iterable[Subject]] = gateways,
         resolvers: Callable[[], Iterable[Subject]] = resolvers,
         accounts: Callable[[str], frozenset[str]] | None = None,
+        can_look: Callable[[], bool] = can_look,
     ) -> None:
         self.logins = logins
         self.gateways = gateways
         self.resolvers = resolvers
         self.accounts = accounts or members
+        self.can_look = can_look
 
 
 class HostExemptions:
@@ -72,6 +74,7 @@ class HostExemptions:
         self._look_again_at = 0.0
         self._gate = asyncio.Lock()
         self._is_late = False
+        self._is_blind = False
 
     @property
     def is_wanted(self) -> bool:
@@ -112,11 +115,23 @@ class HostExemptions:
             self._is_late = True
             return
         self._is_late = False
+        self._warn_if_blind()
         now = self._clock()
         for name, (fixed, logins) in found.items():
             recent = self._recent[name]
             recent.see(logins, now)
             self._lists[name].set_temporary({**recent.exempt(), **fixed})
+
+    def _warn_if_blind(self) -> None:
+        wanting = [name for name, jail in self._jails.items() if "logins" in jail.guard.exempts]
+        if wanting and not self._is_blind and not self._facts.can_look():
+            self._is_blind = True
+            what = (
+                "the kernel does not show who is logged in, so no login exempts an address:"
+                " CAP_SYS_PTRACE is missing; run as root with it (systemctl edit banish:"
+                " CapabilityBoundingSet=CAP_SYS_PTRACE), or set guard = gateways resolvers"
+            )
+            self._emit(WarningGiven(part="guard", what=what))
 
     def _gather(self) -> dict[str, tuple[dict[Subject, str], list[Login]]]:
         wanted = {what for jail in self._jails.values() for what in jail.guard.exempts}

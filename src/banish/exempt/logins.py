@@ -11,7 +11,8 @@ A session counts if all of this is so:
   the far end of a forwarded connection nor a port that a user opened counts.
 
 Reading costs some milliseconds for a few hundred processes. Processes that end
-meanwhile are nobody. Without root's rights nothing is seen, and nobody is exempt.
+meanwhile are nobody. Without CAP_SYS_PTRACE the kernel shows neither the programs
+nor the connections of others, so nobody is exempt; `can_look` tells.
 """
 
 import ipaddress
@@ -34,6 +35,9 @@ _TITLE = re.compile(
     r"sshd(?:-session)?: (?P<account>[^\s\x00-\x1f\x7f]{1,64})@(?:notty|(?:pts/|tty)[\w/,]{1,64})"
 )
 _PROGRAMS = ("sshd", "sshd-session")
+_CAP_SYS_PTRACE = 19
+"""As in linux/capability.h."""
+
 _ESTABLISHED, _LISTENING = "01", "0A"
 """States of connections, as in include/net/tcp_states.h of Linux."""
 
@@ -59,6 +63,14 @@ def live_logins(proc: Path = Path("/proc")) -> list[Login]:
         if inode in peers
     }
     return list(found)
+
+
+def can_look(proc: Path = Path("/proc")) -> bool:
+    """Whether the kernel lets this process see the programs and connections of others."""
+    for line in _read(proc / "self" / "status", 8_192).splitlines():
+        if line.startswith("CapEff:"):
+            return bool(int(line.split()[1], 16) >> _CAP_SYS_PTRACE & 1)
+    return False
 
 
 def _sessions(proc: Path) -> Iterator[tuple[Path, str]]:

@@ -6,7 +6,7 @@ from typing import Annotated, Protocol
 
 import msgspec
 
-from banish.addon.declare import ActionParts
+from banish.addon.declare import ActionContext
 from banish.addon.options import Bounds, Choices
 from banish.errors import ActionError
 from banish.model.address import Subject
@@ -80,7 +80,7 @@ class Notifier:
 
     def __init__(
         self,
-        parts: ActionParts,
+        context: ActionContext,
         channel: Channel,
         telling: NotifierOptions,
         *,
@@ -92,8 +92,8 @@ class Notifier:
         *slack* is how many seconds the channel may take to get ready, beyond a try's limit:
         more than none, so that a channel that knows what hangs can say so first.
         """
-        self.jail = parts.jail
-        self.settings = parts.settings
+        self.jail = context.jail
+        self.settings = context.settings
         self.held: dict[Subject, Ban] = {}
         self.needs_rebans = False
         self.was_repaired = False
@@ -104,8 +104,8 @@ class Notifier:
         self._outbox = Outbox(
             pause=telling.digest, most=telling.most, retry=telling.retry, whole=whole
         )
-        self._emit = parts.emit
-        self._clock = parts.clock
+        self._emit = context.emit
+        self._clock = context.clock
         self._reported_lost = 0
         self._has_begun = False
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from banish.addon.declare import ActionAddon, ActionParts
+from banish.addon.declare import ActionAddon, ActionContext
 from banish.addon.options import FilePath
 from banish.enforce.files.action import FileAction, FileOptions, file_action
 from banish.enforce.files.denyfile import EVERY_SERVICE
@@ -49,12 +49,12 @@ class HostsDeny:
         return parse_address(match[1]) if match else None
 
 
-def make(parts: ActionParts) -> FileAction:
+def make(context: ActionContext) -> FileAction:
     """Return the action of one jail."""
-    options = msgspec.convert(parts.settings.options, Options)
+    options = msgspec.convert(context.settings.options, Options)
     words = [_NOT_OF_A_SERVICE.sub("", word) for word in options.daemon_list]
     services = " ".join(word for word in words if word) or EVERY_SERVICE
-    return file_action(parts, FileOptions(options.file, services), HostsDeny())
+    return file_action(context, FileOptions(options.file, services), HostsDeny())
 
 
 ADDON = ActionAddon(

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import msgspec
 
-from banish.addon.declare import ActionAddon, ActionParts
+from banish.addon.declare import ActionAddon, ActionContext
 from banish.addon.options import FilePath
 from banish.enforce.files.action import FileAction, FileOptions, file_action
 from banish.model.address import Subject, parse_address
@@ -34,10 +34,10 @@ class NginxDeny:
         return parse_address(match[1]) if match else None
 
 
-def make(parts: ActionParts) -> FileAction:
+def make(context: ActionContext) -> FileAction:
     """Return the action of one jail."""
-    options = msgspec.convert(parts.settings.options, Options)
-    return file_action(parts, FileOptions(options.file, reload=options.reload), NginxDeny())
+    options = msgspec.convert(context.settings.options, Options)
+    return file_action(context, FileOptions(options.file, reload=options.reload), NginxDeny())
 
 
 ADDON = ActionAddon(

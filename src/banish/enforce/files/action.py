@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from banish.addon.declare import ActionParts
+from banish.addon.declare import ActionContext
 from banish.enforce.command import shell
 from banish.enforce.command.shell import Run
 from banish.enforce.files.blocks import Form
@@ -250,12 +250,12 @@ def _explained(error: EnforceError) -> ActionError:
     return ActionError(error.what, cure=error.cure, retry=error.retry)
 
 
-def file_action(parts: ActionParts, options: FileOptions, form: Form) -> FileAction:
+def file_action(context: ActionContext, options: FileOptions, form: Form) -> FileAction:
     """Return an action of one jail; of one file there is one `DenyFile` for the whole server.
 
     With two, each would take out what the other wrote.
     """
     place = os.path.realpath(options.file)
-    file = parts.shared.setdefault(f"deny file {place}", DenyFile(Path(options.file), form))
+    file = context.shared.setdefault(f"deny file {place}", DenyFile(Path(options.file), form))
     assert isinstance(file, DenyFile)
-    return FileAction(parts.jail, parts.settings, options, file=file, run=shell.run)
+    return FileAction(context.jail, context.settings, options, file=file, run=shell.run)

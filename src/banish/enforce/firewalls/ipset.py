@@ -261,7 +261,7 @@ def probe_ipset(run: RunProgram = run_program) -> str | None:
 
 
 ADDON = FirewallAddon(
-    make=lambda parts: ipset_enforcer(emit=parts.emit, has_ipv6=parts.has_ipv6),
+    make=lambda context: ipset_enforcer(emit=context.emit, has_ipv6=context.has_ipv6),
     probe=probe_ipset,
     owns="chain banish",
 )

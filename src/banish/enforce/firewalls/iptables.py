@@ -254,7 +254,7 @@ def _subject(rule: str, verdict: str, version: int) -> Subject | None:
 
 
 ADDON = FirewallAddon(
-    make=lambda parts: iptables_enforcer(emit=parts.emit, has_ipv6=parts.has_ipv6),
+    make=lambda context: iptables_enforcer(emit=context.emit, has_ipv6=context.has_ipv6),
     probe=lambda: probe(run_program),
     owns="chain banish",
 )

@@ -188,7 +188,7 @@ def probe() -> str | None:
 
 
 ADDON = FirewallAddon(
-    make=lambda parts: NftablesEnforcer(emit=parts.emit),
+    make=lambda context: NftablesEnforcer(emit=context.emit),
     probe=probe,
     owns=f"table inet {TABLE}",
     works="the kernel takes our nftables rules",

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import msgspec
 
-from banish.addon.declare import ActionAddon, ActionParts
+from banish.addon.declare import ActionAddon, ActionContext
 from banish.addon.options import Bounds, Choices, SecretFile, Url
 from banish.errors import ActionError
 from banish.model.instant import Seconds
@@ -109,13 +109,13 @@ def _is_known(answer: object) -> bool:
     )
 
 
-def make(parts: ActionParts) -> Notifier:
+def make(context: ActionContext) -> Notifier:
     """Return the notifier of one jail."""
-    options = msgspec.convert(parts.settings.options, AbuseIpDb)
-    reported = parts.shared.setdefault("abuseipdb", Reported())
+    options = msgspec.convert(context.settings.options, AbuseIpDb)
+    reported = context.shared.setdefault("abuseipdb", Reported())
     assert isinstance(reported, Reported)
-    channel = AbuseIpDbChannel(options, parts.facts, reported, clock=parts.clock)
-    return Notifier(parts, channel, each_alone(options.retry, options.timeout))
+    channel = AbuseIpDbChannel(options, context.facts, reported, clock=context.clock)
+    return Notifier(context, channel, each_alone(options.retry, options.timeout))
 
 
 ADDON = ActionAddon(

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import msgspec
 
-from banish.addon.declare import ActionAddon, ActionParts
+from banish.addon.declare import ActionAddon, ActionContext
 from banish.addon.options import SecretFile
 from banish.errors import ActionError
 from banish.model.instant import Seconds
@@ -147,12 +147,12 @@ def _read(path: str) -> list[tuple[int, str]]:
     return found
 
 
-def make(parts: ActionParts) -> Notifier:
+def make(context: ActionContext) -> Notifier:
     """Return the notifier of one jail."""
-    options = msgspec.convert(parts.settings.options, Chat)
-    lookup = Lookup(parts.facts, names=options.lookup, whois=False)
-    telling = msgspec.convert(parts.settings.options, Gathering)
-    return Notifier(parts, ChatChannel(options, lookup), telling, whole=True, slack=SLACK)
+    options = msgspec.convert(context.settings.options, Chat)
+    lookup = Lookup(context.facts, names=options.lookup, whois=False)
+    telling = msgspec.convert(context.settings.options, Gathering)
+    return Notifier(context, ChatChannel(options, lookup), telling, whole=True, slack=SLACK)
 
 
 ADDON = ActionAddon(

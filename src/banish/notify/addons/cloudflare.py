@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from banish.addon.declare import ActionAddon, ActionParts
+from banish.addon.declare import ActionAddon, ActionContext
 from banish.addon.options import SecretFile, Url
 from banish.errors import ActionError
 from banish.model.address import Subject
@@ -347,12 +347,12 @@ def _after(content: dict[str, object]) -> str:
     return after if isinstance(after, str) else ""
 
 
-def make(parts: ActionParts) -> RemoteAction:
+def make(context: ActionContext) -> RemoteAction:
     """Return the action of one jail; jails with the same place share its `Edge`."""
-    options = msgspec.convert(parts.settings.options, Cloudflare)
-    edge = parts.shared.setdefault(f"cloudflare {options.place}", Edge(options))
+    options = msgspec.convert(context.settings.options, Cloudflare)
+    edge = context.shared.setdefault(f"cloudflare {options.place}", Edge(options))
     assert isinstance(edge, Edge)
-    return RemoteAction(parts.jail, parts.settings, edge)
+    return RemoteAction(context.jail, context.settings, edge)
 
 
 ADDON = ActionAddon(

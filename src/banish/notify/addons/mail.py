@@ -5,7 +5,7 @@ from typing import Annotated
 
 import msgspec
 
-from banish.addon.declare import ActionAddon, ActionParts
+from banish.addon.declare import ActionAddon, ActionContext
 from banish.addon.options import MailAddresses
 from banish.notify.jailevent import JailEvent
 from banish.notify.lookup import SLACK, Lookup
@@ -55,13 +55,13 @@ class MailChannel:
         """Have nothing open."""
 
 
-def make(parts: ActionParts) -> Notifier:
+def make(context: ActionContext) -> Notifier:
     """Return the notifier of one jail."""
-    options = msgspec.convert(parts.settings.options, Mail)
-    lookup = Lookup(parts.facts, names=options.lookup, whois=options.whois)
-    channel = MailChannel(options, lookup, clock=parts.clock)
-    telling = msgspec.convert(parts.settings.options, NotifierOptions)
-    return Notifier(parts, channel, telling, whole=True, slack=SLACK)
+    options = msgspec.convert(context.settings.options, Mail)
+    lookup = Lookup(context.facts, names=options.lookup, whois=options.whois)
+    channel = MailChannel(options, lookup, clock=context.clock)
+    telling = msgspec.convert(context.settings.options, NotifierOptions)
+    return Notifier(context, channel, telling, whole=True, slack=SLACK)
 
 
 ADDON = ActionAddon(

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import msgspec
 
-from banish.addon.declare import ActionAddon, ActionParts
+from banish.addon.declare import ActionAddon, ActionContext
 from banish.addon.options import Bounds, SecretFile, Url
 from banish.errors import ActionError
 from banish.model.ban import Ban
@@ -129,11 +129,11 @@ class WebhookChannel:
         await self._web.close()
 
 
-def make(parts: ActionParts) -> Notifier:
+def make(context: ActionContext) -> Notifier:
     """Return the notifier of one jail."""
-    options = msgspec.convert(parts.settings.options, Webhook)
-    channel = WebhookChannel(options, parts.facts, clock=parts.clock)
-    return Notifier(parts, channel, msgspec.convert(parts.settings.options, Immediately))
+    options = msgspec.convert(context.settings.options, Webhook)
+    channel = WebhookChannel(options, context.facts, clock=context.clock)
+    return Notifier(context, channel, msgspec.convert(context.settings.options, Immediately))
 
 
 ADDON = ActionAddon(

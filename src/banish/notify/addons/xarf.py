@@ -19,7 +19,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from banish import __version__
-from banish.addon.declare import ActionAddon, ActionParts
+from banish.addon.declare import ActionAddon, ActionContext
 from banish.addon.options import Bounds, MailAddresses
 from banish.errors import ActionError
 from banish.model.address import Subject
@@ -215,14 +215,14 @@ class XarfChannel:
         """Have nothing open."""
 
 
-def make(parts: ActionParts) -> Notifier:
+def make(context: ActionContext) -> Notifier:
     """Return the notifier of one jail."""
-    options = msgspec.convert(parts.settings.options, Xarf)
+    options = msgspec.convert(context.settings.options, Xarf)
     contacts = Contacts(zone=options.contacts, whois=options.whois, dns_server=options.dns_server)
-    reported = parts.shared.setdefault("xarf", Reported())
+    reported = context.shared.setdefault("xarf", Reported())
     assert isinstance(reported, Reported)
-    channel = XarfChannel(options, parts.facts, contacts, reported, clock=parts.clock)
-    return Notifier(parts, channel, each_alone(options.retry, options.timeout), slack=SLACK)
+    channel = XarfChannel(options, context.facts, contacts, reported, clock=context.clock)
+    return Notifier(context, channel, each_alone(options.retry, options.timeout), slack=SLACK)
 
 
 ADDON = ActionAddon(
