@@ -110,7 +110,7 @@ def test_what_is_wrong_is_told_with_place_and_cure(
 
 def test_a_teller_that_cannot_run_keeps_nobody_from_being_banned(library: Library) -> None:
     assert read(library, "tell[to=]").way == "none"
-    assert "nobody is told" in problem(library).what
+    assert "nobody is notified" in problem(library).what
 
 
 def test_an_action_that_cannot_keep_out_is_replaced_by_the_firewall(library: Library) -> None:

@@ -151,7 +151,7 @@ def test_bans_alone_are_told_unless_more_is_asked_for() -> None:
             assert [mail["Subject"].removeprefix("[banish] ") for mail in box.mails] == [
                 "jail sshd started on web1.example.org",
                 "192.0.2.1 banned on web1.example.org by sshd",
-                "192.0.2.1 let in again on web1.example.org by sshd",
+                "192.0.2.1 unbanned on web1.example.org by sshd",
                 "jail sshd stopped on web1.example.org",
             ]
 
