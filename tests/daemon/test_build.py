@@ -29,6 +29,6 @@ def test_each_journal_is_read_once_under_a_name_of_its_own() -> None:
         "journal (flags 1): _COMM=sshd": ["four"],
     }
     sources = [wiring.source for wiring in wired if isinstance(wiring.source, JournalSource)]
-    assert [(source._journal_path, source._flags) for source in sources] == [
+    assert [(files.path, files.flags) for files in (source._watch.files for source in sources)] == [
         (None, 4), ("/var/log/journal/remote", 4), (None, 1),
     ]  # fmt: skip

@@ -8,6 +8,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import pytest
@@ -63,6 +64,17 @@ def saved(batches: Sequence[Batch]) -> dict[str, Position]:
 
 def played(work: Callable[[], Any]) -> None:
     asyncio.run(work())
+
+
+def instances() -> int:
+    """Return how many inotify instances the process has."""
+    found = 0
+    for each in Path("/proc/self/fd").iterdir():
+        try:
+            found += str(each.readlink()) == "anon_inode:inotify"
+        except OSError:
+            continue
+    return found
 
 
 class Rig(ABC):

@@ -4,6 +4,7 @@ import asyncio
 import builtins
 import sys
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,13 @@ from banish.errors import SourceError
 from banish.model.instant import Instant, Seconds
 from banish.model.record import JournalPosition
 from banish.sources.journal import JournalSource
-from banish.telemetry.events import Event, SourceChanged
+from banish.sources.journalfiles import JournalFiles
+from banish.sources.journalwatch import JournalWatch
+from banish.telemetry.events import Event, SourceChanged, WarningGiven
 from tests.sources.contract import (
     Rig,
     SourceContract,
+    instances,
     lines_of,
     played,
     reading,
@@ -165,6 +169,119 @@ def test_rotation_and_vacuum_lose_and_double_nothing(rig: JournalRig) -> None:
             rig.path.rename(rig.folder / "system@second.journal")
             rig.write("four")
             assert await take(batches, 1) == rig.lines("four")
+
+    played(work)
+
+
+def sharing(rig: JournalRig, count: int) -> list[JournalSource]:
+    watch = JournalWatch(JournalFiles(str(rig.folder)), rig.told.append)
+    return [
+        JournalSource(
+            f"journal {number}",
+            (("_COMM=app",), (f"_PID={number}",)),
+            emit=rig.told.append,
+            clock=rig.clock,
+            watch=watch,
+        )
+        for number in range(count)
+    ]
+
+
+def test_thirty_jails_of_one_journal_take_one_inotify_instance(rig: JournalRig) -> None:
+    async def work() -> None:
+        rig.write("one")
+        before = instances()
+        async with AsyncExitStack() as stack:
+            followed = [
+                await stack.enter_async_context(reading(source)) for source in sharing(rig, 30)
+            ]
+
+            async def all_take(*messages: str) -> None:
+                wanted = rig.lines(*messages)
+                found = await asyncio.gather(*(take(each, len(messages)) for each in followed))
+                assert found == [wanted] * len(followed)
+
+            await all_take("one")
+            assert instances() == before + 1
+            soon = asyncio.ensure_future(all_take("two"))
+            await asyncio.sleep(0)
+            rig.write("two")
+            await soon
+            rig.finish()
+            rig.path.rename(rig.folder / "system@archived.journal")
+            rig.write("three")
+            await all_take("three")
+            assert instances() == before + 1
+        assert instances() == before
+
+    played(work)
+
+
+def test_a_source_that_ends_leaves_the_others_watching(rig: JournalRig) -> None:
+    async def work() -> None:
+        rig.write("one")
+        first, second = sharing(rig, 2)
+        async with reading(second) as staying:
+            async with reading(first) as leaving:
+                await take(leaving, 1)
+                await take(staying, 1)
+            rig.begin("two")
+            assert await take(staying, 1) == rig.lines("two")
+
+    played(work)
+
+
+def test_without_inotify_a_rotated_journal_is_followed_all_the_same(
+    rig: JournalRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cysystemd.reader import JournalReader
+
+    def refused(_: JournalReader) -> int:
+        raise SystemError("Too many open files")
+
+    class Deaf(JournalReader):  # type: ignore[misc]
+        fd = property(refused)
+
+    monkeypatch.setattr("cysystemd.reader.JournalReader", Deaf)
+    monkeypatch.setattr("banish.sources.journalwatch.POLL_SPAN", 0.005)
+    monkeypatch.setattr("banish.sources.journalwatch.SAFETY_SPAN", 0.02)
+
+    async def work() -> None:
+        rig.write("one")
+        before = instances()
+        first, second = sharing(rig, 2)
+        async with reading(first) as one, reading(second) as two:
+            for each in (one, two):
+                assert await take(each, 1) == rig.lines("one")
+            rig.path.rename(rig.folder / "system@archived.journal")
+            rig.write("two")
+            for each in (one, two):
+                assert await take(each, 1) == rig.lines("two")
+            assert instances() == before
+        (warning,) = [each for each in rig.told if isinstance(each, WarningGiven)]
+        assert "fs.inotify.max_user_instances" in warning.what
+
+    played(work)
+
+
+def test_a_journal_whose_files_are_deleted_is_waited_for(
+    rig: JournalRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("banish.sources.journal.SAFETY_SPAN", 0.01)
+    monkeypatch.setattr("banish.sources.journalwatch.SAFETY_SPAN", 0.01)
+
+    async def work() -> None:
+        rig.write("one")
+        source = rig.source()
+        async with reading(source) as batches:
+            assert await take(batches, 1) == rig.lines("one")
+            rest = asyncio.ensure_future(take(batches, 1))
+            rig.finish()
+            rig.path.unlink()
+            while source.health().state != "waiting":  # noqa: ASYNC110 - nobody is told of it
+                await asyncio.sleep(0.01)
+            rig.write("two")
+            assert await within(rest) == rig.lines("two")
 
     played(work)
 

@@ -33,7 +33,7 @@ from banish.telemetry.events import (
     SourceChanged,
     WarningGiven,
 )
-from tests.sources.contract import played, reading, within
+from tests.sources.contract import instances, played, reading, within
 
 
 def make_files(folder: Path, count: int) -> list[Path]:
@@ -67,17 +67,6 @@ async def lines(batches: AsyncGenerator[Batch, None], count: int) -> list[bytes]
     while len(found) < count:
         found += (await within(anext(batches))).block.splitlines()
     return sorted(found)
-
-
-def instances() -> int:
-    """Return how many inotify instances the process has."""
-    found = 0
-    for each in Path("/proc/self/fd").iterdir():
-        try:
-            found += "inotify" in str(each.readlink())
-        except OSError:
-            continue
-    return found
 
 
 # Few descriptors

@@ -39,6 +39,8 @@ from banish.shell.script import Filled
 from banish.sources.files import FileSource
 from banish.sources.inotify import Inotify
 from banish.sources.journal import JournalSource
+from banish.sources.journalfiles import JournalFiles
+from banish.sources.journalwatch import JournalWatch
 from banish.sources.openfiles import OPEN_LIMIT, OpenFiles
 from banish.sources.seek import Reach, Seeker
 from banish.store.sqlite_store import SqliteStore
@@ -266,7 +268,11 @@ def wirings(settings: Settings, *, emit: Emit, clock: Clock) -> list[Wiring]:
     for jail in settings.jails:
         if jail.uses_journal:
             by_match.setdefault((jail.journal, jail.filter.journalmatch), []).append(jail)
+    watches_of: dict[JournalPlace, JournalWatch] = {}
     for (journal, matches), jails in by_match.items():
+        if journal not in watches_of:
+            files = JournalFiles(journal.path, journal.flags)
+            watches_of[journal] = JournalWatch(files, emit)
         words = " | ".join(" ".join(match) for match in matches) or "everything"
         # Two journals may be asked for the same, and a source's name is its own.
         which = f" in {journal.path}" if journal.path else ""
@@ -279,6 +285,7 @@ def wirings(settings: Settings, *, emit: Emit, clock: Clock) -> list[Wiring]:
             since=max(jail.findtime for jail in jails),
             journal_path=journal.path,
             flags=journal.flags,
+            watch=watches_of[journal],
         )
         wired.append(Wiring(source_of_journal, [JailWatch(matchers[jail.name]) for jail in jails]))
     return wired

@@ -3,7 +3,7 @@
 Everything happens on the event loop: libsystemd's reader belongs to one thread
 and cysystemd holds the interpreter lock in it anyway, so a thread of its own
 would block the loop just the same. Instead entries are read in small batches,
-and the journal's descriptor, an inotify, tells when there are more.
+and a watch that all sources of the journal share tells when there are more.
 
 The cursor of the last entry is the position. Where that entry is gone (the
 journal was vacuumed, or is another machine's), reading goes on by its time.
@@ -13,7 +13,6 @@ import asyncio
 import functools
 import operator
 from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from banish.errors import SourceError
@@ -22,28 +21,19 @@ from banish.model.record import Batch, JournalPosition, Position
 from banish.model.status import SourceHealth, SourceState
 from banish.ports import Clock
 from banish.sources.journalentry import render
+from banish.sources.journalfiles import SYSTEM_ONLY, JournalFiles, JournalMissingError
 from banish.sources.journalmatch import JournalMatch
-from banish.telemetry.events import Emit, PartFailed, PartRecovered, SourceChanged, WarningGiven
+from banish.sources.journalwatch import SAFETY_SPAN, JournalWatch
+from banish.telemetry.events import Emit, PartFailed, PartRecovered, SourceChanged
 
 if TYPE_CHECKING:
     from cysystemd.reader import JournalEntry, JournalReader
-
-SYSTEM_ONLY = 4
-"""SD_JOURNAL_SYSTEM of sd_journal_open(3): no user's own journal."""
-
-SAFETY_SPAN = Seconds(2.0)
-"""How often is looked although no event came, and after trouble."""
-
-POLL_SPAN = Seconds(0.2)
-"""How often is looked where no events can be had."""
 
 BATCH_ENTRIES = 128
 """Most entries in a batch: about 2 ms of reading."""
 
 FIRST_SPAN = Seconds(600.0)
 """How far back to begin by default: Fail2Ban's default findtime."""
-
-_STANDARD_FOLDERS = (Path("/var/log/journal"), Path("/run/log/journal"))
 
 
 class JournalSource:
@@ -57,6 +47,7 @@ class JournalSource:
         journal_path: A journal file or a folder of them; None: this machine's journal.
         flags: For sd_journal_open(3), where *journal_path* is None.
         since: How far back to begin where no position is known.
+        watch: Of this journal, shared with its other sources; None: one of its own.
 
     Raises:
         ConfigError: *matches* cannot be understood.
@@ -73,13 +64,13 @@ class JournalSource:
         journal_path: str | None = None,
         flags: int = SYSTEM_ONLY,
         since: Seconds = FIRST_SPAN,
+        watch: JournalWatch | None = None,
     ) -> None:
         self._name = name
         self._match = JournalMatch(matches)
         self._emit = emit
         self._clock = clock
-        self._journal_path = journal_path
-        self._flags = flags
+        self._watch = watch or JournalWatch(JournalFiles(journal_path, flags), emit)
         self._since = since
         self._state: SourceState = "waiting"
         self._detail = "not started yet"
@@ -108,12 +99,17 @@ class JournalSource:
         self._position = position if isinstance(position, JournalPosition) else None
         begin = Instant(self._clock() - self._since)
         while True:
+            is_watched = False
             try:
                 try:
-                    reader, descriptor = self._open(begin)
+                    self._watch.use(self._name)
+                    is_watched = True
+                    generation = self._watch.generation
+                    reader = self._open(begin)
                 finally:  # one that cannot be opened is not waited for
                     self._placed.set()
-                while True:
+                while generation == self._watch.generation:
+                    changes = self._watch.changes
                     batch, is_at_end = self._read(reader)
                     if batch is not None:
                         yield batch
@@ -121,15 +117,24 @@ class JournalSource:
                         await asyncio.sleep(0)
                         continue
                     self._is_live = True
-                    await _wait(descriptor)
-                    reader.process_events()
-            except _JournalMissing as missing:
-                self._state, self._detail = "waiting", str(missing)
+                    await self._watch.wait(changes)
+                    if not self._watch.is_there:
+                        raise JournalMissingError(GONE)
+                pause = 0.0
+            except JournalMissingError as missing:
+                self._state, self._detail, pause = "waiting", str(missing), SAFETY_SPAN
+            except SourceError as error:
+                self._state, self._detail = "failing", str(error)
+                raise
             except (SystemError, OSError) as error:
                 # cysystemd raises SystemError for what libsystemd answers with an errno.
                 self._fail(str(error.args[0] if error.args else error))
+                pause = SAFETY_SPAN
+            finally:
+                if is_watched:
+                    self._watch.leave()
             self._held = None
-            await asyncio.sleep(SAFETY_SPAN)
+            await asyncio.sleep(pause)
 
     async def placed(self) -> None:
         """Return once the journal is open at its place, or known to be missing."""
@@ -147,47 +152,16 @@ class JournalSource:
             last_line_at=self._last_line_at,
         )
 
-    def _open(self, begin: Instant) -> tuple["JournalReader", int | None]:
+    def _open(self, begin: Instant) -> "JournalReader":
         """Open the journal just after our position, or else at *begin*."""
-        try:
-            from cysystemd.reader import (  # noqa: PLC0415 - optional, the extra `journal`
-                JournalOpenMode,
-                JournalReader,
-                Rule,
-            )
-        except ImportError as error:
-            self._state = "failing"
-            missing = SourceError(
-                f"{self._name}: the systemd journal cannot be read without the package cysystemd",
-                cure="install it: pip install 'banish[journal]'",
-                retry=False,
-            )
-            self._detail = str(missing)
-            raise missing from error
-        reader = JournalReader()
-        if self._journal_path is None:
-            if not any(next(folder.glob("*/*.journal"), None) for folder in _STANDARD_FOLDERS):
-                raise _JournalMissing(NO_JOURNAL)
-            reader.open(JournalOpenMode(self._flags))
-        elif Path(self._journal_path).is_dir():
-            reader.open_directory(self._journal_path)
-        elif Path(self._journal_path).exists():
-            reader.open_files(self._journal_path)
-        else:
-            raise _JournalMissing(f"there is no journal at {self._journal_path} yet")
+        reader = self._watch.files.open(self._name)
+        from cysystemd.reader import Rule  # noqa: PLC0415 - optional, and here by now
+
         for clause in self._match.clauses():
             reader.add_filter(functools.reduce(operator.or_, (Rule(*pair) for pair in clause)))
-        # Asking for the descriptor begins the watching, so it comes before the first read.
-        try:
-            descriptor: int | None = reader.fd
-        except SystemError as error:
-            descriptor = None
-            what = f"no inotify ({error.args[0]}), so the journal is polled every {POLL_SPAN} s"
-            cure = "raise the limit: sysctl fs.inotify.max_user_instances=1024"
-            self._emit(WarningGiven(self._name, f"{what}; {cure}"))
         self._seek(reader, begin)
         self._recover()
-        return reader, descriptor
+        return reader
 
     def _seek(self, reader: "JournalReader", begin: Instant) -> None:
         if self._position is None:
@@ -261,31 +235,8 @@ class JournalSource:
         self._state, self._detail = "reading", ""
 
 
-NO_JOURNAL = (
-    "there is no systemd journal here; start systemd-journald, or install rsyslog and set"
-    " backend = auto"
-)
-
-
-class _JournalMissing(Exception):  # noqa: N818 - no error: it is waited for
-    """There is no journal yet; says where it was looked for."""
+GONE = "the files of the systemd journal were deleted; restart systemd-journald"
 
 
 def _microseconds(at: Instant) -> int:
     return max(0, round(at * 1_000_000))
-
-
-async def _wait(descriptor: int | None) -> None:
-    """Return when the journal may have changed."""
-    if descriptor is None:
-        await asyncio.sleep(POLL_SPAN)
-        return
-    loop = asyncio.get_running_loop()
-    woken = asyncio.Event()
-    loop.add_reader(descriptor, woken.set)
-    timer = loop.call_later(SAFETY_SPAN, woken.set)
-    try:
-        await woken.wait()
-    finally:
-        timer.cancel()
-        loop.remove_reader(descriptor)

@@ -72,7 +72,8 @@ def _file(log: str, codec: str) -> Iterator[InputLine]:
 
 def _journal(log: str, matches: tuple[tuple[str, ...], ...]) -> Iterator[InputLine]:
     """Yield the entries of the journal from its beginning to its end."""
-    from banish.sources.journal import SYSTEM_ONLY, JournalSource  # noqa: PLC0415
+    from banish.sources.journal import JournalSource  # noqa: PLC0415
+    from banish.sources.journalfiles import SYSTEM_ONLY  # noqa: PLC0415
 
     try:
         _, arguments = parse_spec(single(log, HERE))
