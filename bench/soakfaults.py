@@ -236,6 +236,7 @@ class Faults:
         """End the server without warning while lines come, and start it again."""
         time.sleep(max(0.0, self._killable_at - time.monotonic()))
         before = self._server.in_kernel("auth")
+        killed_at = time.monotonic()
         self._server.kill()
         lost = before - self._server.in_kernel("auth")
         if lost:
@@ -245,6 +246,7 @@ class Faults:
         self._server.start()
         if not wait_until(self._server.answers, PATIENCE_SECONDS, 0.2):
             raise FaultError("the server does not answer after its restart")
+        self._world.note_down(killed_at)
         return is_dead
 
 

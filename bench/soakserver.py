@@ -156,7 +156,10 @@ class Server:
 
     def answers(self) -> bool:
         """Whether it answers at its socket."""
-        return self.ask("status", "--json").stdout.startswith("{")
+        try:
+            return self.ask("status", "--json").stdout.startswith("{")
+        except subprocess.TimeoutExpired:
+            return False
 
     def in_kernel(self, jail: str) -> set[str]:
         """Return whom the kernel keeps out for *jail*, as nft lists it."""

@@ -21,6 +21,9 @@ from pathlib import Path
 
 LIMITS = {"auth": 3, "short": 2, "act": 4}
 TICK_SECONDS = 0.05
+CLOCK_SET_SECONDS = 1.0
+"""By so much more than the time that passed must a clock go on to count as set."""
+
 POOL = 6_000
 FIRST_ACTIVE = 300
 """Of the pool, so many fail from the beginning; the others join in evenly in `JOINING`."""
@@ -115,8 +118,11 @@ class World:
         self._totals: Counter[str] = Counter()
         self._banned_at: dict[str, dict[str, float]] = {"short": {}, "act": {}}
         """When whoever is banned for a time was due, by jail."""
-        self._steps: list[float] = []
-        """When the clock was set."""
+        self._clock_set = time.monotonic()
+        """When the clock was set last."""
+        self._down = (0.0, 0.0)
+        """From when to when the server was down last."""
+        self._wall_began = time.time() - time.monotonic()
         self._fresh = 0
         self._began = time.monotonic()
         self._end = threading.Event()
@@ -171,29 +177,39 @@ class World:
         """Return of whom the ledger must know a ban by *jail* (short or act), past or not.
 
         A ban is remembered for `remembered` and two times its length after its end, but
-        for *early* seconds. Left out is who was banned when the clock was set: the end of
-        such a ban has the time of another clock.
+        for *early* seconds. Left out is who was due before the clock was set last: what that
+        clock made old may be forgotten. Left out is also whose ban was over before the server,
+        which was down, read the lines.
         """
-        now, span = time.monotonic(), self.spans[jail]
-        known_since = now + early - 3 * span - self.remembered
-        steps = [step for step in self._steps if step > known_since - early]
+        began = time.monotonic() + early - 3 * self.spans[jail] - self.remembered
+        began = max(began, self._clock_set + early)
+        away, back = self._down
+        missed = back + early - self.spans[jail]
         return {
             who
             for who, at in self._banned_at[jail].items()
-            if at > known_since and not any(at - early < step < at + span + early for step in steps)
+            if at > began and not away - early < at < missed
         }
 
     def state(self) -> tuple[int, int]:
         """Return how many bans must be in force about now, and how many past ones count."""
         with self.lock:
-            timed = [len(self.bans(jail, early=0, late=0)[0]) for jail in self.spans]
-            known = [len(self.remembered_bans(jail, early=0)) for jail in self.spans]
-            return len(self.due()) + sum(timed), max(0, sum(known) - sum(timed))
+            now, in_force, past = time.monotonic(), len(self.due()), 0
+            for jail, span in self.spans.items():
+                ages = [now - at for at in self._banned_at[jail].values()]
+                holding = sum(age < span for age in ages)
+                in_force += holding
+                past += sum(age < 3 * span + self.remembered for age in ages) - holding
+            return in_force, past
+
+    def note_down(self, since: float) -> None:
+        """Note that the server was down from *since* until now."""
+        self._down = (since, time.monotonic())
 
     def set_step(self, seconds: float) -> None:
         """Write times of a clock that is off by *seconds* from now on."""
         self.step = seconds
-        self._steps.append(time.monotonic())
+        self._clock_set = time.monotonic()
 
     def fail(self) -> str:
         """Have somebody new be due in *auth*; return who."""
@@ -225,9 +241,17 @@ class World:
     def _run(self) -> None:
         while not self._end.wait(TICK_SECONDS):
             with self.lock:
+                self._watch_clock()
                 lines_due = int(self.age * self._rate) - self.lines
                 # After a pause not all at once: at most a second's worth in a tick.
                 self._tick(min(lines_due, self._rate))
+
+    def _watch_clock(self) -> None:
+        """Notice that the host's own clock was set, as it is after a pause of its machine."""
+        wall_began = time.time() - time.monotonic()
+        if abs(wall_began - self._wall_began) > CLOCK_SET_SECONDS:
+            self._clock_set = time.monotonic()
+        self._wall_began = wall_began
 
     def _tick(self, count: int) -> None:
         dice, texts = self._dice, []
