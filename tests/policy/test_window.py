@@ -201,3 +201,11 @@ def test_a_remembered_tally_in_place_of_one_untold_is_told_forgotten() -> None:
     counted.put(ATTACKER, tally_of(2))
     counted.pop(ATTACKER)
     assert counted.changes() == {ATTACKER: None}
+
+
+def test_of_a_remembered_tally_no_more_lines_are_kept_than_of_one_counted_here() -> None:
+    tally = Tally((Instant(1),), (line(1), line(2), line(3)))
+    for limit, kept in ((0, ()), (1, tally.evidence[2:]), (2, tally.evidence[1:])):
+        counted = window(evidence_limit=limit)
+        counted.put(ATTACKER, tally)
+        assert counted.tally(ATTACKER) == Tally(tally.times, kept)

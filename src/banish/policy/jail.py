@@ -491,16 +491,16 @@ class JailPolicy:
 
     def changes(self) -> JailChanges | None:
         """Return what changed since this was asked last, or None if nothing did."""
+        totals = (self.failures_total, self.bans_total)
+        if totals == self._told and not self._window.has_changed and not self._widening.has_changed:
+            return None
+        self._told = totals
         tallies = self._window.changes()
         networks = [*self._widening.changes(), *(each for each in tallies if each.is_network)]
         for network in networks:
             members = self._widening.members(network)
             tally = self._window.tally(network)
             tallies.put(network, _joined(tally, members) if tally or members else None)
-        totals = (self.failures_total, self.bans_total)
-        if not tallies and totals == self._told:
-            return None
-        self._told = totals
         return JailChanges(self.name, tallies, *totals)
 
     def _widen(self, ban: Ban, now: Instant) -> None:

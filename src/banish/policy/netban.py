@@ -111,6 +111,11 @@ class MemberCount:
         for network in stale:
             self.pop(network)
 
+    @property
+    def has_changed(self) -> bool:
+        """Whether `changes` has anything to return."""
+        return bool(self._changed)
+
     def changes(self) -> dict[Subject, tuple[Member, ...]]:
         """Return what is counted of each network that changed since this was asked last."""
         changed = {network: self.members(network) for network in self._changed}

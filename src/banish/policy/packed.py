@@ -191,13 +191,6 @@ def widened(value: Value) -> Several:
     return several
 
 
-def narrowed(several: Several) -> Value:
-    """Return *several*, of which all counts, as one string of bytes if it can be one."""
-    if len(several.times) == 1 and len(several.lines) <= 1:
-        return single(several.times[0], b"".join(several.lines))
-    return several
-
-
 def shifted(value: Value, by: Seconds) -> Value:
     """Return *value* with all times moved by *by*; lists are changed in place."""
     if isinstance(value, bytes):

@@ -127,6 +127,11 @@ class Widening:
         """Return the members counted of *network*, oldest first."""
         return self._count.members(network)
 
+    @property
+    def has_changed(self) -> bool:
+        """Whether `changes` has anything to return."""
+        return self._count.has_changed
+
     def changes(self) -> Iterable[Subject]:
         """Return the networks whose members changed since this was asked last."""
         return self._count.changes()

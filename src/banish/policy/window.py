@@ -27,7 +27,6 @@ from banish.policy.packed import (
     Packer,
     Several,
     Value,
-    narrowed,
     newest,
     part_of,
     shifted,
@@ -170,12 +169,12 @@ class Window:
         if key in self._changed:
             self._changed[key] = True
         value: Value
-        if len(times) == 1 and len(tally.evidence) <= 1:
-            value = self._single(times[0], tally.evidence)
+        evidence = tally.evidence[-self._evidence_limit :] if self._evidence_limit else ()
+        if len(times) == 1 and len(evidence) <= 1:
+            value = self._single(times[0], evidence)
         else:
-            several = Several(times, [])
-            self._append(several, tally.evidence)
-            value = narrowed(several)
+            value = Several(times, [])
+            self._append(value, evidence)
         old = self._kept.pop(key, None)
         self._kept[key] = value
         self._grow(_size(key, value) - (0 if old is None else _size(key, old)))
@@ -204,6 +203,11 @@ class Window:
         """Return how many subjects have a failure in the window at *now*."""
         horizon = now - self._span
         return sum(newest(kept) > horizon for kept in self._kept.values())
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether `changes` has anything to return."""
+        return bool(self._changed)
 
     def changes(self) -> Changes:
         """Return each subject that changed since this was asked last, None for forgotten.
