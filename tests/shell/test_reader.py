@@ -84,7 +84,7 @@ def ran(
         ("echo `<x>", "bare!"),
         ('echo `echo "<x>` <x>', "quoted bare"),
         ("<x> a; <x>", "bare! bare!"),
-        ('if "<x>"; then ${y:-<x>}; $(echo <x>) <x>; fi', "quoted! bare! bare! bare"),
+        ('if "<x>"; then ${y:-<x>}; $(echo <x>) <x>; fi', "quoted! bare! bare! bare!"),
         ("y=1 <x>", "bare!"),
         ("cat <<E | sh\n<x>\nE\n", "quoted!"),
         ("python3 - <<E\n<x>\nE\ncat <<E\n<x>\nE", "quoted! quoted"),

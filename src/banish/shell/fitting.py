@@ -17,6 +17,7 @@ _NO_BYTES = re.compile(r"[\ud800-\udc7f\udd00-\udfff]")
 _NOT_IN_LITERAL = re.compile(r"[^\w .,:@/+=-]")
 _NOT_IN_PROGRAM = re.compile(r"[^\w.@-]|(?<=-)-|^-")
 _NOT_IN_LINES = re.compile(r"[^\w .,:@/+=\[\]%\n-]")
+_NOT_IN_URL = re.compile(r"[^\w.@:-]")
 _NOT_IN_PATTERN = re.compile(r"[^\w .,:@/=-]")
 _SPLITS = re.compile(r"[\s*?\[]")
 _OPTION = re.compile(r"[-+@=<|!~(]")
@@ -50,6 +51,8 @@ def fitted(slot: Slot, value: FittedValue) -> tuple[str, bool]:
 def _kept(slot: Slot, text: str) -> str:
     """Return what is left of *text*."""
     rules = slot.rules
+    if ValueRule.NUMBER in rules and not _NUMBER.fullmatch(text):
+        rules = rules | {ValueRule.PROGRAM, ValueRule.COMMAND}
     if ValueRule.PROGRAM in rules:
         text = _NOT_IN_PROGRAM.sub("_", text)
         if is_filter(slot.reader):
@@ -58,6 +61,8 @@ def _kept(slot: Slot, text: str) -> str:
         text = _NOT_IN_LITERAL.sub("_", text)
     if ValueRule.PATTERN in rules:
         text = _NOT_IN_PATTERN.sub("_", text)
+    if ValueRule.URL in rules:
+        text = _NOT_IN_URL.sub("_", text)
     if ValueRule.NOT_EMPTY in rules:
         text = text or "_"
     if ValueRule.LINES in rules:
@@ -70,6 +75,11 @@ def _kept(slot: Slot, text: str) -> str:
         text = _OPTION_IN_WORDS.sub("_", _GLOBS.sub("_", text))
     if ValueRule.ONE_WORD in rules:
         text = _SPLITS.sub("_", text)
+    return _begun(slot, rules, text)
+
+
+def _begun(slot: Slot, rules: set[ValueRule], text: str) -> str:
+    """Return *text* with a beginning that may stand there."""
     if ValueRule.PATH in rules:
         text = re.sub(r"^\.", "_", text.replace("/", "_"))
     if ValueRule.TILDE in rules:

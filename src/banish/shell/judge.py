@@ -11,12 +11,13 @@ One principle: whoever reads a value may take it as text, and as nothing else.
   so a tag obeys the rules of every place that its value may get to.
 """
 
+import itertools
 import re
 from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from banish.shell import programs
+from banish.shell import options, programs
 from banish.shell.files import (
     ANY,
     PROGRAM_RULES,
@@ -29,11 +30,28 @@ from banish.shell.files import (
     may_be,
 )
 from banish.shell.reader import Cut, cut
-from banish.shell.slot import OPAQUE, Command, Context, Slot, ValueRule, Word
+from banish.shell.slot import (
+    ANY_VARIABLE,
+    OPAQUE,
+    VARIABLE,
+    Command,
+    Context,
+    Slot,
+    ValueRule,
+    Word,
+)
 
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)\+?=", re.ASCII)
 _ELEMENT = re.compile(r"[A-Za-z_]\w*\[(.+?)\]\+?=", re.ASCII)
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+_MAKES_NAME = re.compile(r"\$\{?[!#]?\w*\0")
+"""A dollar sign for a shell that reads the word again, and a name that is worked out."""
+
+_CONVERSION = re.compile(r"%(?!%)[^a-zA-Z]*([a-zA-Z])")
+_LINE_STARTS = re.compile(r"(?:^|\n|\\n)\s*%(?!%)")
+"""A format that begins a line with what it is given."""
+
+_COMPARES = re.compile(r"-(?:eq|ne|gt|ge|lt|le)")
 _PATTERN_OPTIONS = re.compile(r"-\w*e|--regexp=?")
 _RUNS_VALUE = re.compile(r"(--?[\w-]+)=")
 _ARGUMENTS = ("@", "*", *"0123456789")
@@ -54,7 +72,10 @@ def judge(scripts: Iterable[Cut]) -> None:
     files.follow()
     is_unseen = False
     for written, run in files.dangers():
-        _bind(written.slots, *run.rules, reader=run.reader)
+        rules = set(run.rules)
+        if written.is_mention:  # nothing is known of how the one writes and the other reads
+            rules.discard(ValueRule.FIRST_WORD)
+        _bind(written.slots, *rules, reader=run.reader)
         is_unseen = is_unseen or not (run.is_known or written.is_mention)
     for judging in judgings:
         judging.judge_exported(is_unseen=is_unseen)
@@ -112,6 +133,14 @@ class _Judging:
         self._exported: set[str] = set()
         self._numbers: set[str] = set()
         """Variables whose values bash takes for numbers."""
+        self._texts: dict[str, set[str]] = {}
+        """Names that stand in what variables are set to."""
+        self._unnamed: list[tuple[Command, Sequence[Word]]] = []
+        """Commands whose names only a shell can work out, and their words."""
+        self._makes_names = False
+        """Whether a word may be the use of a variable whose name only a shell can work out."""
+        self._has_shell = False
+        """Whether a program reads a script."""
         self._has_unseen = False
         """Whether a shell reads a script that is not seen here."""
 
@@ -133,6 +162,37 @@ class _Judging:
         for name in (*self._unsure, *self._given):
             if name not in self._assigned_plainly:
                 self._variables.lose(name)
+        for command, words in self._unnamed:
+            self._call_unnamed(command, words)
+        self._judge_numbers()
+        if self._makes_names and self._has_shell:
+            given = [slot for slot, _ in self._held(ANY_VARIABLE)]
+            _bind(given, *_STRICT, reader="a shell, by the name of a variable")
+
+    def _call_unnamed(self, command: Command, words: Sequence[Word]) -> None:
+        """Give the words of a command their rules whose name only a shell can work out."""
+        names = self._variables.texts(words[0].spelling)
+        known = [name for name in names if OPAQUE not in name]
+        if len(known) < len(names) or not known:
+            values = [slot for word in words[1:] for slot in _tags(word)]
+            _bind(values, *_STRICT, reader="an unknown program")
+            self._arguments(command, "an unknown program", words[1:])
+            return
+        for name in known:
+            parts = name.split() or [""]
+            before = [Word(text=part, raw=part, spelling=part) for part in parts]
+            self._call(command, [*before, *words[1:]])
+
+    def _judge_numbers(self) -> None:
+        """Let variables be numbers that bash reads as such, by their names or by others'."""
+        names = list(self._numbers)
+        seen = set(names)
+        for name in names:
+            given = self._held(name)
+            _bind((slot for slot, _ in given), ValueRule.NUMBER, reader="bash, as a number")
+            others = {slot.name for slot, _ in given} | self._texts.get(name, set())
+            names += sorted(others - seen - {""})
+            seen |= others
 
     def judge_exported(self, *, is_unseen: bool) -> None:
         """Give what programs inherit its rules, if a script that is not seen may use it."""
@@ -163,8 +223,6 @@ class _Judging:
         is_escaped = "sed" in raw and "\\&" in raw
         given = self._given.setdefault(name, [])
         given.extend((slot, is_escaped) for slot in slots)
-        if name in self._numbers:
-            _bind((slot for slot, _ in given), *_STRICT, reader="bash, as a number")
         if programs.is_setting(name):
             _bind((slot for slot, _ in given), *_STRICT, reader=f"whoever heeds {name}")
 
@@ -176,11 +234,19 @@ class _Judging:
                 if use.name.startswith("file:"):
                     is_new = self._hand_on_file(use) or is_new
                     continue
-                for slot, is_escaped in self._given.get(use.name, ()):
+                rules = use.rules if use.starts else use.rules - {ValueRule.FIRST_WORD}
+                for slot, is_escaped in self._held(use.name):
                     is_pattern = is_escaped and programs.is_filter(use.reader)
-                    rules = {ValueRule.ONE_LINE} if is_pattern else use.rules
-                    is_new = _hand(use, slot, rules) or is_new
+                    is_new = (
+                        _hand(use, slot, {ValueRule.ONE_LINE} if is_pattern else rules) or is_new
+                    )
         return is_new
+
+    def _held(self, name: str) -> Given:
+        """Return what the variable *name* may hold."""
+        if name == ANY_VARIABLE:
+            return [each for given in self._given.values() for each in given]
+        return self._given.get(name, [])
 
     def _hand_on_file(self, use: Slot) -> bool:
         """Give what the file may hold that is read here the rules of its reader."""
@@ -209,9 +275,12 @@ class _Judging:
         """Give the tags in one command their rules."""
         for slot in command.slots:
             if slot.context is Context.ARITHMETIC and slot.name:
-                _bind([slot], *_STRICT, reader="$((...))")
+                _bind([slot], ValueRule.NUMBER, reader="$((...))")
+                self._numbers.add(slot.name)
             elif slot.name and not slot.name.startswith("file:"):
                 self._use(command, slot)
+        for source in command.sources:
+            _bind(_tags(source), ValueRule.PATH)
         for target in command.targets:
             _bind([slot for slot in target.slots if not slot.name], ValueRule.OPTION)
             _bind(_tags(target), ValueRule.PATH)
@@ -228,8 +297,12 @@ class _Judging:
             if words:
                 self._variables.lose(words[0].text)
                 self._give(words[0].text, (slot for word in words[1:] for slot in word.slots))
+                if len(words) == 1:  # it goes through "$@"
+                    self._give(words[0].text, [Slot("", Context.QUOTED, name="@")])
+                self._give("REPLY", command.reads())
             return
         for word in words:
+            self._makes_names = self._makes_names or _MAKES_NAME.search(word.text) is not None
             element = _ELEMENT.match(word.text)
             if element:
                 self._read_names(command, element[1], "bash, as a number")
@@ -246,12 +319,14 @@ class _Judging:
         self._assigned_plainly.add(name)
         if programs.is_setting(name) and not name.endswith("PATH") and name != "IFS":
             self._runs.append(_Named(spelling, f"whoever heeds {name}"))
+            self._runs.append(_Named(spelling, f"whoever heeds {name}", is_mention=True))
         _name_no_file([word])
         if OPAQUE not in word.text and "$" in word.text and self._commands:
             # For who evaluates it.
             uses = [Slot("", Context.QUOTED, name=each) for each in _NAME.findall(word.text)]
             self._give(name, uses[1:])
             self._commands[0].slots += uses[1:]
+        self._texts.setdefault(name, set()).update(_NAME.findall(word.text)[1:])
         if is_exported:
             self._exported.add(name)
 
@@ -277,26 +352,41 @@ class _Judging:
         start = 0
         while at is not None and at < len(words):
             start = at
-            wrapper = programs.wrapper(programs.called(words[at].text))
-            if wrapper is None:
+            name = programs.called(words[at].text)
+            wrapper = programs.wrapper(name)
+            if programs.starts_others(name, [word.text for word in words[at:]]):
+                at = None
+            elif wrapper is None:
                 break
-            at = _unwrapped(wrapper, words, at + 1)
-            for word in words[start + 1 : at]:
-                found = _ASSIGNMENT.match(word.text)
+            else:
+                at = _unwrapped(wrapper, words, at + 1)
+            for before, word in itertools.pairwise(words[start:at]):
+                is_value = wrapper is not None and before.text in wrapper[0]
+                found = None if is_value else _ASSIGNMENT.match(word.text)
                 if found:
                     self._set(found[1], word, is_exported=True)
+                if at is None and programs.is_message(name, before.text):
+                    continue
                 if at is None or not found:
-                    rules = _STRICT if at is None else (ValueRule.PROGRAM,)
+                    is_setting = is_value and re.search(r"=|^\|", word.text) is not None
+                    rules = _STRICT if at is None or is_setting else (ValueRule.PROGRAM,)
                     _bind(_tags(word), *rules, reader=words[start].text)
             self._run_name(command, words[start])
         if at is None:
             self._run_words(command, words[start].text, words[start + 1 :])
+            self._write_words(command, words[start].text, words[start + 1 :])
             # Whichever of the words is the command: if one is a shell, that is.
             names = [programs.called(word.text) for word in words[start + 1 :]]
             self._input(command, next(filter(programs.is_language, names), "another"), [])
             return
         name = programs.called(words[start].text)
         _bind(words[start].slots, *_STRICT, reader="the shell, as the name of a command")
+        self._has_shell = self._has_shell or programs.is_shell(name)
+        self._give("_", words[-1].slots)
+        if not self._functions.isdisjoint(programs.CALLED_INSTEAD):
+            self._pass(words[start:])
+        if OPAQUE in words[start].spelling.replace(VARIABLE, OPAQUE):
+            self._unnamed.append((command, words[start:]))
         for slot in (slot for word in words for slot in word.slots):
             slot.program = slot.program or name.replace(OPAQUE, "")
         arguments = list(words[start + 1 :])
@@ -409,7 +499,7 @@ class _Judging:
         """Note which files a script may run that is not a word alone."""
         if name in ("find", "fd", "fdfind", "xargs"):
             texts = {word.text for word in words}
-            if name == "xargs" or not programs.RUNS_NEXT.isdisjoint(texts):
+            if name == "xargs" or not options.RUNS_NEXT.isdisjoint(texts):
                 self._run_words(command, name, words)
         elif programs.is_shell(name) or programs.takes_program(name):
             self._run_any(command, name)
@@ -426,18 +516,15 @@ class _Judging:
         self._commands += inner.commands
 
     def _arguments(self, command: Command, name: str, words: Sequence[Word]) -> None:
+        """Give the tags in the words of a program their rules."""
         if name in self._functions or name == "set":
             self._pass(words)
         if programs.is_language(name):
             self._language(command, name, words)
         elif programs.takes_pattern(name):
             _pattern(name, words)
-        elif name in programs.DECLARERS:
-            self._declare(command, name, words)
-        elif name == "printf":
-            self._printf(words)
-        elif name == "echo":
-            _bind((slot for word in words for slot in word.slots), ValueRule.ESCAPES)
+        elif programs.is_mailer(name):
+            _mail(words)
         elif name == "tee":
             for word in words:
                 if not word.text.startswith("-"):
@@ -448,9 +535,69 @@ class _Judging:
             for word in words:
                 self._writes.append((word.spelling, slots, f"file:{word.file}"))
             _unknown(name, words)
-        elif not programs.takes_text(name):
+        elif not self._built_in(command, name, words) and not programs.takes_text(name):
             _unknown(name, words)
-        _options(name, words)
+        self._options(command, name, words)
+
+    def _built_in(self, command: Command, name: str, words: Sequence[Word]) -> bool:
+        """Give the tags in the words of a shell's own command their rules, if *name* is one."""
+        if name in programs.DECLARERS:
+            self._declare(command, name, words)
+        elif name == "printf":
+            self._printf(words)
+        elif name == "echo":
+            _echo(words)
+        elif name in ("test", "["):
+            self._test(words)
+        elif name in programs.COUNTERS:
+            _bind((s for word in words for s in _tags(word)), ValueRule.NUMBER, reader=name)
+        else:
+            return False
+        return True
+
+    def _options(self, command: Command, name: str, words: Sequence[Word]) -> None:
+        """Let no value begin as an option does, nor say what an option runs or opens."""
+        are_over = False
+        before = ""
+        for word in words:
+            self._option_value(command, name, before, word)
+            if programs.makes_files(name) or (
+                not programs.takes_words(name) and options.is_output(before, word.text)
+            ):
+                _bind(_tags(word), ValueRule.PATH)
+            if options.is_ssh_command(name, word.text):
+                _bind(_tags(word), *_STRICT, reader=f"{name}, as the name of a command")
+            if options.is_page(name, before, word.text):
+                _bind(_tags(word), ValueRule.URL)
+            before = word.text
+            if word.text == "--" and name not in programs.DASHES_END_NO_OPTIONS:
+                are_over = True
+            elif not are_over:
+                _bind((slot for slot in _tags(word) if slot.begins), ValueRule.OPTION)
+            is_file = re.match(r"(?:\.{0,2}|~|\0)/", word.text) is not None
+            is_file = is_file or (programs.opens_files(name) and word.text.startswith(OPAQUE))
+            is_file = is_file or options.names_file(name, word.text.partition(OPAQUE)[0])
+            if is_file:
+                _bind(_tags(word), ValueRule.PATH)
+
+    def _option_value(self, command: Command, name: str, before: str, word: Word) -> None:
+        """Give the value of an option its rules."""
+        if name in programs.BUILT_IN_TEXTS:
+            return
+        use, value = options.use_of(name, before), word.spelling
+        if use is options.Use.TEXT:
+            use, value = options.attached(name, word.text), word.spelling.rpartition("=")[2]
+        if programs.takes_pattern(name) and not (before + word.text).startswith("--"):
+            use = options.Use.TEXT if use is options.Use.RUNS else use
+        if use is options.Use.RUNS:
+            _bind(_tags(word), *_STRICT, reader=name)
+            self._run_mentioned(command, name, [word])
+        elif use is options.Use.HEEDS:
+            _bind(_tags(word), ValueRule.PROGRAM, reader=name)
+            _bind((slot for slot in _tags(word) if slot.begins), ValueRule.COMMAND)
+            self._runs.append(_Named(value, name, command=id(command)))
+        elif use is options.Use.OPENS:
+            _bind(_tags(word), ValueRule.PATH)
 
     def _pass(self, words: Sequence[Word]) -> None:
         """Note what a function, or a script within the script, is called with."""
@@ -471,6 +618,8 @@ class _Judging:
             self._add(cut(words[at].text, _none), command)
         else:
             _strict(name, words)
+            if name == "[[":
+                self._give("BASH_REMATCH", (slot for word in words for slot in word.slots))
             for word in words:
                 self._read_names(command, word.text, name)
 
@@ -481,13 +630,22 @@ class _Judging:
         command.slots += uses
 
     def _declare(self, command: Command, name: str, words: Sequence[Word]) -> None:
-        if any(re.fullmatch(r"-\w*i\w*", word.text) for word in words) and name != "read":
-            for found in (_NAME.match(word.text) for word in words):
-                if found:
-                    self._numbers.add(found[0])
-                    self._give(found[0], ())
+        """Note which variables a command of the shell sets, and what they are."""
+        options = "".join(word.text[1:] for word in words if word.text[:1] in tuple("-+"))
+        makes = name not in ("read", "mapfile", "readarray", "getopts", "unset")
+        is_number = makes and ("i" in options or name in ("integer", "float"))
+        is_other = makes and ("n" in options or name == "nameref")
+        is_unsure = makes and any(word.text[:1] == OPAQUE for word in words)
+        if is_number or is_other or is_unsure or (makes and ("a" in options or "A" in options)):
+            # Bash reads what these are set to once more, and ksh does.
+            _bind((slot for word in words for slot in _tags(word)), ValueRule.NUMBER, reader=name)
         for word in words:
             found = _ASSIGNMENT.match(word.text)
+            own = _NAME.match(word.text)
+            if own and (is_number or is_unsure):
+                self._numbers.add(own[0])
+            if own and is_other:
+                self._alias(own[0], word.text.partition("=")[2])
             if found:
                 self._set(found[1], word, is_exported=name != "local")
                 if any(each.text.startswith("-") for each in words):
@@ -498,22 +656,74 @@ class _Judging:
                 if OPAQUE in word.text or word.text == "-n":
                     self._variables.are_unsure = True
                 self._exported.add(word.text)
+                self._numbers.update(_NAME.findall(word.text)[1:])
                 _bind(_tags(word), *_STRICT, reader=name)
-                if name in ("read", "mapfile"):
-                    self._give(word.text, command.reads())
+        self._read(command, name, words, options)
+
+    def _alias(self, name: str, other: str) -> None:
+        """Note that the variable *name* is another name of *other*."""
+        other = ANY_VARIABLE if OPAQUE in other or not other else other
+        self._give(name, [Slot("", Context.QUOTED, name=other, starts=True)])
+        for each in list(self._given) if other == ANY_VARIABLE else [other]:
+            self._give(each, [Slot("", Context.QUOTED, name=name, starts=True)])
+        for slot, _ in self._given[name]:
+            if slot not in self._commands[0].slots:
+                self._commands[0].slots.append(slot)
+
+    def _read(self, command: Command, name: str, words: Sequence[Word], options: str) -> None:
+        """Note which variables hold what a command of the shell reads or is called with."""
+        if name in ("read", "mapfile", "readarray"):
+            reads = list(command.reads())
+            if "u" in options:  # from whatever was opened elsewhere
+                reads += [slot for each in self._commands for slot in each.slots]
+            names = [word.text for word in words]
+            for each in (*names, "REPLY" if name == "read" else "MAPFILE"):
+                self._give(each, reads)
+        elif name == "getopts":
+            given = [slot for word in words for slot in word.slots]
+            self._give("OPTARG", [*given, Slot("", Context.QUOTED, name="@", starts=True)])
+
+    def _test(self, words: Sequence[Word]) -> None:
+        """Let values be numbers where ``test`` compares such, and no name of a variable."""
+        texts = [word.text for word in words]
+        for at, word in enumerate(words):
+            before = texts[at - 1] if at else ""
+            after = texts[at + 1] if at + 1 < len(texts) else ""
+            if before in ("-v", "-R"):
+                _bind(_tags(word), *_STRICT, reader="bash, as the name of a variable")
+            elif _COMPARES.fullmatch(before) or _COMPARES.fullmatch(after) or before == "-t":
+                _bind(_tags(word), ValueRule.NUMBER, reader="test, as a number")
+            elif OPAQUE in before and at == 1:
+                _bind(_tags(word), *_STRICT, reader="test")  # after an operator that is not seen
+            if before in ("-v", "-R") and "[" in word.text:
+                self._numbers.update(_NAME.findall(word.text)[1:])
 
     def _printf(self, words: Sequence[Word]) -> None:
+        """Give what ``printf`` writes, or puts into a variable, its rules."""
         rest = [word for word in words if word.text != "--"]
-        if rest and rest[0].text == "-v":
-            _bind((slot for word in rest[1:2] for slot in word.slots), *_STRICT, reader="printf")
-            self._variables.lose(rest[1].text)
-            self._give(rest[1].text, (slot for word in rest[2:] for slot in word.slots))
-            rest = rest[2:]
+        if rest and rest[0].text.startswith("-v"):
+            attached = rest[0].text[2:]
+            if not attached:
+                named = [slot for word in rest[1:2] for slot in word.slots]
+                _bind(named, *_STRICT, reader="printf")
+                attached = rest[1].text if rest[1:] else ""
+                rest = rest[1:]
+            self._variables.lose(attached)
+            self._give(attached, (slot for word in rest[1:] for slot in word.slots))
+            rest = rest[1:]
         if not rest:
             return
+        form = rest[0].text
         _bind(rest[0].slots, ValueRule.ESCAPES, ValueRule.FORMAT)
-        if OPAQUE in rest[0].text or "%b" in rest[0].text:
+        if OPAQUE in form or "%b" in form:
             _bind((slot for word in rest[1:] for slot in word.slots), ValueRule.ESCAPES)
+        kinds = _CONVERSION.findall(form)
+        for at, word in enumerate(rest[1:]):
+            if kinds and kinds[at % len(kinds)] in tuple("diouxXeEfFgGaA"):
+                _bind(_tags(word), ValueRule.NUMBER, reader="printf, as a number")  # ksh counts
+            if kinds and OPAQUE not in form and not _LINE_STARTS.search(form):
+                for slot in _tags(word):
+                    slot.starts = False
 
     def _is_read(self, command: Command) -> bool:
         """Whether a ``read`` beside *command*, as in ``while read``, takes the input of both."""
@@ -533,7 +743,7 @@ class _Judging:
         if name in self._functions or programs.reads_program(name, words):
             _bind(fed, *_STRICT, reader=name)
             _bind(command.documents, ValueRule.PROGRAM, reader=name)
-            if programs.is_shell(name):
+            if programs.is_shell(name) or name in self._functions:
                 _bind(command.documents, ValueRule.COMMAND)
         elif programs.runs_input(name, words):
             _bind(feed, *_STRICT, reader=name)
@@ -596,6 +806,8 @@ def _strict(name: str, words: Sequence[Word]) -> None:
         )
         for slot in slots:
             is_file = slot.name == f"file:{word.file}"
+            is_operand = slot.opens and not is_shell and not programs.runs_no_file(name)
+            is_file = is_file or is_operand or programs.names_file(word.text)
             if names_command or may_run or is_file or (slot.opens and is_first):
                 slot.rules.add(ValueRule.COMMAND)
         before = word.text
@@ -622,10 +834,36 @@ def _pattern(name: str, words: Sequence[Word]) -> None:
         or re.match(r"--regexp=|-\w*e.", word.text)
     ]
     others = [word for word in words if not word.text.startswith("-")]
+    for word in others[0 if after_option else 1 :]:
+        if word not in after_option:
+            _bind(_tags(word), ValueRule.PATH)
     for word in after_option or others[:1]:
         _bind(word.slots, ValueRule.NOT_EMPTY, ValueRule.ONE_LINE)
         if not is_fixed:
             _bind(word.slots, ValueRule.PATTERN)
+
+
+def _echo(words: Sequence[Word]) -> None:
+    """Let values be written as they are, and note which of them may begin a line."""
+    _bind((slot for word in words for slot in word.slots), ValueRule.ESCAPES)
+    is_begun = False
+    for word in words:
+        if word.text.startswith("-"):
+            continue
+        for slot in _tags(word):
+            slot.starts = slot.starts and not (is_begun and slot.opens)
+        is_begun = is_begun or bool(word.text.strip(f"{OPAQUE} \t\n"))
+
+
+def _mail(words: Sequence[Word]) -> None:
+    """Let values be whom a mail is for, or text of it: no file, program or further line."""
+    before = ""
+    for word in words:
+        _bind(_tags(word), ValueRule.ONE_LINE)
+        is_text = word.text.startswith("-") or before in ("-s", "-a", "-A", "-r", "-q", "-u", "-i")
+        if not is_text:
+            _bind(_tags(word), ValueRule.PROGRAM, reader="the mail program, as an address")
+        before = word.text
 
 
 def _unknown(name: str, words: Sequence[Word]) -> None:
@@ -633,7 +871,7 @@ def _unknown(name: str, words: Sequence[Word]) -> None:
     before = ""
     for word in words:
         given = _RUNS_VALUE.match(word.text)
-        if before in programs.RUNS_NEXT or (given and given[1] in programs.RUNS_NEXT):
+        if before in options.RUNS_NEXT or (given and given[1] in options.RUNS_NEXT):
             _bind(_tags(word), ValueRule.PROGRAM, reader=f"{name} {before or (given and given[1])}")
             names_command = _names_command(word.text)
             begins = [slot for slot in _tags(word) if names_command or slot.opens]
@@ -643,24 +881,3 @@ def _unknown(name: str, words: Sequence[Word]) -> None:
         if programs.is_interpreter(programs.called(word.text)):
             _strict(programs.called(word.text), words[at + 1 :])
             break
-
-
-def _options(name: str, words: Sequence[Word]) -> None:
-    """Let no value begin as an option does, unless ``--`` ends them."""
-    are_over = False
-    before = ""
-    for word in words:
-        if programs.makes_files(name) or programs.is_output(name, before, word.text):
-            _bind(_tags(word), ValueRule.PATH)
-        if programs.is_ssh_command(name, word.text):
-            _bind(_tags(word), *_STRICT, reader=f"{name}, as the name of a command")
-        if name in ("test", "[") and before in ("-v", "-R"):
-            _bind(_tags(word), *_STRICT, reader="bash, as the name of a variable")
-        before = word.text
-        if word.text == "--" and name not in programs.DASHES_END_NO_OPTIONS:
-            are_over = True
-        elif not are_over:
-            _bind((slot for slot in _tags(word) if slot.begins), ValueRule.OPTION)
-        for slot in _tags(word):
-            if re.match(r"(?:\.{0,2}|~|\0)/", word.text):
-                slot.rules.add(ValueRule.PATH)

@@ -9,18 +9,34 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
+from banish.shell import options
 from banish.shell.slot import OPAQUE, Word
 
 _SETTINGS = re.compile(
-    r"LD_\w+|\w*PATH|(?:BASH_)?ENV|IFS|PS4|PROMPT_COMMAND|\w*_COMMAND|\w*PAGER|\w*EDITOR|VISUAL"
-    r"|BROWSER|SHELL|PERL5\w+|PYTHON\w+|RUBY\w+|NODE_OPTIONS|GIT_\w+|TAR_OPTIONS|LESS\w+|RSYNC_RSH"
+    r"LD_\w+|\w*PATH|(?:BASH_)?ENV|IFS|PS[0-4]|PROMPT_COMMAND|\w*_COMMAND|\w*PAGER|\w*EDITOR|VISUAL"
+    r"|BROWSER|SHELL|PERL5\w+|PYTHON\w+|RUBY\w+|NODE_OPTIONS|GIT_\w+|TAR_OPTIONS|LESS\w*|RSYNC_RSH"
+    r"|SHELLOPTS|BASHOPTS|HISTFILE|FCEDIT|BASH_\w+|OPTIND|HOME|ZDOTDIR|XDG_\w+|(?:G|GNU)?MAKEFLAGS"
+    r"|\w*ASKPASS|CURL_HOME|(?:SYSTEM_)?WGETRC|INPUTRC|MAILRC|\w*INIT|PHPRC|_?JAVA\w*_OPTIONS"
+    r"|OPENSSL_\w+|LUA_INIT\w*|R_\w+|MAN\w+|SSH_\w+|CC|CXX|AR|VIM\w*|EX(?:INIT|RC)|TCL\w+"
 )
 
 _TEXT_FILES = re.compile(
     r"\d*|-|(?:/tmp|/var/tmp|/run|/var/run|/dev|/var/log|/var/lib/(?:fail2ban|banish))/.*"
     r"|.*\.(?:log|txt|csv|tsv|md|eml|msg|tmp|out|buffer)"
 )
-_STRICT_FILES = re.compile(r".*(?:/|^)(?:hosts\.(?:deny|allow)|cron[^/]*|sudoers)(?:/.*)?")
+_STRICT_FILES = re.compile(
+    r"(?:.*/)?(?:hosts\.(?:deny|allow)|cron[^/]*|sudoers[^/]*|systemd|profile[^/]*|init\.d|rc[^/]*|udev"
+    r"|pam\.d|modprobe[^/]*|logrotate[^/]*|apt|xinetd\.d|update-motd\.d|if-\w+\.d|network[^/]*|dhcp"
+    r"|\.ssh|\.git|\.config|\.gnupg)(?:/.*)?"
+    r"|(?:.*/)?(?:ld\.so\.\w+|inittab|aliases|exports|environment|passwd|shadow|group|GNUmakefile"
+    r"|[Mm]akefile|authorized_keys\d*|\.[\w-]*(?:rc|profile|login|logout|history|config|forward)"
+    r"|\.bash\w*|\.z\w+|\.env|\.netrc|\.my\.cnf|__main__\.py|action\w*\.local|jail\.local)"
+    r"|/(?:proc|sys|boot|bin|sbin|lib\w*|usr/s?bin|usr/lib\w*|usr/local/s?bin)/.*"
+    r"|.*\.(?:sh|bash|zsh|ksh|fish|py|pl|pm|rb|php\d?|phtml|cgi|lua|js|tcl|exp|awk|sed|mk|ps1|bat|cmd"
+    r"|service|timer|socket|path|mount|target|desktop|rules|so|gdb|vim|el|R|jl|sql|jar|jsp|asp)"
+)
+"""Files that some program runs, or does what they say, by their names and places."""
+
 
 _HARMLESS = frozenset({"-u", "-B", "-s", "-E", "-I", "-w", "-T", "-t", "-W"})
 """Options of `_SCRIPTED` behind which the file of the program may follow."""
@@ -36,6 +52,8 @@ _SHELLS = re.compile(
     r"|trap|alias|expect|(?:tcl|wi)sh[\d.]*|at|batch|crontab|script|watch|parallel|xargs|tmux"
     r"|screen|make|gmake|gdb|lldb|ed|ex|vim?|nvim|view|emacs|entr|hyperfine|find|fd|fdfind"
     r"|lftp|ftp|sftp|telnet|socat|supervisorctl|incron(?:tab)?|start-stop-daemon"
+    r"|history|fc|hist|complete|compgen|bind|enable|hash|zmodload|autoload|sched|z(?:style|format)"
+    r"|zcompile|zmv|emulate|print|repeat|noglob|nocorrect|vared|disown|-|mapfile|readarray"
 )
 """Programs that run other programs, named in their words or on their input."""
 
@@ -45,9 +63,15 @@ _READ_AS_SHELL = frozenset(
 )
 _RUNS = re.compile(
     r"system|exec|popen|subprocess|spawn|shell|qx|getline|`|\||open|fork|run|call|require|import"
-    r"|\bs(.).*\1.*\1\w*e|(?:^|[\s;{\d$/])e\s",
+    r"|\bs(.).*\1.*\1\w*e|(?:^|[\s;{\d$/])e\s|print[^;}\n]*>\s*[^\s\"=]",
     re.IGNORECASE | re.DOTALL,
 )
+_NAMES_FILE = re.compile(
+    r"(?:(?:^|[\s;./{}\d$!])(?:read|source|load|include|attach(?: database)?|output|once|import"
+    r"|backup|restore|save|open|(?:in|out|dump)file|[wr])|\\(?:i|ir|o|w|g|include_relative))\s*['\"]?\0",
+    re.IGNORECASE,
+)
+"""A word of some language, and behind it a value in place of the name of a file."""
 
 _AWK_RUNS = re.compile(r"system|getline|\|")
 _SED_RUNS = re.compile(
@@ -109,8 +133,15 @@ BUILT_IN_TEXTS = frozenset({"echo", "printf", "test", "[", "true", "false", ":"}
 
 DECLARERS = frozenset(
     {"export", "local", "readonly", "declare", "typeset", "unset", "read", "getopts", "mapfile"}
+    | {"readarray", "integer", "float", "nameref"}
 )
 """Commands of the shell whose words are names of variables."""
+
+CALLED_INSTEAD = frozenset({"command_not_found_handle", "command_not_found_handler"})
+"""Functions that bash and zsh call with the words of a command that is not found."""
+
+COUNTERS = frozenset({"exit", "return", "shift", "break", "continue", "ulimit"})
+"""Commands of the shell whose words some shells take for numbers."""
 
 COPIERS = frozenset({"cp", "mv", "ln", "install", "rsync", "scp"})
 """Programs that make one file of another."""
@@ -118,26 +149,51 @@ COPIERS = frozenset({"cp", "mv", "ln", "install", "rsync", "scp"})
 DASHES_END_NO_OPTIONS = frozenset({"find", "echo", "printf", "test", "[", "expr"})
 """Commands for which a word after ``--`` is looked at as any other."""
 
-RUNS_NEXT = frozenset(
-    {
-        "-c", "-e", "-E", "-x", "-ex", "-exec", "-execdir", "-ok", "--exec", "--eval", "--execute",
-        "--command", "--expression", "--run", "--program", "--rsh", "--script", "--shell-command",
-        "--use-compress-program", "--checkpoint-action", "--to-command", "--rsync-path", "-I",
-        "eval", "exec", "--code", "--print", "-TT",
-    }
-)  # fmt: skip
-"""Words of programs on no list whose next word may be a program."""
-
 _FILE_MAKERS = re.compile(
     r"touch|mkdir|mkfifo|mktemp|truncate|split|csplit|uniq|tar|bsdtar|zip|7z|dd|tee|sponge"
     r"|cp|mv|ln|install|rm|rmdir|unlink|shred|chmod|chown|chgrp|logsave|link|mknod"
 )
 """Programs whose words are files that they make, change or delete."""
 
-_OUTPUTS = re.compile(r"-\w*[oO]|-out|--output(?:-document|-file)?|-D|--dump-header")
-"""Options of other programs behind which a file to write follows."""
+_OPENERS = re.compile(
+    r"cat|tac|head|tail|less|more|most|pg|wc|sort|cut|paste|od|xxd|hexdump|base(?:32|64)|sum|cksum"
+    r"|(?:md5|sha\d*|b2)sum|[sz]?diff3?|cmp|comm|join|split|nl|fold|fmt|pr|rev|strings|file|column"
+    r"|[bx]?zcat|zless|zmore|g(?:un)?zip|b(?:un)?zip2|(?:un)?(?:xz|zstd|lz4|lzma|compress)|zip|unzip|7z[ar]?|rar"
+    r"|ar|pax|cpio|nano|man|lpr?|expand|iconv|recode|dos2unix|unix2dos|uuencode|html2text|xmllint"
+    r"|dump|lsattr|chattr|setfacl|losetup|readelf|objdump|nm|ldd|enscript|a2ps|aplay|ffmpeg|sox|pandoc"
+    r"|ipfw|unexpand|tsort|shuf|openssl|gpg2?|mysqlimport|patch"
+)
+"""Programs whose words are files that they read."""
 
-_SSH = frozenset({"ssh", "scp", "sftp", "autossh", "sshpass", "mosh", "rsync", "git"})
+_WITH_G = options.words(
+    "tar sort tee dd cp mv ln rm split csplit install touch mkdir mktemp truncate shred cat "
+    "tac head tail cut tr date stat find xargs env nice nohup timeout stdbuf chroot uniq "
+    "paste join comm wc sleep kill expr test printf echo unlink link rmdir mkfifo mknod chmod "
+    "chown chgrp"
+)
+"""GNU programs that are called with a ``g`` before their names where others have those."""
+
+_STARTERS = re.compile(
+    r"ltrace|valgrind|perf|proxychains4|torify|tsocks|daemonize|daemon|dtach|cpulimit|ssh-agent|tini"
+    r"|dumb-init|catatonit|with-contenv|s6-\w+|softlimit|setlock|envdir|lckdo|ifne|cronic|pseudo|pee"
+    r"|fakechroot|proot|schroot|systemd-nspawn|runcon|aa-exec|qemu-\w+|box64|wine|dbus-launch|sg|login"
+    r"|newgrp|xvfb-run|eatmydata|mispipe|tcpserver|inetd|xinetd|machinectl|lxc|incus|pct|qm|jexec|vzctl"
+    r"|virsh|snap|flatpak|npx?|npm|yarn|pnpm|pipx?|uvx?|cargo|go|gem|cpanm?|java|g?cc|[gc]\+\+|clang|ld\.so"
+    r"|ld-linux\S*|systemctl|service|rc-service|invoke-rc\.d|update-rc\.d|initctl|svc?|launchctl"
+    r"|insmod|modprobe|rmmod|kmod|sysctl|u?mount|ldconfig|apt|apt-get|aptitude|dpkg|rpm|yum|dnf|zypper"
+    r"|apk|pacman|logrotate|sudoedit|visudo|vipw|convert|magick|mogrify|identify|gs|ghostscript"
+    r"|\w*(?:la)?tex|groff|troff|xdg-open|run-mailcap|mimeopen|(?:p|perl-|file-)?rename"
+    r"|mmv|drush|wp|git|hg|svn|bzr|cvs|docker-compose|dbclient|plink|sshpass|autossh|sshfs|vagrant"
+    r"|ansible-playbook|puppet|chef-\w+|terraform|helm"
+    r"|wg-quick|openvpn|pppd|if(?:up|down)|udevadm|getty|dhclient|stunnel|psed|ssed|fail2ban-client"
+    r"|fail2ban-server|banish|banishctl|asterisk|fs_cli|doveadm|watchexec|fswatch|inotifyd|nsexec"
+    r"|run-one\S*|vidir|vipe|lynx|links|elinks|w3m|systemd-analyze|busctl|dbus-send|gdbus"
+)
+"""Programs that start, install or steer others named in their words, each in its own way."""
+
+_START_INSIDE = frozenset({"ip", "docker", "podman", "kubectl"})
+_EXECS = frozenset({"exec", "run", "apply"})
+_MESSAGE = re.compile(r"-[a-z]*m|--(?:message|author)")
 
 REMOTE = frozenset({"ssh", "rsh", "rexec", "mosh", "pdsh", "clush", "dsh", "pssh"})
 """Programs that run their words on another host."""
@@ -248,7 +304,8 @@ _WRAPPERS: dict[str, Wrapper] = {
 
 def called(word: str) -> str:
     """Return the name of the program that *word* calls, without its folder."""
-    return word if word in (".", "((") else word.rpartition("/")[2]
+    name = word if word in (".", "((") else word.rpartition("/")[2]
+    return name[1:] if name[:1] == "g" and name[1:] in _WITH_G else name
 
 
 def wrapper(name: str) -> Wrapper | None:
@@ -269,6 +326,11 @@ def reads_as_shell(name: str) -> bool:
 def may_run(text: str) -> bool:
     """Whether *text*, in whatever language, may run a program that it names."""
     return _RUNS.search(text) is not None
+
+
+def names_file(text: str) -> bool:
+    """Whether a value in *text*, in whatever language, is the name of a file."""
+    return _NAMES_FILE.search(text) is not None
 
 
 def runs_input(name: str, words: Sequence[Word]) -> bool:
@@ -292,7 +354,7 @@ def has_program_file(words: Sequence[Word]) -> bool:
 def runs_after(name: str, before: str) -> bool:
     """Whether the shell *name* may run the word after the word *before* by its name."""
     if name in ("find", "fd", "fdfind"):
-        return before in RUNS_NEXT
+        return before in options.RUNS_NEXT
     return before.startswith("-") or _PLAIN_SHELLS.fullmatch(name) is None
 
 
@@ -400,18 +462,25 @@ def makes_files(name: str) -> bool:
     return _FILE_MAKERS.fullmatch(name) is not None
 
 
-def is_output(name: str, before: str, word: str) -> bool:
-    """Whether *word*, behind the word *before*, is a file that the program *name* writes."""
-    if takes_pattern(name) or name in BUILT_IN_TEXTS:
-        return False
-    return _OUTPUTS.fullmatch(before) is not None or (
-        _OUTPUTS.fullmatch(word.partition("=")[0]) is not None
-    )
+def opens_files(name: str) -> bool:
+    """Whether words of the program *name* are files that it reads."""
+    return _OPENERS.fullmatch(name) is not None
 
 
-def is_ssh_command(name: str, word: str) -> bool:
-    """Whether *word* sets an option of ssh that names a command to run here."""
-    return name in _SSH and re.search(r"[a-z]command\s*[= ]", word, re.IGNORECASE) is not None
+def takes_words(name: str) -> bool:
+    """Whether no word of *name* says what is run or opened, but for a pattern's files."""
+    return takes_pattern(name) or name in BUILT_IN_TEXTS
+
+
+def starts_others(name: str, words: Sequence[str]) -> bool:
+    """Whether *name*, called with *words*, starts, installs or steers others that these name."""
+    is_inner = name in _START_INSIDE and not _EXECS.isdisjoint(words)
+    return is_inner or _STARTERS.fullmatch(name) is not None
+
+
+def is_message(name: str, before: str) -> bool:
+    """Whether the program *name* takes what follows the word *before* as text to record."""
+    return name in ("git", "svn", "hg", "bzr") and _MESSAGE.fullmatch(before) is not None
 
 
 def takes_text(name: str) -> bool:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 import msgspec
 
 from banish.shell.slot import (
+    ANY_VARIABLE,
     FRESH,
     OPAQUE,
     VARIABLE,
@@ -27,7 +28,7 @@ from banish.shell.slot import (
 
 _TAG = re.compile(r"<([^ <>]+)>")
 _HEREDOC = re.compile(r"<<(-?)[ \t]*((?:'[^'\n]*'|\"[^\"\n]*\"|\\.|[^\s;&|<>()'\"\\])+)")
-_EXPANSION = re.compile(r"\$(\{!?)?([A-Za-z_]\w*|[0-9@*])", re.ASCII)
+_EXPANSION = re.compile(r"\$(\{[!#]?)?([A-Za-z_]\w*|[0-9@*])", re.ASCII)
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _ASSIGNS = re.compile(r"\w+\+?=")
 _PLAIN_WORD = re.compile(r"[\w.+-]+")
@@ -45,6 +46,9 @@ _STARTS = "\"'`;|&({\n"
 """Characters after which a command of an inner program may begin."""
 
 _NEVER_EMPTY = frozenset({"ip", "failures", "time", "bantime", "bancount", "jail.name"})
+
+_SHOWS = frozenset({"set", "export", "declare", "typeset", "readonly", "local"})
+"""Commands that write all variables if they are called alone."""
 
 _OPENS = frozenset({"{", "while", "until", "for", "select", "if", "case"})
 _CLOSES = frozenset({"}", "done", "fi", "esac"})
@@ -225,6 +229,10 @@ class _Cutter:
         slot.line = self._text.count("\n", 0, self._at)
         slot.opens = not scripts[-1].word.text
         slot.begins = _AT_VALUE.fullmatch(scripts[-1].word.text) is not None
+        word = scripts[-1].word
+        if not word.text.strip(f"{OPAQUE} \t") or _ASSIGNS.fullmatch(word.text):
+            # What comes before in the word may be empty, but not these tags.
+            slot.starts = slot.starts or all(each.tag not in _NEVER_EMPTY for each in word.slots)
         for frame in scripts:
             frame.word.slots.append(slot)
             slot.begins = slot.begins or frame.begins
@@ -301,7 +309,8 @@ class _Cutter:
                 self._functions.add(word.text)
             frame.is_function = not frame.is_function
             return
-        use = Slot("", Context.BARE, name=f"file:{word.file}", spelling=word.spelling)
+        name = f"file:{word.file}"
+        use = Slot("", Context.BARE, name=name, starts=True, spelling=word.spelling)
         word.slots.append(use)
         for each in (command, *frame.groups):
             each.slots.append(use)
@@ -310,8 +319,18 @@ class _Cutter:
             outer.word.slots.append(use)
             for each in (outer.command, *outer.groups):
                 each.slots.append(use)
+        if word.text in _SHOWS and not command.words and not redirect:
+            self._show(frame)
         if redirect:
             command.redirect(redirect, word)
+        else:
+            self._place(frame, word)
+
+    def _place(self, frame: _Frame, word: Word) -> None:
+        """Put a word where it belongs: a command's words, or the beginning or end of a group."""
+        command = frame.command
+        if command.kind == "for" and len(command.words) == 1 and word.raw == "do":
+            self._begin(None)  # as in ``for x do``, which goes through "$@"
         elif command.words or word.is_quoted or word.raw != word.text:
             command.words.append(word)
         elif word.text in _OPENS and command.kind == "simple":
@@ -320,6 +339,16 @@ class _Cutter:
             frame.command = frame.groups.pop()
         elif word.text not in _GOES_BEFORE or command.kind != "simple":
             command.words.append(word)
+
+    def _show(self, frame: _Frame) -> None:
+        """Note that a command may write all variables."""
+        slot = Slot("", Context.QUOTED, name=ANY_VARIABLE, starts=True)
+        for each in (frame.command, *frame.groups):
+            each.slots.append(slot)
+        for outer in self._frames[: self._frames.index(frame)]:
+            outer.word.slots.append(slot)
+            for each in (outer.command, *outer.groups):
+                each.slots.append(slot)
 
     def _open(self, frame: _Frame, word: str) -> None:
         group = frame.command
@@ -441,6 +470,8 @@ class _Cutter:
         match = re.compile(r"<<<|<&|<>|<|>>|>&|>\|?").match(self._text, self._at)
         count = len(match[0]) if match else 1
         frame.redirect = "<>" if match and match[0] == "<>" else here
+        if match and match[0] == "<&" and self._text[match.end() : match.end() + 1] not in "-0":
+            frame.command.feed = frame.command.feed or self._all  # whatever was opened elsewhere
         self._take(count)
 
     def _opens(self) -> bool:
@@ -454,22 +485,7 @@ class _Cutter:
         elif self._next_is("`"):
             self._push("script", "`", 1)
         elif found := _EXPANSION.match(self._text, self._at):
-            slot = self._use(found[2], self._context())
-            if found[1] == "{!" or self._text.startswith("@P}", found.end()):
-                slot.rules |= {
-                    ValueRule.PROGRAM,
-                    ValueRule.COMMAND,
-                }  # read as a name, or as a prompt
-            if found[1]:
-                counts = _COUNTED.match(self._text, found.end())
-                for name in _NAME.findall(counts[0] if counts else ""):
-                    self._use(name, Context.ARITHMETIC)
-            if found[1]:
-                self._script.word.is_there = True
-                self._script.word.raw += found[0]
-                self._braces(found[0], found[2])
-            else:
-                self._take_word(len(found[0]), OPAQUE, f"{VARIABLE}{found[2]}{VARIABLE}")
+            self._expand(found)
         elif self._next_is("${"):
             self._push("braces", "}", 2)
         elif self._next_is("$") and self._text[self._at + 1 : self._at + 2] in tuple("?$#!-"):
@@ -477,6 +493,28 @@ class _Cutter:
         else:
             return False
         return True
+
+    def _expand(self, found: re.Match[str]) -> None:
+        """Enter the use of a variable."""
+        begin, name = found[1], found[2]
+        slot = Slot("", self._context(), name=name)
+        if begin != "{#":  # a length is a number
+            self._note(slot)
+            if slot.context is Context.ARITHMETIC:
+                self._unsure.add(name)
+        if begin == "{!":
+            self._use(ANY_VARIABLE, self._context())
+        if begin == "{!" or self._text.startswith("@P}", found.end()):
+            slot.rules |= {ValueRule.PROGRAM, ValueRule.COMMAND}  # read as a name, or as a prompt
+        if not begin:
+            self._take_word(len(found[0]), OPAQUE, f"{VARIABLE}{name}{VARIABLE}")
+            return
+        counts = _COUNTED.match(self._text, found.end())
+        for each in _NAME.findall(counts[0] if counts else ""):
+            self._use(each, Context.ARITHMETIC)
+        self._script.word.is_there = True
+        self._script.word.raw += found[0]
+        self._braces(found[0], name)
 
     def _braces(self, begin: str, name: str) -> None:
         """Enter braces that begin with a variable."""

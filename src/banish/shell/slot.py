@@ -27,6 +27,10 @@ class ValueRule(enum.Enum):
     """Hold anything that means something to a shell."""
     FIRST_WORD = "first word"
     """Begin a line: ``_`` goes before it."""
+    NUMBER = "number"
+    """Be anything but a number: what is none obeys PROGRAM and COMMAND."""
+    URL = "url"
+    """Change the address of a page, or stand for many: letters, digits and ``_.@:-`` stay."""
     PATTERN = "pattern"
     """Match anything but itself."""
     NOT_EMPTY = "not empty"
@@ -97,6 +101,9 @@ class Word(msgspec.Struct, eq=False):
         name = self.text.rpartition("/")[2]
         return re.sub(r'["{}]', "", self.raw) if OPAQUE in name else name
 
+
+ANY_VARIABLE = "any:"
+"""The name of a variable where a shell makes the name itself, as in ``${!x}``."""
 
 OPAQUE = "\0"
 VARIABLE = "\2"
