@@ -165,3 +165,34 @@ class Stage:
 def fails(*addresses: str) -> bytes:
     """Return a log line for each failure."""
     return b"".join(f"fail {address}\n".encode() for address in addresses)
+
+
+Step = Callable[[Stage], Awaitable[None]]
+"""Something that happens on a stage that is open."""
+
+
+def logs(*addresses: str) -> Step:
+    """The log gets a line of failure for each of *addresses*."""
+
+    async def step(stage: Stage) -> None:
+        stage.source.write(fails(*addresses))
+
+    return step
+
+
+def hears(kind: type[Event], times: int = 1) -> Step:
+    """The story goes on once *kind* was emitted so many times in all."""
+    return lambda stage: stage.until(lambda: stage.heard(kind) == times)
+
+
+def play(stage: Stage, *steps: Step) -> Stage:
+    """Open *stage*, let *steps* happen in order, and close it; it can be looked at still."""
+
+    async def story() -> None:
+        await stage.open()
+        for step in steps:
+            await step(stage)
+        await stage.close()
+
+    asyncio.run(story())
+    return stage

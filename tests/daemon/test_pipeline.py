@@ -20,19 +20,15 @@ from banish.telemetry.events import (
     FailureFound,
     WarningGiven,
 )
-from tests.daemon.stage import ATTACKER, Stage, fails
+from tests.daemon.stage import ATTACKER, Stage, fails, hears, logs, play
 
 
 def test_a_name_counts_for_each_of_its_addresses_and_an_unknown_one_is_told() -> None:
-    async def play() -> Stage:
-        stage = Stage(names={"bad.example": [ATTACKER, "2001:db8::7"]})
-        await stage.open()
-        stage.source.write(fails("gone.example", *["bad.example"] * 3))
-        await stage.until(lambda: stage.heard(BanStarted) == 2)
-        await stage.close()
-        return stage
-
-    stage = asyncio.run(play())
+    stage = play(
+        Stage(names={"bad.example": [ATTACKER, "2001:db8::7"]}),
+        logs("gone.example", *["bad.example"] * 3),
+        hears(BanStarted, 2),
+    )
     assert {subject.text for subject in stage.policy.bans} == {ATTACKER, "2001:db8::7"}
     assert [h.what for h in stage.told if isinstance(h, WarningGiven)] == [
         "cannot resolve gone.example"
@@ -40,30 +36,16 @@ def test_a_name_counts_for_each_of_its_addresses_and_an_unknown_one_is_told() ->
 
 
 def test_everything_that_becomes_of_a_failure_is_told() -> None:
-    async def play() -> Stage:
-        stage = Stage(ignoreip=("192.0.2.0/24",))
-        await stage.open()
-        stage.source.write(fails("192.0.2.1", *[ATTACKER] * 4))
-        await stage.until(lambda: stage.heard(BanStarted) == 1)
-        await stage.close()
-        return stage
-
-    stage = asyncio.run(play())
+    stage = play(
+        Stage(ignoreip=("192.0.2.0/24",)), logs("192.0.2.1", *[ATTACKER] * 4), hears(BanStarted, 1)
+    )
     assert stage.heard(FailureExempted) == 1
     assert stage.heard(FailureFound) == 4
     assert stage.heard(BannedSubjectFailed) == 1
 
 
 def test_the_banned_are_told_of_at_once_and_then_by_maxretry() -> None:
-    async def play() -> Stage:
-        stage = Stage()
-        await stage.open()
-        stage.source.write(fails(*[ATTACKER] * 12))
-        await stage.until(lambda: stage.heard(FailureFound) == 12)
-        await stage.close()
-        return stage
-
-    stage = asyncio.run(play())
+    stage = play(Stage(), logs(*[ATTACKER] * 12), hears(FailureFound, 12))
     maxretry = stage.policy.settings.maxretry
     again = [told.times for told in stage.told if isinstance(told, BannedSubjectFailed)]
     assert again == [1] + [maxretry] * ((12 - maxretry - 1) // maxretry)

@@ -8,10 +8,7 @@ from banish.model.decision import (
     AlreadyBanned,
     Counted,
     EndBan,
-    Exempt,
-    ProlongBan,
     StartBan,
-    TooOld,
 )
 from banish.model.failure import Evidence, KnownDetails
 from banish.model.instant import Instant, Seconds
@@ -26,115 +23,139 @@ from tests.policy.script import (
     INSIDE,
     NETWORK,
     SIX,
+    at,
+    bans,
+    counts,
     ended,
+    ends,
+    exempt,
     failed,
+    fails,
     judge,
+    known,
+    play,
     policy_of,
+    prolongs,
+    review,
     settings,
     started,
+    starts,
+    tick,
+    too_old,
+    unbans,
 )
 
 
 def test_third_failure_within_findtime_starts_a_ban() -> None:
-    policy = policy_of()
-    assert judge(policy, ATTACKER, 100) == Counted(1)
-    assert judge(policy, ATTACKER, 110) == Counted(2)
-    assert judge(policy, BYSTANDER, 115) == Counted(1)
-    assert started(judge(policy, ATTACKER, 120)) == (ATTACKER, 120, 180)
-    assert policy.tick(Instant(179)) == []
-    assert ended(policy.tick(Instant(180))) == [(ATTACKER, "expired")]
+    policy = play(
+        policy_of(),
+        at(100, fails(ATTACKER), counts(1)),
+        at(110, fails(ATTACKER), counts(2)),
+        at(115, fails(BYSTANDER), counts(1)),
+        at(120, fails(ATTACKER), starts(ATTACKER, since=120, until=180)),
+        at(179, tick),
+        at(180, tick, ends(ATTACKER)),
+    )
     assert policy.bans == {}
     assert (policy.failures_total, policy.bans_total) == (4, 1)
 
 
 def test_failures_apart_by_findtime_do_not_add_up() -> None:
-    assert judge(policy_of(), ATTACKER, 100, 110, 130) == Counted(2)
+    play(
+        policy_of(),
+        at([100, 110, 130], fails(ATTACKER), counts(2)),
+    )
 
 
 def test_the_ban_tells_the_failures_the_rule_and_the_newest_lines() -> None:
-    policy = policy_of()
-    for at in (100, 110):
-        policy.judge(failed(ATTACKER, at, text=f"line {at}"), Instant(at))
-    verdict = policy.judge(failed(ATTACKER, 112, text="line 112"), Instant(113))
     lines = tuple(Evidence(f"line {at}", "auth.log", 7, Instant(at)) for at in (110, 112))
-    assert verdict == StartBan(
-        Ban("sshd", ATTACKER, Instant(112), Instant(172), 3, 1, "failures", lines, 4)
+    ban = Ban("sshd", ATTACKER, Instant(112), Instant(172), 3, 1, "failures", lines, 4)
+    play(
+        policy_of(),
+        at(100, fails(ATTACKER, text="line 100")),
+        at(110, fails(ATTACKER, text="line 110")),
+        at(113, fails(ATTACKER, at=112, text="line 112"), starts(ATTACKER, ban=ban)),
     )
 
 
 def test_a_failure_may_count_for_several() -> None:
-    policy = policy_of()
-    assert policy.judge(failed(ATTACKER, 100, attempts=2), Instant(100)) == Counted(2)
-    verdict = policy.judge(failed(ATTACKER, 101, attempts=9), Instant(101))
-    assert isinstance(verdict, StartBan)
-    assert verdict.ban.failures == 5
+    policy = play(
+        policy_of(),
+        at(100, fails(ATTACKER, attempts=2), counts(2)),
+        at(101, fails(ATTACKER, attempts=9), starts(ATTACKER, failures=5)),
+    )
     assert policy.failures_total == 11
 
 
 def test_a_failure_from_the_future_counts_as_now() -> None:
-    policy = policy_of(settings(maxretry=1))
-    assert started(policy.judge(failed(ATTACKER, 5000), Instant(100))) == (ATTACKER, 100, 160)
+    story = at(100, fails(ATTACKER, at=5000), starts(ATTACKER, since=100, until=160))
+    play(policy_of(settings(maxretry=1)), story)
 
 
 def test_a_failure_from_before_findtime_is_too_old() -> None:
-    policy = policy_of()
-    assert policy.judge(failed(ATTACKER, 70), Instant(100)) == TooOld()
-    assert policy.judge(failed(ATTACKER, 70.5), Instant(100)) == Counted(1)
+    play(
+        policy_of(),
+        at(100, fails(ATTACKER, at=70), too_old()),
+        at(100, fails(ATTACKER, at=70.5), counts(1)),
+    )
 
 
 def test_a_ban_that_would_be_over_is_not_started() -> None:
     policy = policy_of(settings(maxretry=1, findtime=600, bantime=60))
-    assert policy.judge(failed(ATTACKER, 100), Instant(160)) == TooOld()
+    play(policy, at(160, fails(ATTACKER, at=100), too_old()))
     assert policy.bans == {}
     assert policy.failing(Instant(160)) == 0
-    assert started(policy.judge(failed(ATTACKER, 101), Instant(160))) == (ATTACKER, 101, 161)
+    play(policy, at(160, fails(ATTACKER, at=101), starts(ATTACKER, since=101, until=161)))
 
 
 def test_failures_of_the_banned_are_in_the_total_and_counted_beside_it() -> None:
-    policy = policy_of(settings(maxretry=1))
-    judge(policy, ATTACKER, 100)
-    assert judge(policy, ATTACKER, 101) == AlreadyBanned(ATTACKER)
+    policy = play(
+        policy_of(settings(maxretry=1)),
+        at(100, fails(ATTACKER), starts(ATTACKER)),
+        at(101, fails(ATTACKER), known(ATTACKER)),
+    )
     policy.count_while_banned(3)
     assert (policy.failures_total, policy.failures_while_banned) == (5, 4)
 
 
 def test_a_ban_whose_end_was_not_ticked_yet_still_holds() -> None:
-    policy = policy_of(settings(maxretry=1))
-    judge(policy, ATTACKER, 100)
-    assert judge(policy, ATTACKER, 161) == AlreadyBanned(ATTACKER)
-    policy.tick(Instant(161))
-    assert started(judge(policy, ATTACKER, 162)) == (ATTACKER, 162, 222)
+    play(
+        policy_of(settings(maxretry=1)),
+        at(100, fails(ATTACKER), starts(ATTACKER)),
+        at(161, fails(ATTACKER), known(ATTACKER)),
+        at(161, tick, ends(ATTACKER)),
+        at(162, fails(ATTACKER), starts(ATTACKER, since=162, until=222)),
+    )
 
 
 def test_a_ban_without_end_never_ends_by_itself() -> None:
     policy = policy_of(settings(maxretry=1, bantime=None))
-    assert started(judge(policy, ATTACKER, 100)) == (ATTACKER, 100, None)
+    play(policy, at(100, fails(ATTACKER), starts(ATTACKER, until=None)))
     assert policy.due is None
-    assert policy.tick(Instant(9e9)) == []
+    play(policy, at(9e9, tick))
 
 
 def test_an_address_in_a_banned_network_is_already_banned() -> None:
-    policy = policy_of()
-    policy.ban(NETWORK, Instant(100), None)
-    assert judge(policy, INSIDE, 101) == AlreadyBanned(NETWORK)
-    assert judge(policy, SIX, 101) == Counted(1)
-    assert judge(policy, ATTACKER, 101) == Counted(1)
-    policy.tick(Instant(160))
-    assert judge(policy, INSIDE, 161) == Counted(1)
+    play(
+        policy_of(),
+        at(100, bans(NETWORK), starts(NETWORK)),
+        at(101, fails(INSIDE), known(NETWORK)),
+        at(101, fails(SIX), counts(1)),
+        at(101, fails(ATTACKER), counts(1)),
+        at(160, tick, ends(NETWORK)),
+        at(161, fails(INSIDE), counts(1)),
+    )
 
 
 def test_an_exempt_subject_is_not_counted_and_the_reason_is_given() -> None:
     policy = policy_of(ignore=["192.0.2.0/24"])
-    assert judge(policy, ATTACKER, 100) == Exempt("ignoreip 192.0.2.0/24")
-    assert policy.exempt_total == 1
-    assert policy.failures_total == 0
+    play(policy, at(100, fails(ATTACKER), exempt("ignoreip 192.0.2.0/24")))
+    assert (policy.exempt_total, policy.failures_total) == (1, 0)
 
 
-def test_a_failure_that_somebody_else_spares_is_not_counted() -> None:
+def test_a_failure_that_an_answer_exempts_is_not_counted() -> None:
     policy = policy_of()
-    failure = msgspec.structs.replace(failed(ATTACKER, 9), exempt_by="ignorecommand")
-    assert not policy.would_count(failure, Instant(9))
-    assert policy.judge(failure, Instant(9)) == Exempt("ignorecommand")
+    play(policy, at(9, fails(ATTACKER, exempt_by="ignorecommand"), exempt("ignorecommand")))
     assert (policy.exempt_total, policy.failures_total) == (1, 0)
 
 
@@ -149,12 +170,12 @@ def test_only_what_would_be_counted_is_worth_asking_about() -> None:
 
 
 def test_an_identifier_is_exempt_with_the_address_it_came_from() -> None:
-    policy = policy_of(ignore=["192.0.2.1"])
     root = parse_subject("root")
-    assert policy.judge(failed(root, 9, address=ATTACKER), Instant(9)) == Exempt(
-        "ignoreip 192.0.2.1"
+    play(
+        policy_of(ignore=["192.0.2.1"]),
+        at(9, fails(root, address=ATTACKER), exempt("ignoreip 192.0.2.1")),
+        at(9, fails(root, address=BYSTANDER), counts(1)),
     )
-    assert policy.judge(failed(root, 9, address=BYSTANDER), Instant(9)) == Counted(1)
 
 
 def test_due_is_the_earliest_end() -> None:
@@ -187,40 +208,41 @@ def test_old_failures_are_forgotten_even_if_nobody_ticks() -> None:
 
 
 def test_a_ban_by_hand_lasts_as_told() -> None:
-    policy = policy_of()
-    assert started(policy.ban(ATTACKER, Instant(100), None)) == (ATTACKER, 100, 160)
-    assert started(policy.ban(BYSTANDER, Instant(100), Seconds(5))) == (BYSTANDER, 100, 105)
-    assert started(policy.ban(SIX, Instant(100), Seconds(-1))) == (SIX, 100, None)
-    assert [ban.cause for ban in policy.bans.values()] == ["operator"] * 3
+    play(
+        policy_of(),
+        at(100, bans(ATTACKER), starts(ATTACKER, since=100, until=160, cause="operator")),
+        at(100, bans(BYSTANDER, 5), starts(BYSTANDER, since=100, until=105, cause="operator")),
+        at(100, bans(SIX, -1), starts(SIX, since=100, until=None, cause="operator")),
+    )
 
 
 def test_a_ban_by_hand_forgets_the_failures() -> None:
-    policy = policy_of()
-    judge(policy, ATTACKER, 100, 101)
-    policy.ban(ATTACKER, Instant(102), Seconds(1))
-    policy.tick(Instant(103))
-    assert judge(policy, ATTACKER, 104) == Counted(1)
+    play(
+        policy_of(),
+        at([100, 101], fails(ATTACKER)),
+        at(102, bans(ATTACKER, 1), starts(ATTACKER)),
+        at(103, tick, ends(ATTACKER)),
+        at(104, fails(ATTACKER), counts(1)),
+    )
 
 
 def test_a_second_ban_by_hand_only_prolongs() -> None:
-    policy = policy_of()
-    policy.ban(ATTACKER, Instant(100), Seconds(60))
-    assert policy.ban(ATTACKER, Instant(110), Seconds(50)) is None
-    longer = policy.ban(ATTACKER, Instant(110), Seconds(60))
-    assert isinstance(longer, ProlongBan)
-    assert started(longer) == (ATTACKER, 100, 170)
-    assert policy.tick(Instant(169)) == []
-    for_ever = policy.ban(ATTACKER, Instant(120), Seconds(-1))
-    assert started(for_ever) == (ATTACKER, 100, None)
-    assert policy.ban(ATTACKER, Instant(121), Seconds(9)) is None
-    assert policy.tick(Instant(9e9)) == []
+    policy = play(
+        policy_of(),
+        at(100, bans(ATTACKER, 60), starts(ATTACKER)),
+        at(110, bans(ATTACKER, 50)),
+        at(110, bans(ATTACKER, 60), prolongs(ATTACKER, since=100, until=170)),
+        at(169, tick),
+        at(120, bans(ATTACKER, -1), prolongs(ATTACKER, since=100, until=None)),
+        at(121, bans(ATTACKER, 9)),
+        at(9e9, tick),
+    )
     assert policy.bans_total == 1
 
 
 def test_banning_twice_by_hand_is_banning_once() -> None:
     policy = policy_of(settings(escalation=Escalation(increment=True)))
-    policy.ban(ATTACKER, Instant(100), None)
-    assert policy.ban(ATTACKER, Instant(100), None) is None
+    play(policy, at(100, bans(ATTACKER), starts(ATTACKER)), at(100, bans(ATTACKER)))
 
 
 def test_an_exempt_subject_cannot_be_banned_by_hand() -> None:
@@ -243,39 +265,39 @@ def test_a_ban_for_no_time_is_refused() -> None:
 
 
 def test_unban_ends_the_ban_of_one_or_of_all() -> None:
-    policy = policy_of()
-    for subject in (ATTACKER, BYSTANDER, SIX):
-        policy.ban(subject, Instant(100), None)
-    assert ended(policy.unban(ATTACKER, "operator")) == [(ATTACKER, "operator")]
-    assert policy.unban(ATTACKER, "operator") == []
-    assert ended(policy.unban(None, "stopped")) == [(BYSTANDER, "stopped"), (SIX, "stopped")]
+    policy = play(
+        policy_of(),
+        *(at(100, bans(subject), starts(subject)) for subject in (ATTACKER, BYSTANDER, SIX)),
+        at(100, unbans(ATTACKER), ends(ATTACKER, "operator")),
+        at(100, unbans(ATTACKER)),
+        at(100, unbans(None, "stopped"), ends(BYSTANDER, "stopped"), ends(SIX, "stopped")),
+    )
     assert policy.due is None
 
 
 def test_unban_of_a_network_ends_all_that_is_inside() -> None:
-    policy = policy_of()
     half = parse_subject("198.51.100.128/25")
-    for subject in (ATTACKER, INSIDE, half, NETWORK, SIX, parse_subject("root")):
-        policy.ban(subject, Instant(100), None)
-    assert ended(policy.unban(NETWORK, "fleet")) == [
-        (INSIDE, "fleet"),
-        (half, "fleet"),
-        (NETWORK, "fleet"),
-    ]
-    assert policy.unban(parse_subject("198.51.100.0/30"), "operator") == []
+    banned = (ATTACKER, INSIDE, half, NETWORK, SIX, parse_subject("root"))
+    inside = [ends(subject, "fleet") for subject in (INSIDE, half, NETWORK)]
+    play(
+        policy_of(),
+        *(at(100, bans(subject), starts(subject)) for subject in banned),
+        at(100, unbans(NETWORK, "fleet"), *inside),
+        at(100, unbans(parse_subject("198.51.100.0/30"))),
+    )
 
 
 def test_an_address_in_a_banned_network_has_no_ban_of_its_own_to_end() -> None:
-    policy = policy_of()
-    policy.ban(NETWORK, Instant(100), None)
-    assert policy.unban(INSIDE, "operator") == []
+    play(policy_of(), at(100, bans(NETWORK), starts(NETWORK)), at(100, unbans(INSIDE)))
 
 
 def test_a_pardon_forgets_failures() -> None:
-    policy = policy_of()
-    judge(policy, ATTACKER, 100, 101)
-    policy.unban(ATTACKER, "operator")
-    assert judge(policy, ATTACKER, 102) == Counted(1)
+    play(
+        policy_of(),
+        at([100, 101], fails(ATTACKER)),
+        at(101, unbans(ATTACKER)),
+        at(102, fails(ATTACKER), counts(1)),
+    )
 
 
 def test_a_pardon_of_all_forgets_the_failures_and_the_bans_of_everybody() -> None:
@@ -296,29 +318,33 @@ def test_a_pardon_of_all_forgets_the_failures_and_the_bans_of_everybody() -> Non
 
 
 def test_the_end_of_a_server_pardons_nobody() -> None:
-    policy = policy_of()
-    judge(policy, ATTACKER, 100, 101)
-    assert policy.unban(None, "stopped") == []
-    assert isinstance(judge(policy, ATTACKER, 102), StartBan)
+    play(
+        policy_of(),
+        at([100, 101], fails(ATTACKER)),
+        at(101, unbans(None, "stopped")),
+        at(102, fails(ATTACKER), starts(ATTACKER)),
+    )
 
 
 def test_a_pardon_of_a_network_forgets_the_failures_inside_it() -> None:
-    policy = policy_of()
-    judge(policy, INSIDE, 100, 101)
-    judge(policy, ATTACKER, 100, 101)
-    policy.unban(NETWORK, "operator")
-    assert judge(policy, INSIDE, 102) == Counted(1)
-    assert isinstance(judge(policy, ATTACKER, 102), StartBan)
+    play(
+        policy_of(),
+        *(at([100, 101], fails(subject)) for subject in (INSIDE, ATTACKER)),
+        at(101, unbans(NETWORK)),
+        at(102, fails(INSIDE), counts(1)),
+        at(102, fails(ATTACKER), starts(ATTACKER)),
+    )
 
 
 def test_review_ends_bans_that_have_become_exempt() -> None:
-    policy = policy_of(ignore=["host.example"])
-    for subject in (ATTACKER, NETWORK, BYSTANDER):
-        policy.ban(subject, Instant(100), None)
-    assert policy.review(Instant(101)) == []
+    policy = play(
+        policy_of(ignore=["host.example"]),
+        *(at(100, bans(subject), starts(subject)) for subject in (ATTACKER, NETWORK, BYSTANDER)),
+        at(101, review),
+    )
     policy.exempt.resolve("host.example", [INSIDE])
     policy.exempt.set_own([BYSTANDER])
-    assert ended(policy.review(Instant(101))) == [(NETWORK, "exempt"), (BYSTANDER, "exempt")]
+    play(policy, at(101, review, ends(NETWORK, "exempt"), ends(BYSTANDER, "exempt")))
     assert list(policy.bans) == [ATTACKER]
 
 
@@ -387,8 +413,8 @@ def test_an_endless_ban_that_was_lifted_is_remembered() -> None:
 def test_only_the_newest_bans_keep_their_lines_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inforce, "EVIDENCE_BANS", 1)
     policy = policy_of(settings(maxretry=1))
-    for at, subject in enumerate((ATTACKER, BYSTANDER)):
-        policy.judge(failed(subject, 100 + at, text="line"), Instant(101))
+    for number, subject in enumerate((ATTACKER, BYSTANDER)):
+        policy.judge(failed(subject, 100 + number, text="line"), Instant(101))
     assert [len(ban.evidence) for ban in policy.bans.values()] == [0, 1]
     policy.unban(BYSTANDER, "operator")
     policy.judge(failed(SIX, 110, text="line"), Instant(110))
