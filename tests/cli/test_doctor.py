@@ -179,7 +179,7 @@ def test_a_spent_ban_budget_is_told_with_its_end(
         assert main(["doctor", "-c", str(tree), "--state", str(tmp_path)]) == 1
     out = capsys.readouterr().out
     assert "no ban starts until 2023-11-14T22:23:20+00:00" in out
-    assert "banish bans --jail web" in out
+    assert f"-> banish bans --jail web -c {tree} --state {tmp_path}\n" in out
 
 
 class Lacking(MemoryOperations):
@@ -210,7 +210,9 @@ def test_what_the_server_says_of_itself_is_told(
         assert main(["doctor", "-c", str(tree), "--state", str(tmp_path)]) == 1
     out = capsys.readouterr().out
     assert re.search(r"jail web +action x of web: actionban failed\n +-> install it\n", out)
-    assert re.search(r"database +the disk is full\n +-> banish status\n", out)
+    assert re.search(
+        rf"database +the disk is full\n +-> banish status -c {tree} --state {tmp_path}\n", out
+    )
     assert "watches nothing" not in out
     assert "2 things to mend" in out
 
@@ -257,5 +259,5 @@ def test_a_configuration_without_jails_or_with_errors_is_told(
     (tree / "jail.local").write_text("[app]\nprefregex = (\n")
     assert main(["doctor", "-c", str(tree), "--state", str(tmp_path)]) == 1
     out = capsys.readouterr().out
-    assert "1 error in" in out
+    assert "2 errors, 0 warnings in" in out
     assert "no jail is enabled" in out

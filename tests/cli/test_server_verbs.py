@@ -43,8 +43,9 @@ def test_a_server_that_is_not_running_is_told_with_the_cure(
 ) -> None:
     code, text = ask(capsys, "status", "--state", str(tmp_path))
     assert code == 1
-    assert (
-        text == f"banish: no server answers at {tmp_path}/banish.sock\n    start it: banish run\n"
+    assert text == (
+        f"banish: no server answers at {tmp_path}/banish.sock\n"
+        f"    start it: banish run --state {tmp_path}\n"
     )
 
 
@@ -76,7 +77,7 @@ def test_unban_of_an_address_says_which_network_holds_it(state: str, capsys: Cap
         main(["ban", "sshd", subject, "--for", "-1", "--state", state, "-q"])
     held = (
         "198.51.100.7 is still banned: sshd bans 198.51.100.0/24, which contains it\n"
-        "    banish unban 198.51.100.0/24 --jail sshd\n"
+        f"    banish unban 198.51.100.0/24 --jail sshd --state {state}\n"
     )
     unban = ("unban", "198.51.100.7", "--state", state)
     assert ask(capsys, *unban) == (0, "198.51.100.7 unbanned in sshd\n" + held)
@@ -228,7 +229,7 @@ def test_why_tells_the_evidence_and_the_way_back(
     assert main(["why", "192.0.2.1", "--state", state, "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["banned"] is True
-    assert document["undo"] == ["banish unban 192.0.2.1 --jail sshd"]
+    assert document["undo"] == [f"banish unban 192.0.2.1 --jail sshd --state {state}"]
     assert document["bans"][0]["rule"] == 7
     assert document["bans"][0]["evidence"][0]["text"] == line
     assert document["bans"][0]["evidence"][0]["offset"] == 4_711
@@ -262,7 +263,7 @@ def test_an_undo_command_is_fit_for_a_shell(
     subject = parse_subject("$(reboot)")
     operations.in_force["sshd", subject] = Ban("sshd", subject, since=NOON, until=None)
     _, text = ask(capsys, "why", "$(reboot)", "--state", state)
-    assert "banish unban '$(reboot)' --jail sshd" in text
+    assert f"banish unban '$(reboot)' --jail sshd --state {state}\n" in text
 
 
 WELL = ServerStatus(

@@ -109,12 +109,56 @@ def test_what_is_not_carried_out_is_told(
     assert closed(read(library, action, port="80", protocol="tcp")) == expected
     problems = library.problems.all()
     assert any(says in problem.what for problem in problems)
-    assert {problem.severity for problem in problems} == {"warning"}
+    severity = "error" if says.startswith("no action ") or says == "no action" else "warning"
+    if action:
+        assert {problem.severity for problem in problems} == {severity}
 
 
-def test_a_mistyped_action_is_told_with_the_nearest_one(library: Library) -> None:
-    read(library, "iptabels")
-    assert '"iptables"' in library.problems.all()[0].cure
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("iptabels", "iptables"),
+        ("iptables-multport", "iptables-multiport"),
+        ("iptables-mulitport", "iptables-multiport"),
+        ("nftable", "nftables"),
+        ("firewallcmd-ipst", "firewallcmd-ipset"),
+        ("shorewal", "shorewall"),
+        ("iptables-all-ports", "iptables-allports"),
+        ("ufww", "ufw"),
+    ],
+)
+def test_a_mistyped_action_is_an_error_that_names_the_nearest_one(
+    library: Library, written: str, meant: str
+) -> None:
+    actions = read(library, f"{written}[port=22]", port="80", protocol="tcp")
+    (problem,) = library.problems.all()
+    assert (problem.severity, problem.cure) == ("error", f'did you mean "{meant}"?')
+    assert closed(actions) == "tcp 80 reject"
+
+
+def test_a_mistyped_banaction_is_told_where_it_is_written(library: Library) -> None:
+    there = Place("jail.local", 2)
+    variables = {"banaction": single("nftable", there), "port": single("80", there)}
+    text = single('nftable[port="80"]', Place("jail.conf", 90))
+    read_actions(library, "web", text, lambda _option: None, variables.get)
+    (problem,) = library.problems.all()
+    assert (problem.option, problem.place) == ("banaction", there)
+
+
+@pytest.mark.parametrize(
+    ("content", "way"),
+    [
+        ("[Definition]\nactionban = curl <ip>\n", "commands"),
+        ("[INCLUDES]\nbefore = iptables.conf\n[Init]\nblocktype = DROP\n", "native"),
+        ("[Init]\nblocktype = DROP\n", "native"),
+    ],
+)
+def test_an_action_of_the_operators_own_runs_as_it_says(
+    write_tree: WriteTree, content: str, way: str
+) -> None:
+    tree = write_tree({**FILES, "action.d/iptables-ours.conf": content})
+    (found,) = read(Library(Tree((tree,)), Problems()), "iptables-ours").settings
+    assert found.way == way
 
 
 def test_a_jail_without_ports_closes_every_port(library: Library) -> None:

@@ -73,10 +73,10 @@ def check(folder: Path) -> float:
     for problem in loaded.problems:
         assert problem.what
         assert str(problem)
-    # A failregex of several may be left out, and a ban by nftables stands for wrong actions; what
-    # else is vital must be right in a jail that runs.
-    vital = VITAL - {"failregex", "action"}
-    broken = {problem.jail for problem in loaded.errors if problem.option in vital}
+    # A failregex of several may be left out, a ban by nftables stands for wrong actions, and the
+    # filter that is meant for a wrong one; what else is vital must be right in a jail that runs.
+    vital = VITAL - {"failregex", "action", "filter"}
+    broken = {each.jail for each in loaded.errors if each.option in vital or each.stops}
     assert not broken & {jail.name for jail in loaded.jails}
     return took
 

@@ -172,8 +172,6 @@ def test_places_name_the_line_of_each_option(read: Read) -> None:
 @pytest.mark.parametrize(
     ("lines", "option", "says"),
     [
-        ("filter = wbe", "filter", 'no filter "wbe"'),
-        ("filter = web[a", "filter", "not option=value"),
         ("filter = web[failregex=<failregex>]", "failregex", "refers to itself"),
         ("filter =", "failregex", "nothing to find"),
         (
@@ -385,3 +383,60 @@ def test_a_jail_that_cannot_run_has_all_its_faults_named(write_tree: WriteTree) 
         ("logencoding", 8), ("bantime.formula", 10),
     ):  # fmt: skip
         assert wanted in lines
+
+
+@pytest.mark.parametrize(
+    ("lines", "runs", "severity"),
+    [
+        ("enabled = ture", False, "error"),
+        ("enabled = enabled", False, "error"),
+        ("enabled = true # since May", True, "warning"),
+        ('enabled = "yes"', True, "warning"),
+    ],
+)
+def test_a_jail_that_is_meant_to_run_runs_or_says_that_it_does_not(
+    write_tree: WriteTree, lines: str, runs: bool, severity: str
+) -> None:
+    jail = f"[web]\nfilter =\nfailregex = ^no <HOST>$\nlogpath = /x.log\n{lines}\n"
+    root = write_tree({"jail.conf": jail})
+    settings = load(root, builtin=root)
+    assert bool(settings.jails) is runs
+    (problem,) = settings.problems
+    assert (problem.severity, problem.option, problem.stops) == (severity, "enabled", not runs)
+    assert ("jail web does not run" in str(problem)) is not runs
+
+
+@pytest.mark.parametrize("written", ["-1d", "-10m", "-86400", "0-5"])
+def test_a_bantime_below_zero_is_without_end_and_told(read: Read, written: str) -> None:
+    settings = read(f"bantime = {written}")
+    (problem,) = settings.problems
+    assert (settings.jails[0].bantime, problem.severity) == (None, "warning")
+    assert "-1 (without end) counts instead" in problem.what
+
+
+def test_a_bantime_of_minus_one_needs_no_word(read: Read) -> None:
+    assert only(read("bantime = -1")).bantime is None
+    assert only(read("bantime.maxtime = -1")).escalation.maxtime is None
+
+
+@pytest.mark.parametrize("lines", ["bantime.maxtime = -5m", "bantime.rndtime = -5m"])
+def test_other_times_below_zero_are_told(read: Read, lines: str) -> None:
+    (problem,) = read(lines).problems
+    assert (problem.severity, "counts instead" in problem.what) == ("warning", True)
+
+
+def test_a_mistake_is_told_once_where_another_option_repeats_it(read: Read) -> None:
+    settings = read("maxretry = many\nmaxmatches = %(maxretry)s\n")
+    assert [problem.option for problem in settings.problems] == ["maxretry"]
+    settings = read("bantime = 5m # x\nfindtime = %(bantime)s\n")
+    assert [problem.option for problem in settings.problems] == ["findtime"]
+    assert settings.jails[0].bantime == settings.jails[0].findtime == Seconds(300)
+
+
+def test_a_comment_behind_ports_is_told_once(read: Read) -> None:
+    lines = 'port = 22 # x\nprotocol = tcp # y\naction = nftables[port="%(port)s", '
+    settings = read(lines + 'protocol="%(protocol)s"]\n')
+    assert [problem.option for problem in settings.problems] == ["port", "protocol"]
+    enforcement = settings.jails[0].enforcement
+    assert enforcement is not None
+    assert [str(port) for port in enforcement.ports] == ["22"]

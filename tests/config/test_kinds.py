@@ -1,5 +1,6 @@
 """Actions of kinds that banish carries out itself: what their files may say."""
 
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -123,7 +124,7 @@ def test_a_missing_package_is_told_with_the_extra_that_brings_it(
 ) -> None:
     monkeypatch.setattr(kinds, "find_spec", lambda _name: None)
     assert read(library, "hook[url=http://127.0.0.1]").way == "none"
-    assert problem(library).cure == "pip install 'banish[web]'"
+    assert problem(library).cure.startswith(f"{sys.executable} -m pip install 'aiohttp")
     assert read(library, "tell").way == "built-in"
 
 

@@ -49,7 +49,12 @@ def test_ports_are_read(text: str, expected: str) -> None:
 def test_what_is_no_port_is_left_out_and_told() -> None:
     found, told = read("ssh, shh, 70000, 9:5, \uff11")
     assert found == "22"
-    assert len(told) == 4
+    assert told == ['"shh", "70000", "9:5", "\uff11" are not ports, and are ignored']
+
+
+def test_a_comment_behind_ports_is_told_once_and_left_out() -> None:
+    assert read("22 # ssh") == ("22", ['"22 # ssh" is read as "22"'])
+    assert read("'80,443'") == ("80,443", [""""'80,443'" is read as "80,443\""""])
 
 
 def test_if_nothing_is_left_every_port_is_closed() -> None:

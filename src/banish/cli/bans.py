@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable, Sequence
 
 from banish.cli.documents import ban_document
+from banish.cli.pasteable import pasteable
 from banish.cli.places import client
 from banish.cli.rendering import Cell, Column, Page, dim, print_json, strong
 from banish.cli.wording import ago, clock, left, ordinal, plural
@@ -34,7 +35,8 @@ def run(options: argparse.Namespace) -> int:
     ban_table(page, bans, Instant(time.time()), with_jail=True)
     if bans and options.verbosity >= 0 and page.is_terminal:
         page.line()
-        page.line(dim(f"{plural(len(bans), 'ban')}; 'banish why SUBJECT' shows the evidence"))
+        how = pasteable("'banish why SUBJECT' shows the evidence")
+        page.line(dim(f"{plural(len(bans), 'ban')}; {how}"))
     return 0
 
 

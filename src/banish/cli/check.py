@@ -4,7 +4,9 @@ import argparse
 import sys
 
 from banish.cli.documents import problem_document
+from banish.cli.pasteable import pasteable
 from banish.cli.places import load_settings
+from banish.cli.problems import counted, told
 from banish.cli.rendering import Page, dim, good, print_json, strong, warn
 from banish.cli.wording import plural
 from banish.model.settings import Settings
@@ -34,6 +36,7 @@ def run(options: argparse.Namespace) -> int:
     finally:
         if shows:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+    found = told(settings.problems)
     if options.json:
         print_json(
             {
@@ -41,7 +44,9 @@ def run(options: argparse.Namespace) -> int:
                 "clean": not settings.errors,
                 "jails": [jail.name for jail in settings.jails],
                 "files": list(settings.files),
-                "problems": [problem_document(problem) for problem in settings.problems],
+                "problems": [problem_document(each) for each in found],
+                "errors": sum(each.problem.severity == "error" for each in found),
+                "warnings": sum(each.problem.severity == "warning" for each in found),
             }
         )
     else:
@@ -55,14 +60,14 @@ def _show_progress(done: int, total: int) -> None:
 
 def show(page: Page, settings: Settings, *, quiet: bool) -> None:
     """Show the problems as ``file:line: option: what``, the cure below, and a summary."""
-    # What stands in [DEFAULT] is wrong once, however many jails it stops.
-    problems = {str(problem): problem for problem in settings.problems}.values()
-    for problem in problems:
+    found = told(settings.problems)
+    for each in found:
+        problem = each.problem
         where = f"{problem.place}: " if problem.place else ""
         option = f"{problem.option}: " if problem.option else ""
         suffix = warn(" (warning)") if problem.severity == "warning" else ""
-        page.line(strong(f"{where}{option}"), problem.what, suffix)
-        for line in problem.cure.splitlines():
+        page.line(strong(f"{where}{option}"), each.what, suffix)
+        for line in pasteable(problem.cure).splitlines():
             page.line(line, indent=4)
     if quiet:
         return
@@ -72,9 +77,7 @@ def show(page: Page, settings: Settings, *, quiet: bool) -> None:
     page.line(
         dim(f"{settings.root}: {plural(len(settings.files), 'file')} read; jails that run: {names}")
     )
-    errors = sum(problem.severity == "error" for problem in problems)
-    warnings = len(problems) - errors
-    if settings.problems:
-        page.line(f"{plural(errors, 'error')}, {plural(warnings, 'warning')}")
+    if found:
+        page.line(counted(found))
     else:
         page.line(good("No problems."))

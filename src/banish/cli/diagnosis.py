@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from banish.cli import health
-from banish.cli.wording import plural
+from banish.cli.problems import counted, told
 from banish.config.absent import check_logs
 from banish.config.addons import FIREWALLS
 from banish.config.jails import has_journal
 from banish.config.problem import Problems
 from banish.control.client import Client
 from banish.errors import ControlError
+from banish.extras import how_to_install
 from banish.model.instant import to_iso
 from banish.model.settings import JailSettings, ServerSettings, Settings
 from banish.model.status import ServerStatus
@@ -28,7 +29,6 @@ from banish.model.status import ServerStatus
 State = Literal["good", "note", "bad"]
 """``note``: works, and may not be what was meant."""
 
-INSTALL_JOURNAL = "pip install 'banish[journal]'"
 SSH_JAIL = (
     "sudo mkdir -p {root}; printf '[sshd]\\nenabled = true\\n' | sudo tee -a {root}/jail.local"
 )
@@ -82,12 +82,18 @@ def _firewall(server: ServerSettings) -> Iterator[HostFinding]:
 
 
 def _configuration(settings: Settings) -> Iterator[HostFinding]:
-    errors = settings.errors
-    if errors:
-        what = f"{plural(len(errors), 'error')} in {settings.root}, the first: {errors[0].what}"
+    found = told(settings.problems)
+    errors = [each for each in found if each.problem.severity == "error"]
+    others = [each for each in errors if each.problem not in settings.host_problems]
+    if others:
+        what = f"{counted(found)} in {settings.root}, the first: {others[0].what}"
         yield HostFinding("configuration", "bad", what, "banish check")
+    elif errors:
+        yield HostFinding(
+            "configuration", "note", f"{counted(found)} in {settings.root}: see below"
+        )
     else:
-        yield HostFinding("configuration", "good", f"{settings.root}, no errors")
+        yield HostFinding("configuration", "good", f"{settings.root}, {counted(found)}")
     if not settings.jails:
         root = "/etc/banish" if settings.root == "built-in" else settings.root
         cure = SSH_JAIL.format(root=root)
@@ -97,7 +103,7 @@ def _configuration(settings: Settings) -> Iterator[HostFinding]:
 def _journal() -> Iterator[HostFinding]:
     if importlib.util.find_spec("cysystemd") is None:
         what = "a jail reads the systemd journal, but the Python package for it is missing"
-        yield HostFinding("journal", "bad", what, INSTALL_JOURNAL)
+        yield HostFinding("journal", "bad", what, how_to_install("journal"))
     elif not has_journal():
         what = "a jail reads the systemd journal, but this host has none"
         cure = "install rsyslog and set backend = polling, or start systemd-journald"

@@ -10,6 +10,7 @@ from typing import Protocol, cast
 
 from banish import __version__
 from banish.cli.fail2ban.programs import PROGRAMS, program_meant, run_program
+from banish.cli.pasteable import pasteable, remember
 from banish.errors import BanishError, OperatorError
 
 PIPE_CLOSED = 141
@@ -173,7 +174,7 @@ def _report(error: BanishError) -> None:
     """Say on standard error what went wrong; what it quotes never steers the terminal."""
     from banish.telemetry.lines import harmless  # noqa: PLC0415
 
-    lines = f"banish: {error}".split("\n")
+    lines = pasteable(f"banish: {error}").split("\n")
     print("\n".join(map(harmless, lines)), file=sys.stderr)
 
 
@@ -188,6 +189,8 @@ def carry_out(argv: Sequence[str] | None) -> int:
         if meant is not None:
             return run_program(*meant)
         options = _parse(words)
+        if not isinstance(options, int):
+            remember(options)
         code = options if isinstance(options, int) else _load(VERBS[options.verb][0]).run(options)
         if sys.stdout is not None:  # started with it closed
             sys.stdout.flush()

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from banish.cli.diagnosis import HostFinding, State, diagnose
+from banish.cli.pasteable import pasteable
 from banish.cli.places import load_settings, socket_path
 from banish.cli.rendering import Cell, Column, Page, Styled, bad, dim, good, print_json, warn
 from banish.cli.wording import plural
@@ -23,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Look at this host; 1 if something keeps banish from working on it."""
-    settings = load_settings(options)
+    settings = load_settings(options, host=True)
     changes = {"socket": str(socket_path(options))}
     if options.state is not None:
         changes["dbfile"] = str(Path(options.state) / "banish.sqlite3")
@@ -31,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     findings = list(diagnose(msgspec.structs.replace(settings, server=server)))
     ills = [finding for finding in findings if finding.state == "bad"]
     if options.json:
-        shown = [finding._asdict() for finding in findings]
+        shown = [finding._asdict() | {"cure": pasteable(finding.cure)} for finding in findings]
         print_json({"well": not ills, "findings": shown})
     else:
         show(Page(), findings, quiet=options.verbosity < 0)
@@ -48,7 +49,7 @@ def show(page: Page, findings: list[HostFinding], *, quiet: bool) -> None:
     for finding in kept:
         rows.append((_MARKS[finding.state], finding.area, finding.what))
         if finding.cure:
-            rows.append(("", "", dim(f"-> {finding.cure}")))
+            rows.append(("", "", dim(f"-> {pasteable(finding.cure)}")))
     page.table((Column(""), Column(""), Column("")), rows, indent=0)
     if quiet:
         return

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from banish.cli.health import Trouble
+from banish.cli.pasteable import pasteable
+from banish.cli.problems import Told, told
 from banish.cli.wording import iso
 from banish.model.ban import Ban
-from banish.model.settings import Problem
 from banish.model.status import JailStatus, ServerStatus, SourceHealth
 
 Document = dict[str, Any]
@@ -46,16 +47,19 @@ def evidence_document(ban: Ban) -> Document:
     }
 
 
-def problem_document(problem: Problem) -> Document:
+def problem_document(told: Told) -> Document:
     """Return one problem of the configuration."""
+    problem = told.problem
     return {
         "severity": problem.severity,
         "file": problem.place.path if problem.place else None,
         "line": (problem.place.line or None) if problem.place else None,
         "option": problem.option or None,
-        "what": problem.what,
-        "cure": problem.cure or None,
+        "what": told.what,
+        "cure": pasteable(problem.cure) or None,
         "jail": problem.jail or None,
+        "jails": list(told.jails),
+        "jail_runs": not problem.stops,
     }
 
 
@@ -111,7 +115,8 @@ def jail_document(jail: JailStatus) -> Document:
 
 def trouble_document(trouble: Trouble) -> Mapping[str, str]:
     """Return one thing that needs the operator."""
-    return {"where": trouble.where, "what": trouble.what, "cure": trouble.cure}
+    what, cure = pasteable(trouble.what), pasteable(trouble.cure)
+    return {"where": trouble.where, "what": what, "cure": cure}
 
 
 def status_document(status: ServerStatus, troubles: list[Trouble]) -> Document:
@@ -138,6 +143,6 @@ def status_document(status: ServerStatus, troubles: list[Trouble]) -> Document:
             "repairs": truth.repairs,
             "trouble": truth.trouble,
         },
-        "problems": [problem_document(problem) for problem in status.problems],
+        "problems": [problem_document(each) for each in told(status.problems)],
         "troubles": [trouble_document(trouble) for trouble in troubles],
     }

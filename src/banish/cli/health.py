@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from banish.cli.problems import told
 from banish.model.status import JailStatus, ServerStatus, SourceHealth
 
 
@@ -77,9 +78,10 @@ def troubles(status: ServerStatus) -> list[Trouble]:
         what, cure = "no jail runs, so nothing is watched and nobody is banned", "banish check"
         found.append(Trouble("jails", what, cure))
     found += of_running(status)
-    for problem in status.problems:
+    for each in told(status.problems):
+        problem = each.problem
         if problem.severity == "error":
             where = f"{problem.place}" if problem.place else "configuration"
             option = f"{problem.option}: " if problem.option else ""
-            found.append(Trouble(where, f"{option}{problem.what}", problem.cure))
+            found.append(Trouble(where, f"{option}{each.what}", problem.cure))
     return found

@@ -20,10 +20,11 @@ def config_dir(options: argparse.Namespace) -> Path | None:
 def load_settings(
     options: argparse.Namespace,
     *,
+    host: bool = False,
     vet: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> "Settings":
-    """Return the whole configuration; with *vet*, its filters vetted.
+    """Return the whole configuration; with *host* and *vet* as `banish.config.load` has it.
 
     *progress* is given how many of them were, and of how many. Verdicts are kept below
     ``--state``, else in the user's cache; ``--no-cache`` has all filters vetted anew.
@@ -40,7 +41,12 @@ def load_settings(
 
         verdicts = Verdicts(verdicts_folder(options.state), is_read=not options.no_cache)
     return load(
-        config_dir(options), builtin=builtin_tree(), vet=vet, progress=progress, verdicts=verdicts
+        config_dir(options),
+        builtin=builtin_tree(),
+        host=host,
+        vet=vet,
+        progress=progress,
+        verdicts=verdicts,
     )
 
 

@@ -12,7 +12,9 @@ from banish.cli.documents import (
     source_document,
     status_document,
 )
+from banish.cli.pasteable import pasteable
 from banish.cli.places import client
+from banish.cli.problems import told
 from banish.cli.rendering import (
     Cell,
     Column,
@@ -65,9 +67,9 @@ def run(options: argparse.Namespace) -> int:
                 "logs": [source_document(source) for source in sources],
                 "bans_in_force": [ban_document(ban) for ban in bans],
                 "problems": [
-                    problem_document(problem)
-                    for problem in status.problems
-                    if problem.jail == jail.name
+                    problem_document(each)
+                    for each in told(status.problems)
+                    if jail.name in each.jails
                 ],
             }
         )
@@ -95,18 +97,19 @@ def show(page: Page, status: ServerStatus, *, quiet: bool = False) -> None:
         _show_jails(page, status.jails, status.sources)
         _show_sources(page, status.sources, status.now)
         _show_firewall(page, status)
-    warnings = [problem for problem in status.problems if problem.severity == "warning"]
+    warnings = [each for each in told(status.problems) if each.problem.severity == "warning"]
     if troubles:
         page.title("Needs you")
         for trouble in troubles:
-            page.line(bad(trouble.where), ": ", trouble.what, indent=2)
+            page.line(bad(trouble.where), ": ", pasteable(trouble.what), indent=2)
             if trouble.cure:
-                page.line(trouble.cure, indent=6)
+                page.line(pasteable(trouble.cure), indent=6)
     if quiet:
         return
     page.line()
     if warnings:
-        page.line(dim(f"{plural(len(warnings), 'warning')}: see them with 'banish check'"))
+        how = pasteable("see them with 'banish check'")
+        page.line(dim(f"{plural(len(warnings), 'warning')}: {how}"))
     if status.starting:
         page.line(
             warn(f"Starting: {status.starting}. Lines are processed once the start is complete.")
@@ -252,9 +255,9 @@ def show_jail(
     """Show one jail in full."""
     page.line(strong(jail.name), ", ", _jail_state(jail, sources), dim(f", filter {jail.filter}"))
     if (trouble := health.of_jail(jail)) is not None:
-        page.line(bad(trouble.what), indent=2)
+        page.line(bad(pasteable(trouble.what)), indent=2)
         if trouble.cure:
-            page.line(trouble.cure, indent=6)
+            page.line(pasteable(trouble.cure), indent=6)
     page.line()
     rows: list[tuple[Cell, Cell]] = [
         ("failing now", _number(jail.failing_subjects, "warn")),
@@ -289,8 +292,8 @@ def show_jail(
     _show_sources(page, sources, now)
     for source in sources:
         if (ill := health.of_source(source)) is not None:
-            page.line(bad(ill.what), indent=2)
+            page.line(bad(pasteable(ill.what)), indent=2)
             if ill.cure:
-                page.line(ill.cure, indent=6)
+                page.line(pasteable(ill.cure), indent=6)
     page.title("Banned")
     ban_table(page, bans, now, with_jail=False)

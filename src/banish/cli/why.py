@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 
 from banish.cli.documents import evidence_document
+from banish.cli.pasteable import given
 from banish.cli.places import client
 from banish.cli.rendering import Cell, Page, Styled, bad, dim, print_json, strong, warn
 from banish.cli.wording import ago, clock, left, ordinal, plural
@@ -69,7 +70,7 @@ def end_of(ban: Ban, now: Instant) -> Instant | None:
 
 def undo(ban: Ban) -> str:
     """Return the command line that ends *ban*, fit for a shell."""
-    return shlex.join(["banish", "unban", str(ban.subject), "--jail", ban.jail])
+    return shlex.join(["banish", "unban", str(ban.subject), "--jail", ban.jail]) + given()
 
 
 def show(page: Page, subject: str, bans: Sequence[Ban], now: Instant) -> None:

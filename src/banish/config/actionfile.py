@@ -1,6 +1,7 @@
 """One action of a jail and its file: what is known from the file alone."""
 
 import re
+from pathlib import PurePath
 
 from banish.config import commands, kinds
 from banish.config.definition import Definition
@@ -13,13 +14,30 @@ from banish.model.settings import (
     Place,
 )
 
-_BY_PORT = re.compile(
-    r"iptables(-.*)?|nftables(-.*)?|firewallcmd-.*|firewalld.*|pf|ipfw|bsd-ipfw|shorewall-ipset-.*"
-)
-"""Actions that close the jail's ports in the host's firewall."""
+_BY_PORT = frozenset({
+    "bsd-ipfw", "firewallcmd-allports", "firewallcmd-ipset", "firewallcmd-multiport",
+    "firewallcmd-new", "firewallcmd-rich-logging", "firewallcmd-rich-rules", "ipfw", "iptables",
+    "iptables-allports", "iptables-ipset", "iptables-ipset-proto4", "iptables-ipset-proto6",
+    "iptables-ipset-proto6-allports", "iptables-multiport", "iptables-multiport-log",
+    "iptables-new", "iptables-xt_recent-echo", "nftables", "nftables-allports",
+    "nftables-multiport", "pf", "shorewall-ipset-proto6",
+})  # fmt: skip
+"""Actions that close the jail's ports in the host's firewall (Fail2Ban's, 0.8 to 1.1)."""
 
-_BY_HOST = re.compile(r"ufw|shorewall|apf|csf|npf|ipfilter|osx-afctl|osx-ipfw|symbiosis-.*")
+_BY_HOST = frozenset({
+    "apf", "csf", "ipfilter", "npf", "osx-afctl", "osx-ipfw", "shorewall",
+    "symbiosis-blacklist-allports", "ufw",
+})  # fmt: skip
 """Actions that close every port in the host's firewall."""
+
+NATIVE = _BY_PORT | _BY_HOST
+"""The actions that are carried out natively, whether the tree has a file for them or not."""
+
+_LIKE_NATIVE = re.compile(r"(?:iptables|nftables|firewallcmd|firewalld|shorewall)[-_].*")
+"""Names of files that may only choose among what an action of `NATIVE` does."""
+
+_PARTS = frozenset({"firewallcmd-common", "iptables-common", "iptables-blocktype"})
+"""Files that the files of `NATIVE` include."""
 
 _LETS_IN = re.compile(r"\b(return|accept|allow)\b", re.IGNORECASE)
 
@@ -73,14 +91,24 @@ class ActionFile:
     @property
     def is_by_port(self) -> bool:
         """Whether it closes the jail's ports in the host's firewall."""
-        return _BY_PORT.fullmatch(self.name) is not None
+        return self.name in _BY_PORT or (
+            self.name not in _BY_HOST and _LIKE_NATIVE.fullmatch(self.name) is not None
+        )
 
     @property
     def is_native(self) -> bool:
         """Whether our own enforcer can do what it does."""
-        if not self.is_by_port and not _BY_HOST.fullmatch(self.name):
+        if self.name not in NATIVE and not (self.is_by_port and self.has_file):
+            return False
+        if self.name not in NATIVE and any(map(self._is_of_operator, commands.COMMANDS)):
             return False
         return not _LETS_IN.search(self.word("blocktype")) and not self.is_rewritten
+
+    def _is_of_operator(self, command: str) -> bool:
+        """Whether *command* is set by a file that does not come with Fail2Ban."""
+        value = self.get(command)
+        name = PurePath(value.place.path).stem if value is not None else "iptables"
+        return name not in NATIVE and name not in _PARTS
 
     @property
     def has_commands(self) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 import msgspec
 
 from banish.config import commands, kinds
-from banish.config.actionfile import ActionFile
+from banish.config.actionfile import NATIVE, ActionFile
 from banish.config.arguments import parse_specs
 from banish.config.interpolate import Lookup
 from banish.config.merge import Library
@@ -52,6 +52,8 @@ class _Ban(msgspec.Struct, frozen=True):
     ports: tuple[PortRange, ...]
     protocols: tuple[str, ...]
     blocktype: BlockType
+    written: Mapping[str, str] = {}
+    """The jail's ``port`` and ``protocol`` as written; mistakes in them are told already."""
 
 
 class _Outcome(msgspec.Struct, frozen=True):
@@ -90,7 +92,7 @@ def read_actions(
     for spec in parse_specs(text):
         action = ActionFile(library, spec, jail, options)
         try:
-            outcome = _outcome(library, action, own, may_be_native=may_be_native)
+            outcome = _outcome(library, action, own, variables=named, may_be_native=may_be_native)
         except FaultError as fault:
             outcome = _instead(library, action, own, fault)
         settings.append(
@@ -152,7 +154,9 @@ class _Names:
         return found
 
 
-def _outcome(library: Library, action: ActionFile, own: _Ban, *, may_be_native: bool) -> _Outcome:
+def _outcome(
+    library: Library, action: ActionFile, own: _Ban, *, variables: Lookup, may_be_native: bool
+) -> _Outcome:
     """Return what *action* comes to; tell what of it is left undone."""
     named = action.kind
     if (
@@ -180,19 +184,31 @@ def _outcome(library: Library, action: ActionFile, own: _Ban, *, may_be_native: 
     if not action.is_script and action.is_native:
         return _Outcome("native", _ban_of(library, action, own))
     if not action.has_file:
-        names = [
-            name.removeprefix("action.d/").removesuffix(".conf")
-            for name in library.tree.match("action.d", ".conf")
-        ]
-        what = f"there is no action {shown(action.name)}: nftables bans in its place"
-        cure = did_you_mean(action.name, names) or "correct the name"
-        library.problems.warn(what, action.place, option="action", cure=cure)
+        _report_absent(library, action, variables)
         return _Outcome("native", own)
     file = action.read_script(library)
     given = {name: value for name, value in action.written.items() if name != "actname"}
     check_arguments(file, action.name, given, action.place)
     of_file: dict[str, OptionValue] = {"path": file.path, "bantime": _bantime(action.jail)}
     return _Outcome("python", None, {}, commands.TIMEOUT, "python", of_file, file.keeps_out)
+
+
+def _report_absent(library: Library, action: ActionFile, variables: Lookup) -> None:
+    """Tell that there is no such action, where its name is written."""
+    option, place = "action", action.place
+    for variable in ("banaction", "banaction_allports"):
+        try:
+            text = variables(variable)
+        except FaultError:
+            continue
+        if text is not None and text.text.strip().partition("[")[0] == action.name:
+            option, place = variable, text.place
+            break
+    files = library.tree.match("action.d", ".conf")
+    names = [name.removeprefix("action.d/").removesuffix(".conf") for name in files]
+    what = f"there is no action {shown(action.name)}: nftables bans in its place"
+    cure = did_you_mean(action.name, [*names, *sorted(NATIVE)]) or "correct the name"
+    library.problems.error(what, place, option=option, cure=cure)
 
 
 def _bantime(jail: Lookup) -> int:
@@ -217,6 +233,7 @@ def _own_ban(library: Library, named: Lookup) -> _Ban:
         parse_ports(ports, library.problems) if ports and ports.text.strip() else (),
         parse_protocols(protocols, library.problems) if protocols else ("tcp",),
         "reject",
+        {"port": ports.text if ports else "", "protocol": protocols.text if protocols else ""},
     )
 
 
@@ -227,9 +244,10 @@ def _ban_of(library: Library, action: ActionFile, own: _Ban) -> _Ban:
     if not action.is_by_port:
         return _Ban((), (), kind)
     protocols, ports = action.get("protocol"), action.get("port")
+    is_own = protocols is None or protocols.text.strip() == own.written["protocol"].strip()
     return _Ban(
         _ports(library, action, ports, own),
-        parse_protocols(protocols, library.problems) if protocols else own.protocols,
+        parse_protocols(protocols, library.problems) if protocols and not is_own else own.protocols,
         kind,
     )
 
@@ -242,7 +260,7 @@ def _ports(
     kinds = [text.text.strip().strip("<>") for text in written if text] or [action.word("type")]
     if "allports" in kinds or "allports" in action.name:
         return ()
-    if ports is None or not ports.text.strip():
+    if ports is None or ports.text.strip() in ("", own.written["port"].strip()):
         return own.ports
     return parse_ports(ports, library.problems)
 

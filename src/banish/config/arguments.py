@@ -14,6 +14,9 @@ from banish.model.settings import Place
 
 _NAME = re.compile(r"[\w.\-]+(?:\?\w+=\w+)?(?=\s*=)")
 
+_OPTION = re.compile(r"([\w.\-]+(?:\?\w+=\w+)?)\s*=\s*(\"[^\"]*\"|'[^']*'|[^,\"'\[\]]+)")
+"""One option in brackets that are not written as they should be."""
+
 
 def _skip(text: str, at: int, characters: str) -> int:
     while at < len(text) and (text[at].isspace() or text[at] in characters):
@@ -84,6 +87,20 @@ def parse_spec(text: Text) -> tuple[str, dict[str, Text]]:
         cure = "write one name here, with its options in brackets"
         raise FaultError(f"{shown(content[end:].strip())} is left over", text.place, cure)
     return name, {option: single(value, text.place) for option, value in found.items()}
+
+
+def mended_spec(text: Text) -> Text | None:
+    """Return *text*, a ``name[...]`` that cannot be read, as it is likely to be meant.
+
+    What of its brackets is no ``option=value`` is left out. None if nothing can be made of it.
+    """
+    name, _, rest = text.text.strip().partition("[")
+    words = name.split()
+    if not words:
+        return None
+    options = _OPTION.findall(rest)
+    written = ", ".join(f"{option}={value.strip()}" for option, value in options)
+    return single(f"{words[0]}[{written}]" if written else words[0], text.place)
 
 
 def parse_specs(text: Text) -> list[tuple[str, dict[str, Text], Place]]:

@@ -16,6 +16,7 @@ from banish.config.exempt import read_guard, to_ignorecache, to_ignorecommand, t
 from banish.config.filters import check_tags, define_filter, find_filter, read_filter
 from banish.config.interpolate import Merged, Scope
 from banish.config.journal import to_journal
+from banish.config.meantfilter import set_meant_filter
 from banish.config.merge import Library
 from banish.config.networks import read_networks
 from banish.config.options import FILTER_OPTIONS, JAIL_OPTIONS
@@ -25,11 +26,13 @@ from banish.config.text import Text
 from banish.config.values import (
     to_bool,
     to_duration,
+    to_enabled,
     to_logpaths,
     to_multipliers,
     to_number,
     to_span,
 )
+from banish.model.duration import format_duration
 from banish.model.instant import Seconds
 from banish.model.option import Option
 from banish.model.settings import (
@@ -62,6 +65,7 @@ class JailSection:
         self.library = library
         self.name = name
         self.place = merged.places.get(name, Place(merged.files[0]))
+        self._own = merged.sections.get(name, {}).keys()
         self._definition: Definition | None = None
         self._known: Definition | None = None
         self._first = Scope(merged, name)
@@ -73,10 +77,22 @@ class JailSection:
         """Whether the jail is to run; a value in error counts as yes, so that it is reported."""
         try:
             text = self._first.get("enabled")
+            return text is not None and to_enabled(text, self.library.problems)
         except FaultError as fault:
             self.reading.refuse("enabled", fault)
             return True
-        return text is not None and to_bool(text, "enabled", self.library.problems)
+
+    @property
+    def written_filter(self) -> Text | None:
+        """Its ``filter`` as it is written; None where nobody sets it, or it cannot be read."""
+        try:
+            return self._first.get("filter")
+        except FaultError:
+            return None
+
+    def sets(self, option: str) -> bool:
+        """Whether its own section sets *option*."""
+        return option in self._own
 
     @property
     def definition(self) -> Definition | None:
@@ -113,14 +129,20 @@ class JailSection:
         """Return *option* as filters and actions see it: the jail's, no free variables."""
         return self.scope.get(option) if option in JAIL_OPTIONS else None
 
-    def set_filter(self, *, from_journal: bool) -> str:
+    def drop_filter(self) -> None:
+        """Let the jail's own options count alone."""
+        self._definition = self._known = None
+
+    def set_filter(self, *, from_journal: bool, text: Text | None = None) -> str:
         """Find the jail's filter and return it as it is written; empty if it names none.
+
+        With *text* that counts in place of the jail's ``filter``.
 
         Raises:
             FaultError: The filter is not there, or its name is not written as filters are.
 
         """
-        text = self._first.get("filter")
+        text = text or self._first.get("filter")
         if text is None or not text.text.strip():
             return ""
         name, arguments = parse_spec(text)
@@ -273,13 +295,13 @@ def _choose_source(
         return "", False  # neither a filter nor a log counts
     from_journal = backend.startswith("systemd")
     try:
-        name = jail.set_filter(from_journal=from_journal)
+        name = set_meant_filter(jail, from_journal=from_journal)
         if from_journal or not may_switch or not backend.startswith("auto"):
             return name, from_journal
         match = jail.get("journalmatch")
         if match is None or not match.text.strip() or _has_logs(logpaths) or not has_journal():
             return name, False
-        return jail.set_filter(from_journal=True), True
+        return set_meant_filter(jail, from_journal=True), True
     except FaultError as fault:
         reading.refuse("filter", fault)
         return "", from_journal
@@ -331,16 +353,27 @@ def _bantime(text: Text) -> Seconds | None:
         return span
     if span >= 0:
         raise FaultError("a ban of 0 seconds bans nobody", text.place, cure)
+    if text.text.strip() != "-1":
+        what = f"{shown(text.text.strip())} is below zero"
+        cure = f"write -1 for a ban without end, or {format_duration(-span)} for one that ends"
+        raise FaultError(what, text.place, cure, instead=endless)
     return None
 
 
 def _maxtime(text: Text) -> Seconds | None:
     span = to_duration(text)
+    if span <= 0 and text.text.strip() not in ("0", "-1"):
+        what, cure = f"{shown(text.text.strip())} is not a duration", "write one, such as 4w"
+        raise FaultError(what, text.place, cure, instead=(None, "no bound"))
     return span if span > 0 else None
 
 
 def _rndtime(text: Text) -> Seconds:
-    return Seconds(max(0.0, to_duration(text)))
+    span = to_duration(text)
+    if span < 0 and text.text.strip() != "-1":
+        what = f"{shown(text.text.strip())} is below zero"
+        raise FaultError(what, text.place, "write 8m, or 0", instead=(Seconds(0), "0"))
+    return Seconds(max(0.0, span))
 
 
 def _matches(text: Text, option: Option) -> int:

@@ -19,6 +19,7 @@ from banish.config.definition import Definition
 from banish.config.problem import FaultError, Problems, did_you_mean, shown
 from banish.config.text import Text
 from banish.config.values import TRUE_WORDS, to_bool, to_choice, to_duration, to_number
+from banish.extras import how_to_install
 from banish.model.instant import Seconds
 from banish.model.option import Option
 from banish.model.settings import OptionValue, Place
@@ -66,7 +67,7 @@ def read_kind(definition: Definition, named: Text, problems: Problems) -> KindOp
         raise FaultError(f"there is no kind {shown(word)} of action", named.place, cure)
     if kind.needs and find_spec(kind.needs) is None:
         what = f"an action of the kind {word} needs the Python package {kind.needs}"
-        raise FaultError(what, named.place, f"pip install 'banish[{kind.extra}]'")
+        raise FaultError(what, named.place, how_to_install(kind.extra))
     table = {option.name: option for option in (*kind.options, *EVERY_ACTION)}
     _warn_unknown(definition, word, table, problems)
     values = {name: _value(definition, option, kind, problems) for name, option in table.items()}

@@ -7,6 +7,7 @@ import msgspec
 
 import banish
 from banish.config.absent import check_logs
+from banish.config.absentprograms import check_actions, check_ignorecommand
 from banish.config.actions import read_actions
 from banish.config.arguments import parse_spec
 from banish.config.checks import check_filter
@@ -57,16 +58,18 @@ def load(
     root: Path | None,
     *,
     builtin: Path,
+    host: bool = False,
     vet: bool = False,
     progress: Progress | None = None,
     verdicts: Verdicts | None = None,
 ) -> Settings:
     """Return the configuration in *root*; None: where this host has one, else the built-in one.
 
-    Everything that is wrong inside files becomes a `Problem` of the result. With *vet*
-    the filters of all jails are vetted too (`banish.detect.vetting`), which takes as
-    long as everything else together, some times over, unless *verdicts* has them; and it is
-    an error if no jail runs, or if one has no log to read on this host at the moment.
+    Everything that is wrong inside files becomes a `Problem` of the result. With *host*
+    it is an error too if no jail runs, or if one has no log to read on this host at the
+    moment. *vet* does the same and has the filters of all jails vetted
+    (`banish.detect.vetting`), which takes as long as everything else together, some times
+    over, unless *verdicts* has them.
 
     Raises:
         ConfigError: *root* does not exist or cannot be read.
@@ -90,8 +93,12 @@ def load(
     for jail in jails:
         check_backend(library.problems, jail)
         check_bans(library.problems, jail)
-    if vet:
+        check_ignorecommand(library.problems, jail)
+    of_files = frozenset(library.problems.all())
+    if vet or host:
         _check_host(library, merged, jails)
+    of_host = tuple(each for each in library.problems.all() if each not in of_files)
+    if vet:
         vet_filters(library.problems, [jail.filter for jail in jails], progress, verdicts)
     return Settings(
         str(root) if root else "built-in",
@@ -99,6 +106,7 @@ def load(
         tuple(jails),
         library.problems.all(),
         library.paths,
+        of_host,
     )
 
 
@@ -107,6 +115,7 @@ def _check_host(library: Library, merged: Merged | None, jails: Sequence[JailSet
     check_folder(library.problems, library.tree)
     for jail in jails:
         check_logs(library.problems, jail, has_journal=has_journal)
+        check_actions(library.problems, jail)
     if not jails and merged is not None:
         what = "no jail runs, so nothing is watched and nobody is banned"
         cure = f"write enabled = true into a section of {library.tree.top / 'jail.local'}"

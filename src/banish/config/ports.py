@@ -11,6 +11,7 @@ import socket
 
 from banish.config.problem import Problems, did_you_mean, shown
 from banish.config.text import Text
+from banish.config.tidy import tidied
 from banish.model.settings import PortRange
 
 LAST_PORT = 65_535
@@ -23,6 +24,11 @@ _USUAL = {
     "mysql": 3306, "rdp": 3389, "sieve": 4190, "sip": 5060, "sips": 5061, "postgresql": 5432,
 }  # fmt: skip
 """Assigned by IANA (Service Name and Transport Protocol Port Number Registry)."""
+
+_SEPARATORS = "{}, \t\n"
+
+_SHOWN = 5
+"""Words of one value that a message names."""
 
 PROTOCOLS = ("tcp", "udp", "icmp", "sctp", "udplite", "dccp")
 
@@ -76,29 +82,45 @@ def parse_ports(text: Text, problems: Problems) -> tuple[PortRange, ...]:
     What is not a port is reported to *problems* and left out. If nothing is left, every
     port is closed to a banned subject: better too much than nothing.
     """
+    text = _without_comment(text, "port", problems)
     found: list[PortRange] = []
-    bad = 0
-    for word, place in text.words("{}, \t\n"):
+    bad: dict[str, None] = {}
+    for word, _ in text.words(_SEPARATORS):
         if word.lower() in ("all", "any"):
             return ()
         port = _range(word)
         if port is not None:
             found.append(port)
-            continue
-        bad += 1
-        cure = did_you_mean(word, _USUAL) or "write a number, a name of /etc/services, or 1000:2000"
-        what = f"{shown(word)} is not a port, and is ignored"
-        problems.warn(what, place, option="port", cure=cure)
-    if bad and not found:
-        what = "none of its ports is known, so bans close every port"
-        problems.warn(what, text.place, option="port", cure="write numbers")
+        else:
+            bad.setdefault(word)
+    if bad:
+        first, *others = bad
+        cure = "" if others else did_you_mean(first, _USUAL)
+        cure = cure or "write a number, a name of /etc/services, or 1000:2000"
+        are = "are not ports, and are" if others else "is not a port, and is"
+        what = f"{', '.join(map(shown, list(bad)[:_SHOWN]))} {are} ignored"
+        if not found:
+            what += "; no port is left, so bans close every port"
+        problems.warn(what, text.place, option="port", cure=cure)
     return merge_ports(found)
+
+
+def _without_comment(text: Text, option: str, problems: Problems) -> Text:
+    """Return *text* without the comment behind it, which is told."""
+    plain = tidied(text)
+    if plain is None or not any(word[0] in "#;\"'" for word, _ in text.words(_SEPARATORS)):
+        return text
+    what = f"{shown(text.text)} is read as {shown(plain.text)}"
+    cure = f"write {plain.text}, and a comment on a line of its own"
+    problems.warn(what, text.place, option=option, cure=cure)
+    return plain
 
 
 def parse_protocols(text: Text, problems: Problems) -> tuple[str, ...]:
     """Return the protocols that *text* names; empty means every protocol."""
+    text = _without_comment(text, "protocol", problems)
     found: list[str] = []
-    for word, place in text.words("{}, \t\n"):
+    for word, place in text.words(_SEPARATORS):
         low = re.sub(r"^ipv6-icmp$|^icmpv6$", "icmp", word.lower())
         if low in ("all", "any", "ip"):
             return ()

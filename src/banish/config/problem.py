@@ -36,10 +36,15 @@ class FaultError(Exception):
         super().__init__(what)
 
     def to_problem(
-        self, severity: Severity = "error", *, option: str = "", jail: str = ""
+        self,
+        severity: Severity = "error",
+        *,
+        option: str = "",
+        jail: str = "",
+        stops: bool = False,
     ) -> Problem:
-        """Return this as a problem of *option* of *jail*."""
-        return Problem(severity, self.what, self.place, option, self.cure, jail)
+        """Return this as a problem of *option* of *jail*, which it may keep from running."""
+        return Problem(severity, self.what, self.place, option, self.cure, jail, stops)
 
 
 class Problems:

@@ -6,6 +6,7 @@ default, and says so. Only what decides whom a jail finds or exempts (`VITAL`) k
 running when it is wrong, since no other value is safe there.
 """
 
+import contextlib
 from collections.abc import Callable
 from typing import TypeVar, cast
 
@@ -37,6 +38,7 @@ class OptionReader:
         self.jail = jail
         self._is_whole = True
         self._refused: set[str] = set()
+        self._wrong: set[Text] = set()
         self.places: dict[str, Place] = {}
         """Where each option taken so far is set."""
 
@@ -75,6 +77,8 @@ class OptionReader:
             self.places[option] = text.place
         if text is None or not text.text.strip():
             return default
+        if option not in VITAL and text in self._wrong:
+            return self._like_another(text, convert, default)
         return self.settle(option, text, convert, default)
 
     def settle(self, option: str, text: Text, convert: Callable[[Text], T], default: T) -> T:
@@ -82,7 +86,16 @@ class OptionReader:
         try:
             return convert(text)
         except FaultError as fault:
+            self._wrong.add(text)
             return self._mended(option, text, convert, default, fault)
+
+    def _like_another(self, text: Text, convert: Callable[[Text], T], default: T) -> T:
+        """Return what *text* comes to, which is put in from another option and told of there."""
+        for each in (text, tidied(text)):
+            if each is not None:
+                with contextlib.suppress(FaultError):
+                    return convert(each)
+        return default
 
     def _mended(
         self,
@@ -122,11 +135,14 @@ class OptionReader:
         """Tell that *option* is in error, so that the jail cannot run."""
         self._is_whole = False
         self._refused.add(option)
-        self.leave_out(option, fault)
+        self._report(option, fault, stops=bool(self.jail))
 
     def leave_out(self, option: str, fault: FaultError) -> None:
         """Tell that a part of *option* is in error, and that the jail runs without that part."""
-        self.problems.add(fault.to_problem(option=option, jail=self.jail))
+        self._report(option, fault)
+
+    def _report(self, option: str, fault: FaultError, *, stops: bool = False) -> None:
+        self.problems.add(fault.to_problem(option=option, jail=self.jail, stops=stops))
 
 
 _OTHERS = {

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from banish.config.problem import FaultError, Problems, did_you_mean, shown
 from banish.config.text import Text
+from banish.config.tidy import tidied
 from banish.model.duration import LONGEST, DurationError, parse_duration
 from banish.model.instant import Seconds
 from banish.model.option import Option
@@ -25,13 +26,40 @@ _WHOLE_NUMBER = re.compile(r"([-+]?[0-9]+(?:_[0-9]+)*)(?:\.0*(?![0-9]))?", re.AS
 
 
 def to_bool(text: Text, option: str, problems: Problems) -> bool:
-    """Return whether *text* is one of the words for yes; anything else is no, as in Fail2Ban."""
+    """Return whether *text* is one of the words for yes; anything else is no, as in Fail2Ban.
+
+    A comment behind the word, and quotes around it, are told and left out.
+    """
     word = text.text.strip().lower()
-    if word not in TRUE_WORDS and word not in FALSE_WORDS:
+    plain = tidied(text)
+    if not _is_word(text) and plain is not None and _is_word(plain):
+        what = f"{shown(text.text)} is read as {shown(plain.text)}"
+        cure = f"write {plain.text}, and a comment on a line of its own"
+        problems.warn(what, text.place, option=option, cure=cure)
+        return plain.text.lower() in TRUE_WORDS
+    if not _is_word(text):
         what = f"{shown(text.text)} counts as false"
         cure = did_you_mean(word, (*TRUE_WORDS, "false")) or "write true or false"
         problems.warn(what, text.place, option=option, cure=cure)
     return word in TRUE_WORDS
+
+
+def to_enabled(text: Text, problems: Problems) -> bool:
+    """Return whether *text* turns a jail on.
+
+    Raises:
+        FaultError: It is none of the words for yes and no.
+
+    """
+    if not _is_word(text) and not _is_word(tidied(text)):
+        word = text.text.strip()
+        cure = did_you_mean(word, (*TRUE_WORDS, "false")) or "write true or false"
+        raise FaultError(f"{shown(word)} is neither true nor false", text.place, cure)
+    return to_bool(text, "enabled", problems)
+
+
+def _is_word(text: Text | None) -> bool:
+    return text is not None and text.text.strip().lower() in (*TRUE_WORDS, *FALSE_WORDS)
 
 
 def to_number(text: Text, option: Option) -> int:

@@ -34,13 +34,16 @@ class Problem(msgspec.Struct, frozen=True):
     option: str = ""
     cure: str = ""
     jail: str = ""
-    """The jail that cannot start because of it; empty where it concerns none or all."""
+    """The jail that it concerns; empty where it concerns none or all."""
+    stops: bool = False
+    """Whether that jail does not run because of it."""
 
     def __str__(self) -> str:
         where = f"{self.place}: " if self.place else ""
         option = f"{self.option}: " if self.option else ""
         cure = f"\n    {self.cure}" if self.cure else ""
-        return f"{where}{option}{self.what}{cure}"
+        outcome = f"; jail {self.jail} does not run" if self.stops else ""
+        return f"{where}{option}{self.what}{outcome}{cure}"
 
 
 class Regex(msgspec.Struct, frozen=True):
@@ -310,6 +313,8 @@ class Settings(msgspec.Struct, frozen=True):
     problems: tuple[Problem, ...] = ()
     files: tuple[str, ...] = ()
     """Every file that was read, in order, each once."""
+    host_problems: tuple[Problem, ...] = ()
+    """Those of the problems that are how this host is at the moment, such as a log not there."""
 
     @property
     def errors(self) -> tuple[Problem, ...]:

@@ -12,6 +12,7 @@ import re
 from collections import OrderedDict
 
 from banish.errors import ActionError
+from banish.extras import how_to_install
 from banish.model.address import Subject
 from banish.model.instant import Seconds
 from banish.notify import program
@@ -68,7 +69,7 @@ class Contacts:
         except ImportError as error:
             raise ActionError(
                 "looking up contacts in DNS needs the Python package dnspython",
-                cure="pip install 'banish[abuse]', or leave contacts= empty",
+                cure=f"{how_to_install('abuse')}, or leave contacts= empty",
             ) from error
         resolver = dns.asyncresolver.Resolver(configure=not self._dns_server)
         if self._dns_server:

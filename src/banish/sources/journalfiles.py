@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from banish.errors import SourceError
+from banish.extras import how_to_install
 
 if TYPE_CHECKING:
     from cysystemd.reader import JournalReader
@@ -63,7 +64,7 @@ class JournalFiles:
         except ImportError as error:
             raise SourceError(
                 f"{name}: the systemd journal cannot be read without the package cysystemd",
-                cure="install it: pip install 'banish[journal]'",
+                cure=how_to_install("journal"),
                 retry=False,
             ) from error
         reader = JournalReader()

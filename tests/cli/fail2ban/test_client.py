@@ -107,8 +107,24 @@ def test_server_options_of_the_command_line_go_before_the_files(
     ]
 
 
-def test_a_right_configuration_passes_the_test(tree: Path, capsys: Captured) -> None:
-    assert main(["fail2ban-client", "-c", str(tree), "-t"]) == 0
+@pytest.fixture
+def watched(tree: Path) -> Path:
+    """The configuration, with the log that its jail watches."""
+    (tree.parent / "app.log").write_text("")
+    return tree
+
+
+def test_a_jail_without_a_log_fails_the_test_as_it_fails_the_check(
+    tree: Path, capsys: Captured
+) -> None:
+    assert main(["fail2ban-client", "-c", str(tree), "-t"]) == 255
+    assert "[app] watches nothing" in capsys.readouterr().err
+    assert main(["check", "-c", str(tree)]) == 1
+    assert "[app] watches nothing" in capsys.readouterr().out
+
+
+def test_a_right_configuration_passes_the_test(watched: Path, capsys: Captured) -> None:
+    assert main(["fail2ban-client", "-c", str(watched), "-t"]) == 0
     assert capsys.readouterr().out == "OK: configuration test is successful\n"
 
 
@@ -121,22 +137,22 @@ def test_a_wrong_configuration_is_told_with_file_and_line(tree: Path, capsys: Ca
     assert captured.out == ""
 
 
-def test_warnings_of_the_test_are_told_to_those_who_ask(tree: Path, capsys: Captured) -> None:
-    (tree / "jail.local").write_text("[app]\nbantimes = 5m\n")
-    assert main(["fail2ban-client", "-c", str(tree), "-t"]) == 0
+def test_warnings_of_the_test_are_told_to_those_who_ask(watched: Path, capsys: Captured) -> None:
+    (watched / "jail.local").write_text("[app]\nbantimes = 5m\n")
+    assert main(["fail2ban-client", "-c", str(watched), "-t"]) == 0
     assert "bantimes" not in capsys.readouterr().err
-    assert main(["fail2ban-client", "-c", str(tree), "-v", "-t"]) == 0
-    assert f"WARNING {tree}/jail.local:2: " in capsys.readouterr().err
+    assert main(["fail2ban-client", "-c", str(watched), "-v", "-t"]) == 0
+    assert f"WARNING {watched}/jail.local:2: " in capsys.readouterr().err
 
 
-def test_dump_and_test_together_do_both(tree: Path, capsys: Captured) -> None:
-    assert main(["fail2ban-client", "-c", str(tree), "-d", "-t"]) == 0
+def test_dump_and_test_together_do_both(watched: Path, capsys: Captured) -> None:
+    assert main(["fail2ban-client", "-c", str(watched), "-d", "-t"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[-2:] == ["['start', 'app']", "OK: configuration test is successful"]
 
 
-def test_the_test_before_a_command_is_a_test_first(tree: Path, capsys: Captured) -> None:
-    assert main(["fail2ban-client", "-c", str(tree), "-t", "start"]) == 255
+def test_the_test_before_a_command_is_a_test_first(watched: Path, capsys: Captured) -> None:
+    assert main(["fail2ban-client", "-c", str(watched), "-t", "start"]) == 255
     assert "OK: configuration test is successful\nERROR: " in capsys.readouterr().out
 
 

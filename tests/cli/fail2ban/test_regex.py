@@ -296,7 +296,7 @@ def test_a_filter_in_error_is_told_with_file_and_line(
     assert main(["fail2ban-regex", "-c", str(tree), log, "empty"]) == 255
     assert "the filter has no failregex" in capsys.readouterr().out
     assert main(["fail2ban-regex", "-c", str(tree), log, "app[x"]) == 255
-    (tree / "jail.local").write_text("[app]\nfilter = none\n")
+    (tree / "jail.local").write_text("[app]\njournalmatch = 'x\n")
     assert main(["fail2ban-regex", "-c", str(tree), log, "app"]) == 255
 
 

@@ -6,8 +6,8 @@ answered with the verb of ours that does it.
 
 Options are read as Fail2Ban does it, with getopt: long ones may be shortened,
 and the first word that is no option ends them. ``-t`` finds more than Fail2Ban's,
-which neither compiles regexes nor reads durations; a log that is not there yet
-is no error, since we wait for it.
+which neither compiles regexes nor reads durations: its errors are those of ``banish
+check``, a jail without a log to read among them, as in Fail2Ban.
 """
 
 import getopt
@@ -22,6 +22,7 @@ import msgspec
 from banish import __version__
 from banish.cli.fail2ban.programs import COMPATIBLE, FAILED
 from banish.cli.fail2ban.stream import read_stream
+from banish.cli.problems import told
 from banish.config import builtin_tree, find_root, load
 from banish.model.duration import DurationError, parse_duration
 
@@ -152,12 +153,12 @@ def _dump(wishes: _Wishes) -> int:
 
 
 def _test(wishes: _Wishes) -> int:
-    settings = load(_root(wishes), builtin=builtin_tree())
-    least = 0 if wishes.verbosity > 0 else 1
-    for problem in settings.problems:
-        severity = 1 if problem.severity == "error" else 0
-        if severity >= least:
-            print(f"{problem.severity.upper()} {problem}", file=sys.stderr)
+    settings = load(_root(wishes), builtin=builtin_tree(), host=True)
+    for each in told(settings.problems):
+        severity = each.problem.severity
+        if severity == "error" or wishes.verbosity > 0:
+            shown = msgspec.structs.replace(each.problem, what=each.what, stops=False)
+            print(f"{severity.upper()} {shown}", file=sys.stderr)
     if settings.errors:
         print("ERROR: test configuration failed", file=sys.stderr)
         return FAILED
