@@ -113,3 +113,15 @@ def test_every_page_is_in_the_navigation_and_every_decision_in_the_index() -> No
             0
         ]
         assert f"| {number} | [{title}]({decision.name}) |" in index
+
+
+def test_who_is_never_banned_is_called_by_one_word() -> None:
+    """Names of options, fields of ``--json`` and Fail2Ban's own log texts keep theirs."""
+    other = re.compile(r"\b(spared|spares|shields|shielded|ignore lists?|IgnoreList)\b(?!\":)")
+    detection = ROOT / "src" / "banish" / "detect"
+    for path in (ROOT / "src" / "banish").rglob("*.py"):
+        if detection not in path.parents:
+            text = path.read_text("utf-8").replace("spares the kernel work", "")
+            assert not other.search(text), path
+    for page, text in TEXTS.items():
+        assert not other.search(text.replace("spares a library", "")), page

@@ -50,38 +50,38 @@ def test_an_entry_exempts_nothing_else(entry: str, subject: str) -> None:
 
 
 def test_the_smallest_network_answers() -> None:
-    ignored = ExemptList(["198.51.0.0/16", "198.51.100.0/24", "198.0.0.0/8"])
-    assert ignored.exempts(INSIDE) == "ignoreip 198.51.100.0/24"
+    exempt = ExemptList(["198.51.0.0/16", "198.51.100.0/24", "198.0.0.0/8"])
+    assert exempt.exempts(INSIDE) == "ignoreip 198.51.100.0/24"
 
 
 def test_names_are_listed_and_stand_for_what_they_were_resolved_to() -> None:
-    ignored = ExemptList(
+    exempt = ExemptList(
         ["Host.Example.", "192.0.2.9", "not a name", "-x", "host.example", "10.0.0", "a" * 300]
     )
-    assert ignored.names == ("host.example",)
-    assert ignored.exempts(ATTACKER) is None
-    assert ignored.resolve("host.example", [ATTACKER, SIX])
-    assert ignored.exempts(ATTACKER) == "ignoreip host.example"
-    assert ignored.exempts(SIX) == "ignoreip host.example"
-    assert not ignored.resolve("host.example", [SIX, ATTACKER])
-    assert ignored.resolve("host.example", [INSIDE])
-    assert ignored.exempts(ATTACKER) is None
-    assert not ignored.resolve("other.example", [ATTACKER])
-    assert ignored.exempts(ATTACKER) is None
+    assert exempt.names == ("host.example",)
+    assert exempt.exempts(ATTACKER) is None
+    assert exempt.resolve("host.example", [ATTACKER, SIX])
+    assert exempt.exempts(ATTACKER) == "ignoreip host.example"
+    assert exempt.exempts(SIX) == "ignoreip host.example"
+    assert not exempt.resolve("host.example", [SIX, ATTACKER])
+    assert exempt.resolve("host.example", [INSIDE])
+    assert exempt.exempts(ATTACKER) is None
+    assert not exempt.resolve("other.example", [ATTACKER])
+    assert exempt.exempts(ATTACKER) is None
 
 
 def test_a_name_exempts_itself_before_it_is_resolved() -> None:
-    ignored = ExemptList(["Host.Example"])
-    assert ignored.exempts(name_subject("host.example")) == "ignoreip host.example"
+    exempt = ExemptList(["Host.Example"])
+    assert exempt.exempts(name_subject("host.example")) == "ignoreip host.example"
 
 
 def test_own_addresses_are_exempt_and_may_change() -> None:
-    ignored = ExemptList(own=[ATTACKER, name_subject("own.example")])
-    assert ignored.exempts(ATTACKER) == "ignoreself"
-    assert not ignored.set_own([ATTACKER, name_subject("own.example")])
-    assert ignored.set_own([SIX])
-    assert ignored.exempts(ATTACKER) is None
-    assert ignored.exempts(SIX) == "ignoreself"
+    exempt = ExemptList(own=[ATTACKER, name_subject("own.example")])
+    assert exempt.exempts(ATTACKER) == "ignoreself"
+    assert not exempt.set_own([ATTACKER, name_subject("own.example")])
+    assert exempt.set_own([SIX])
+    assert exempt.exempts(ATTACKER) is None
+    assert exempt.exempts(SIX) == "ignoreself"
 
 
 def test_a_network_with_an_exempt_address_in_it_is_exempt() -> None:
@@ -100,34 +100,34 @@ def listed(*entries: str, texts: tuple[str, ...] = ()) -> AddressList:
 
 
 def test_a_list_in_a_file_exempts_what_it_holds_at_the_time() -> None:
-    ignored = ExemptList(["file:/a", "192.0.2.9", "file:/b"])
-    assert ignored.files == ("/a", "/b")
-    assert ignored.exempts(ATTACKER) is None
-    assert ignored.set_file("/b", listed("192.0.2.0/30", "2001:db8::/64", texts=("root",)))
-    assert not ignored.set_file("/b", listed("192.0.2.0/30", "2001:db8::/64", texts=("root",)))
+    exempt = ExemptList(["file:/a", "192.0.2.9", "file:/b"])
+    assert exempt.files == ("/a", "/b")
+    assert exempt.exempts(ATTACKER) is None
+    assert exempt.set_file("/b", listed("192.0.2.0/30", "2001:db8::/64", texts=("root",)))
+    assert not exempt.set_file("/b", listed("192.0.2.0/30", "2001:db8::/64", texts=("root",)))
     for subject in (ATTACKER, SIX, parse_subject("root"), parse_subject("192.0.0.0/16")):
-        assert ignored.exempts(subject) in ("ignoreip file:/b", "ignoreip 192.0.2.9")
-    assert ignored.overlap(parse_subject("2001:db8::/32")) == "ignoreip file:/b"
-    assert ignored.exempts(parse_subject("192.0.2.4")) is None
-    assert ignored.exempts(parse_subject("toor")) is None
-    assert ignored.set_file("/b", listed())
-    assert ignored.exempts(ATTACKER) is None
-    assert not ignored.set_file("/other", listed("192.0.2.1"))
-    assert ignored.exempts(ATTACKER) is None
+        assert exempt.exempts(subject) in ("ignoreip file:/b", "ignoreip 192.0.2.9")
+    assert exempt.overlap(parse_subject("2001:db8::/32")) == "ignoreip file:/b"
+    assert exempt.exempts(parse_subject("192.0.2.4")) is None
+    assert exempt.exempts(parse_subject("toor")) is None
+    assert exempt.set_file("/b", listed())
+    assert exempt.exempts(ATTACKER) is None
+    assert not exempt.set_file("/other", listed("192.0.2.1"))
+    assert exempt.exempts(ATTACKER) is None
 
 
 def test_names_of_a_file_are_resolved_while_they_stand_in_it() -> None:
-    ignored = ExemptList(["file:/a", "here.example"])
-    assert ignored.set_file("/a", listed(texts=("Host.Example.", "here.example", "no name")))
-    assert ignored.names == ("here.example", "host.example")
-    assert ignored.resolve("host.example", [ATTACKER])
-    assert ignored.resolve("here.example", [SIX])
-    assert ignored.exempts(ATTACKER) == "ignoreip file:/a"
-    assert ignored.exempts(SIX) == "ignoreip here.example"
-    assert ignored.set_file("/a", listed("198.51.100.9"))
-    assert ignored.exempts(ATTACKER) is None
-    assert ignored.exempts(SIX) == "ignoreip here.example"
-    assert not ignored.resolve("host.example", [ATTACKER])
+    exempt = ExemptList(["file:/a", "here.example"])
+    assert exempt.set_file("/a", listed(texts=("Host.Example.", "here.example", "no name")))
+    assert exempt.names == ("here.example", "host.example")
+    assert exempt.resolve("host.example", [ATTACKER])
+    assert exempt.resolve("here.example", [SIX])
+    assert exempt.exempts(ATTACKER) == "ignoreip file:/a"
+    assert exempt.exempts(SIX) == "ignoreip here.example"
+    assert exempt.set_file("/a", listed("198.51.100.9"))
+    assert exempt.exempts(ATTACKER) is None
+    assert exempt.exempts(SIX) == "ignoreip here.example"
+    assert not exempt.resolve("host.example", [ATTACKER])
 
 
 networks = st.builds(
@@ -141,32 +141,32 @@ networks = st.builds(
 def test_it_agrees_with_looking_at_every_network(
     entries: list[str], banned: str, last: int
 ) -> None:
-    ignored = ExemptList(entries)
+    exempt = ExemptList(entries)
     listed = [ipaddress.ip_network(entry, strict=False) for entry in entries]
     wanted = ipaddress.ip_network(banned, strict=False)
     subject = parse_address(banned)
     assert subject is not None
     overlaps = any(one.overlaps(wanted) for one in listed)
-    assert (ignored.exempts(subject) is not None) is overlaps
-    assert (ignored.overlap(subject) is not None) is overlaps
+    assert (exempt.exempts(subject) is not None) is overlaps
+    assert (exempt.overlap(subject) is not None) is overlaps
     address = ipaddress.ip_address(f"192.0.2.{last}")
     is_listed = any(address in one for one in listed)
-    assert (ignored.exempts(parse_subject(str(address))) is not None) is is_listed
+    assert (exempt.exempts(parse_subject(str(address))) is not None) is is_listed
 
 
 def test_verdicts_are_forgotten_when_the_list_changes_and_when_there_are_many(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("banish.policy.exempt.VERDICTS", 2)
-    ignored = ExemptList(["host.example"])
+    exempt = ExemptList(["host.example"])
     subjects = [parse_subject(f"192.0.2.{n}") for n in range(1, 5)]
     for _ in range(2):
-        assert [ignored.exempts(subject) for subject in subjects] == [None] * 4
-    assert ignored.resolve("host.example", subjects[:1])
+        assert [exempt.exempts(subject) for subject in subjects] == [None] * 4
+    assert exempt.resolve("host.example", subjects[:1])
     for _ in range(2):
-        assert ignored.exempts(subjects[0]) == "ignoreip host.example"
-        assert ignored.exempts(subjects[1]) is None
-    assert len(ignored._verdicts) <= 2
+        assert exempt.exempts(subjects[0]) == "ignoreip host.example"
+        assert exempt.exempts(subjects[1]) is None
+    assert len(exempt._verdicts) <= 2
 
 
 # Exempt for now
@@ -201,31 +201,31 @@ def test_who_is_exempt_for_now_is_forgotten_when_that_changes_and_when_there_are
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("banish.policy.exempt.VERDICTS", 2)
-    ignored = ExemptList()
+    exempt = ExemptList()
     subjects = [parse_subject(f"192.0.2.{n}") for n in range(1, 5)]
-    ignored.set_temporary({subjects[3]: LOGIN})
+    exempt.set_temporary({subjects[3]: LOGIN})
     for _ in range(2):
-        assert [ignored.exempts_for_now(subject) for subject in subjects] == [
+        assert [exempt.exempts_for_now(subject) for subject in subjects] == [
             None,
             None,
             None,
             LOGIN,
         ]
-    ignored.set_temporary({subjects[0]: LOGIN})
+    exempt.set_temporary({subjects[0]: LOGIN})
     for _ in range(2):
-        assert ignored.exempts_for_now(subjects[0]) == LOGIN
-        assert ignored.exempts_for_now(subjects[3]) is None
-    assert len(ignored._temporary_verdicts) <= 2
+        assert exempt.exempts_for_now(subjects[0]) == LOGIN
+        assert exempt.exempts_for_now(subjects[3]) is None
+    assert len(exempt._temporary_verdicts) <= 2
 
 
 def test_a_network_that_holds_an_address_exempt_for_now_is_exempt_and_a_text_is_not() -> None:
-    ignored = ExemptList()
-    assert ignored.exempts_for_now(NETWORK) is None
-    ignored.set_temporary({parse_subject("198.51.100.9"): LOGIN})
-    ignored.set_temporary({parse_subject("198.51.100.9"): LOGIN})
-    assert ignored.exempts_for_now(NETWORK) == LOGIN
-    assert ignored.exempts_for_now(parse_subject("root")) is None
-    assert ignored.exempts(NETWORK) is None
+    exempt = ExemptList()
+    assert exempt.exempts_for_now(NETWORK) is None
+    exempt.set_temporary({parse_subject("198.51.100.9"): LOGIN})
+    exempt.set_temporary({parse_subject("198.51.100.9"): LOGIN})
+    assert exempt.exempts_for_now(NETWORK) == LOGIN
+    assert exempt.exempts_for_now(parse_subject("root")) is None
+    assert exempt.exempts(NETWORK) is None
 
 
 # Exempt by an answer

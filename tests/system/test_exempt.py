@@ -82,7 +82,7 @@ def test_who_is_put_on_a_list_in_a_file_is_let_in_again(world: Lab) -> None:
         names.unlink()
         fail(world, FRIEND)
         wait_until(lambda: "keeps what it held" in guard.said(), "the loss is told")
-        wait_until(lambda: guard.said().count(f"Ignore {FRIEND}") >= 2, "the friend is spared")
+        wait_until(lambda: guard.said().count(f"Ignore {FRIEND}") >= 2, "the friend is exempt")
         assert guard.in_kernel() == {ATTACKER}
 
 
