@@ -214,7 +214,7 @@ def test_what_the_server_says_of_itself_is_told(
         rf"database +the disk is full\n +-> banish status -c {tree} --state {tmp_path}\n", out
     )
     assert "watches nothing" not in out
-    assert "2 things to mend" in out
+    assert "2 things to fix" in out
 
 
 def test_bans_that_the_firewall_lacks_are_told(

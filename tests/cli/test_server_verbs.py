@@ -53,6 +53,13 @@ def test_the_socket_can_be_named(state: str, capsys: Captured) -> None:
     assert main(["-s", f"{state}/banish.sock", "status"]) == 0
 
 
+def test_a_ban_that_is_in_force_already_says_that_it_is_kept(state: str, capsys: Captured) -> None:
+    main(["ban", "sshd", "192.0.2.1", "--for", "-1", "--state", state, "-q"])
+    code, text = ask(capsys, "ban", "sshd", "192.0.2.1", "--for", "1m", "--state", state)
+    kept = "192.0.2.1 was already banned in sshd without end: that ban is kept"
+    assert (code, text) == (0, f"{kept}, --for 1m does not change it\n")
+
+
 def test_bans_by_hand_and_their_end(state: str, capsys: Captured) -> None:
     assert (
         main(["--state", state, "ban", "sshd", "192.0.2.1", "198.51.100.0/24", "--for", "1m"]) == 0
@@ -252,7 +259,7 @@ def test_a_ban_that_was_ended_early_is_not_called_in_force(
 
 def test_why_nobody_is_1(state: str, capsys: Captured) -> None:
     code, text = ask(capsys, "why", "203.0.113.9", "--state", state)
-    assert (code, "never banned" in text) == (1, True)
+    assert (code, "no ban on record" in text) == (1, True)
     assert main(["why", "203.0.113.9", "--state", state, "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["bans"] == []
 

@@ -94,7 +94,7 @@ def test_an_action_closes_what_it_would_close_in_fail2ban(
 @pytest.mark.parametrize(
     ("action", "expected", "says"),
     [
-        ("smtp.py[hots=x]", "-", 'smtp.py takes no "hots"; nobody is told'),
+        ("smtp.py[hots=x]", "-", 'smtp.py takes no "hots"; nobody is notified'),
         ("own.py", "tcp 80 reject", "own.py needs key; its bans close the jail's ports"),
         ("cstom", "tcp 80 reject", 'no action "cstom"'),
         ("other.py", "tcp 80 reject", "no action"),

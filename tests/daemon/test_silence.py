@@ -116,8 +116,8 @@ def test_what_a_log_says_that_is_not_understood_is_told_once_a_day() -> None:
     asyncio.run(play(stage))
     told = whats(stage)
     assert [part for part, _ in told] == ["log", "jail j"]
-    assert "1 lines are not valid in its character set" in told[0][1]
-    assert "1 matched lines name nobody who can be banned" in told[1][1]
+    assert "1 line is not valid in its character set" in told[0][1]
+    assert "1 matched line names nobody who can be banned" in told[1][1]
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,8 @@ def parse_lasts(text: str | None) -> Seconds | None:
 def run(options: argparse.Namespace) -> int:
     """Ban; somebody who is banned already stays so, and that is as asked."""
     subjects: Sequence[str] = options.subjects
-    bans = client(options).ban(options.jail, subjects, parse_lasts(options.lasts))
+    server = client(options)
+    bans = server.ban(options.jail, subjects, parse_lasts(options.lasts))
     if options.json:
         print_json([ban_document(ban) for ban in bans])
         return 0
@@ -63,8 +64,14 @@ def run(options: argparse.Namespace) -> int:
         until = "without end" if ban.until is None else f"until {clock(ban.until)}"
         page.line(strong(str(ban.subject)), f" banned in {ban.jail} {until}")
     already = {parse_subject(text) for text in subjects} - {ban.subject for ban in bans}
+    held = {ban.subject: ban for ban in server.bans(options.jail)} if already else {}
     for subject in sorted(already):
-        page.line(strong(str(subject)), dim(f" was already banned in {options.jail}"))
+        what = f" was already banned in {options.jail}"
+        if options.lasts is not None and subject in held:
+            end = held[subject].until
+            until = "without end" if end is None else f"until {clock(end)}"
+            what += f" {until}: that ban is kept, --for {options.lasts} does not change it"
+        page.line(strong(str(subject)), dim(what))
     if len(bans) > 1:
         page.line(dim(plural(len(bans), "new ban")))
     return 0

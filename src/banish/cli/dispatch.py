@@ -75,8 +75,11 @@ def build_parser(words: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="banish",
         description="Watches logs and bans attackers in the firewall.",
-        epilog="example: sudo banish run    then, elsewhere: sudo banish status. "
-        f"Called {', '.join(PROGRAMS)}, or with that as the verb, it is that program.",
+        epilog="examples:\n"
+        "  sudo banish run       protect this host\n"
+        "  sudo banish status    in another terminal: see how it is doing\n\n"
+        f"Called {', '.join(PROGRAMS)},\nor with that as the verb, it is that program.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"banish {__version__}")

@@ -82,6 +82,21 @@ def _zone_cure(off: float, logtimezone: str, now: Instant) -> str:
     return f"set logtimezone = UTC{sign}{abs(minutes) // 60:02}{abs(minutes) % 60:02}"
 
 
+def _singular(text: str) -> str:
+    """Return *text*, which begins with ``1 lines`` or ``1 matched lines``, in the singular."""
+    for many, one in (
+        ("lines are", "line is"),
+        ("lines have", "line has"),
+        ("lines name", "line names"),
+        ("lines say", "line says"),
+        ("lines of a backlog are", "line of a backlog is"),
+        (" do not count, the newest by", " does not count, the newest by"),
+        ("and count as now", "and counts as now"),
+    ):
+        text = text.replace(many, one, 1)
+    return text
+
+
 class Silence:
     """Looks for jails that read nothing, or do not understand what they read."""
 
@@ -175,7 +190,8 @@ class Silence:
         new = total - self._counted.get(key, 0)
         if new > 0 and self._is_due(key):
             self._counted[key] = total
-            self._emit(WarningGiven(part=part, what=what.format(f"{new:,}", cure)))
+            text = what.format(f"{new:,}", cure)
+            self._emit(WarningGiven(part=part, what=_singular(text) if new == 1 else text))
 
     def _is_due(self, key: tuple[str, str]) -> bool:
         """Whether *key* was not reported within a day; if so, note that it is reported now."""
