@@ -235,7 +235,7 @@ def test_a_log_that_is_cut_back_is_not_read_again(rig: FileRig) -> None:
             assert await take(batches, 3) == [b"one", b"two", b"three"]
             following = asyncio.ensure_future(anext(batches))
             os.truncate(rig.log, 8)
-            await rig.hears("was cut to 8 bytes")
+            await rig.hears("was truncated to 8 bytes")
             rig.write("four")
             assert lines_of([await following]) == [b"four"]
 

@@ -16,10 +16,11 @@ from banish.detect.detector import Detector
 from banish.detect.matcher import Matcher
 from banish.model.failure import Failure
 from banish.model.instant import Instant, Seconds
-from banish.model.record import Batch, JournalPosition
+from banish.model.record import Batch, FilePosition, Fingerprint, JournalPosition
 from banish.model.settings import FilterSettings, LogPath, Regex
 from banish.sources import seek
 from banish.sources.files import FileSource
+from banish.sources.fingerprint import digest
 from banish.sources.seek import LEAST_BYTES, SLACK, Reach, Seeker
 from banish.telemetry.events import Event, SourceChanged
 
@@ -85,6 +86,38 @@ def test_most_of_a_long_log_is_skipped_and_all_that_counts_is_not() -> None:
     first_young = content.index(stamp(SLACK + FINDTIME).encode()[:13])
     assert len(content) * 0.9 < begin < first_young
     assert content[begin - 1 : begin] == b"\n"
+
+
+@pytest.mark.parametrize("ahead", [-5 * 3_600.0, 2 * 3_600.0, 14 * 3_600.0])
+def test_of_a_log_in_another_zone_all_that_counts_is_read_and_not_much_more(ahead: float) -> None:
+    content = log(*(ago - ahead for ago in falling(10, 20_000)))
+    with opened(content) as descriptor:
+        begin = seeker().place(descriptor, 0, ahead)
+    first_young = content.index(stamp(SLACK + FINDTIME - ahead).encode()[:13])
+    assert len(content) * 0.9 < begin < first_young
+
+
+def test_what_counts_would_be_skipped_if_another_zone_were_not_known(tmp_path: Path) -> None:
+    ahead = -5 * 3_600.0
+    content = log(*(ago - ahead for ago in falling(0.2, 20_000)))
+    first_counted = content.index(b"\n", content.index(stamp(FINDTIME - ahead).encode()[:16])) + 1
+    assert place(seeker(), content) > first_counted
+    path = tmp_path / "app.log"
+    path.write_bytes(content)
+    status = path.stat()
+    begun = Fingerprint(status.st_dev, status.st_ino, 0, digest(b""))
+    known = {str(path): FilePosition(str(path), begun, 0, ahead)}
+    source = FileSource(
+        "app", (LogPath(str(path)),), emit=lambda _: None, clock=lambda: NOW, seeker=seeker()
+    )
+
+    async def first() -> Batch:
+        async with asyncio.timeout(20):
+            async for batch in source.batches(known):
+                return batch
+        raise AssertionError
+
+    assert 0 < asyncio.run(first()).start < first_counted
 
 
 def test_few_places_are_read(monkeypatch: pytest.MonkeyPatch) -> None:

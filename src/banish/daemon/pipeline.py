@@ -16,12 +16,11 @@ import msgspec
 from banish.daemon.enforcing import Enforcing
 from banish.daemon.jails import Jails
 from banish.daemon.watchdog import Watchdog
+from banish.daemon.zones import Zones
 from banish.detect.detector import Detector
 from banish.detect.matcher import Matcher
 from banish.detect.prefilter.block import BlockPrefilter
 from banish.detect.quarantine import Offence, Quarantined, Released, rule_name
-from banish.detect.report import MatcherCounters
-from banish.detect.zone import zone_difference
 from banish.errors import ResolveError
 from banish.model.address import Subject, SubjectKind
 from banish.model.failure import Failure
@@ -39,9 +38,6 @@ from banish.telemetry.events import (
 
 MarkExempt = Callable[[Sequence[Failure], Instant], Awaitable[Sequence[Failure]]]
 """Returns failures in their order, those marked (`Failure.exempt_by`) that do not count."""
-
-ZONE_LINES = 3
-"""Live lines in a row that must be off by the same difference of zones."""
 
 NAMES_REPORTED = 1_000
 """How many names are remembered with the time of their last report; past it all begin anew."""
@@ -70,39 +66,6 @@ class JailWatch(msgspec.Struct, frozen=True):
         return not self.patterns or any(
             path == pattern or PurePosixPath(path).match(pattern) for pattern in self.patterns
         )
-
-
-class _ZoneSeen:
-    """Learns from live lines that a log is written in another time zone.
-
-    Live lines count as now whatever time they say. The lines of a backlog do not, so what was
-    learnt is kept with the position, for the next start.
-    """
-
-    def __init__(self) -> None:
-        self.ahead = 0.0
-        """How many seconds the log's times are ahead of the clock; 0 while that is not known."""
-        self._retimed = 0
-        self._matched = 0
-        self._last = 0.0
-        self._times = 0
-        """How many lines in a row were ahead by `_last`."""
-
-    def look(self, counters: Sequence[MatcherCounters]) -> None:
-        """Take what the matchers have counted so far."""
-        retimed = sum(each.retimed for each in counters)
-        matched = sum(each.matched for each in counters)
-        if retimed > self._retimed:
-            newest = next((each.off_by for each in counters if each.off_by), 0.0)
-            found = zone_difference(newest)
-            is_same = found == self._last
-            self._times = retimed - self._retimed + (self._times if is_same else 0)
-            self._last = found
-            if self._times >= ZONE_LINES:
-                self.ahead = found
-        elif matched > self._matched:
-            self.ahead, self._times = 0.0, 0  # the times are right again
-        self._retimed, self._matched = retimed, matched
 
 
 class Pipeline:
@@ -142,7 +105,7 @@ class Pipeline:
         self._shared: dict[tuple[int, ...], Detector] = {}
         self._reported_names: dict[str, Instant] = {}
         """When each name was reported last."""
-        self._zone = _ZoneSeen()
+        self._zones = Zones()
         self._in_hand: tuple[str, Position] | None = None
         self._failed_on: tuple[str, Position] | None = None
 
@@ -157,15 +120,12 @@ class Pipeline:
             for key, place in positions.items()
             if key.startswith(self._prefix)
         }
+        own_keys = frozenset(own)
         for key, place in positions.items():
             if isinstance(place, FilePosition):
                 own.setdefault(key.partition("\t")[2], place)
         self._positions = own
-        seen = {place.ahead for place in own.values() if isinstance(place, FilePosition)}
-        if len(seen) == 1:
-            self._zone.ahead = seen.pop()
-            for watch in self.watches:
-                watch.matcher.set_ahead(self._zone.ahead)
+        self._zones.resume(own, own_keys)
 
     async def run(self) -> None:
         """Read for ever; goes on after the last finished batch when run again.
@@ -209,6 +169,7 @@ class Pipeline:
 
     async def _finish(self, batch: Batch) -> None:
         detector = self._detectors.get(batch.path) or await self._detector(batch.path)
+        self._zones.begin(batch.source, [watch.matcher for watch in self.watches])
         failures: Sequence[Failure] = await self._feed(detector, batch)
         self._report_ambiguities()
         if SubjectKind.NAME in [failure.subject.kind for failure in failures]:
@@ -216,10 +177,11 @@ class Pipeline:
         if failures and self._exempt is not None:
             failures = await self._exempt(failures, self._clock())
         key, after = self._prefix + batch.source, batch.after
-        if batch.live and isinstance(after, FilePosition):
-            self._zone.look([watch.matcher.counters for watch in self.watches])
-        if self._zone.ahead and isinstance(after, FilePosition):
-            after = msgspec.structs.replace(after, ahead=self._zone.ahead)
+        if isinstance(after, FilePosition):
+            if batch.live:
+                self._zones.end(batch.source)
+            if ahead := self._zones.ahead(batch.source):
+                after = msgspec.structs.replace(after, ahead=ahead)
         commit = self._jails.judge(failures, self._clock(), {key: after})
         self._positions[batch.source] = after
         await self._enforcing.put(commit)

@@ -84,10 +84,11 @@ class Seeker:
         self._least_bytes = least_bytes
         self._block_bytes = block_bytes
 
-    def place(self, descriptor: int, begin: int) -> int:
+    def place(self, descriptor: int, begin: int, ahead: float = 0.0) -> int:
         """Return where to begin reading a file, at *begin* or after it.
 
-        Both are first bytes of lines.
+        Both are first bytes of lines. The times in the file are *ahead* seconds ahead of the
+        clock, as seen while it was live.
 
         Raises:
             OSError: The file cannot be read.
@@ -97,7 +98,8 @@ class Seeker:
         if end - begin < self._least_bytes:
             return begin
         now = self._clock()
-        oldest = Instant(now - max(reach.findtime for reach in self._reaches) - SLACK)
+        # As the file writes it.
+        oldest = Instant(now - max(reach.findtime for reach in self._reaches) - SLACK + ahead)
         wanted = max(LINES_BEFORE, *(reach.settings.maxlines for reach in self._reaches))
         places = []
         for settings in self._formats():

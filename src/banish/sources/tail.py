@@ -17,6 +17,7 @@ beginning or by beginning alone, among the names it may have been rotated to.
 """
 
 import errno
+import functools
 import os
 from collections import deque
 from typing import NamedTuple
@@ -93,6 +94,7 @@ class Tail:
         self._emit = emit
         self._saved = saved
         self._saved_late = saved_late
+        self._ahead = 0.0 if saved is None else saved.ahead
         self._seeker = seeker
         self._files: deque[LogFile] = deque()
         self._late: LogFile | None = None
@@ -387,7 +389,7 @@ class Tail:
         if self._seeker is None:
             return
         try:
-            passed = file.skip(self._seeker.place)
+            passed = file.skip(functools.partial(self._seeker.place, ahead=self._ahead))
         except OSError:
             return  # the next read reports why it cannot be read
         if passed:
