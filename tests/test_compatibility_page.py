@@ -35,7 +35,7 @@ TESTS = {
     "octets with leading": "detect/test_matcher.py::test_octets_with_leading_zeros_are_decimal",
     "a name with its": "detect/test_beside.py::test_the_address_beside_a_name_counts",
     "`message repeated": "detect/test_repeated.py::test_a_repeated_message_counts_as_often_as_it",
-    "some rules of the stock": "compat/test_stock_names.py::test_every_mended_rule_is_one_of",
+    "some sixty rules of": "compat/test_stock_services.py::test_every_mended_rule_is_one_of",
     "`fail2ban-client -t`": "cli/fail2ban/test_client.py::test_a_wrong_configuration_is_told",
     "`fail2ban-regex`: a": "compat/test_fail2ban_regex.py::test_the_figures_for_every_stock_filter",
     "values in `ignorecommand`": "system/test_exempt.py::test_ignorecommand_decides_and_no_user",

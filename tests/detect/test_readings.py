@@ -6,7 +6,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from banish.detect.matcher import Matcher
-from banish.detect.mended import DIGEST_CHARACTERS, MENDED, digest, mended
 from banish.detect.pattern import compile_pattern
 from banish.detect.readings import ADDRESSES_LIMIT, Settled
 from banish.model.instant import Instant, Seconds
@@ -173,31 +172,6 @@ def test_no_text_around_two_addresses_makes_it_fail(before: str, after: str) -> 
     for regex, _, _ in CASES[::4]:
         line = f"failed for {before} from {VICTIM} {after} from {TRUE}".replace("\n", " ")
         assert set(named(matcher_of(regex), line)) <= {TRUE, VICTIM}
-
-
-def test_a_mended_rule_is_known_behind_any_prefix_and_used_by_default_only() -> None:
-    known, text = next(iter(MENDED.items()))
-    assert len(known) == DIGEST_CHARACTERS
-    assert text
-    plain = Regex("^x <HOST>")
-    assert mended(plain) is plain
-    assert digest("x") == "2d711642b726b044"
-
-
-def test_a_mended_rule_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
-    regex = r"^bad (?:\S+|.*?) by <HOST>(?: for .*)?$"
-    monkeypatch.setitem(MENDED, digest(regex), r"^bad .* by <HOST>$")
-    line = f"bad x by {VICTIM} for y by {TRUE}"
-    assert named(matcher_of(regex), line) == [TRUE]
-    as_stock = FilterSettings("test", (Regex(regex),), ambiguous="report")
-    assert named(Matcher("j", as_stock, Seconds(600)), line) == [VICTIM]
-    behind = Regex(rf"^x (?:\[ID \d+ \S+\]\s+)?{regex}")
-    assert mended(behind).text == r"^x (?:\[ID \d+ \S+\]\s+)?^bad .* by <HOST>$"
-
-
-def test_every_mended_rule_compiles() -> None:
-    for text in MENDED.values():
-        assert compile_pattern(Regex(text)).names_subject
 
 
 def test_a_report_says_which_addresses_a_line_could_name() -> None:

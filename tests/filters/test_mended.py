@@ -35,7 +35,9 @@ def reads(matcher: Matcher, message: str) -> list[str]:
 
 
 def matcher_of(digest: str) -> Matcher:
-    text = MENDED[digest].replace("<F-NOFAIL>", "").replace("</F-NOFAIL>", "")
+    right = MENDED[digest]
+    assert isinstance(right, str)
+    text = right.replace("<F-NOFAIL>", "").replace("</F-NOFAIL>", "")
     return Matcher("j", FilterSettings("sshd", (Regex(text),)), Seconds(600))
 
 

@@ -13,13 +13,16 @@ this is for those who keep them.
 import functools
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from banish.detect.beside import has_address_beside, with_addresses
 from banish.detect.pattern import Pattern
 from banish.detect.quarantine import interruptible
-from banish.detect.readings import Settled
+from banish.detect.readings import Settled, addresses_in
 from banish.model.address import parse_logged
+
+EITHER: Final = "mended_either"
+"""The group that a rule of `mendedrules` captures in a line that two clients could cause."""
 
 _LEAST_DOTS = 3
 _LEAST_COLONS = 7
@@ -87,6 +90,19 @@ class Ambiguities:
         groups = found.groupdict()
         captured = next((groups[name] for name in ("ip4", "ip6", "dns") if groups.get(name)), "")
         reading = SecondReading(rule, line, captured, address, False, address, ":" in address)
+        self._count(reading)
+        return reading
+
+    def add_either(self, rule: int, found: re.Match[str]) -> SecondReading | None:
+        """Count a match of a mended *rule* that two clients could cause; None: it is none."""
+        named = found.groupdict()
+        if named.get(EITHER) is None:
+            return None
+        text = found.string
+        captured = next((named[name] for name in ("ip4", "ip6", "dns") if named.get(name)), "")
+        written = [text[begin:end] for begin, end, _ in addresses_in(text, len(text))]
+        other = next((each for each in written if each != captured), "")
+        reading = SecondReading(rule, text, captured, other, text.find(other) > text.find(captured))
         self._count(reading)
         return reading
 

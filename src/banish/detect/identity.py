@@ -61,7 +61,7 @@ def tags_of(captured: Mapping[str, Captured], users: tuple[str, ...]) -> Tags:
     tags = {
         name: text
         for name, text in captured.items()
-        if name not in _HIDDEN and name[:9] != "skiplines"
+        if name not in _HIDDEN and name[:9] != "skiplines" and name[:7] != "mended_"
     }
     if "fport" in tags:
         tags["port"] = tags.pop("fport")

@@ -25,7 +25,7 @@ from banish.detect.cutting import is_loose, whole_address
 from banish.detect.datefinder import DateFinder
 from banish.detect.datepattern import parse_datepattern
 from banish.detect.identity import identify, tags_of
-from banish.detect.mended import mended
+from banish.detect.mended import mended, mended_ignore, mended_prefix
 from banish.detect.multiline import LineBuffer
 from banish.detect.pattern import Captured, Pattern, Search, compile_pattern, groups_of
 from banish.detect.quarantine import OverBudgetError, Quarantine, interruptible
@@ -87,15 +87,18 @@ class Matcher:
         self.counters = MatcherCounters()
         many = settings.maxlines > 1
         usedns = settings.usedns
-        searched = settings.failregex
+        searched, ignoring = settings.failregex, settings.ignoreregex
+        first = settings.prefregex
         if settings.ambiguous == "safe" and not many:
             searched = tuple(map(mended, searched))
+            ignoring = tuple(map(mended_ignore, ignoring))
+            first = mended_prefix(first) if first is not None else None
         self._usedns = usedns
         self._check_all = check_all
         self._prefregex: Pattern | None = None
-        if settings.prefregex is not None:
+        if first is not None:
             self._prefregex = compile_pattern(
-                settings.prefregex, option="prefregex", usedns=usedns, multiline=many
+                first, option="prefregex", usedns=usedns, multiline=many
             )
         self._swallows = settings.ambiguous == "safe" and swallows(self._prefregex)
         self._narrows = "content" in groups_of(self._prefregex)
@@ -113,7 +116,7 @@ class Matcher:
         """Rules that are known to take the right address, whatever else the line holds."""
         self.ignores: tuple[Pattern, ...] = tuple(
             compile_pattern(regex, option="ignoreregex", usedns=usedns, multiline=many)
-            for regex in settings.ignoreregex
+            for regex in ignoring
         )
         self.quarantine = Quarantine(self._note_searches)
         self.shortcut: Shortcut | None = None
@@ -552,9 +555,6 @@ class Matcher:
         Where nobody can be trusted and the line belongs to a session, *captured* names nobody:
         the other lines of the session say who it was.
         """
-        if rule in self._mended:
-            return True
-        reading: SecondReading | None = None
         pattern = self.rules[rule - 1]
         if self._swallows and before is not None and self._prefregex is not None:
             address = swallowed(self._prefregex, before, [one.search for one in self.rules])
@@ -562,6 +562,9 @@ class Matcher:
                 self._reading = self.ambiguities.add(rule, line, found, address)
                 _rename(captured, address, is_six=":" in address)
                 return True
+        if rule in self._mended:
+            reading = self.ambiguities.add_either(rule, found)
+            return reading is None or self._is_named(reading, captured)
         if not pattern.host_groups and self._prefregex is not None and before is not None:
             pattern, found = self._prefregex, before
         try:
@@ -576,6 +579,10 @@ class Matcher:
             return self.settings.ambiguous == "report"
         if reading is None:
             return self._is_whole(pattern, found, captured)
+        return self._is_named(reading, captured)
+
+    def _is_named(self, reading: SecondReading, captured: dict[str, Captured]) -> bool:
+        """Let *captured* name whom the jail takes of *reading*; tell whether it takes any."""
         self._reading = reading
         match self.settings.ambiguous:
             case "report":

@@ -9,6 +9,7 @@ unread (`Hit`). Whatever is unlike goes the long way: the same failures come out
 
 from collections.abc import Callable, Sequence
 
+from banish.detect.ambiguity import EITHER
 from banish.detect.cutting import is_loose
 from banish.detect.fused import Dated, fuse
 from banish.detect.fusible import leads
@@ -256,5 +257,5 @@ _WANTED = ("ip4", "ip6", "dns", "mlfid", "nofail", "mlfgained", "mlfforget")
 
 _ENDING = frozenset({"mlfgained", "mlfforget"})
 
-_LONG_GROUPS = frozenset({"fid", "cidr"})
+_LONG_GROUPS = frozenset({"fid", "cidr", EITHER})
 """Groups that say more of whom a failure counts against than the address alone."""
