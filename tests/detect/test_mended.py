@@ -105,3 +105,17 @@ def test_every_mended_rule_compiles() -> None:
     for right in mendedrules.IGNOREREGEXES.values():
         assert isinstance(right, str)
         compile_pattern(Regex(right), option="ignoreregex")
+
+
+def test_a_line_that_two_clients_could_cause_counts_against_none_and_is_reported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    regex = r"^bad (?:\S+|.*?) by <HOST>(?: for .*)?$"
+    right = r"^bad (?P<mended_either>(?=.* by .* by ))?.* by <HOST>(?: for .*)?$"
+    monkeypatch.setitem(mendedrules.FAILREGEXES, digest(regex), right)
+    matcher = Matcher("j", FilterSettings("test", (Regex(regex),)), Seconds(600))
+    report = matcher.trace(f"bad x by {VICTIM} by {TRUE}", NOW, NOW)
+    assert (report.state, set(report.readings)) == ("unusable", {TRUE, VICTIM})
+    report = matcher.trace(f"bad x by {TRUE}", NOW, NOW)
+    assert (report.state, report.host, report.readings) == ("failure", TRUE, ())
+    assert "mended_either" not in report.tags
