@@ -4,7 +4,7 @@ import re
 
 import msgspec
 
-from banish.shell.programs import is_filter
+from banish.shell.languages import is_filter
 from banish.shell.slot import Context, Slot, ValueRule
 
 VALUE_LIMIT_BYTES = 65_536

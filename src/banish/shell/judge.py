@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from banish.shell import options, programs
+from banish.shell import languages, options, places, programs, wrappers
 from banish.shell.files import (
     ANY,
     PROGRAM_RULES,
@@ -223,7 +223,7 @@ class _Judging:
         is_escaped = "sed" in raw and "\\&" in raw
         given = self._given.setdefault(name, [])
         given.extend((slot, is_escaped) for slot in slots)
-        if programs.is_setting(name):
+        if places.is_setting(name):
             _bind((slot for slot, _ in given), *_STRICT, reader=f"whoever heeds {name}")
 
     def hand_on(self) -> bool:
@@ -236,7 +236,7 @@ class _Judging:
                     continue
                 rules = use.rules if use.starts else use.rules - {ValueRule.FIRST_WORD}
                 for slot, is_escaped in self._held(use.name):
-                    is_pattern = is_escaped and programs.is_filter(use.reader)
+                    is_pattern = is_escaped and languages.is_filter(use.reader)
                     is_new = (
                         _hand(use, slot, {ValueRule.ONE_LINE} if is_pattern else rules) or is_new
                     )
@@ -317,7 +317,7 @@ class _Judging:
         begin, _, spelling = word.spelling.partition("=")
         self._variables.put(name, OPAQUE if begin.endswith("+") else spelling)
         self._assigned_plainly.add(name)
-        if programs.is_setting(name) and not name.endswith("PATH") and name != "IFS":
+        if places.is_setting(name) and not name.endswith("PATH") and name != "IFS":
             self._runs.append(_Named(spelling, f"whoever heeds {name}"))
             self._runs.append(_Named(spelling, f"whoever heeds {name}", is_mention=True))
         _name_no_file([word])
@@ -333,9 +333,9 @@ class _Judging:
     def _write(self, file: Word, slots: Sequence[Slot]) -> None:
         """Note what is written to *file*."""
         self._writes.append((file.spelling, slots, f"file:{file.file}"))
-        if programs.is_strict_file(file.text):
+        if places.is_strict_file(file.text):
             _bind(slots, *_STRICT, reader=f"whoever reads {file.text}")
-        elif not programs.is_text_file(file.text):
+        elif not places.is_text_file(file.text):
             _bind(slots, ValueRule.LINES, reader=f"whoever reads {file.text}")
 
     def _use(self, command: Command, slot: Slot) -> None:
@@ -353,8 +353,8 @@ class _Judging:
         while at is not None and at < len(words):
             start = at
             name = programs.called(words[at].text)
-            wrapper = programs.wrapper(name)
-            if programs.starts_others(name, [word.text for word in words[at:]]):
+            wrapper = wrappers.wrapper(name)
+            if wrappers.starts_others(name, [word.text for word in words[at:]]):
                 at = None
             elif wrapper is None:
                 break
@@ -365,7 +365,7 @@ class _Judging:
                 found = None if is_value else _ASSIGNMENT.match(word.text)
                 if found:
                     self._set(found[1], word, is_exported=True)
-                if at is None and programs.is_message(name, before.text):
+                if at is None and wrappers.is_message(name, before.text):
                     continue
                 if at is None or not found:
                     is_setting = is_value and re.search(r"=|^\|", word.text) is not None
@@ -377,11 +377,11 @@ class _Judging:
             self._write_words(command, words[start].text, words[start + 1 :])
             # Whichever of the words is the command: if one is a shell, that is.
             names = [programs.called(word.text) for word in words[start + 1 :]]
-            self._input(command, next(filter(programs.is_language, names), "another"), [])
+            self._input(command, next(filter(languages.is_language, names), "another"), [])
             return
         name = programs.called(words[start].text)
         _bind(words[start].slots, *_STRICT, reader="the shell, as the name of a command")
-        self._has_shell = self._has_shell or programs.is_shell(name)
+        self._has_shell = self._has_shell or languages.is_shell(name)
         self._give("_", words[-1].slots)
         if not self._functions.isdisjoint(programs.CALLED_INSTEAD):
             self._pass(words[start:])
@@ -390,11 +390,11 @@ class _Judging:
         for slot in (slot for word in words for slot in word.slots):
             slot.program = slot.program or name.replace(OPAQUE, "")
         arguments = list(words[start + 1 :])
-        if programs.wrapper(name) is None:
+        if wrappers.wrapper(name) is None:
             self._run_name(command, words[start])
             self._name_files(command, name, arguments)
             self._arguments(command, name, arguments)
-        if programs.script_word(name, arguments)[0] != "text":
+        if languages.script_word(name, arguments)[0] != "text":
             self._input(command, name, arguments)
 
     # -- files --------------------------------------------------------------------------
@@ -417,7 +417,7 @@ class _Judging:
         """Note that a program may run any of its *words*, in whatever way."""
         for word in words:
             self._runs.append(_Named(word.spelling, name, command=id(command)))
-            if programs.is_interpreter(programs.called(word.text)) or "{" in word.text:
+            if languages.is_interpreter(programs.called(word.text)) or "{" in word.text:
                 self._run_any(command, name)
         self._run_mentioned(command, name, words)
 
@@ -429,7 +429,7 @@ class _Judging:
 
     def _name_files(self, command: Command, name: str, words: Sequence[Word]) -> None:
         """Note the files among the *words* of a program."""
-        if programs.is_language(name):
+        if languages.is_language(name):
             self._run_by_language(command, name, words)
         elif not programs.is_known(name):
             rules = (ValueRule.LINES, ValueRule.FIRST_WORD)
@@ -445,7 +445,7 @@ class _Judging:
     def _write_words(self, command: Command, name: str, words: Sequence[Word]) -> None:
         """Note that a program may write files that its *words* name."""
         slots = command.flow()
-        kind, at = programs.script_word(name, words)
+        kind, at = languages.script_word(name, words)
         written = words[at + 1 :] if kind else words
         self._mentions.extend((word.spelling, slots, id(command)) for word in written)
         files = [word for word in written if not word.text.startswith("-")]
@@ -464,20 +464,20 @@ class _Judging:
 
     def _run_by_language(self, command: Command, name: str, words: Sequence[Word]) -> None:
         """Note which files the program *name* may run, which reads a language."""
-        kind, at = programs.script_word(name, words)
-        if programs.runs_no_file(name) or kind == "text":
+        kind, at = languages.script_word(name, words)
+        if languages.runs_no_file(name) or kind == "text":
             return
         if kind == "file":
             self._runs.append(_Named(words[at].spelling, name, command=id(command)))
         elif name in (".", "source"):
             self._variables.are_unsure = True
             self._run_words(command, name, words)
-        elif name in programs.REMOTE:
+        elif name in languages.REMOTE:
             self._run_mentioned(command, name, words)
-        elif programs.is_filter(name):
-            if programs.runs_input(name, words):
+        elif languages.is_filter(name):
+            if languages.runs_input(name, words):
                 self._run_any(command, name)
-            elif programs.has_program_file(words):
+            elif languages.has_program_file(words):
                 self._run_words(command, name, words)
         elif name in ("eval", "trap", "alias"):
             self._run_text(command, name, words)
@@ -501,7 +501,7 @@ class _Judging:
             texts = {word.text for word in words}
             if name == "xargs" or not options.RUNS_NEXT.isdisjoint(texts):
                 self._run_words(command, name, words)
-        elif programs.is_shell(name) or programs.takes_program(name):
+        elif languages.is_shell(name) or languages.takes_program(name):
             self._run_any(command, name)
         else:
             self._run_mentioned(command, name, words)
@@ -519,7 +519,7 @@ class _Judging:
         """Give the tags in the words of a program their rules."""
         if name in self._functions or name == "set":
             self._pass(words)
-        if programs.is_language(name):
+        if languages.is_language(name):
             self._language(command, name, words)
         elif programs.takes_pattern(name):
             _pattern(name, words)
@@ -606,7 +606,7 @@ class _Judging:
 
     def _language(self, command: Command, name: str, words: Sequence[Word]) -> None:
         """Give the tags in the words of a program that reads a language their rules."""
-        kind, at = programs.script_word(name, words)
+        kind, at = languages.script_word(name, words)
         self._has_unseen = self._has_unseen or kind == ""
         if kind == "file":
             _bind(words[at].slots, *_STRICT, reader=name)
@@ -740,16 +740,16 @@ class _Judging:
         if not feed or name in ("read", "set"):
             return
         fed = [slot for slot in feed if slot not in command.documents]
-        if name in self._functions or programs.reads_program(name, words):
+        if name in self._functions or languages.reads_program(name, words):
             _bind(fed, *_STRICT, reader=name)
             _bind(command.documents, ValueRule.PROGRAM, reader=name)
-            if programs.is_shell(name) or name in self._functions:
+            if languages.is_shell(name) or name in self._functions:
                 _bind(command.documents, ValueRule.COMMAND)
-        elif programs.runs_input(name, words):
+        elif languages.runs_input(name, words):
             _bind(feed, *_STRICT, reader=name)
         elif programs.is_mailer(name):
             _bind(feed, ValueRule.TILDE)
-        elif not (programs.takes_text(name) or programs.is_filter(name) or self._is_read(command)):
+        elif not (programs.takes_text(name) or languages.is_filter(name) or self._is_read(command)):
             _bind(feed, ValueRule.LINES, ValueRule.FIRST_WORD, reader=name)
 
 
@@ -771,7 +771,7 @@ def _tags(word: Word) -> list[Slot]:
     return [slot for slot in word.slots if slot.name != f"file:{word.file}"]
 
 
-def _unwrapped(wrapper: programs.Wrapper, words: Sequence[Word], at: int) -> int | None:
+def _unwrapped(wrapper: wrappers.Wrapper, words: Sequence[Word], at: int) -> int | None:
     """Return where the command begins that a wrapper runs, or None if that is unknown."""
     with_value, without, positions = wrapper
     while at < len(words):
@@ -794,20 +794,20 @@ def _unwrapped(wrapper: programs.Wrapper, words: Sequence[Word], at: int) -> int
 
 def _strict(name: str, words: Sequence[Word]) -> None:
     """Let values be nothing but words in what the program *name* reads, and name no command."""
-    is_shell = programs.is_shell(name)
-    may_run = any(programs.may_run(word.text) for word in words)
+    is_shell = languages.is_shell(name)
+    may_run = any(languages.may_run(word.text) for word in words)
     before = "-"
     for word in words:
         slots = word.slots if is_shell else _tags(word)
         _bind(slots, ValueRule.PROGRAM, reader=name)
-        is_first = is_shell and programs.runs_after(name, before)
+        is_first = is_shell and languages.runs_after(name, before)
         names_command = is_shell and (
-            not programs.reads_as_shell(name) or _names_command(word.text)
+            not languages.reads_as_shell(name) or _names_command(word.text)
         )
         for slot in slots:
             is_file = slot.name == f"file:{word.file}"
-            is_operand = slot.opens and not is_shell and not programs.runs_no_file(name)
-            is_file = is_file or is_operand or programs.names_file(word.text)
+            is_operand = slot.opens and not is_shell and not languages.runs_no_file(name)
+            is_file = is_file or is_operand or languages.names_file(word.text)
             if names_command or may_run or is_file or (slot.opens and is_first):
                 slot.rules.add(ValueRule.COMMAND)
         before = word.text
@@ -878,6 +878,6 @@ def _unknown(name: str, words: Sequence[Word]) -> None:
             _bind(begins, ValueRule.COMMAND)
         before = word.text
     for at, word in enumerate(words):
-        if programs.is_interpreter(programs.called(word.text)):
+        if languages.is_interpreter(programs.called(word.text)):
             _strict(programs.called(word.text), words[at + 1 :])
             break
