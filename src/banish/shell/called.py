@@ -4,10 +4,12 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from banish.shell.programs import called, is_interpreter, wrapper
+from banish.shell.languages import is_interpreter
+from banish.shell.programs import called
 from banish.shell.reader import cut
 from banish.shell.script import is_late
 from banish.shell.slot import OPAQUE, VARIABLE, Word
+from banish.shell.wrappers import wrapper
 
 _SIMPLE = re.compile(r"[^|&;()<>$`\"'\\*?\[\]#~={}!\n]+")
 """A command without anything that a shell would act on; only there a bare name is a program."""
