@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from banish.config import search
 
@@ -23,6 +24,11 @@ def _watch(event: str, arguments: tuple[object, ...]) -> None:
 
 
 sys.addaudithook(_watch)
+
+
+# How long an example takes says more of what else the machine does than of the code.
+settings.register_profile("anywhere", deadline=None)
+settings.load_profile("anywhere")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

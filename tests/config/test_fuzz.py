@@ -15,6 +15,8 @@ from banish.config.options import JAIL_OPTIONS, SERVER_OPTIONS, VARIABLES
 from banish.config.reading import VITAL
 from banish.errors import ConfigError
 
+pytestmark = pytest.mark.slow
+
 LOAD_LIMIT_SECONDS = 5.0
 
 NAMES = st.sampled_from([*JAIL_OPTIONS, *VARIABLES, *SERVER_OPTIONS, "x", "known/x", "__name__"])

@@ -14,6 +14,8 @@ from banish.config.verdicts import Flaw, Verdicts, prover_files, verdicts_folder
 from banish.model.settings import FilterSettings, Place, Problem, Regex
 from tests.config.conftest import WriteTree
 
+pytestmark = pytest.mark.slow
+
 TURNED = "^login of .*? from <HOST>(?:, .*)?$"
 SAFE = r"^login of \S+ from <ADDR>$"
 OTHER = r"^logon of \S+ from <ADDR>$"

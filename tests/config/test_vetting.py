@@ -18,6 +18,8 @@ from banish.config.stopwatch import LINE_CHARACTERS, TimingReport, serve, time_f
 from banish.model.settings import FilterSettings, Problem, Regex
 from tests.config.conftest import WriteTree
 
+pytestmark = pytest.mark.slow
+
 TURNED = "^login of .*? from <HOST>(?:, .*)?$"
 BUSY = r"^(?:\w+\s?)*! <ADDR>$"
 SAFE = r"^login of \S+ from <ADDR>$"

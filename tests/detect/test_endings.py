@@ -18,6 +18,8 @@ from banish.model.settings import FilterSettings, Regex
 from tests.detect import ways
 from tests.detect.ways import NOW
 
+pytestmark = pytest.mark.slow
+
 STAMP = "Nov 22 12:00:00"
 PREFIX = r"^<F-MLFID>\s*\S+ doord\[\d+\]: </F-MLFID><F-CONTENT>.+</F-CONTENT>$"
 WRONG = Regex(r"^Wrong key of <F-USER>\S+</F-USER>(?: at <HOST>)?$")

@@ -18,6 +18,8 @@ from banish.detect.template import Template
 from banish.model.instant import Seconds
 from banish.model.settings import Regex
 
+pytestmark = pytest.mark.slow
+
 Found = tuple[str, dict[str, str | None], dict[str, str | None]]
 """The date's text, what its named groups hold, and what those of prefregex and failregex do."""
 

@@ -84,6 +84,10 @@ def test_every_address_is_found_as_it_is_written(
     texts = [str(address)]
     if address.version == 6:
         texts += [address.exploded, f"[{address}]", str(address).upper()]
+    if address.version == 6 and address.ipv4_mapped is not None:
+        texts.remove(
+            address.exploded
+        )  # Python 3.13 writes one that nobody logs: 0000:...:192.0.2.1
     for text in texts:
         found = captured("^from <HOST>$", f"from {text}")
         assert found is not None

@@ -11,6 +11,8 @@ from banish.model.settings import FilterSettings, Regex
 from tests.filters.sshd_writes import Connection
 from tests.filters.test_sshd_names import CUT, ENDINGS, VERDICTS, names
 
+pytestmark = pytest.mark.slow
+
 NOW = Instant(1_800_000_000)
 PEER = "198.51.100.7"
 PREFIX = "Nov 22 21:00:00 gate sshd-session[4711]: "

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from tests.filters.judge import Judge
 from tests.filters.sshd_writes import SYSLOG_CHARACTERS, Connection, vis
 
+pytestmark = pytest.mark.slow
+
 VICTIMS = ("203.0.113.9", "2001:db8:9::9")
 PEERS = (
     "198.51.100.7",

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from banish.shell.fitting import FittedValue
 from banish.shell.script import Filled, Script, ignore_script
 
+pytestmark = pytest.mark.slow
+
 SHELLS = ["/bin/sh", *filter(None, map(shutil.which, ["bash", "ksh"]))]
 
 RUNS = (

@@ -29,7 +29,10 @@ from banish.model.instant import Instant, Seconds
 from banish.model.record import Batch, JournalPosition
 from banish.model.settings import FilterSettings, Regex
 
-pytestmark = pytest.mark.skipif(engine() is None, reason="hyperscan is not installed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(engine() is None, reason="hyperscan is not installed"),
+]
 
 NOW = Instant(datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp())
 STAMPS = (
