@@ -24,6 +24,8 @@ from banish.telemetry.events import Event, PartFailed, WarningGiven
 from banish.testing.memory_store import MemoryStore
 from tests.compat.stock_actions import Nothing
 
+pytestmark = pytest.mark.slow
+
 NOW = Instant(1_790_000_000)
 KEEPS = {"actionban": "ban <ip>", "actionunban": "unban <ip>"}
 

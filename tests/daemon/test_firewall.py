@@ -18,6 +18,8 @@ from banish.model.instant import Instant
 from banish.model.settings import Enforcement
 from banish.telemetry.events import Event, FirewallRepaired, PartFailed, PartRecovered
 
+pytestmark = pytest.mark.slow
+
 NOW = Instant(1_790_000_000)
 BANS = [Ban("j", parse_subject(f"192.0.2.{n}"), NOW, None) for n in range(200)]
 

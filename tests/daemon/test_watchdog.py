@@ -28,6 +28,8 @@ from banish.telemetry.events import (
 )
 from tests.daemon.stage import Stage
 
+pytestmark = pytest.mark.slow
+
 NOW = Instant(1_790_000_000)
 NO_DATE = Regex("{NONE}")
 EVIL = "(?:x+)+"

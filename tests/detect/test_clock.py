@@ -17,6 +17,8 @@ from banish.detect.template import Template
 from banish.model.instant import Instant
 from banish.model.settings import Regex
 
+pytestmark = pytest.mark.slow
+
 NOW = Instant(datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp())
 RULE = compile_pattern(Regex(r"^(?P<text>.*) from <HOST>$"))
 

@@ -12,6 +12,8 @@ from banish.detect.possessive import as_atomic, mistakes_spans, searchable
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import FilterSettings, Regex
 
+pytestmark = pytest.mark.slow
+
 NOW = Instant(1_795_000_000.0)
 
 

@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Iterable
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +15,8 @@ from banish.model.failure import Failure
 from banish.model.instant import Instant, Seconds
 from banish.model.record import Batch, JournalPosition
 from banish.model.settings import FilterSettings, Regex
+
+pytestmark = pytest.mark.slow
 
 NOW = Instant(1_790_000_000)
 TEXTS = (

@@ -35,6 +35,8 @@ from banish.telemetry.events import (
 )
 from tests.sources.contract import instances, played, reading, within
 
+pytestmark = pytest.mark.slow
+
 
 def make_files(folder: Path, count: int) -> list[Path]:
     files = [folder / f"{number:04}.log" for number in range(count)]

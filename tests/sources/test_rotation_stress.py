@@ -28,6 +28,8 @@ from banish.sources import watch as watching
 from banish.sources.files import FileSource
 from tests.sources.contract import reading, within
 
+pytestmark = pytest.mark.slow
+
 LINES = 30_000
 ROTATIONS = 12
 FIRST = 9_999_999

@@ -7,11 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from banish.model.address import parse_subject
 from banish.model.instant import Instant
 from banish.model.record import JournalPosition
 from banish.model.snapshot import JailMemory, Memory
 from banish.store.sqlite_store import SqliteStore
+
+pytestmark = pytest.mark.slow
 
 ROUNDS = 12
 

@@ -10,6 +10,8 @@ from banish.enforce.files.blocks import Blocks, Form, parse, render
 from banish.model.address import Subject, parse_subject
 from tests.enforce.contract import ODD_NAMES
 
+pytestmark = pytest.mark.slow
+
 ONE, NET, ONE6, NET6 = map(
     parse_subject, ("192.0.2.1", "192.0.2.0/25", "2001:db8::1", "2001:db8::/48")
 )

@@ -21,6 +21,8 @@ from banish.telemetry.events import ActionWarned, Event
 from tests.compat.conftest import stock_package, stock_tree
 from tests.notify.stage import HOSTILE, NOW, KnownFacts, ban
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["stock_package", "stock_tree"]
 
 HEAD = """
