@@ -105,7 +105,7 @@ def test_a_digest_has_a_row_for_each_in_columns() -> None:
         "what",
         "banned",
         "banned",
-        "let",
+        "unbanned",
         "banned",
         "started",
     ]
