@@ -174,7 +174,8 @@ enter() {
             cd "$root"
             mkdir -p .old
             pivot_root . .old
-            exec chroot . sh -c "umount -l /.old && exec \"\$@\"" sh "$@"
+            # A shell in the background lets what it starts ignore Ctrl-C, which tests send.
+            exec env --default-signal=INT,QUIT chroot . sh -c "umount -l /.old && exec \"\$@\"" sh "$@"
         ' sh "$root" "$@" 9>&-
 }
 

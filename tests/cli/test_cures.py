@@ -5,8 +5,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 import banish
 from banish.cli.dispatch import VERBS
+
+pytestmark = pytest.mark.slow
 
 SOURCE = Path(banish.__file__).parent
 NAMED = re.compile(r"(?:['`]|sudo )banish ([a-z][a-z-]*)|^banish ([a-z]+)(?= --|\s*$)")

@@ -15,6 +15,7 @@ from tests.detect import ways
 from tests.detect.ways import NOW, read, state
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(engine() is None, reason="hyperscan is not installed"),
     pytest.mark.usefixtures("at_once"),
 ]

@@ -12,6 +12,8 @@ from tests.shell.dangers import IN_BASH, IN_EVERY_SHELL
 from tests.shell.programs_that_read import BY_PROGRAMS
 from tests.shell.test_hostile import folder, run
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["folder"]
 
 BASH = shutil.which("bash") or "/bin/bash"

@@ -96,8 +96,9 @@ def _report_unread(problems: Problems, path: Path, better: str) -> None:
 def check_backend(problems: Problems, jail: JailSettings) -> None:
     """Tell of a ``logpath`` that nobody reads, since *jail* reads the journal.
 
-    Debian 13's Fail2Ban sets ``backend = systemd`` for jails whose filter has no ``journalmatch``.
-    Such a jail reads the whole journal. That is an error only where an administrator set it.
+    Debian 13's and Ubuntu's Fail2Ban set ``backend = systemd`` for jails whose filter has no
+    ``journalmatch``. Such a jail reads the whole journal. That is an error only where an
+    administrator set it.
     """
     place = jail.places.get("logpath")
     if not jail.uses_journal or not jail.backend.startswith("systemd") or not jail.logpaths:
@@ -114,12 +115,16 @@ def check_backend(problems: Problems, jail: JailSettings) -> None:
         problems.warn(what, place, option="logpath", cure=f"{cure}, or delete the line")
 
 
+STOCK = ("jail.conf", "defaults-debian.conf")
+"""Files of the package beside ``paths-*.conf``. Ubuntu's second one sets a backend."""
+
+
 def _is_stock(place: Place | None) -> bool:
     """Whether *place* is in a file of Fail2Ban's that administrators leave as it is."""
     if place is None:
         return True
     name = Path(place.path).name
-    return name == "jail.conf" or (name.startswith("paths-") and name.endswith(".conf"))
+    return name in STOCK or (name.startswith("paths-") and name.endswith(".conf"))
 
 
 def check_bans(problems: Problems, jail: JailSettings) -> None:
