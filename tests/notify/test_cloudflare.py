@@ -306,7 +306,7 @@ def test_odd_rows_of_a_list_are_passed_over(token: str) -> None:
             await action.start()
             await action.tick()
             assert isinstance(action, RemoteAction)
-            assert isinstance(action._edge, cloudflare.Edge)
+            assert isinstance(action._edge, cloudflare.CloudflarePlace)
             assert action._edge._there == {"192.0.2.9": "1"}
             await action.stop()
 

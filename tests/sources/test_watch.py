@@ -7,15 +7,15 @@ from banish.model.instant import Seconds
 from banish.model.settings import LogPath
 from banish.sources import watch as module
 from banish.sources.files import FileSource
-from banish.sources.watch import Changes, Watch
+from banish.sources.watch import PathChanges, Watch
 
 SOON = Seconds(0.001)
 
 
-def looks(count: int, *, polls: bool = False) -> list[Changes]:
+def looks(count: int, *, polls: bool = False) -> list[PathChanges]:
     """Return what *count* waits give that no event ends."""
 
-    async def wait() -> list[Changes]:
+    async def wait() -> list[PathChanges]:
         watch = Watch("auth.log", lambda _: None, polls=polls)
         try:
             return [await watch.wait(SOON) for _ in range(count)]

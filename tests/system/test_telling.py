@@ -61,4 +61,4 @@ def test_a_ban_is_in_force_and_mailed_while_a_webhook_hangs(lab: Lab) -> None:
             if process is not None and process.poll() is None:
                 process.kill()
                 process.wait()
-    assert "webhook left 1 untold" in guard.said()
+    assert "webhook: 1 notifications dropped" in guard.said()

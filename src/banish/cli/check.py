@@ -6,7 +6,7 @@ import sys
 from banish.cli.documents import problem_document
 from banish.cli.pasteable import pasteable
 from banish.cli.places import load_settings
-from banish.cli.problems import counted, told
+from banish.cli.problems import counted, problem_rows
 from banish.cli.rendering import Page, dim, good, print_json, strong, warn
 from banish.cli.wording import plural
 from banish.model.settings import Settings
@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
     finally:
         if shows:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-    found = told(settings.problems)
+    found = problem_rows(settings.problems)
     if options.json:
         print_json(
             {
@@ -60,7 +60,7 @@ def _show_progress(done: int, total: int) -> None:
 
 def show(page: Page, settings: Settings, *, quiet: bool) -> None:
     """Show the problems as ``file:line: option: what``, the cure below, and a summary."""
-    found = told(settings.problems)
+    found = problem_rows(settings.problems)
     for each in found:
         problem = each.problem
         where = f"{problem.place}: " if problem.place else ""

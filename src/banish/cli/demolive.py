@@ -150,14 +150,14 @@ class LiveStage:
         table.add_column(width=14, style="dim", no_wrap=True)
         table.add_column(width=11, no_wrap=True)
         table.add_column(width=width - 29, no_wrap=True, overflow="ellipsis")
-        shown = sorted(self._feed, key=lambda told: told.at)[-height:]
-        for told in shown:
-            voice = VOICES[told.who]
-            clock = datetime.fromtimestamp(told.at).astimezone()
+        shown = sorted(self._feed, key=lambda spoken: spoken.at)[-height:]
+        for spoken in shown:
+            voice = VOICES[spoken.who]
+            clock = datetime.fromtimestamp(spoken.at).astimezone()
             table.add_row(
                 f"{clock:%H:%M:%S}.{clock.microsecond // 1000:03d}",
-                Text(told.who, style=voice),
-                _painted(told),
+                Text(spoken.who, style=voice),
+                _painted(spoken),
             )
         return Panel(
             table,
@@ -169,9 +169,9 @@ class LiveStage:
         )
 
 
-def _painted(told: Spoken) -> Text:
+def _painted(spoken: Spoken) -> Text:
     # The speaker stands before it already.
-    words = told.text.partition("]: ")[2] if told.who == "sshd" else told.text
+    words = spoken.text.partition("]: ")[2] if spoken.who == "sshd" else spoken.text
     text = Text(harmless(words))
     text.highlight_regex(r"Ban |timeout [\w]+", "bold red")
     text.highlight_regex(r"Unban |logged in|Accepted password", "bold green")

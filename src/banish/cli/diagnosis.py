@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from banish.cli import health
-from banish.cli.problems import counted, told
+from banish.cli.problems import counted, problem_rows
 from banish.config.absent import check_logs
 from banish.config.addons import FIREWALLS
 from banish.config.jails import has_journal
@@ -82,7 +82,7 @@ def _firewall(server: ServerSettings) -> Iterator[HostFinding]:
 
 
 def _configuration(settings: Settings) -> Iterator[HostFinding]:
-    found = told(settings.problems)
+    found = problem_rows(settings.problems)
     errors = [each for each in found if each.problem.severity == "error"]
     others = [each for each in errors if each.problem not in settings.host_problems]
     if others:

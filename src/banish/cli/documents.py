@@ -8,7 +8,7 @@ from typing import Any
 
 from banish.cli.health import Trouble
 from banish.cli.pasteable import pasteable
-from banish.cli.problems import Told, told
+from banish.cli.problems import ProblemRow, problem_rows
 from banish.cli.wording import iso
 from banish.model.ban import Ban
 from banish.model.status import JailStatus, ServerStatus, SourceHealth
@@ -47,18 +47,18 @@ def evidence_document(ban: Ban) -> Document:
     }
 
 
-def problem_document(told: Told) -> Document:
+def problem_document(shown: ProblemRow) -> Document:
     """Return one problem of the configuration."""
-    problem = told.problem
+    problem = shown.problem
     return {
         "severity": problem.severity,
         "file": problem.place.path if problem.place else None,
         "line": (problem.place.line or None) if problem.place else None,
         "option": problem.option or None,
-        "what": told.what,
+        "what": shown.what,
         "cure": pasteable(problem.cure) or None,
         "jail": problem.jail or None,
-        "jails": list(told.jails),
+        "jails": list(shown.jails),
         "jail_runs": not problem.stops,
     }
 
@@ -143,6 +143,6 @@ def status_document(status: ServerStatus, troubles: list[Trouble]) -> Document:
             "repairs": truth.repairs,
             "trouble": truth.trouble,
         },
-        "problems": [problem_document(each) for each in told(status.problems)],
+        "problems": [problem_document(each) for each in problem_rows(status.problems)],
         "troubles": [trouble_document(trouble) for trouble in troubles],
     }

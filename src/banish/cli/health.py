@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from banish.cli.problems import told
+from banish.cli.problems import problem_rows
 from banish.model.status import JailStatus, ServerStatus, SourceHealth
 
 
@@ -65,8 +65,8 @@ def of_running(status: ServerStatus) -> list[Trouble]:
     """Return what the server itself finds wrong, besides its firewall and configuration."""
     found: list[Trouble | None] = [of_store(status), *of_parts(status)]
     found += map(of_jail, status.jails)
-    told = "\n".join(jail.trouble for jail in status.jails)
-    found += [of_source(source) for source in status.sources if source.detail not in told]
+    known = "\n".join(jail.trouble for jail in status.jails)
+    found += [of_source(source) for source in status.sources if source.detail not in known]
     return [trouble for trouble in found if trouble is not None]
 
 
@@ -78,7 +78,7 @@ def troubles(status: ServerStatus) -> list[Trouble]:
         what, cure = "no jail runs, so nothing is watched and nobody is banned", "banish check"
         found.append(Trouble("jails", what, cure))
     found += of_running(status)
-    for each in told(status.problems):
+    for each in problem_rows(status.problems):
         problem = each.problem
         if problem.severity == "error":
             where = f"{problem.place}" if problem.place else "configuration"

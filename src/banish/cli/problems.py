@@ -14,7 +14,7 @@ JAILS_SHOWN = 5
 """Jails that one message names."""
 
 
-class Told(NamedTuple):
+class ProblemRow(NamedTuple):
     """One problem, and the jails that it concerns."""
 
     problem: Problem
@@ -34,23 +34,23 @@ class Told(NamedTuple):
         return f"{self.problem.what}; {jails} {'does' if len(self.jails) == 1 else 'do'} not run"
 
 
-def told(problems: Iterable[Problem]) -> list[Told]:
+def problem_rows(problems: Iterable[Problem]) -> list[ProblemRow]:
     """Return *problems*, each once with all jails that it concerns, in their order."""
-    found: dict[tuple[object, ...], Told] = {}
+    found: dict[tuple[object, ...], ProblemRow] = {}
     for problem in problems:
         key = (*(getattr(problem, name) for name in _SAME), str(problem.place))
         before = found.get(key)
         jails = () if before is None else before.jails
         if problem.jail and problem.jail not in jails:
             jails = (*jails, problem.jail)
-        found[key] = Told(before.problem if before is not None else problem, jails)
+        found[key] = ProblemRow(before.problem if before is not None else problem, jails)
     return list(found.values())
 
 
 _SAME = ("severity", "what", "option", "cure", "stops")
 
 
-def counted(found: Iterable[Told]) -> str:
+def counted(found: Iterable[ProblemRow]) -> str:
     """Return how many errors and warnings there are: ``2 errors, 1 warning``."""
     severities = [each.problem.severity for each in found]
     errors = severities.count("error")

@@ -109,10 +109,10 @@ def run(options: argparse.Namespace) -> int:
         _failures(log, [jails[name] for name in names], now, totals)
         for log, names in watched.items()
     ]
-    told = JsonTeller() if options.json else PageTeller(Page(), quiet=options.verbosity < 0)
+    printer = JsonTeller() if options.json else PageTeller(Page(), quiet=options.verbosity < 0)
     for decision in decide(policies, _merged(streams), totals):
-        told.decision(decision)
-    told.summary(totals, time.perf_counter() - started)
+        printer.decision(decision)
+    printer.summary(totals, time.perf_counter() - started)
     return 0
 
 

@@ -14,7 +14,7 @@ from banish.cli.documents import (
 )
 from banish.cli.pasteable import pasteable
 from banish.cli.places import client
-from banish.cli.problems import told
+from banish.cli.problems import problem_rows
 from banish.cli.rendering import (
     Cell,
     Column,
@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
                 "bans_in_force": [ban_document(ban) for ban in bans],
                 "problems": [
                     problem_document(each)
-                    for each in told(status.problems)
+                    for each in problem_rows(status.problems)
                     if jail.name in each.jails
                 ],
             }
@@ -97,7 +97,9 @@ def show(page: Page, status: ServerStatus, *, quiet: bool = False) -> None:
         _show_jails(page, status.jails, status.sources)
         _show_sources(page, status.sources, status.now)
         _show_firewall(page, status)
-    warnings = [each for each in told(status.problems) if each.problem.severity == "warning"]
+    warnings = [
+        each for each in problem_rows(status.problems) if each.problem.severity == "warning"
+    ]
     if troubles:
         page.title("Needs you")
         for trouble in troubles:

@@ -37,13 +37,13 @@ def check_logs(problems: Problems, jail: JailSettings, *, has_journal: Callable[
                     f"{entry.pattern}: {reason[0]}", place, option="logpath", cure=reason[1]
                 )
         return True
-    told = "; ".join(
+    named = "; ".join(
         f"{entry.pattern}: {reason[0]}"
         for entry, reason in zip(jail.logpaths[:SHOWN_LIMIT], reasons, strict=False)
         if reason is not None
     )
     more = f"; and {len(reasons) - SHOWN_LIMIT} more" if len(reasons) > SHOWN_LIMIT else ""
-    what = f"[{jail.name}] watches nothing: none of its logs exists ({told}{more})"
+    what = f"[{jail.name}] watches nothing: none of its logs exists ({named}{more})"
     cures = [reason[1] for reason in reasons if reason is not None and reason[1]]
     problems.error(
         what, place, option="logpath", cure=cures[0] if cures else _cure(jail, has_journal)

@@ -46,7 +46,7 @@ def check_actions(problems: Problems, jail: JailSettings) -> None:
 def absent_programs(text: Text) -> Iterator[FaultError]:
     """Yield what is wrong with each program that the command *text* runs.
 
-    A path that the command names twice is passed over: it looks by itself whether it is there.
+    A path that the command names twice is skipped: the command itself looks whether it is there.
     """
     command = text.text
     if len(command) > COMMAND_LIMIT_CHARACTERS:

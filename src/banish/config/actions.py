@@ -53,7 +53,7 @@ class _Ban(msgspec.Struct, frozen=True):
     protocols: tuple[str, ...]
     blocktype: BlockType
     written: Mapping[str, str] = {}
-    """The jail's ``port`` and ``protocol`` as written; mistakes in them are told already."""
+    """The jail's ``port`` and ``protocol`` as written; mistakes in them are options already."""
 
 
 class _Outcome(msgspec.Struct, frozen=True):
@@ -165,8 +165,10 @@ def _outcome(
         and not action.is_rewritten
         and (may_be_native or not action.has_commands)
     ):
-        told = kinds.read_kind(action.definition, named, library.problems)
-        return _Outcome("built-in", None, {}, told.timeout, told.kind, told.options, told.keeps_out)
+        options = kinds.read_kind(action.definition, named, library.problems)
+        return _Outcome(
+            "built-in", None, {}, options.timeout, options.kind, options.options, options.keeps_out
+        )
     if action.definition is not None and not (may_be_native and action.is_native):
         found = dict(commands.properties(action.definition))
         misplaced = action.definition.raw("timeout")

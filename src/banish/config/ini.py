@@ -42,7 +42,7 @@ class _Reading:
     def __init__(self, path: str, problems: Problems) -> None:
         self.file = IniFile(path, {}, {})
         self._problems = problems
-        self._told = 0
+        self._reported = 0
         self._section: dict[str, Text] | None = None
         self._name = ""
         self._seen: dict[tuple[str, str], int] = {}
@@ -55,8 +55,8 @@ class _Reading:
         """Whether deeper lines belong to something that was refused."""
 
     def tell(self, line: int, what: str, cure: str, option: str = "") -> None:
-        self._told += 1
-        if self._told <= PROBLEM_LIMIT:
+        self._reported += 1
+        if self._reported <= PROBLEM_LIMIT:
             self._problems.error(what, Place(self.file.path, line), option=option, cure=cure)
 
     def finish(self) -> None:
@@ -92,7 +92,7 @@ class _Reading:
         if value[0] == "[" and end > 1:
             self._open(number, value[1:end])
         elif self._section is None:
-            if self._told == 0:
+            if self._reported == 0:
                 cure = "write a section such as [DEFAULT] or [sshd] above it"
                 self.tell(number, f"{shown(value)} stands before the first section", cure)
             self._is_skipping = True

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def set_meant_filter(jail: "JailSection", *, from_journal: bool) -> str:
     """Set the filter of *jail* up, or what is meant by it; return it as it is written.
 
-    What counts in place of a wrong one is told: the jail's own failregex (empty is
+    What counts in place of a wrong one is reported: the jail's own failregex (empty is
     returned), or else the filter of nearly that spelling, or of the jail's name.
 
     Raises:
@@ -74,5 +74,5 @@ def _has_own_regexes(jail: "JailSection") -> bool:
     try:
         text = jail.scope.get("failregex")
     except FaultError:
-        return True  # told by who reads it
+        return True  # reported by the caller that reads it
     return text is not None and bool(text.text.strip())

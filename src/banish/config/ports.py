@@ -106,7 +106,7 @@ def parse_ports(text: Text, problems: Problems) -> tuple[PortRange, ...]:
 
 
 def _without_comment(text: Text, option: str, problems: Problems) -> Text:
-    """Return *text* without the comment behind it, which is told."""
+    """Return *text* without the comment behind it, which is reported."""
     plain = tidied(text)
     if plain is None or not any(word[0] in "#;\"'" for word, _ in text.words(_SEPARATORS)):
         return text

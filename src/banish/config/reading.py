@@ -90,7 +90,7 @@ class OptionReader:
             return self._mended(option, text, convert, default, fault)
 
     def _like_another(self, text: Text, convert: Callable[[Text], T], default: T) -> T:
-        """Return what *text* comes to, which is put in from another option and told of there."""
+        """Return what *text* comes to, which comes from another option and is reported there."""
         for each in (text, tidied(text)):
             if each is not None:
                 with contextlib.suppress(FaultError):

@@ -28,7 +28,7 @@ _WHOLE_NUMBER = re.compile(r"([-+]?[0-9]+(?:_[0-9]+)*)(?:\.0*(?![0-9]))?", re.AS
 def to_bool(text: Text, option: str, problems: Problems) -> bool:
     """Return whether *text* is one of the words for yes; anything else is no, as in Fail2Ban.
 
-    A comment behind the word, and quotes around it, are told and left out.
+    A comment behind the word, and quotes around it, are reported and left out.
     """
     word = text.text.strip().lower()
     plain = tidied(text)

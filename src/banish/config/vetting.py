@@ -1,6 +1,6 @@
 """Warns of filters that attackers can turn against others, or keep busy.
 
-Kept out of what a server does when it starts: it takes some tens of milliseconds
+A server does not do this when it starts: it takes some tens of milliseconds
 for each regex. docs/filter-safety.md tells operators what a warning means.
 """
 

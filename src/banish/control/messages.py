@@ -70,7 +70,7 @@ class WhyRequest(msgspec.Struct, frozen=True, tag_field="ask", tag="why"):
     subject: str
 
 
-class ActionResultsRequest(msgspec.Struct, frozen=True, tag_field="ask", tag="deeds"):
+class ActionResultsRequest(msgspec.Struct, frozen=True, tag_field="ask", tag="action_results"):
     """What have actions done about this recently?"""
 
     subject: str
@@ -112,7 +112,7 @@ class BansReply(msgspec.Struct, frozen=True, tag_field="say", tag="bans"):
     """Whether another line of the same answer follows."""
 
 
-class ActionResultsReply(msgspec.Struct, frozen=True, tag_field="say", tag="deeds"):
+class ActionResultsReply(msgspec.Struct, frozen=True, tag_field="say", tag="action_results"):
     """What actions did, oldest first, the newest if there are many."""
 
     results: tuple[ActionResult, ...]

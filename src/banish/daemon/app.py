@@ -544,7 +544,7 @@ class Server:
                     await self._due_changed.wait()
 
     async def _review(self) -> None:
-        """Let in again whoever has become exempt."""
+        """Unban subjects that have become exempt."""
         for commit in self._jails.review(self._clock()):
             if commit is not None:
                 await self._enforcing.put(commit)

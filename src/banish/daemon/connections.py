@@ -1,6 +1,6 @@
 """Has connections of newly banned peers cut, in jails that want it; never in the way of a ban.
 
-Told what the firewall has taken, it works in a task of its own: whatever waits is
+It gets what the firewall has carried out and works in a task of its own: whatever waits is
 cut together. A kernel that cannot do so is reported once.
 """
 

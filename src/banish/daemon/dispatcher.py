@@ -3,7 +3,7 @@
 Each action of each jail has a line of orders of its own and a worker that works
 through it. Orders come in when the firewall has taken a decision; giving one never
 waits. A line is bounded, and what an action that only tells (no ``actionunban``) did
-not hear of is told.
+not hear of is reported.
 """
 
 import asyncio

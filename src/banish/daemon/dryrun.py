@@ -27,36 +27,36 @@ class DryRunAction:
         self._emit(ActionPlanned(jail=self.jail, action=name, what=what))
 
     async def start(self) -> None:
-        """Pass over the start."""
+        """Skip the start."""
 
     async def ban(self, ban: Ban, *, restored: bool = False) -> None:
-        """Tell of a ban."""
+        """Report a ban."""
         self._report(f"ban {ban.subject}{' again' if restored else ''}")
 
     async def reban(self, ban: Ban) -> None:
-        """Tell of a ban that is put back."""
+        """Report a ban that is put back."""
         self._report(f"ban {ban.subject} again")
 
     async def prolong(self, ban: Ban, *, restored: bool = False) -> None:
-        """Tell of a ban that gets longer."""
+        """Report a ban that gets longer."""
         self._report(f"prolong the ban of {ban.subject}{' again' if restored else ''}")
 
     def adopt(self, ban: Ban) -> None:
         """Hold nobody."""
 
     async def unban(self, ban: Ban) -> None:
-        """Tell of the end of a ban."""
+        """Report the end of a ban."""
         self._report(f"unban {ban.subject}")
 
     async def check(self) -> None:
-        """Pass over a check."""
+        """Skip a check."""
 
     async def flush(self) -> bool:
         """Have nothing to unban."""
         return True
 
     async def stop(self) -> None:
-        """Pass over the end."""
+        """Skip the end."""
 
     async def tick(self) -> None:
         """Have nothing put off."""

@@ -132,15 +132,15 @@ class Jails:
     def _count(self, failures: Iterable[Failure], now: Instant) -> list[Decision]:
         """Have *failures* judged, tell of them, and return what was decided."""
         decisions: list[Decision] = []
-        told: list[Event] = []
+        events: list[Event] = []
         for jail, those in itertools.groupby(failures, key=operator.attrgetter("jail")):
             policy = self.policies.get(jail)
             if policy is not None:
                 telling = _Telling(policy, self._again.setdefault(jail, {}))
                 decisions += _judged(policy, those, now, telling)
-                told += telling.take()
-        if told:
-            self._emit_every(told)
+                events += telling.take()
+        if events:
+            self._emit_every(events)
         return decisions
 
     def review(self, now: Instant) -> Iterator[Commit | None]:
@@ -169,8 +169,8 @@ class Jails:
 
     def _eviction_news(self, policy: JailPolicy, now: Instant) -> list[Event]:
         """Return that subjects were forgotten early, an hour after the last time at the soonest."""
-        told, at = self._evictions.get(policy.name, (0, Instant(-math.inf)))
-        fresh = policy.evicted_total - told
+        reported, at = self._evictions.get(policy.name, (0, Instant(-math.inf)))
+        fresh = policy.evicted_total - reported
         if not fresh or now - at < EVICTIONS_PAUSE:
             return []
         self._evictions[policy.name] = (policy.evicted_total, now)
@@ -373,14 +373,14 @@ class _Telling:
         self._policy = policy
         self._again = again
         self._maxretry = policy.settings.maxretry
-        self._told: list[Event] = []
+        self._events: list[Event] = []
         self._row: list[Failure] = []
         self._banned: list[Event] = []
 
     def take(self) -> list[Event]:
         """Return the events to be emitted, in their order."""
         self._end_row()
-        return self._told
+        return self._events
 
     def found_banned(self, failure: Failure, holder: Subject) -> None:
         """Tell of *failure*, and of somebody banned failing: the first time, then each *maxretry*.
@@ -423,16 +423,16 @@ class _Telling:
             case _:  # too old
                 pass
 
-    def _others(self, told: Sequence[Event]) -> None:
-        if told:
+    def _others(self, events: Sequence[Event]) -> None:
+        if events:
             self._end_row()
-            self._told += told
+            self._events += events
 
     def _end_row(self) -> None:
         if self._row:
-            self._told.append(FailuresFound(self._policy.name, self._row))
+            self._events.append(FailuresFound(self._policy.name, self._row))
             self._row = []
-        self._told += self._banned
+        self._events += self._banned
         self._banned = []
 
 
@@ -445,10 +445,10 @@ def _refusals(policy: JailPolicy) -> list[Event]:
 
 def _budget_news(policy: JailPolicy) -> list[Event]:
     budget = policy.settings.budget
-    told: list[Event] = []
+    events: list[Event] = []
     for news in policy.budget.drain_news():
         if news.what == "exceeded":
-            told.append(BanBudgetExceeded(policy.name, budget.most, budget.span, news.until))
+            events.append(BanBudgetExceeded(policy.name, budget.most, budget.span, news.until))
         else:
-            told.append(BanBudgetReturned(policy.name, news.held))
-    return told
+            events.append(BanBudgetReturned(policy.name, news.held))
+    return events

@@ -48,7 +48,7 @@ class Patterns:
 
     Args:
         folder: Where files are kept; None: nowhere.
-        emit: Told why jails look at every line.
+        emit: Learns why jails look at every line.
         wanted: False: make none at all.
 
     """

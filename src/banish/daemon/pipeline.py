@@ -255,8 +255,8 @@ class Pipeline:
                 continue
             if answers[name] and failure.jail not in warned:
                 continue
-            told = self._reported_names.get(name)
-            if told is not None and 0 <= now - told < NAME_REPORT_SECONDS:
+            last = self._reported_names.get(name)
+            if last is not None and 0 <= now - last < NAME_REPORT_SECONDS:
                 continue
             if len(self._reported_names) >= NAMES_REPORTED:
                 self._reported_names.clear()

@@ -3,7 +3,7 @@
 A jail that waits for a log that never comes protects nobody, and looks like one whose service
 is quiet. So it is logged a moment after the start, and once a day as long as it lasts,
 and `banish status` counts it as trouble. The same holds for a log that was there and is gone,
-though its old file may still be read; rotation takes less than the pause before that is told.
+though its old file may still be read; rotation takes less than the pause before that is reported.
 
 Once a day, too, the log names the jails whose matched lines have no time that can be read, and
 the logs that are written in another character set.
@@ -104,7 +104,7 @@ class Silence:
         self._pipelines = tuple(pipelines)
         self._emit = emit
         self._clock = clock
-        self._told: dict[tuple[str, str], Instant] = {}
+        self._reported_at: dict[tuple[str, str], Instant] = {}
         """When each thing was reported last, by jail or log and by what it is."""
         self._counted: dict[tuple[str, str], int] = {}
         """How much of each thing had been counted then."""
@@ -144,7 +144,7 @@ class Silence:
                 short = what.removeprefix(f"the log {name} ")
                 self._emit(WarningGiven(part=name, what=f"{short}; {GONE_CURE}"))
         for key in self._gone - gone:
-            self._told.pop(key, None)
+            self._reported_at.pop(key, None)
         self._gone = gone
 
     def look_at_counts(self) -> None:
@@ -168,7 +168,7 @@ class Silence:
         waits = waits_for(sources)
         key = (f"jail {jail}", "waits")
         if not waits:
-            self._told.pop(key, None)
+            self._reported_at.pop(key, None)
         elif self._is_due(key):
             what, _, cure = waits.partition("\n")
             self._emit(WarningGiven(part=key[0], what=f"{what}; {cure.strip()}"))
@@ -196,8 +196,8 @@ class Silence:
     def _is_due(self, key: tuple[str, str]) -> bool:
         """Whether *key* was not reported within a day; if so, note that it is reported now."""
         now = self._clock()
-        told = self._told.get(key)
-        if told is not None and 0 <= now - told < DAY:
+        last = self._reported_at.get(key)
+        if last is not None and 0 <= now - last < DAY:
             return False
-        self._told[key] = now
+        self._reported_at[key] = now
         return True

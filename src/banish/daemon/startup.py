@@ -39,8 +39,8 @@ class Startup:
     async def run(self) -> None:
         """Tell systemd how far the start is, until it is over."""
         while self.what:
-            told = f"STATUS=Starting: {self.what}"
+            message = f"STATUS=Starting: {self.what}"
             if not self._is_ready:
-                told += f"\nEXTEND_TIMEOUT_USEC={MORE_TIME * 1_000_000:.0f}"
-            notify_systemd(told)
+                message += f"\nEXTEND_TIMEOUT_USEC={MORE_TIME * 1_000_000:.0f}"
+            notify_systemd(message)
             await asyncio.sleep(ASK_PAUSE)

@@ -1,6 +1,6 @@
 """Learns in which time zone each log file is written, where its times are not those of the clock.
 
-The files of a source are told apart: what one container writes in its own zone says nothing
+Each file of a source has its own offset: what one container writes in its own zone says nothing
 of its neighbours.
 """
 

@@ -57,7 +57,7 @@ class Ambiguities:
         self._takes_names = takes_names
         self.total = 0
         """How many matches there were, of all rules."""
-        self._told: set[int] = set()
+        self._reported: set[int] = set()
         self._unreported: list[SecondReading] = []
 
     def look(self, rule: int, pattern: Pattern, found: re.Match[str]) -> SecondReading | None:
@@ -81,8 +81,8 @@ class Ambiguities:
 
     def _count(self, reading: SecondReading) -> None:
         self.total += 1
-        if reading.rule not in self._told:
-            self._told.add(reading.rule)
+        if reading.rule not in self._reported:
+            self._reported.add(reading.rule)
             self._unreported.append(reading)
 
     def add(self, rule: int, line: str, found: re.Match[str], address: str) -> SecondReading:

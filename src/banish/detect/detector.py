@@ -96,7 +96,7 @@ class Detector:
     def feed(self, batch: Batch, now: Instant) -> list[Failure]:
         """Take the lines of *batch*; return the failures they make, in their order.
 
-        Told to stop, it leaves a `rest`; feeding that makes the failures that it did not.
+        Asked to stop, it leaves a `rest`; feeding that makes the failures that it did not.
         """
         self.stops = False
         feeding = _Feeding(self, batch, now)

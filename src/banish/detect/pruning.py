@@ -3,7 +3,7 @@ r"""Spares `re` ways through a regex that cannot lead anywhere.
 A rule may choose between two readings and ask at its end which it was:
 ``(?:(?P<a>\S+)|[^:]+) from <HOST>(?(a): |$)``. Python's engine then walks the first
 reading to its end, every way there is, before it sees that no ``: `` follows. Here
-the group gets told beforehand what its reading needs later on, ``(?P<a>(?=.*: )\S+)``.
+the group gets beforehand what its reading needs later on, ``(?P<a>(?=.*: )\S+)``.
 A condition that is necessary takes nothing away: the same lines match, and
 the same groups hold the same.
 """
@@ -58,7 +58,7 @@ def _flat(node: Node) -> Iterator[Node]:
 def _groups(node: Node) -> Iterator[Group]:
     """Yield the groups in *node* that are entered once at most.
 
-    Not those in an atomic group: told beforehand that it leads nowhere, that would take
+    Not those in an atomic group: stopped beforehand where it leads nowhere, that would take
     another way.
     """
     if isinstance(node, Group):

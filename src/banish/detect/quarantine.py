@@ -190,7 +190,7 @@ class Quarantine:
     @property
     def in_force(self) -> list[Quarantined]:
         """The rules that are held back."""
-        return [_told(record) for record in self._records.values() if record.searches]
+        return [_event_of(record) for record in self._records.values() if record.searches]
 
     def begin(self, now: Instant) -> None:
         """Set the time; release rules whose pause is over."""
@@ -248,7 +248,7 @@ class Quarantine:
             record.searches = [regex.search for regex in record.regexes]
         for regex, search in zip(record.regexes, record.searches, strict=True):
             regex.search = _held(record, search)
-        self._events.append(_told(record))
+        self._events.append(_event_of(record))
         self._on_change()
 
     def _release(self, record: _Record) -> None:
@@ -260,7 +260,7 @@ class Quarantine:
         self._on_change()
 
 
-def _told(record: _Record) -> Quarantined:
+def _event_of(record: _Record) -> Quarantined:
     return Quarantined(record.option, record.rule, record.limit, record.until)
 
 

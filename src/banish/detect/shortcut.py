@@ -96,7 +96,7 @@ class Shortcut:
         self._learns = False
         """Whether the lines searched last tell the format of times something."""
         self._is_searched = False
-        """Whether `search` was called after all that `close` was told."""
+        """Whether `search` was called after all that `close` was given."""
 
     def close(self, *, is_closed: bool) -> None:
         """Let every line go the long way, since a regex is in quarantine; or no longer."""

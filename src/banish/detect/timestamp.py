@@ -52,7 +52,7 @@ def read_parts(parts: Parts, now: Instant, zone: tzinfo | None) -> Instant | Non
 
 
 def _read_long_epoch(text: str) -> Instant:
-    """Seconds, milliseconds or microseconds, told apart by their digits."""
+    """Seconds, milliseconds or microseconds, distinguished by their digits."""
     if len(text) >= 16 and "." not in text:
         return Instant(float(text) / 1_000_000)
     return Instant(float(text) / 1000 if len(text) >= 13 else float(text))

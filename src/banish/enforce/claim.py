@@ -51,7 +51,7 @@ class ClaimHolder(NamedTuple):
     """0 where it is a process that cannot be seen from here, as in another container."""
     is_server: bool
     """Whether it may be a server at all."""
-    told: str
+    details: str
     """What it says of itself: configuration and socket; empty if it says nothing."""
 
 
@@ -61,8 +61,8 @@ class Claim:
     def __init__(self, what: str, *, config: str, control: str) -> None:
         """Prepare; *config* and *control* (the socket) are sent to a second server."""
         self._what = what
-        told = {"pid": os.getpid(), "config": config, "socket": control}
-        self._told = json.dumps(told).encode("ascii")[:_NOTE_LIMIT_BYTES]
+        details = {"pid": os.getpid(), "config": config, "socket": control}
+        self._details = json.dumps(details).encode("ascii")[:_NOTE_LIMIT_BYTES]
         self._socket: socket.socket | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -127,7 +127,7 @@ class Claim:
             with peer:
                 peer.setblocking(False)
                 if _credentials(peer)[1] in (0, os.geteuid()):
-                    peer.send(self._told)
+                    peer.send(self._details)
 
 
 class ClaimedEnforcer:
@@ -216,7 +216,7 @@ class ClaimedEnforcer:
 
     def _taken(self, holder: ClaimHolder) -> AnotherServerError:
         who = f"pid {holder.pid}" if holder.pid else "a process of another container"
-        who += f", {holder.told}" if holder.told else ""
+        who += f", {holder.details}" if holder.details else ""
         return AnotherServerError(
             f"another banish server bans here already ({who})",
             where=self.name,
@@ -236,16 +236,16 @@ def _holder(name: str) -> ClaimHolder | None:
         except (BlockingIOError, TimeoutError):
             # Somebody lets connections wait until there is no room. The kernel tells who only
             # of somebody connected to, and no other user may keep a server from its start.
-            return ClaimHolder(0, is_server=False, told="")
+            return ClaimHolder(0, is_server=False, details="")
         pid, uid = _credentials(one)
         is_server = uid in (0, os.geteuid()) or _may_ban(pid)
-        told = ""
+        details = ""
         if is_server:
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
                 words = json.loads(one.recv(_NOTE_LIMIT_BYTES))
-                told = f"configuration {words['config']!s}, socket {words['socket']!s}"
+                details = f"configuration {words['config']!s}, socket {words['socket']!s}"
                 pid = pid or int(words["pid"])
-        return ClaimHolder(pid, is_server, told if told.isprintable() else "")
+        return ClaimHolder(pid, is_server, details if details.isprintable() else "")
 
 
 def _credentials(one: socket.socket) -> tuple[int, int]:

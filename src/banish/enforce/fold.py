@@ -58,7 +58,7 @@ class FirewallContents(msgspec.Struct, frozen=True):
 def fold(batch: Iterable[Decision], jails: Container[str], now: Instant) -> dict[str, Folded]:
     """Return the final state of each subject that *batch* names, by jail.
 
-    Passed over: jails that are not in *jails*, and subjects that no firewall
+    Ignored: jails that are not in *jails*, and subjects that no firewall
     can hold. A ban that is over at *now* counts as ended.
     """
     last: dict[str, dict[Subject, Ban | None]] = {}

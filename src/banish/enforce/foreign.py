@@ -126,11 +126,11 @@ class ForeignWatch:
         if frame.port != self._port:
             return
         self._port = -1
-        told = dict(attributes(frame.body[4:]))
+        fields = dict(attributes(frame.body[4:]))
         # What a program calls itself is its own choice.
-        name = told.get(_GEN_PROC_NAME, b"").rstrip(b"\0").decode("ascii", "replace")
+        name = fields.get(_GEN_PROC_NAME, b"").rstrip(b"\0").decode("ascii", "replace")
         name = "".join(letter if letter.isprintable() else "?" for letter in name)
-        pid = int.from_bytes(told.get(_GEN_PROC_PID, b""), "big")
+        pid = int.from_bytes(fields.get(_GEN_PROC_PID, b""), "big")
         self.changed_by = f"{name or 'a program'} (pid {pid})" if pid else name
 
     def _leave_out_own(self) -> None:

@@ -65,7 +65,7 @@ class ListExemptions:
         self._workers = Workers(NAMES_AT_ONCE)
         self._named_own: dict[str, frozenset[Subject]] = {}
         self._waiting: set[str] = set()
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self._is_changed = False
         self._first_round = asyncio.Event()
 
@@ -128,7 +128,7 @@ class ListExemptions:
         gate = asyncio.Semaphore(NAMES_AT_ONCE)
         names = {name for exempt in self.lists.values() for name in exempt.names}
         self._waiting = set(names)
-        self._told &= names
+        self._reported &= names
 
         async def ask(name: str) -> None:
             async with gate:
@@ -175,13 +175,13 @@ class ListExemptions:
         if not found:
             self._report_once(name, "it has no address")
             return
-        self._told.discard(name)
+        self._reported.discard(name)
         for exempt in self.lists.values():
             self._is_changed = exempt.resolve(name, found) or self._is_changed
 
     def _report_once(self, name: str, why: str) -> None:
-        if name not in self._told:
-            self._told.add(name)
+        if name not in self._reported:
+            self._reported.add(name)
             what = f"exempts nobody new: {why}"
             self._emit(WarningGiven(part=f"ignoreip {name}", what=what))
 

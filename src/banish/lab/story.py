@@ -127,9 +127,9 @@ class Story:
         self._pause = pause
         self._report = StoryReport()
         self._step: Key = "world"
-        self._lines_told = 0
-        self._said_told = 0
-        self._kernel_told = 0
+        self._lines_shown = 0
+        self._said_shown = 0
+        self._kernel_shown = 0
 
     def play(self) -> StoryReport:
         """Play all steps, or up to the first that does not hold; leave nothing behind."""
@@ -225,11 +225,11 @@ class Story:
         self._begin("unban")
         taken = guard.ban_in_kernel(address, within=0)
         assert taken is not None
-        told = False
+        is_shown = False
         while held := guard.holding(address):
             now = time.time()
-            if not told:
-                told = True
+            if not is_shown:
+                is_shown = True
                 clock = "" if held.expires_seconds is None else f" expires {held.expires_seconds}s"
                 self._say("kernel", f"set {held.set_name} {{ {address}{clock} }}")
             left = taken.at + BANTIME_SECONDS - now
@@ -278,18 +278,18 @@ class Story:
     def _follow(self, lab: Lab, guard: Guard) -> None:
         """Tell what sshd, banish and the kernel have written since the last time."""
         news: list[Spoken] = []
-        for line in lab.lines(self._lines_told):
-            self._lines_told += 1
+        for line in lab.lines(self._lines_shown):
+            self._lines_shown += 1
             if is_telling(line.text):
                 news.append(Spoken(line.at, "sshd", "sshd" + line.text.partition(" sshd")[2]))
-        for line in guard.said(self._said_told):
-            self._said_told += 1
+        for line in guard.said(self._said_shown):
+            self._said_shown += 1
             news.append(Spoken(line.at, "banish", line.text))
-        changes = guard.kernel.so_far(self._kernel_told)
-        self._kernel_told += len(changes)
+        changes = guard.kernel.so_far(self._kernel_shown)
+        self._kernel_shown += len(changes)
         news += [Spoken(line.at, "kernel", line.text) for line in _lasting(changes)]
-        for told in sorted(news, key=lambda told: told.at):
-            self._show(told)
+        for spoken in sorted(news, key=lambda spoken: spoken.at):
+            self._show(spoken)
 
 
 def jail_local(log_path: str) -> str:

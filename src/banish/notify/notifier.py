@@ -26,7 +26,7 @@ class NotifierOptions(msgspec.Struct, frozen=True):
 
     on: Annotated[
         tuple[str, ...],
-        "What is told: ban, unban, prolong, start and stop of the jail.",
+        "Which events are reported: ban, unban, prolong, start and stop of the jail.",
         Choices(("ban", "unban", "prolong", "start", "stop")),
     ] = ("ban",)
     digest: Annotated[
@@ -44,7 +44,7 @@ class Immediately(NotifierOptions, frozen=True):
 
 
 def each_alone(retry: Seconds, timeout: Seconds) -> NotifierOptions:
-    """Return what a notifier is told that sends one message for each ban."""
+    """Return the options of a notifier that sends one message for each ban."""
     return NotifierOptions(digest=Seconds(0), most=1, retry=retry, timeout=timeout)
 
 

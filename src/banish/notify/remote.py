@@ -21,7 +21,7 @@ LONGEST_WAIT = Seconds(300)
 
 
 class Edge(Protocol):
-    """One place at a service, where subjects are kept out."""
+    """One place at a service, where subjects are banned."""
 
     @property
     def due(self) -> float | None:

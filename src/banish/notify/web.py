@@ -126,8 +126,8 @@ class Web:
                 cure="name the authority that signed it with ca_file=, or correct url=",
             ) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            told = getattr(error, "strerror", None) or str(error)
-            said = line(" ".join(told.split()), SHOWN_CHARACTERS)
+            reason = getattr(error, "strerror", None) or str(error)
+            said = line(" ".join(reason.split()), SHOWN_CHARACTERS)
             # aiohttp repeats the address in some of its messages.
             shown = said.replace(url, host) if url in said else said
             raise ActionError(

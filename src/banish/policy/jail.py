@@ -115,7 +115,7 @@ class JailPolicy:
         self._widening = Widening(settings.networks, exempt)
         self._network_time = BanTime(_network_base(settings), settings.escalation, draw)
         self._folds = not any(map(_may_refuse_networks, settings.actions))
-        self._told = (0, 0)
+        self._last_totals = (0, 0)
         self._by_wall: set[Subject] = set()
         """Who was banned before this boot: how long ago that is the wall clock alone knows."""
         self._held: dict[Subject, Subject] = {}
@@ -438,7 +438,7 @@ class JailPolicy:
         """
         self.failures_total += memory.failures_total
         self.bans_total += memory.bans_total
-        self._told = (self.failures_total, self.bans_total)
+        self._last_totals = (self.failures_total, self.bans_total)
         for subject, past in memory.past.items():
             if subject not in self._bans:
                 self._past.add(subject, past)
@@ -492,9 +492,13 @@ class JailPolicy:
     def changes(self) -> JailChanges | None:
         """Return what changed since this was asked last, or None if nothing did."""
         totals = (self.failures_total, self.bans_total)
-        if totals == self._told and not self._window.has_changed and not self._widening.has_changed:
+        if (
+            totals == self._last_totals
+            and not self._window.has_changed
+            and not self._widening.has_changed
+        ):
             return None
-        self._told = totals
+        self._last_totals = totals
         tallies = self._window.changes()
         networks = [*self._widening.changes(), *(each for each in tallies if each.is_network)]
         for network in networks:

@@ -34,7 +34,7 @@ from banish.sources.presence import GRACE, Fate, Presence, gone_trouble, reason
 from banish.sources.roster import Roster
 from banish.sources.seek import Seeker
 from banish.sources.tail import LATE_MARK, FileAtStart, Piece, Tail
-from banish.sources.watch import Changes, Watch
+from banish.sources.watch import PathChanges, Watch
 from banish.telemetry.events import Emit, WarningGiven
 
 PATHS_LIMIT = 100_000
@@ -81,7 +81,7 @@ class FileSource:
         name: What health and warnings call it.
         patterns: Paths and globs. ``tail`` concerns the files that are there at
             the start and were never read; what appears later is read from its start.
-        emit: Told about rotation, trouble and odd things.
+        emit: Gets events about rotation, trouble and odd things.
         clock: Tells when the newest line was read.
         polls: Look at the files every fifth of a second instead of using inotify.
         seeker: Finds the lines that are not too old; None: every line is read.
@@ -255,7 +255,7 @@ class FileSource:
             return
         self._note(changes)
 
-    def _note(self, changes: Changes) -> None:
+    def _note(self, changes: PathChanges) -> None:
         """Have those looked at of whom there are signs."""
         self._is_full_look |= changes.all
         for path in list(self._tails) if changes.all else changes.owners | changes.paths:

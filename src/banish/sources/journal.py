@@ -42,7 +42,7 @@ class JournalSource:
     Args:
         name: The source's name; its position is kept under it.
         matches: ``journalmatch``, one tuple of words a line; see `JournalMatch`.
-        emit: Told about trouble and its end.
+        emit: Gets events about trouble and its end.
         clock: Tells the wall time.
         journal_path: A journal file or a folder of them; None: this machine's journal.
         flags: For sd_journal_open(3), where *journal_path* is None.

@@ -30,7 +30,7 @@ class JournalWatch:
 
     Args:
         files: The journal.
-        emit: Told once if the kernel gives no inotify instance.
+        emit: Gets an event if the kernel gives no inotify instance.
 
     """
 

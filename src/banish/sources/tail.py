@@ -62,7 +62,7 @@ class Tail:
     Args:
         path: The path as configured or matched, absolute.
         roster: Which files are open under other paths.
-        emit: Told when the log appears, rotates, is cut, goes away or cannot be read.
+        emit: Gets an event when the log appears, rotates, is cut, goes away or cannot be read.
         saved: Where an earlier run left off.
         saved_late: Where an earlier run left off in the file before.
         seeker: Finds the lines that are not too old; None: every line is read.

@@ -57,7 +57,7 @@ _FOLDER_MASK = (
 )
 
 
-class Changes(NamedTuple):
+class PathChanges(NamedTuple):
     """What changed since the last wait."""
 
     owners: frozenset[str]
@@ -75,7 +75,7 @@ class Watch:
 
     Args:
         part: What warnings call it.
-        emit: Told when inotify cannot be had, with the cure.
+        emit: Gets an event when inotify cannot be had, with the cure.
         polls: Use no inotify at all.
         inotify: The process's; None: one of its own.
 
@@ -162,7 +162,7 @@ class Watch:
     def set_folders(self, leaves: frozenset[str], others: frozenset[str]) -> bool:
         """Watch exactly these folders; tell whether one is new, so that names may have been missed.
 
-        Of *leaves* it is told which path changed, of *others* only that something did.
+        For *leaves* it reports which path changed, for *others* only that something did.
         """
         self._others = others
         folders = leaves | others
@@ -183,7 +183,7 @@ class Watch:
                 is_new = True
         return is_new
 
-    async def wait(self, span: Seconds | None = None, *, by: float | None = None) -> Changes:
+    async def wait(self, span: Seconds | None = None, *, by: float | None = None) -> PathChanges:
         """Return when something changed, or after *span* (by default `span`).
 
         At *by*, a time of the running loop, it returns even if nothing changed.
@@ -277,8 +277,8 @@ class Watch:
         if self._woken is not None and not self._woken.done():
             self._woken.set_result(None)
 
-    def _take(self) -> Changes:
-        changes = Changes(
+    def _take(self) -> PathChanges:
+        changes = PathChanges(
             frozenset(self._heard),
             frozenset(self._heard_paths),
             names=self._heard_names,

@@ -563,5 +563,5 @@ class NotificationsDropped(Event, frozen=True):
     count: int
 
     def text(self) -> str:
-        what = "too many came, or they could not be sent"
-        return f"[{self.jail}] {self.action} left {self.count} untold: {what}"
+        what = "queue full or delivery failed"
+        return f"[{self.jail}] {self.action}: {self.count} notifications dropped ({what})"

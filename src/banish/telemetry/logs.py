@@ -54,7 +54,7 @@ class Log:
         self._fallback = fallback
         self._limit = limit
         self._queue: queue.SimpleQueue[_Order] = queue.SimpleQueue()
-        self._told = 0
+        self._reported_drops = 0
         # Two counts, as each has one thread that writes it.
         self._put_in = 0
         self._taken_out = 0
@@ -107,8 +107,8 @@ class Log:
                 except queue.Empty:
                     break
             self._taken_out += count
-            if self.dropped > self._told:
-                missing, self._told = self.dropped - self._told, self.dropped
+            if self.dropped > self._reported_drops:
+                missing, self._reported_drops = self.dropped - self._reported_drops, self.dropped
                 text = f"{missing} log lines dropped: the log target was too slow"
                 runs.append(LogRun(time.time(), "banish.log", logging.WARNING, (text,)))
             if runs:

@@ -151,12 +151,12 @@ def _covers(one: Subject, other: Subject) -> bool:
 @contextmanager
 def serving(path: Path, operations: MemoryOperations) -> Iterator[list[Event]]:
     """Serve *operations* at *path* from a thread of its own; yield what it tells."""
-    told: list[Event] = []
+    emitted: list[Event] = []
     ready, done = threading.Event(), asyncio.Event()
     loop = asyncio.new_event_loop()
 
     async def serve() -> None:
-        server = ControlServer(path, operations, told.append)
+        server = ControlServer(path, operations, emitted.append)
         try:
             await server.start()
         finally:
@@ -168,7 +168,7 @@ def serving(path: Path, operations: MemoryOperations) -> Iterator[list[Event]]:
     thread.start()
     ready.wait(10)
     try:
-        yield told
+        yield emitted
     finally:
         loop.call_soon_threadsafe(done.set)
         thread.join(10)

@@ -22,7 +22,7 @@ import msgspec
 from banish import __version__
 from banish.cli.fail2ban.programs import COMPATIBLE, FAILED
 from banish.cli.fail2ban.stream import read_stream
-from banish.cli.problems import told
+from banish.cli.problems import problem_rows
 from banish.config import builtin_tree, find_root, load
 from banish.model.duration import DurationError, parse_duration
 
@@ -154,7 +154,7 @@ def _dump(wishes: _Wishes) -> int:
 
 def _test(wishes: _Wishes) -> int:
     settings = load(_root(wishes), builtin=builtin_tree(), host=True)
-    for each in told(settings.problems):
+    for each in problem_rows(settings.problems):
         severity = each.problem.severity
         if severity == "error" or wishes.verbosity > 0:
             shown = msgspec.structs.replace(each.problem, what=each.what, stops=False)

@@ -34,7 +34,7 @@ class Program(Protocol):
         """Do what *words* say, called *name*, and return the exit code.
 
         Raises:
-            BanishError: Told as ``ERROR: ...``; the exit code is `FAILED`.
+            BanishError: Printed as ``ERROR: ...``; the exit code is `FAILED`.
 
         """
         ...

@@ -234,10 +234,10 @@ def _tellings(parts: list[Outline]) -> list[Outline]:
         run for run, says in zip(runs[1:-1], strengths[1:-1], strict=True) if says >= TELLING_BESIDE
     ]
     kept += [runs[-1]] if strengths[-1] >= TELLING_BESIDE else [[]]
-    told: list[Outline] = []
+    telling: list[Outline] = []
     for run in kept:
-        told += [*([GAP] if told or run is not kept[0] else []), *run]
-    return told
+        telling += [*([GAP] if telling or run is not kept[0] else []), *run]
+    return telling
 
 
 def _tells(run: Sequence[Outline]) -> bool:

@@ -15,7 +15,7 @@ from banish.model.address import Subject, parse_address
 _NOT_OF_A_SERVICE = re.compile(r"[^A-Za-z0-9_.@-]")
 
 
-class Options(msgspec.Struct, frozen=True):
+class HostsDenyOptions(msgspec.Struct, frozen=True):
     """The options of its own."""
 
     file: Annotated[FilePath, "The file; others' lines in it stay."] = "/etc/hosts.deny"
@@ -51,7 +51,7 @@ class HostsDeny:
 
 def make(context: ActionContext) -> FileAction:
     """Return the action of one jail."""
-    options = msgspec.convert(context.settings.options, Options)
+    options = msgspec.convert(context.settings.options, HostsDenyOptions)
     words = [_NOT_OF_A_SERVICE.sub("", word) for word in options.daemon_list]
     services = " ".join(word for word in words if word) or EVERY_SERVICE
     return file_action(context, FileOptions(options.file, services), HostsDeny())
@@ -59,7 +59,7 @@ def make(context: ActionContext) -> FileAction:
 
 ADDON = ActionAddon(
     "Lines of the TCP Wrapper's hosts.deny.",
-    (Options,),
+    (HostsDenyOptions,),
     make,
     required=("file",),
     keeps_out=True,

@@ -11,7 +11,7 @@ from banish.enforce.files.action import FileAction, FileOptions, file_action
 from banish.model.address import Subject, parse_address
 
 
-class Options(msgspec.Struct, frozen=True):
+class NginxDenyOptions(msgspec.Struct, frozen=True):
     """The options of its own."""
 
     file: Annotated[FilePath, "The file to include."] = "/etc/nginx/banish-deny.conf"
@@ -36,10 +36,14 @@ class NginxDeny:
 
 def make(context: ActionContext) -> FileAction:
     """Return the action of one jail."""
-    options = msgspec.convert(context.settings.options, Options)
+    options = msgspec.convert(context.settings.options, NginxDenyOptions)
     return file_action(context, FileOptions(options.file, reload=options.reload), NginxDeny())
 
 
 ADDON = ActionAddon(
-    "Lines of a file that nginx includes.", (Options,), make, required=("file",), keeps_out=True
+    "Lines of a file that nginx includes.",
+    (NginxDenyOptions,),
+    make,
+    required=("file",),
+    keeps_out=True,
 )

@@ -4,7 +4,7 @@ By its API in version 4, either as *IP access rules* of a zone or an account, on
 request each, or as items of an IP *list* of an account, hundreds in one request.
 What is ours carries our mark as its note, and nothing else is touched.
 
-All jails of a server that use the same place share one `Edge`, so that a subject
+All jails of a server that use the same place share one `CloudflarePlace`, so that a subject
 stays banned until the last of them unbans it. After a restart, after an error, or
 because somebody was banned is all the same to it, and nothing is ever there twice.
 """
@@ -96,7 +96,7 @@ def _text(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> str:
     return str(network.network_address if is_one else network)
 
 
-class Edge:
+class CloudflarePlace:
     """One place at Cloudflare: what should be there, and what is."""
 
     def __init__(self, options: Cloudflare) -> None:
@@ -348,10 +348,10 @@ def _after(content: dict[str, object]) -> str:
 
 
 def make(context: ActionContext) -> RemoteAction:
-    """Return the action of one jail; jails with the same place share its `Edge`."""
+    """Return the action of one jail; jails with the same place share its `CloudflarePlace`."""
     options = msgspec.convert(context.settings.options, Cloudflare)
-    edge = context.shared.setdefault(f"cloudflare {options.place}", Edge(options))
-    assert isinstance(edge, Edge)
+    edge = context.shared.setdefault(f"cloudflare {options.place}", CloudflarePlace(options))
+    assert isinstance(edge, CloudflarePlace)
     return RemoteAction(context.jail, context.settings, edge)
 
 
