@@ -86,7 +86,7 @@ def fold_bans(
 ) -> dict[str, dict[Subject, Instant | None]]:
     """Return when each ban of *bans* ends, by jail and subject; the last of two counts.
 
-    Passed over: as in `fold`, and bans that are over at *now*.
+    Ignored: as in `fold`, and bans that are over at *now*.
     """
     found: dict[str, dict[Subject, Instant | None]] = {}
     for ban in bans:
