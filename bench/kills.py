@@ -133,12 +133,12 @@ class Server:
         for jail in JAILS:
             for family in (4, 6):
                 keys = self._elements(f"{jail}-{family}")
-                found.update((jail, _written(key)) for key in wire.unpack_keys(keys, family))
-                ranges = wire.unpack_ranges(self._elements(f"{jail}-net{family}"), family)
+                found.update((jail, _written(key)) for key, _ in wire.unpack_timed(keys, family))
+                ranges = wire.unpack_timed_ranges(self._elements(f"{jail}-net{family}"), family)
                 kind = ipaddress.IPv4Address if family == 4 else ipaddress.IPv6Address
-                if any(last < first for first, last in ranges):
+                if any(last < first for first, last, _ in ranges):
                     return None
-                for first, last in ranges:
+                for first, last, _ in ranges:
                     networks = ipaddress.summarize_address_range(kind(first), kind(last))
                     found.update((jail, str(network)) for network in networks)
         return found

@@ -96,9 +96,9 @@ class Witness:
                     is_interval = int.from_bytes(parts.get(3, b""), "big") & INTERVAL
                     family = 4 if parts.get(5) == IPV4_KEY else 6
                     found = (
-                        wire.unpack_ranges(elements, family)
+                        wire.unpack_timed_ranges(elements, family)
                         if is_interval
-                        else wire.unpack_keys(elements, family)
+                        else wire.unpack_timed(elements, family)
                     )
                     total += sum(1 for _ in found)
         except KernelError as error:

@@ -272,10 +272,6 @@ class Store(Protocol):
         """
         ...
 
-    async def count_bans(self, jail: str, subject: Subject) -> int:
-        """Return how often *jail* has banned *subject* so far, as far as remembered."""
-        ...
-
     async def history(self, *, limit: int, subject: Subject | None = None) -> Sequence[Ban]:
         """Return the newest bans, newest first."""
         ...

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from banish.config import builtin_tree, filter_settings, load, stopwatch, vetting
-from banish.config.stopwatch import LINE_CHARACTERS, TimingReport, serve, time_filters
+from banish.config.stopwatch import LINE_CHARACTERS, TimingReport, serve, time_each
 from banish.model.settings import FilterSettings, Problem, Regex
 from tests.config.conftest import WriteTree
 
@@ -101,11 +101,11 @@ def test_our_own_filters_are_safe(spec: str) -> None:
 
     settings = filter_settings(spec, None, builtin_tree())
     assert examine_injection(settings) == ([], ())
-    assert time_filters([settings]) == [[]]
+    assert [each.runaways for each in time_each([settings])] == [[]]
 
 
 def test_regexes_are_timed_in_a_child() -> None:
-    (safe, busy) = time_filters([filter_of(SAFE), filter_of(SAFE, BUSY)])
+    (safe, busy) = [each.runaways for each in time_each([filter_of(SAFE), filter_of(SAFE, BUSY)])]
     assert safe == []
     assert [(found.pump.rule, found.characters <= LINE_CHARACTERS) for found in busy] == [(2, True)]
 
@@ -119,12 +119,12 @@ def test_the_regex_at_which_the_time_for_all_runs_out_is_held_guilty(
         raise subprocess.TimeoutExpired("child", 1.0, output=begun)
 
     monkeypatch.setattr(subprocess, "run", never)
-    ((found,),) = time_filters([filter_of(BUSY)])
+    ((found,),) = [each.runaways for each in time_each([filter_of(BUSY)])]
     assert found.characters == LINE_CHARACTERS
 
 
 def test_no_time_at_all_finds_nothing() -> None:
-    assert time_filters([filter_of(BUSY)], limit=0.001) == [[]]
+    assert [each.runaways for each in time_each([filter_of(BUSY)], limit=0.001)] == [[]]
 
 
 @pytest.mark.usefixtures("alarm")

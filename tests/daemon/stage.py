@@ -8,7 +8,6 @@ from banish.daemon.enforcing import Enforcing
 from banish.daemon.jails import Jails
 from banish.daemon.pipeline import JailWatch, Pipeline
 from banish.detect.matcher import Matcher
-from banish.enforce.memory import MemoryEnforcer
 from banish.errors import ResolveError
 from banish.model.address import Subject, parse_subject
 from banish.model.instant import Instant, Seconds
@@ -18,6 +17,7 @@ from banish.policy.exempt import ExemptList
 from banish.policy.jail import JailPolicy
 from banish.ports import Store
 from banish.telemetry.events import Event, FailuresFound
+from banish.testing.memory_enforcer import ScriptedEnforcer
 from banish.testing.memory_store import MemoryStore
 from banish.testing.script_source import ScriptSource
 
@@ -61,7 +61,7 @@ class Stage:
         self.told: list[Event] = []
         self._news = asyncio.Event()
         self.store = store or MemoryStore()
-        self.enforcer = MemoryEnforcer()
+        self.enforcer = ScriptedEnforcer()
         self.source = ScriptSource("log", text)
         self.settings = JailSettings(
             name="j",

@@ -6,7 +6,6 @@ import pytest
 
 from banish.daemon import enforcing, firewall, recorder
 from banish.enforce.fold import FirewallContents
-from banish.enforce.memory import MemoryEnforcer
 from banish.errors import EnforceError, StoreError
 from banish.model.address import Subject, name_subject, parse_subject
 from banish.model.ban import Ban
@@ -23,6 +22,7 @@ from banish.telemetry.events import (
     PartFailed,
     PartRecovered,
 )
+from banish.testing.memory_enforcer import ScriptedEnforcer
 from banish.testing.memory_store import MemoryStore
 from tests.daemon.stage import ATTACKER, NOW, Stage, fails
 
@@ -94,14 +94,14 @@ def test_a_ban_that_would_end_at_a_wrong_time_is_given_its_own_and_counted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     left: dict[str, dict[Subject, float | None]] = {"j": {parse_subject(ATTACKER): 1.0}}
-    read = MemoryEnforcer.read
+    read = ScriptedEnforcer.read
 
-    async def read_with_times(enforcer: MemoryEnforcer) -> FirewallContents:
+    async def read_with_times(enforcer: ScriptedEnforcer) -> FirewallContents:
         held, times = await read(enforcer), left.copy()
         left.clear()  # from the repair on all is well
         return msgspec.structs.replace(held, left=times)
 
-    monkeypatch.setattr(MemoryEnforcer, "read", read_with_times)
+    monkeypatch.setattr(ScriptedEnforcer, "read", read_with_times)
 
     async def play(stage: Stage) -> None:
         stage.source.write(fails(*[ATTACKER] * 3))

@@ -9,7 +9,6 @@ from banish.daemon import repairs
 from banish.daemon.firewall import Firewall
 from banish.daemon.repairs import Repairs
 from banish.enforce.fold import FirewallContents
-from banish.enforce.memory import MemoryEnforcer
 from banish.errors import DisturbedError, EnforceError
 from banish.model.address import parse_subject
 from banish.model.ban import Ban
@@ -17,6 +16,7 @@ from banish.model.decision import Decision, EndBan, StartBan
 from banish.model.instant import Instant
 from banish.model.settings import Enforcement
 from banish.telemetry.events import Event, FirewallRepaired, PartFailed, PartRecovered
+from banish.testing.memory_enforcer import ScriptedEnforcer
 
 pytestmark = pytest.mark.slow
 
@@ -24,7 +24,7 @@ NOW = Instant(1_790_000_000)
 BANS = [Ban("j", parse_subject(f"192.0.2.{n}"), NOW, None) for n in range(200)]
 
 
-class Meddled(MemoryEnforcer):
+class Meddled(ScriptedEnforcer):
     """Memory that a stranger flushes at chosen calls: before and after each read and apply."""
 
     def __init__(self, flushes: Sequence[int] = (), *, how: str = "jail") -> None:
@@ -73,7 +73,7 @@ class Meddled(MemoryEnforcer):
 class Stage:
     """A firewall, its watch, and what is told."""
 
-    def __init__(self, enforcer: MemoryEnforcer) -> None:
+    def __init__(self, enforcer: ScriptedEnforcer) -> None:
         self.told: list[Event] = []
         self.enforcer = enforcer
         self.firewall = Firewall(
@@ -88,7 +88,7 @@ class Stage:
         return sum(isinstance(event, kind) for event in self.told)
 
 
-def play(enforcer: MemoryEnforcer, script: Callable[[Stage], object]) -> Stage:
+def play(enforcer: ScriptedEnforcer, script: Callable[[Stage], object]) -> Stage:
     async def run() -> Stage:
         stage = Stage(enforcer)
         await stage.firewall.begin([Enforcement("j")], BANS)
@@ -154,7 +154,7 @@ def test_what_was_written_is_not_said_to_stand_in_the_kernel_before_it_is_read()
         truth = stage.firewall.truth()
         assert (truth.wanted, truth.enforced, truth.repairs) == (201, 201, 1)
 
-    play(MemoryEnforcer(), script)
+    play(ScriptedEnforcer(), script)
 
 
 def test_bans_that_no_firewall_holds_are_not_among_the_wanted() -> None:
@@ -173,7 +173,7 @@ def test_bans_that_no_firewall_holds_are_not_among_the_wanted() -> None:
         assert (truth.wanted, truth.enforced) == (199, 199)
         assert truth.repairs == 0
 
-    play(MemoryEnforcer(), script)
+    play(ScriptedEnforcer(), script)
 
 
 def test_a_ban_whose_end_is_on_its_way_is_neither_missed_nor_foreign() -> None:
@@ -188,7 +188,7 @@ def test_a_ban_whose_end_is_on_its_way_is_neither_missed_nor_foreign() -> None:
         await stage.firewall.apply([EndBan(over, "expired")])
         assert over.subject not in stage.enforcer.bans["j"]
 
-    play(MemoryEnforcer(), script)
+    play(ScriptedEnforcer(), script)
 
 
 def test_many_bans_are_compared_in_a_thread_with_the_same_outcome(
@@ -202,11 +202,11 @@ def test_many_bans_are_compared_in_a_thread_with_the_same_outcome(
         assert len(stage.enforcer.bans["j"]) == 200
         assert stage.firewall.truth().enforced == 200
 
-    assert play(MemoryEnforcer(), script).heard(FirewallRepaired) == 1
+    assert play(ScriptedEnforcer(), script).heard(FirewallRepaired) == 1
 
 
 def test_what_never_reads_as_written_is_not_written_without_end() -> None:
-    class Forgetful(MemoryEnforcer):
+    class Forgetful(ScriptedEnforcer):
         async def read(self) -> FirewallContents:
             found = await super().read()
             return FirewallContents({"j": found.subjects["j"] - {BANS[0].subject}}, is_whole=True)
@@ -256,7 +256,7 @@ def test_a_table_that_is_gone_at_each_ban_is_built_anew_and_told_in_a_few_lines(
             assert await stage.firewall.apply([StartBan(ban)]) is None
             assert len(stage.enforcer.bans["j"]) == 201 + n
 
-    stage = play(MemoryEnforcer(), script)
+    stage = play(ScriptedEnforcer(), script)
     assert stage.heard(PartFailed) == 1
     assert stage.heard(PartRecovered) == 0
 
@@ -278,7 +278,7 @@ def test_a_repair_that_is_disturbed_is_tried_again_at_the_next_sign() -> None:
         await stage.firewall.look_after()
         assert (stage.firewall.truth().enforced, stage.firewall.truth().trouble) == (200, "")
 
-    stage = play(MemoryEnforcer(), script)
+    stage = play(ScriptedEnforcer(), script)
     assert stage.heard(PartFailed) == 0
 
 
@@ -291,7 +291,7 @@ def test_an_error_is_told_when_the_repair_fails_and_again_when_it_works() -> Non
         await stage.firewall.look_after()
         assert stage.firewall.truth().enforced == 200
 
-    stage = play(MemoryEnforcer(), script)
+    stage = play(ScriptedEnforcer(), script)
     assert [type(told) for told in stage.told[200:]] == [
         PartFailed,
         FirewallRepaired,

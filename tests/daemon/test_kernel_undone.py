@@ -68,7 +68,7 @@ class Stranger:
         for name, family in SETS.items():
             with contextlib.suppress(KernelError):
                 bodies = self._socket.dump(wire.list_elements("banish", name))
-                count += len(list(wire.unpack_keys(bodies, family)))
+                count += len(list(wire.unpack_timed(bodies, family)))
         return count
 
     def close(self) -> None:

@@ -12,12 +12,12 @@ import pytest
 
 from banish.enforce import claim as claims
 from banish.enforce.claim import Claim, ClaimedEnforcer
-from banish.enforce.memory import MemoryEnforcer
 from banish.enforce.unused import UnusedEnforcer
 from banish.errors import EnforceError, OperatorError
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import Enforcement
 from banish.telemetry.events import Event, WarningGiven
+from banish.testing.memory_enforcer import ScriptedEnforcer
 from banish.testing.netns import NetworkNamespace
 
 pytestmark = [
@@ -50,7 +50,7 @@ def enforcer(
     told: list[Event] | None = None, *, what: str = TABLE, config: str = "/etc/banish"
 ) -> ClaimedEnforcer:
     heard: list[Event] = [] if told is None else told
-    return ClaimedEnforcer(MemoryEnforcer("fw"), claim(what, config), emit=heard.append)
+    return ClaimedEnforcer(ScriptedEnforcer("fw"), claim(what, config), emit=heard.append)
 
 
 async def start_and_stop(one: ClaimedEnforcer) -> None:
@@ -200,7 +200,7 @@ def test_a_server_that_is_about_to_end_is_waited_for(monkeypatch: pytest.MonkeyP
 
 def test_a_firewall_that_cannot_be_used_is_not_claimed() -> None:
     async def play() -> None:
-        memory = MemoryEnforcer()
+        memory = ScriptedEnforcer()
         memory.fail_next()
         one = ClaimedEnforcer(memory, claim(), emit=lambda _: None)
         with pytest.raises(EnforceError):
@@ -212,7 +212,7 @@ def test_a_firewall_that_cannot_be_used_is_not_claimed() -> None:
 
 def test_a_server_of_actions_alone_leaves_what_another_holds() -> None:
     async def play() -> None:
-        shared = MemoryEnforcer()
+        shared = ScriptedEnforcer()
         first = ClaimedEnforcer(shared, claim(), emit=lambda _: None)
         await first.start(JAILS, [], NOW)
         second = UnusedEnforcer(ClaimedEnforcer(shared, claim(), emit=lambda _: None))
@@ -230,7 +230,7 @@ def test_a_server_of_actions_alone_leaves_what_another_holds() -> None:
 
 def test_a_server_that_was_refused_takes_nothing_away_when_it_ends() -> None:
     async def play() -> None:
-        shared = MemoryEnforcer()
+        shared = ScriptedEnforcer()
         first = ClaimedEnforcer(shared, claim(), emit=lambda _: None)
         await first.start(JAILS, [], NOW)
         second = ClaimedEnforcer(shared, claim(), emit=lambda _: None)

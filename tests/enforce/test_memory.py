@@ -2,10 +2,10 @@ import asyncio
 
 import pytest
 
-from banish.enforce.memory import MemoryEnforcer
 from banish.errors import EnforceError
 from banish.model.address import Subject
 from banish.ports import Enforcer
+from banish.testing.memory_enforcer import ScriptedEnforcer
 from tests.enforce.contract import (
     ATTACKER,
     NOW,
@@ -22,7 +22,7 @@ from tests.enforce.contract import (
 
 class RememberedFirewall:
     def __init__(self) -> None:
-        self.enforcer = MemoryEnforcer()
+        self.enforcer = ScriptedEnforcer()
 
     def lift(self, jail: str, subject: Subject) -> None:
         self.enforcer.meddle(jail=jail, subject=subject)
@@ -82,7 +82,7 @@ def test_a_stranger_can_empty_one_jail() -> None:
 
 
 def test_with_keep_the_bans_stay_in_force() -> None:
-    memory = MemoryEnforcer("dry run")
+    memory = ScriptedEnforcer("dry run")
     assert memory.name == "dry run"
 
     async def script() -> None:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from banish.enforce.memory import MemoryEnforcer
 from banish.enforce.succession import SucceedingEnforcer
 from banish.enforce.unused import UnusedEnforcer
 from banish.errors import AnotherServerError, EnforceError
@@ -14,6 +13,7 @@ from banish.model.ban import Ban
 from banish.model.instant import Instant
 from banish.model.settings import Enforcement
 from banish.telemetry.events import Event, WarningGiven
+from banish.testing.memory_enforcer import ScriptedEnforcer
 
 NOW = Instant(1_790_000_000)
 JAILS = [Enforcement("j")]
@@ -25,14 +25,14 @@ class Host:
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
-        self.kinds = {kind: MemoryEnforcer(kind) for kind in ("nftables", "ipset", "iptables")}
+        self.kinds = {kind: ScriptedEnforcer(kind) for kind in ("nftables", "ipset", "iptables")}
         self.told: list[Event] = []
         self.refusals: dict[str, Exception] = {}
 
-    def make(self, kind: str) -> MemoryEnforcer:
+    def make(self, kind: str) -> ScriptedEnforcer:
         one = self.kinds[kind]
         if kind in self.refusals:
-            refused = MemoryEnforcer(kind)
+            refused = ScriptedEnforcer(kind)
             refused.fail_next(self.refusals[kind])  # type: ignore[arg-type]
             return refused
         return one

@@ -73,13 +73,6 @@ class FilterTiming(NamedTuple):
     """Whether the time for all filters was enough to try all of its lines."""
 
 
-def time_filters(
-    filters: Sequence[FilterSettings], *, limit: float = CHILD_LIMIT_SECONDS
-) -> list[list[Runaway]]:
-    """Return for each filter its regexes that run away, as `time_each` does."""
-    return [timing.runaways for timing in time_each(filters, limit=limit)]
-
-
 def time_each(
     filters: Sequence[FilterSettings], *, limit: float = CHILD_LIMIT_SECONDS
 ) -> list[FilterTiming]:

@@ -1,8 +1,7 @@
-"""An enforcer that only remembers: for ``--dry-run`` and for tests.
+"""An enforcer that only remembers, for ``--dry-run``.
 
 It keeps every promise of `banish.ports.Enforcer` and passes the same contract
-suite as the real ones. Tests can make it fail and can play the stranger who
-meddles with the firewall.
+suite as the real ones.
 """
 
 import asyncio
@@ -25,12 +24,6 @@ class MemoryEnforcer:
         self._name = name
         self._bans: dict[str, dict[Subject, Instant | None]] = {}
         self._is_whole = False
-        self._failures: list[EnforceError] = []
-        self._meddled = asyncio.Event()
-        self.starts = 0
-        """How often `start` succeeded."""
-        self.batches = 0
-        """How often `apply` succeeded."""
 
     @property
     def name(self) -> str:
@@ -39,7 +32,7 @@ class MemoryEnforcer:
 
     @property
     def changed_by(self) -> str:
-        """Nobody knows who meddled."""
+        """Nobody: no other program can change it."""
         return ""
 
     @property
@@ -47,38 +40,15 @@ class MemoryEnforcer:
         """When each ban ends, by jail and subject; a copy."""
         return {jail: dict(bans) for jail, bans in self._bans.items()}
 
-    def fail_next(self, error: EnforceError | None = None, *, times: int = 1) -> None:
-        """Let the next calls fail, changing nothing."""
-        self._failures += [error or EnforceError("asked to fail")] * times
-
-    def meddle(self, *, jail: str | None = None, subject: Subject | None = None) -> None:
-        """Do as a stranger would: lift one ban, all of a jail, or take everything away."""
-        if jail is None:
-            self._bans = {name: {} for name in self._bans}
-            self._is_whole = False
-        elif subject is None:
-            self._bans[jail] = {}
-        else:
-            self._bans[jail].pop(subject, None)
-        self._meddled.set()
-
-    def slip_in(self, jail: str, subject: Subject) -> None:
-        """Do as a stranger would: ban somebody whom nobody has decided on."""
-        self._bans[jail][subject] = None
-        self._meddled.set()
-
     async def start(self, jails: Sequence[Enforcement], bans: Sequence[Ban], now: Instant) -> None:
         """Hold exactly *bans* for exactly *jails*."""
-        self._fail_if_asked()
         names = {enforcement.jail for enforcement in jails}
         held = fold_bans(bans, names, now)
         self._bans = {enforcement.jail: held.get(enforcement.jail, {}) for enforcement in jails}
         self._is_whole = True
-        self.starts += 1
 
     async def apply(self, batch: Sequence[Decision], now: Instant) -> None:
         """Carry out *batch*, all of it or none."""
-        self._fail_if_asked()
         states = fold(batch, self._bans, now)
         if states and not self._is_whole:
             raise EnforceError("memory: its bans were lost", cure="it is rebuilt")
@@ -86,26 +56,19 @@ class MemoryEnforcer:
             for subject in state.free:
                 self._bans[jail].pop(subject, None)
             self._bans[jail].update(state.banned)
-        self.batches += 1
 
     async def read(self) -> FirewallContents:
         """Return what is held."""
-        self._fail_if_asked()
         return FirewallContents(
             {jail: frozenset(bans) for jail, bans in self._bans.items()}, is_whole=self._is_whole
         )
 
     async def wait_for_foreign_change(self) -> None:
-        """Return once `meddle` was called; without it never."""
-        await self._meddled.wait()
-        self._meddled.clear()
+        """Wait for ever: no other program can change it."""
+        await asyncio.Event().wait()
 
     async def stop(self, *, keep: bool) -> None:
         """Forget everything, or with *keep* nothing."""
         if not keep:
             self._bans = {}
             self._is_whole = False
-
-    def _fail_if_asked(self) -> None:
-        if self._failures:
-            raise self._failures.pop(0)

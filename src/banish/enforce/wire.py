@@ -282,19 +282,6 @@ def list_elements(table_name: str, set_name: str) -> Message:
     return Message(GETSETELEM, 0, table(table_name) + text(2, set_name))
 
 
-def unpack_keys(bodies: Iterable[bytes], family: int) -> Iterator[bytes]:
-    """Yield the key of each element in the answers to `list_elements`."""
-    size = _BYTES[family]
-    for body in bodies:
-        for kind, elements in attributes(body):
-            if kind == 3:
-                at = 0
-                while at + 12 + size <= len(elements):
-                    # The key comes first in an element: nf_tables_fill_setelem().
-                    yield elements[at + 12 : at + 12 + size]
-                    at += (_LENGTH.unpack_from(elements, at)[0] + 3) & ~3
-
-
 def unpack_timed(bodies: Iterable[bytes], family: int) -> Iterator[tuple[bytes, int | None]]:
     """Yield key and milliseconds left (None: no end) of each element of a set of addresses."""
     size = _BYTES[family]
@@ -318,13 +305,8 @@ def unpack_timed(bodies: Iterable[bytes], family: int) -> Iterator[tuple[bytes, 
                 at = max(end, at + 4)
 
 
-def unpack_ranges(bodies: Iterable[bytes], family: int) -> list[tuple[int, int]]:
-    """Return first and last address of each range in the answers to `list_elements`, in order."""
-    return [(first, last) for first, last, _ in unpack_timed_ranges(bodies, family)]
-
-
 def unpack_timed_ranges(bodies: Iterable[bytes], family: int) -> list[tuple[int, int, int | None]]:
-    """Return each range as `unpack_ranges` does, with its milliseconds left (None: no end)."""
+    """Return first address, last address and milliseconds left (None: no end) of each range."""
     bounds: list[tuple[int, bool, int | None]] = []
     for body in bodies:
         for kind, elements in attributes(body):

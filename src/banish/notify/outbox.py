@@ -58,11 +58,6 @@ class Outbox:
         """When the next message is to be sent; None if there is none."""
         return self._quiet_until if self._events else None
 
-    @property
-    def is_retrying(self) -> bool:
-        """Whether the message that comes next was tried before."""
-        return self._trying_since is not None
-
     def put(self, event: JailEvent) -> None:
         """Take an event; one that finds no room is counted as lost."""
         if len(self._events) >= self._limit:

@@ -149,10 +149,6 @@ class Database:
 
         self._do(write)
 
-    def count_bans(self, jail: str, subject: Subject) -> int:
-        """Return how often *jail* has banned *subject*."""
-        return self._do(lambda connection: ledger.count(connection, jail, subject))
-
     def history(self, limit: int, subject: Subject | None) -> list[Ban]:
         """Return the newest bans, newest first."""
         return self._do(lambda connection: ledger.history(connection, limit, subject))

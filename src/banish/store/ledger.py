@@ -161,15 +161,6 @@ def past(connection: sqlite3.Connection, now: Instant) -> dict[str, dict[Subject
     return by_jail
 
 
-def count(connection: sqlite3.Connection, jail: str, subject: Subject) -> int:
-    """Return the how-manieth the last ban of *subject* by *jail* was; 0 after a pardon."""
-    row = connection.execute(
-        f"SELECT count, end_reason FROM bans WHERE {_NAMED} ORDER BY since DESC LIMIT 1",
-        _name(subject, jail),
-    ).fetchone()
-    return 0 if row is None or row[1] == "operator" else int(row[0])
-
-
 def history(connection: sqlite3.Connection, limit: int, subject: Subject | None) -> list[Ban]:
     """Return the newest *limit* bans, newest first, with evidence."""
     where, values = "", ()

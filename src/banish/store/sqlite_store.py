@@ -118,10 +118,6 @@ class SqliteStore:
         taken = tuple(changes)
         await self._run(lambda: self._database.write_actions(taken))
 
-    async def count_bans(self, jail: str, subject: Subject) -> int:
-        """Return how often *jail* has banned *subject* so far; 0 once the operator lifted it."""
-        return await self._run(lambda: self._database.count_bans(jail, subject))
-
     async def history(self, *, limit: int, subject: Subject | None = None) -> Sequence[Ban]:
         """Return the newest bans, newest first."""
         return await self._run(lambda: self._database.history(limit, subject))

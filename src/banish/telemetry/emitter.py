@@ -81,10 +81,6 @@ class Emitter:
         """
         self._listeners += ((listener, kinds),)
 
-    def unlisten(self, listener: Emit) -> None:
-        """Tell *listener* no more."""
-        self._listeners = tuple(other for other in self._listeners if other[0] != listener)
-
     def __call__(self, event: Event) -> None:
         """Tell that *event* happened."""
         self.every((event,))

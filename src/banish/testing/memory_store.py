@@ -116,15 +116,6 @@ class MemoryStore:
                 self._totals[changes.jail] = (changes.failures_total, changes.bans_total)
             self._positions.update(commit.positions)
 
-    async def count_bans(self, jail: str, subject: Subject) -> int:
-        """Return how often *jail* has banned *subject* so far; 0 once the operator lifted it."""
-        self._check()
-        entries = self._bans.get((jail, subject))
-        if not entries:
-            return 0
-        last = entries[max(entries)]
-        return 0 if last.reason == "operator" else last.ban.count
-
     async def history(self, *, limit: int, subject: Subject | None = None) -> Sequence[Ban]:
         """Return the newest bans, newest first."""
         self._check()

@@ -11,12 +11,13 @@ import pytest
 from banish.enforce.addons.hosts_deny import HostsDeny
 from banish.enforce.addons.nginx_deny import NginxDeny
 from banish.enforce.files.blocks import Form
-from banish.enforce.files.denyfile import EVERY_SERVICE, DenyFile, DenyFileFirewall
+from banish.enforce.files.denyfile import EVERY_SERVICE, DenyFile
 from banish.enforce.threaded import ThreadedEnforcer
 from banish.model.address import Subject, parse_subject
 from banish.model.instant import Seconds
 from banish.ports import Enforcer
 from tests.enforce.contract import NOW, SSHD, EnforcerContract, Firewall, ban
+from tests.enforce.files.denyfirewall import DenyFileFirewall
 
 OTHERS = b"# theirs\r\nALL: 192.0.2.1\ndeny 192.0.2.1;\n\xff\\\nlast line without an end"
 
