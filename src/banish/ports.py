@@ -4,7 +4,7 @@ Each protocol has a contract suite in ``tests/``; a fake in `banish.testing`
 passes the same suite as the real thing.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Protocol
 
 from banish.model.actionban import ActionBan
@@ -30,14 +30,14 @@ class Source(Protocol):
         """What positions and health are kept by; unique among all sources."""
         ...
 
-    def batches(self, after: Mapping[str, Position]) -> AsyncIterator[Batch]:
+    def batches(self, after: Mapping[str, Position]) -> AsyncGenerator[Batch]:
         """Yield blocks of whole lines, from just after the given positions, for ever.
 
         *after* holds the positions that an earlier run saved, by the key it
         saved them under: `Batch.source` of the batches it had finished. Nothing
         is yielded twice and nothing is left out, across rotation too. While the
         log is missing or unreadable the iterator waits and tries again; `health`
-        says why. The iterator is closed by cancelling whoever awaits it.
+        says why. It is closed by cancelling the task that awaits it.
         """
         ...
 

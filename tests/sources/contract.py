@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import pytest
 
@@ -30,7 +30,7 @@ def reading(
     source: Source, after: Mapping[str, Position] | None = None
 ) -> AbstractAsyncContextManager[AsyncGenerator[Batch, None]]:
     """Read *source*; its iterator is closed at the end of the ``async with``."""
-    return aclosing(cast("AsyncGenerator[Batch, None]", source.batches(after or {})))
+    return aclosing(source.batches(after or {}))
 
 
 async def take_batches(batches: AsyncGenerator[Batch, None], lines: int) -> list[Batch]:

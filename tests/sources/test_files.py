@@ -7,7 +7,6 @@ import shutil
 import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import cast
 
 import pytest
 
@@ -639,7 +638,7 @@ def test_lines_written_once_a_log_has_its_place_are_live_though_older_ones_wait(
         source = FileSource(
             "app", [LogPath(str(log), tail=False)], emit=lambda _: None, clock=lambda: Instant(0)
         )
-        batches = cast("AsyncGenerator[Batch]", source.batches({}))
+        batches = source.batches({})
         first = asyncio.ensure_future(anext(batches))
         await source.placed()
         with log.open("ab") as writer:

@@ -7,7 +7,6 @@ import resource
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import cast
 
 import pytest
 
@@ -543,7 +542,7 @@ def test_what_is_written_after_the_start_is_live_in_files_that_had_to_wait(
             clock=lambda: Instant(0.0),
             open_files=OpenFiles(8),
         )
-        batches = cast("AsyncGenerator[Batch]", source.batches({}))
+        batches = source.batches({})
         first = asyncio.ensure_future(anext(batches))
         # The server is ready once all have their places, and asks for lines only then.
         await within(source.placed())

@@ -56,7 +56,7 @@ def test_a_file_that_no_event_tells_of_is_looked_at(
         log.write_bytes(b"three\n")
         while not (third := await anext(batches)).block:
             pass  # only a position: the old file is left
-        await batches.aclose()  # type: ignore[attr-defined]
+        await batches.aclose()
         return [first.block, second.block, third.block]
 
     assert asyncio.run(asyncio.wait_for(read(), 10)) == [b"one\n", b"two\n", b"three\n"]

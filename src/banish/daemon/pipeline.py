@@ -6,10 +6,9 @@ names and asking whom ``ignorecommand`` exempts wait in between.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path, PurePosixPath
-from typing import cast
 
 import msgspec
 
@@ -143,7 +142,7 @@ class Pipeline:
                     )
                 )
             self._failed_on = self._in_hand
-        batches = cast("AsyncGenerator[Batch]", self.source.batches(dict(self._positions)))
+        batches = self.source.batches(dict(self._positions))
         async with aclosing(batches):
             async for batch in batches:
                 if self._wait is not None:

@@ -16,7 +16,7 @@ import glob
 import itertools
 import os
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import PurePath
 from typing import NamedTuple
 
@@ -139,7 +139,7 @@ class FileSource:
         """What positions and health are kept by."""
         return self._name
 
-    async def batches(self, after: Mapping[str, Position]) -> AsyncIterator[Batch]:
+    async def batches(self, after: Mapping[str, Position]) -> AsyncGenerator[Batch]:
         """Yield blocks of whole lines, from just after the given positions, for ever."""
         if self._watch is not None:
             raise AssertionError(f"{self._name} is being read already")

@@ -12,7 +12,7 @@ journal was vacuumed, or is another machine's), reading goes on by its time.
 import asyncio
 import functools
 import operator
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import TYPE_CHECKING
 
 from banish.errors import SourceError
@@ -88,7 +88,7 @@ class JournalSource:
         """What positions and health are kept by."""
         return self._name
 
-    async def batches(self, after: Mapping[str, Position]) -> AsyncIterator[Batch]:
+    async def batches(self, after: Mapping[str, Position]) -> AsyncGenerator[Batch]:
         """Yield matching entries as lines, from just after the given position, for ever.
 
         Raises:

@@ -5,7 +5,7 @@ suite as the sources that read real logs.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 
 from banish.detect.framing import LineFramer
 from banish.model.instant import Instant
@@ -67,7 +67,7 @@ class ScriptSource:
         self._trouble = ""
         self._changed.set()
 
-    async def batches(self, after: Mapping[str, Position]) -> AsyncIterator[Batch]:
+    async def batches(self, after: Mapping[str, Position]) -> AsyncGenerator[Batch]:
         """Yield blocks of whole lines, from just after the given position, for ever."""
         position = after.get(self._name)
         framer = LineFramer(position.offset if isinstance(position, FilePosition) else 0)

@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from typing import NamedTuple
 
 from banish.cli.fail2ban.regex_choice import HERE, shorten
@@ -108,7 +108,7 @@ def _now() -> Instant:
     return Instant(time.time())
 
 
-async def _next(batches: AsyncIterator[Batch]) -> Batch | None:
+async def _next(batches: AsyncGenerator[Batch]) -> Batch | None:
     try:
         async with asyncio.timeout(QUIET_SECONDS):
             return await anext(batches)
@@ -116,6 +116,6 @@ async def _next(batches: AsyncIterator[Batch]) -> Batch | None:
         return None
 
 
-async def _close(batches: AsyncIterator[Batch]) -> None:
+async def _close(batches: AsyncGenerator[Batch]) -> None:
     if isinstance(batches, AsyncGenerator):
         await batches.aclose()
