@@ -283,7 +283,7 @@ def test_an_action_that_is_gone_is_named_with_whom_it_left_out_and_ends_them_lat
         (warned,) = second.told
         assert isinstance(warned, WarningGiven)
         assert "action other of web: this action is no longer configured" in warned.text()
-        assert "may keep out 192.0.2.1, 192.0.2.2 still" in warned.text()
+        assert "may still block 192.0.2.1, 192.0.2.2" in warned.text()
         third = Server(store, host, names=("other",))
         await third.start(())
         await third.settle()
@@ -336,7 +336,7 @@ def test_what_cannot_be_ended_is_told_in_two_lines_and_is_no_trouble() -> None:
         await second.settle()
         assert second.acting.trouble("web") == ""
         worker = second.acting._jails["web"][0]
-        for _ in range(5):  # each time that the pause is over
+        for _ in range(END_TRIES + 2):  # each time that the pause is over
             worker._put_missed()
             worker._has_news.set()
             await second.settle()

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from banish.daemon.dispatcher import ActionDispatcher
 from banish.daemon.orders import Order
-from banish.daemon.worker import ActionWorker
+from banish.daemon.worker import END_TRIES, ActionWorker
 from banish.enforce.command.action import ShellAction
 from banish.enforce.command.shell import Outcome
 from banish.model.address import parse_subject
@@ -324,6 +324,83 @@ def test_a_ban_that_an_action_missed_is_tried_again_though_it_was_prolonged() ->
         await stage.until(lambda: stage.heard(PartRecovered) == 1)
         assert list(worker.action.held) == [ONE.subject]
         await stage.finish()
+
+    play(part)
+
+
+def test_an_end_that_failed_is_tried_again_until_the_subject_is_unbanned() -> None:
+    """No descriptor was left for the command at that moment; later there is one."""
+    stage = Stage(KEEPS)
+
+    async def part() -> None:
+        worker = stage.worker
+        worker._retry_pause = Seconds(0.001)
+        stage.start()
+        stage.acting.act([StartBan(ONE)])
+        await stage.until(lambda: "ban 192.0.2.1" in stage.said)
+        stage.fails = {"unban 192.0.2.1"}
+        stage.acting.act([EndBan(ONE, "expired")])
+        await stage.until(lambda: stage.said.count("unban 192.0.2.1") >= 4)
+        assert stage.heard(PartFailed) == 1
+        stage.fails.clear()
+        await stage.until(lambda: stage.heard(PartRecovered) == 1)
+        assert (list(worker.action.held), len(worker)) == ([], 0)
+        assert stage.heard(WarningGiven) == 0
+        await stage.finish()
+
+    play(part)
+
+
+def test_an_end_that_always_fails_is_given_up_after_some_tries() -> None:
+    stage, commands = Stage(KEEPS), 2 * END_TRIES  # a command that fails runs once more
+
+    async def part() -> None:
+        worker = stage.worker
+        worker._retry_pause = Seconds(0)
+        stage.fails = {"unban 192.0.2.1"}
+        stage.start()
+        stage.acting.act([StartBan(ONE), EndBan(ONE, "expired")])
+        await stage.until(lambda: stage.said.count("unban 192.0.2.1") == commands)
+        await stage.settle()
+        assert len(worker) == 0
+        assert stage.acting.trouble("web") != ""
+        await stage.finish()
+        assert stage.said.count("unban 192.0.2.1") == commands
+
+    play(part)
+
+
+def test_a_ban_anew_takes_the_place_of_its_failed_end() -> None:
+    stage = Stage(KEEPS)
+
+    async def part() -> None:
+        worker = stage.worker
+        stage.fails = {"unban 192.0.2.1"}
+        stage.start()
+        stage.acting.act([StartBan(ONE), EndBan(ONE, "expired")])
+        await stage.until(lambda: stage.said.count("unban 192.0.2.1") == 2)
+        await stage.settle()
+        stage.acting.act([StartBan(ONE)])
+        await stage.until(lambda: stage.said.count("ban 192.0.2.1") == 2)
+        await stage.settle()
+        assert (list(worker.action.held), len(worker)) == ([ONE.subject], 0)
+        await stage.finish()
+
+    play(part)
+
+
+def test_an_end_that_failed_is_tried_once_more_as_the_server_stops() -> None:
+    stage = Stage(KEEPS)
+
+    async def part() -> None:
+        stage.fails = {"unban 192.0.2.1"}
+        stage.start()
+        stage.acting.act([StartBan(ONE), EndBan(ONE, "expired")])
+        await stage.until(lambda: stage.said.count("unban 192.0.2.1") == 2)
+        await stage.settle()
+        stage.fails.clear()
+        await stage.finish()
+        assert stage.said.count("unban 192.0.2.1") == 3
 
     play(part)
 

@@ -212,7 +212,7 @@ def _left(subjects: Sequence[Subject]) -> str:
     shown = ", ".join(map(str, subjects[:SHOWN_SUBJECTS]))
     more = f" and {len(subjects) - SHOWN_SUBJECTS} more" if len(subjects) > SHOWN_SUBJECTS else ""
     return (
-        f"this action is no longer configured, and may still block {shown}{more} still\n"
+        f"this action is no longer configured, and may still block {shown}{more}\n"
         "    configure the action again and start the server, which ends them; or end them by hand"
     )
 

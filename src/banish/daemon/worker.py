@@ -33,8 +33,8 @@ ORDERS_LIMIT = 1_000
 RETRY_PAUSE = Seconds(30)
 """How long after a failure the missed bans are tried again."""
 
-END_TRIES = 3
-"""How often one run tries to end a ban of an earlier one."""
+END_TRIES = 10
+"""How often one run tries to end a ban after it could not; a rule may be gone for good."""
 
 DRAIN_SPAN = Seconds(5)
 """How long waiting orders are still worked through when the server stops."""
@@ -200,15 +200,11 @@ class ActionWorker:
                 is_done = await self._try(lambda: action.ban(ban, restored=order.restored))
                 self._report_result("ban", ban, is_done=is_done)
                 if not is_done and action.settings.is_enforcing:
-                    self._missed[ban.subject] = order
-                    self._retry_at = self._time() + self._retry_pause
+                    self._miss(order)
             case "unban" if order.restored:
-                await self._end_earlier(order)
+                await self._end_again(order)
             case "unban":
-                is_done = await self._try(lambda: action.unban(ban))
-                self._report_result("unban", ban, is_done=is_done)
-                if is_done:  # else the next start tries once more
-                    await self._book.end(ban)
+                await self._end(ban)
             case "prolong":
                 is_done = await self._try(lambda: action.prolong(ban, restored=order.restored))
                 self._report_result("prolong", ban, is_done=is_done)
@@ -237,8 +233,23 @@ class ActionWorker:
         self._missed[order.ban.subject] = Order("ban", order.ban, missed.restored)
         return True
 
-    async def _end_earlier(self, order: Order) -> None:
-        """End a ban that an earlier run carried out, or was about to carry out.
+    async def _end(self, ban: Ban) -> None:
+        """End a ban; if that fails, it is tried again by `_end_again`."""
+        is_done = await self._try(lambda: self.action.unban(ban))
+        self._report_result("unban", ban, is_done=is_done)
+        if is_done:
+            await self._book.end(ban)
+        elif self.action.settings.is_enforcing:
+            self._tries[ban.subject] = 1
+            self._miss(Order("unban", ban, restored=True))
+
+    def _miss(self, order: Order) -> None:
+        """Try *order* again after a pause."""
+        self._missed[order.ban.subject] = order
+        self._retry_at = self._time() + self._retry_pause
+
+    async def _end_again(self, order: Order) -> None:
+        """End a ban that could not be ended, or that an earlier run may have carried out.
 
         A failure is no trouble of the action: after a restart of the host there may be
         nothing left to end. It is tried some times more, and again at the next starts.
@@ -254,14 +265,14 @@ class ActionWorker:
                 self._note_stuck(error)
             if tries < END_TRIES:
                 self._tries[ban.subject] = tries
-                self._missed[ban.subject] = order
-                self._retry_at = self._time() + self._retry_pause
+                self._miss(order)
             else:
                 self._tries.pop(ban.subject, None)
             return
         self._tries.pop(ban.subject, None)
         self._on_result("unban", ban.subject, "")
         await self._book.end(ban)
+        self._recover(is_proof=False)
 
     def _note_stuck(self, error: ActionError) -> None:
         self._stuck += 1
@@ -286,12 +297,16 @@ class ActionWorker:
                 self._emit(PartFailed(part=self.name, what=str(error)))
             self.trouble, self.cure = str(error), error.cure
             return False
+        self._recover(is_proof=is_proof)
+        return True
+
+    def _recover(self, *, is_proof: bool) -> None:
+        """End the trouble of the action, as something succeeded and nothing is missed."""
         # To put something off always succeeds.
         is_proof = is_proof or self.action.due is None
         if self.trouble and not self._missed and is_proof:
             self.trouble = self.cure = ""
             self._emit(PartRecovered(part=self.name))
-        return True
 
     def _report_dropped(self) -> None:
         if self._stuck > 1:
@@ -312,7 +327,13 @@ class ActionWorker:
     # -- the end ------------------------------------------------------------------
 
     async def drain(self, span: Seconds = DRAIN_SPAN) -> None:
-        """Carry out what waits, for a while; a command that runs still is ended then."""
+        """Carry out what waits, for a while; a command that runs still is ended then.
+
+        Ends of bans that failed before are tried once more.
+        """
+        for order in self._missed.values():
+            if order.kind == "unban":
+                self._line.put(order)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(span):
                 while await self.step():
