@@ -20,7 +20,7 @@ from banish.model.settings import (
     LogPath,
     Settings,
 )
-from banish.model.status import EnforcementTruth, JailStatus, ServerStatus
+from banish.model.status import EnforcementStatus, JailStatus, ServerStatus
 from banish.testing.operations import MemoryOperations, serving
 
 Captured = pytest.CaptureFixture[str]
@@ -186,7 +186,7 @@ class Lacking(MemoryOperations):
     """A server whose firewall lacks a ban, after three repairs."""
 
     async def status(self) -> ServerStatus:
-        truth = EnforcementTruth("memory", wanted=2, enforced=1, repairs=3)
+        truth = EnforcementStatus("memory", wanted=2, enforced=1, repairs=3)
         return msgspec.structs.replace(await super().status(), enforcement=truth)
 
 

@@ -14,7 +14,7 @@ from banish.model.ban import Ban
 from banish.model.failure import Evidence
 from banish.model.instant import Instant
 from banish.model.settings import Place, Problem
-from banish.model.status import EnforcementTruth, JailStatus, ServerStatus, SourceHealth
+from banish.model.status import EnforcementStatus, JailStatus, ServerStatus, SourceHealth
 from banish.testing.operations import NOON, MemoryOperations, serving
 
 Captured = pytest.CaptureFixture[str]
@@ -300,7 +300,7 @@ WELL = ServerStatus(
             lag_bytes=1_500,
         ),
     ),
-    enforcement=EnforcementTruth("nftables", 1, 1, Instant(NOON - 4)),
+    enforcement=EnforcementStatus("nftables", 1, 1, Instant(NOON - 4)),
     store="/var/lib/banish/banish.sqlite3",
 )
 
@@ -341,11 +341,11 @@ def test_a_status_where_all_is_well(
     ("changes", "words"),
     [
         (
-            {"enforcement": EnforcementTruth("nftables", 12, 10, NOON)},
+            {"enforcement": EnforcementStatus("nftables", 12, 10, NOON)},
             ["firewall: 2 of 12 bans are not in the kernel"],
         ),
         (
-            {"enforcement": EnforcementTruth("nftables", 1, trouble="gone\n    apt install x")},
+            {"enforcement": EnforcementStatus("nftables", 1, trouble="gone\n    apt install x")},
             ["firewall: gone", "apt install x"],
         ),
         (
@@ -394,7 +394,7 @@ def test_waiting_dry_runs_and_warnings_are_told_but_are_not_wrong(
     operations.answer = change(
         dry_run=True,
         sources=(SourceHealth("/y", "waiting", detail="is not there yet"),),
-        enforcement=EnforcementTruth("memory", 3, 3, repairs=2),
+        enforcement=EnforcementStatus("memory", 3, 3, repairs=2),
         problems=(Problem("warning", "odd"),),
     )
     code, text = ask(capsys, "status", "--state", state)
@@ -452,7 +452,7 @@ def test_a_jail_whose_log_is_not_there_yet_waits(
 def test_a_firewall_not_read_back_yet_is_not_wrong(
     state: str, operations: MemoryOperations, capsys: Captured
 ) -> None:
-    operations.answer = change(enforcement=EnforcementTruth("nftables", 3))
+    operations.answer = change(enforcement=EnforcementStatus("nftables", 3))
     code, text = ask(capsys, "status", "--state", state)
     assert code == 0
     assert "3 wanted, not read back yet" in text

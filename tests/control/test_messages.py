@@ -31,7 +31,7 @@ from banish.model.ban import Ban
 from banish.model.failure import Evidence
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import Place, Problem
-from banish.model.status import EnforcementTruth, JailStatus, ServerStatus, SourceHealth
+from banish.model.status import EnforcementStatus, JailStatus, ServerStatus, SourceHealth
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 instants = st.floats(allow_nan=False, allow_infinity=False).map(Instant)
@@ -67,7 +67,7 @@ statuses = st.builds(
             last_line_at=st.none() | instants,
         )
     ),
-    enforcement=st.builds(EnforcementTruth, enforcer=texts, enforced=st.none() | counts),
+    enforcement=st.builds(EnforcementStatus, enforcer=texts, enforced=st.none() | counts),
     store=texts,
     problems=st.tuples(
         st.builds(

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 
-from banish.daemon.enforcing import Enforcing
+from banish.daemon.enforcing import EnforcementTask
 from banish.daemon.jails import Jails
 from banish.daemon.pipeline import JailWatch, Pipeline
 from banish.detect.matcher import Matcher
@@ -84,7 +84,7 @@ class Stage:
                 raise self.store.trouble
             return self.store
 
-        self.enforcing = Enforcing(
+        self.enforcing = EnforcementTask(
             self.enforcer,
             open_store,
             emit=self.tell,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from banish.daemon import actionrecord
-from banish.daemon.actionrecord import ActionRecord, Book
+from banish.daemon.actionrecord import ActionRecord, ActionRecords
 from banish.daemon.dispatcher import ActionDispatcher
 from banish.daemon.orders import Order, OrderQueue
 from banish.daemon.worker import END_TRIES
@@ -450,8 +450,8 @@ def test_a_database_that_hangs_holds_up_a_ban_for_a_moment_only(
             await asyncio.Event().wait()
 
     async def play() -> None:
-        record = ActionRecord(Hanging)
-        book = Book(record, "web", "own", is_kept=True)
+        record = ActionRecords(Hanging)
+        book = ActionRecord(record, "web", "own", is_kept=True)
         async with asyncio.timeout(5):
             for each in (ONE, TWO):
                 await book.begin(each)
@@ -466,7 +466,7 @@ def test_ends_are_written_before_there_are_too_many(monkeypatch: pytest.MonkeyPa
 
     async def play() -> list[int]:
         store = MemoryStore()
-        book = Book(ActionRecord(lambda: store), "web", "own", is_kept=True)
+        book = ActionRecord(ActionRecords(lambda: store), "web", "own", is_kept=True)
         bans = [ban(f"192.0.2.{n}") for n in range(5)]
         for each in bans:
             await book.begin(each)

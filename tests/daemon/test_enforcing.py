@@ -61,7 +61,7 @@ def test_a_firewall_that_refuses_once_is_rebuilt_with_everything_wanted() -> Non
         stage.source.write(fails(*[ATTACKER] * 3))
         await stage.until(lambda: stage.heard(BanStarted) == 2)
         assert stage.banned() == {ATTACKER, "192.0.2.1"}
-        truth = stage.enforcing.truth()
+        truth = stage.enforcing.firewall_status()
         assert (truth.wanted, truth.enforced, truth.repairs, truth.trouble) == (2, 2, 1, "")
         await stage.close()
 
@@ -78,8 +78,8 @@ def test_while_the_firewall_fails_bans_stay_wanted_and_are_in_the_ledger(
         stage.enforcer.fail_next(EnforceError("no table"), times=3)
         stage.source.write(fails(*[ATTACKER] * 3))
         await stage.until(lambda: stage.heard(PartFailed) == 1)
-        assert stage.enforcing.truth().trouble == "no table"
-        assert stage.enforcing.truth().enforced is None
+        assert stage.enforcing.firewall_status().trouble == "no table"
+        assert stage.enforcing.firewall_status().enforced is None
         assert stage.heard(BanStarted) == 0
         await stage.until(lambda: stage.heard(BanStarted) == 1)
         assert stage.banned() == {ATTACKER}
@@ -115,7 +115,7 @@ def test_a_ban_that_would_end_at_a_wrong_time_is_given_its_own_and_counted(
     stage = on(play)
     (repaired,) = [told for told in stage.told if isinstance(told, FirewallRepaired)]
     assert repaired.mistimed == 1
-    assert stage.enforcing.truth().repairs == 1
+    assert stage.enforcing.firewall_status().repairs == 1
 
 
 def test_a_foreign_flush_is_noticed_and_healed() -> None:
@@ -441,7 +441,7 @@ def test_a_firewall_that_fails_for_a_moment_at_the_start_is_tried_again() -> Non
     async def script(stage: Stage) -> None:
         stage.enforcer.fail_next(EnforceError("no memory"))
         await stage.enforcing.begin([Enforcement("j")], [])
-        assert stage.enforcing.truth().trouble == "no memory"
+        assert stage.enforcing.firewall_status().trouble == "no memory"
         stage.enforcer.fail_next(EnforceError("no right", retry=False))
         with pytest.raises(EnforceError):
             await stage.enforcing.begin([Enforcement("j")], [])

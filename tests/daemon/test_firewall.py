@@ -120,14 +120,14 @@ def test_two_foreign_changes_at_any_distance_are_healed_at_once_and_never_hidden
         enforcer.meddle(jail="j")
 
         def glance() -> None:
-            seen.append((stage.firewall.truth().enforced, len(enforcer.bans["j"])))
+            seen.append((stage.firewall.status().enforced, len(enforcer.bans["j"])))
 
         enforcer.on_moment = glance
         for _ in range(first + apart + 3):
             await asyncio.sleep(0)
             await stage.firewall.look_after()
         assert len(enforcer.bans["j"]) == 200
-        truth = stage.firewall.truth()
+        truth = stage.firewall.status()
         assert (truth.wanted, truth.enforced) == (200, 200)
         assert stage.firewall.due_in > 50
 
@@ -137,21 +137,21 @@ def test_two_foreign_changes_at_any_distance_are_healed_at_once_and_never_hidden
 
 def test_what_was_written_is_not_said_to_stand_in_the_kernel_before_it_is_read() -> None:
     async def script(stage: Stage) -> None:
-        assert stage.firewall.truth().enforced is None
+        assert stage.firewall.status().enforced is None
         await stage.firewall.look()
-        assert stage.firewall.truth().enforced == 200
+        assert stage.firewall.status().enforced == 200
         extra = Ban("j", parse_subject("198.51.100.1"), NOW, None)
         await stage.firewall.apply([StartBan(extra)])
-        truth = stage.firewall.truth()
+        truth = stage.firewall.status()
         assert (truth.wanted, truth.enforced) == (200, 200)  # of the moment when it was read
         stage.enforcer.meddle(jail="j")
         for _ in range(3):
             await asyncio.sleep(0)
-        truth = stage.firewall.truth()
+        truth = stage.firewall.status()
         assert (truth.wanted, truth.enforced) == (201, None)
         assert truth.trouble == "another program changed memory, and it is not read back yet"
         await stage.firewall.look_after()
-        truth = stage.firewall.truth()
+        truth = stage.firewall.status()
         assert (truth.wanted, truth.enforced, truth.repairs) == (201, 201, 1)
 
     play(ScriptedEnforcer(), script)
@@ -165,11 +165,11 @@ def test_bans_that_no_firewall_holds_are_not_among_the_wanted() -> None:
         ]
         await stage.firewall.apply([StartBan(ban) for ban in others])
         await stage.firewall.look()
-        truth = stage.firewall.truth()
+        truth = stage.firewall.status()
         assert (truth.wanted, truth.enforced) == (200, 200)
         await stage.firewall.apply([EndBan(ban, "expired") for ban in (*others, BANS[0])])
         await stage.firewall.look()
-        truth = stage.firewall.truth()
+        truth = stage.firewall.status()
         assert (truth.wanted, truth.enforced) == (199, 199)
         assert truth.repairs == 0
 
@@ -183,7 +183,7 @@ def test_a_ban_whose_end_is_on_its_way_is_neither_missed_nor_foreign() -> None:
         await stage.firewall.apply([StartBan(over)])
         stage.enforcer.slip_in("j", over.subject)
         await stage.firewall.look()
-        assert stage.firewall.truth().repairs == 0
+        assert stage.firewall.status().repairs == 0
         assert over.subject in stage.enforcer.bans["j"]
         await stage.firewall.apply([EndBan(over, "expired")])
         assert over.subject not in stage.enforcer.bans["j"]
@@ -200,7 +200,7 @@ def test_many_bans_are_compared_in_a_thread_with_the_same_outcome(
         stage.enforcer.meddle(jail="j")
         await stage.firewall.look()
         assert len(stage.enforcer.bans["j"]) == 200
-        assert stage.firewall.truth().enforced == 200
+        assert stage.firewall.status().enforced == 200
 
     assert play(ScriptedEnforcer(), script).heard(FirewallRepaired) == 1
 
@@ -217,7 +217,7 @@ def test_what_never_reads_as_written_is_not_written_without_end() -> None:
         for _ in range(3):
             await stage.firewall.look()
         assert stage.firewall.due_in > 0
-        truth = stage.firewall.truth()
+        truth = stage.firewall.status()
         assert (truth.wanted, truth.enforced) == (200, 199)
 
     play(enforcer, script)
@@ -239,8 +239,8 @@ def test_a_thousand_flushes_are_repaired_each_and_told_in_a_few_lines(how: str) 
                 await asyncio.sleep(0)
             await stage.firewall.look_after()
             assert len(enforcer.bans["j"]) == 200
-        assert stage.firewall.truth().repairs == 1_000
-        assert "nft (pid 7)" in stage.firewall.truth().trouble
+        assert stage.firewall.status().repairs == 1_000
+        assert "nft (pid 7)" in stage.firewall.status().trouble
 
     stage = play(enforcer, script)
     assert stage.heard(FirewallRepaired) == repairs.FREE_REPAIRS
@@ -268,15 +268,15 @@ def test_a_repair_that_is_disturbed_is_tried_again_at_the_next_sign() -> None:
         for _ in range(3):
             await asyncio.sleep(0)
         await stage.firewall.look_after()
-        assert stage.firewall.truth().trouble == "changed meanwhile"
-        assert stage.firewall.truth().enforced is None
+        assert stage.firewall.status().trouble == "changed meanwhile"
+        assert stage.firewall.status().enforced is None
         assert stage.firewall.due_in > 0
         stage.enforcer.meddle()
         for _ in range(3):
             await asyncio.sleep(0)
         assert stage.firewall.due_in <= 0
         await stage.firewall.look_after()
-        assert (stage.firewall.truth().enforced, stage.firewall.truth().trouble) == (200, "")
+        assert (stage.firewall.status().enforced, stage.firewall.status().trouble) == (200, "")
 
     stage = play(ScriptedEnforcer(), script)
     assert stage.heard(PartFailed) == 0
@@ -286,10 +286,10 @@ def test_an_error_is_told_when_the_repair_fails_and_again_when_it_works() -> Non
     async def script(stage: Stage) -> None:
         stage.enforcer.fail_next(EnforceError("no rights"), times=2)
         await stage.firewall.look()
-        assert stage.firewall.truth().trouble == "no rights"
+        assert stage.firewall.status().trouble == "no rights"
         stage.firewall._retry_at = 0.0
         await stage.firewall.look_after()
-        assert stage.firewall.truth().enforced == 200
+        assert stage.firewall.status().enforced == 200
 
     stage = play(ScriptedEnforcer(), script)
     assert [type(told) for told in stage.told[200:]] == [

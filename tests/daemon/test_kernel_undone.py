@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator
 import pytest
 
 from banish.daemon import repairs
-from banish.daemon.enforcing import Enforcing
+from banish.daemon.enforcing import EnforcementTask
 from banish.enforce import wire
 from banish.enforce.firewalls.ipset import ipset_enforcer
 from banish.enforce.firewalls.iptables import iptables_enforcer
@@ -95,7 +95,7 @@ class Stage:
         def nothing(_: Memory) -> Commit:
             return Commit(at=NOW)
 
-        self.enforcing = Enforcing(
+        self.enforcing = EnforcementTask(
             make(self.told.append),
             open_store,
             emit=self.told.append,
@@ -114,7 +114,7 @@ class Stage:
                 await asyncio.sleep(0.001)
         took = loop.time() - began
         await self.enforcing.look()
-        truth = self.enforcing.truth()
+        truth = self.enforcing.firewall_status()
         assert (truth.wanted, truth.enforced) == (len(BANS), len(BANS))
         return took
 
@@ -239,7 +239,7 @@ def test_whatever_a_stranger_does_is_healed_and_never_hidden(
         for times in range(1, 4):
             namespace.run("nft", command)
             await stage.enforcing.look()
-            truth = stage.enforcing.truth()
+            truth = stage.enforcing.firewall_status()
             assert (truth.wanted, truth.enforced) == (len(BANS), len(BANS))
             assert timeless(namespace) == before
             assert truth.repairs >= times
@@ -279,7 +279,7 @@ def test_a_flush_in_a_loop_is_repaired_each_time_named_and_told_in_a_few_lines(
             async with asyncio.timeout(5):
                 while stage.stranger.held() != stage.whole:  # noqa: ASYNC110
                     await asyncio.sleep(0)
-        truth = stage.enforcing.truth()
+        truth = stage.enforcing.firewall_status()
         assert truth.repairs > repairs.FREE_REPAIRS
         # The kernel tells the number that the process has outside of all containers.
         is_outside = os.readlink("/proc/self/ns/pid") == OUTERMOST
@@ -318,7 +318,7 @@ def test_other_firewalls_are_read_for_status_and_healed_by_it(
             with contextlib.suppress(subprocess.CalledProcessError):  # it is not back yet
                 namespace.run(*undo)
             await stage.enforcing.look()
-            truth = stage.enforcing.truth()
+            truth = stage.enforcing.firewall_status()
             assert (truth.wanted, truth.enforced) == (len(BANS), len(BANS))
             shown = namespace.run(*show)
             assert all(f" {ban.subject.text}" in shown for ban in BANS if ban.subject.family == 4)

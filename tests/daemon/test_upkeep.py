@@ -72,9 +72,9 @@ def test_a_part_of_the_start_that_fails_is_trouble_and_the_start_goes_on() -> No
         pass
 
     async def play() -> None:
-        assert not await supervisor.attempt("a", fails)
-        assert not await supervisor.attempt("b", has_a_bug)
-        assert await supervisor.attempt("c", works)
+        assert not await supervisor.run_once("a", fails)
+        assert not await supervisor.run_once("b", has_a_bug)
+        assert await supervisor.run_once("c", works)
 
     asyncio.run(play())
     assert supervisor.troubles["a"] == "no disk"

@@ -10,7 +10,7 @@ from banish.model.failure import Evidence
 from banish.model.instant import Instant, Seconds, to_iso
 from banish.model.record import FilePosition, Fingerprint, JournalPosition, Position
 from banish.model.settings import ActionSettings, Place, PortRange, Problem, Settings
-from banish.model.status import EnforcementTruth, ServerStatus
+from banish.model.status import EnforcementStatus, ServerStatus
 
 
 def ban(until: float | None = 70) -> Ban:
@@ -72,7 +72,7 @@ def test_small_values_read_as_people_write_them() -> None:
         dry_run=True,
         jails=(),
         sources=(),
-        enforcement=EnforcementTruth("memory"),
+        enforcement=EnforcementStatus("memory"),
         store="none",
     )
     assert status.uptime == Seconds(3)

@@ -194,14 +194,16 @@ def _server(server: ServerSettings) -> Iterator[HostFinding]:
 
 def _enforced(status: ServerStatus) -> HostFinding:
     """Return whether the firewall holds the bans that it should."""
-    trouble, truth = health.of_firewall(status), status.enforcement
+    trouble, enforcement = health.of_firewall(status), status.enforcement
     if trouble is not None:
         return HostFinding("bans", "bad", trouble.what, trouble.cure or "banish status")
     if status.dry_run:
-        what = f"{truth.wanted} wanted, none enforced: the server is a dry run"
+        what = f"{enforcement.wanted} wanted, none enforced: the server is a dry run"
         return HostFinding("bans", "note", what, "start it without --dry-run to ban")
-    repairs = f", {truth.repairs} repairs so far" if truth.repairs else ""
-    return HostFinding("bans", "good", f"{truth.wanted} wanted, {truth.enforced} enforced{repairs}")
+    repairs = f", {enforcement.repairs} repairs so far" if enforcement.repairs else ""
+    return HostFinding(
+        "bans", "good", f"{enforcement.wanted} wanted, {enforcement.enforced} enforced{repairs}"
+    )
 
 
 def _mail(settings: Settings) -> Iterator[HostFinding]:

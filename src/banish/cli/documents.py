@@ -121,7 +121,7 @@ def trouble_document(trouble: Trouble) -> Mapping[str, str]:
 
 def status_document(status: ServerStatus, troubles: list[Trouble]) -> Document:
     """Return how the whole server is doing."""
-    truth = status.enforcement
+    enforcement = status.enforcement
     return {
         "version": status.version,
         "pid": status.pid,
@@ -136,12 +136,12 @@ def status_document(status: ServerStatus, troubles: list[Trouble]) -> Document:
         "jails": [jail_document(jail) for jail in status.jails],
         "sources": [source_document(source) for source in status.sources],
         "enforcement": {
-            "enforcer": truth.enforcer,
-            "wanted": truth.wanted,
-            "enforced": truth.enforced,
-            "checked": iso(truth.checked_at),
-            "repairs": truth.repairs,
-            "trouble": truth.trouble,
+            "enforcer": enforcement.enforcer,
+            "wanted": enforcement.wanted,
+            "enforced": enforcement.enforced,
+            "checked": iso(enforcement.checked_at),
+            "repairs": enforcement.repairs,
+            "trouble": enforcement.trouble,
         },
         "problems": [problem_document(each) for each in problem_rows(status.problems)],
         "troubles": [trouble_document(trouble) for trouble in troubles],

@@ -34,13 +34,13 @@ def of_jail(jail: JailStatus) -> Trouble | None:
 
 def of_firewall(status: ServerStatus) -> Trouble | None:
     """Return what is wrong with enforcement: an error, or bans the kernel does not hold."""
-    truth = status.enforcement
-    if truth.trouble:
-        what, _, cure = truth.trouble.partition("\n")
+    enforcement = status.enforcement
+    if enforcement.trouble:
+        what, _, cure = enforcement.trouble.partition("\n")
         return Trouble("firewall", what, cure.strip())
-    if truth.enforced is not None and truth.enforced < truth.wanted:
-        short = truth.wanted - truth.enforced
-        return Trouble("firewall", f"{short} of {truth.wanted} bans are not in the kernel")
+    if enforcement.enforced is not None and enforcement.enforced < enforcement.wanted:
+        short = enforcement.wanted - enforcement.enforced
+        return Trouble("firewall", f"{short} of {enforcement.wanted} bans are not in the kernel")
     return None
 
 

@@ -226,27 +226,27 @@ def _source_row(source: SourceHealth, now: Instant) -> tuple[Cell, ...]:
 
 
 def _show_firewall(page: Page, status: ServerStatus) -> None:
-    truth = status.enforcement
+    enforcement = status.enforcement
     page.title("Firewall")
-    if truth.enforcer == ACTIONS_ALONE:
+    if enforcement.enforcer == ACTIONS_ALONE:
         page.line("not used: every jail bans by its own actions", indent=2)
         return
-    if truth.trouble:
+    if enforcement.trouble:
         held: Cell = bad("in trouble")
     elif status.dry_run:
         held = warn("none in the kernel: a dry run")
-    elif truth.enforced is None:
+    elif enforcement.enforced is None:
         held = warn("not read back yet")
-    elif truth.enforced < truth.wanted:
-        held = bad(f"{count(truth.enforced)} in the kernel")
+    elif enforcement.enforced < enforcement.wanted:
+        held = bad(f"{count(enforcement.enforced)} in the kernel")
     else:
-        held = good(f"{count(truth.enforced)} in the kernel")
+        held = good(f"{count(enforcement.enforced)} in the kernel")
     page.line(
-        strong(truth.enforcer),
-        f": {count(truth.wanted)} wanted, ",
+        strong(enforcement.enforcer),
+        f": {count(enforcement.wanted)} wanted, ",
         held,
-        dim(f", checked {ago(truth.checked_at, status.now)}"),
-        f", repaired {plural(truth.repairs, 'time')}" if truth.repairs else "",
+        dim(f", checked {ago(enforcement.checked_at, status.now)}"),
+        f", repaired {plural(enforcement.repairs, 'time')}" if enforcement.repairs else "",
         indent=2,
     )
 

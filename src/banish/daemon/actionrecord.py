@@ -40,7 +40,7 @@ FORGOTTEN_AFTER = Seconds(7 * 86_400)
 _Key = tuple[str, str, Subject]
 
 
-class ActionRecord:
+class ActionRecords:
     """The record of all actions of a server; used by their workers."""
 
     def __init__(self, store: Callable[[], Store | None]) -> None:
@@ -120,10 +120,10 @@ class ActionRecord:
         self._not_before = asyncio.get_running_loop().time() + RETRY_PAUSE
 
 
-class Book:
+class ActionRecord:
     """The record of one action: who was banned by it, and not unbanned yet."""
 
-    def __init__(self, record: ActionRecord, jail: str, action: str, *, is_kept: bool) -> None:
+    def __init__(self, record: ActionRecords, jail: str, action: str, *, is_kept: bool) -> None:
         """Prepare; with *is_kept* false nothing is put on record."""
         self._record = record
         self._jail = jail

@@ -18,7 +18,7 @@ from banish.config.load import builtin_tree, load
 from banish.control.server import ControlServer
 from banish.daemon import build
 from banish.daemon.connections import ConnectionKiller
-from banish.daemon.enforcing import Enforcing
+from banish.daemon.enforcing import EnforcementTask
 from banish.daemon.facts import ServerFacts
 from banish.daemon.host import (
     heartbeat,
@@ -288,7 +288,7 @@ class Server:
         )
         self._cutting = ConnectionKiller(() if options.dry_run else settings.jails, emit=self.emit)
         self.emit.listen(self._acting.hear, BannedSubjectFailed)
-        self._enforcing = Enforcing(
+        self._enforcing = EnforcementTask(
             build.enforcer(settings, dry_run=options.dry_run, emit=self.emit),
             build.store_opener(settings, emit=self.emit, clock=clock),
             emit=self.emit,
@@ -402,7 +402,7 @@ class Server:
         for problem in self.settings.problems:
             self.emit(WarningGiven(part="configuration", what=str(problem)))
         for name, step in self._exempt.first_steps().items():
-            await self._supervisor.attempt(name, step)
+            await self._supervisor.run_once(name, step)
         self._starting.begin("reading bans")
         memory = await self._enforcing.open()
         await self._restore_bans(memory)
@@ -510,7 +510,7 @@ class Server:
             )
             self.emit(WarningGiven(part="database", what=what))
         self._jails.restore_part({}, self._clock(), more=False)
-        await self._supervisor.attempt("past bans", lambda: self._recount(seen))
+        await self._supervisor.run_once("past bans", lambda: self._recount(seen))
         self._windows_are_in.set()
         for pipeline in self._pipelines:
             name = f"{pipeline.source.name} (preparing)"

@@ -11,9 +11,9 @@ import functools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from banish.daemon.actionrecord import ActionRecord
+from banish.daemon.actionrecord import ActionRecords
 from banish.daemon.orders import Order
-from banish.daemon.worker import LINE_LIMIT, ActionWorker
+from banish.daemon.worker import QUEUE_LIMIT, ActionWorker
 from banish.model.actionban import ActionBan
 from banish.model.actionresult import TROUBLE_LIMIT_CHARACTERS, ActionResult, ActionResultKind
 from banish.model.address import Subject
@@ -53,7 +53,7 @@ class ActionDispatcher:
         *,
         emit: Emit,
         clock: Clock,
-        limit: int = LINE_LIMIT,
+        limit: int = QUEUE_LIMIT,
         store: Callable[[], Store | None] = lambda: None,
     ) -> None:
         """Prepare the actions of each jail, in their order; nothing runs before `workers` do.
@@ -62,7 +62,7 @@ class ActionDispatcher:
         """
         self._emit = emit
         self._clock = clock
-        self._record = ActionRecord(store)
+        self._record = ActionRecords(store)
         self._jails = {
             jail: [
                 ActionWorker(

@@ -18,7 +18,7 @@ from banish.model.decision import Decision
 from banish.model.instant import Seconds
 from banish.model.settings import Enforcement
 from banish.model.snapshot import Commit, Memory, Slice
-from banish.model.status import EnforcementTruth
+from banish.model.status import EnforcementStatus
 from banish.ports import Clock, Enforcer, Store
 from banish.telemetry.events import Emit
 
@@ -46,7 +46,7 @@ class Step(msgspec.Struct):
     """Whether the firewall is to be read back then."""
 
 
-class Enforcing:
+class EnforcementTask:
     """Owns firewall and record; `run` is its task."""
 
     def __init__(
@@ -143,12 +143,12 @@ class Enforcing:
         """Why the database cannot be used at the moment, and the cure."""
         return self._recording.trouble
 
-    def truth(self) -> EnforcementTruth:
+    def firewall_status(self) -> EnforcementStatus:
         """Return what we want the firewall to hold and what it held when read last."""
-        return self._firewall.truth()
+        return self._firewall.status()
 
     async def look(self) -> None:
-        """Have the firewall read back and repaired now, so that `truth` says how it is.
+        """Have the firewall read back and repaired now, so that `firewall_status` says how it is.
 
         Returns at once where it was read a moment ago, and after `LOOK_WAIT` at the latest.
         """

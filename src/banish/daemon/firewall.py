@@ -1,11 +1,11 @@
 """Keeps the firewall as it should be: applies, reads back, repairs.
 
 When the firewall fails, decisions stay wanted: the whole desired state is put
-back as soon as it works again, and `truth` says so until then.
+back as soon as it works again, and `status` says so until then.
 
 Somebody else may change the firewall at any moment, also while it is read or repaired.
 So each sign of a foreign change is counted, and a reading settles only the changes that
-were counted before it began. A repair settles nothing: it is read back. What `truth`
+were counted before it began. A repair settles nothing: it is read back. What `status`
 says of the kernel is what was read there, never what was written.
 """
 
@@ -19,7 +19,7 @@ from banish.model.ban import Ban
 from banish.model.decision import Decision, EndBan, ProlongBan, StartBan
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import Enforcement
-from banish.model.status import EnforcementTruth
+from banish.model.status import EnforcementStatus
 from banish.policy.reconcile import reconcile
 from banish.ports import Clock, Enforced, Enforcer
 from banish.telemetry.events import (
@@ -99,10 +99,10 @@ class Firewall:
         self.trouble = ""
         """The last error, empty once it is over."""
 
-    def truth(self) -> EnforcementTruth:
+    def status(self) -> EnforcementStatus:
         """Return what we want the firewall to hold and what it held when read last."""
         is_known = self._enforced is not None and not self._is_doubted
-        return EnforcementTruth(
+        return EnforcementStatus(
             enforcer=self._enforcer.name,
             wanted=self._wanted_when_read if is_known else self._wanted_count,
             enforced=self._enforced if is_known else None,

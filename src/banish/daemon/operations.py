@@ -7,7 +7,7 @@ import msgspec
 
 from banish import __version__
 from banish.daemon.dispatcher import ActionDispatcher
-from banish.daemon.enforcing import Enforcing
+from banish.daemon.enforcing import EnforcementTask
 from banish.daemon.jails import Jails
 from banish.daemon.pipeline import Pipeline
 from banish.daemon.silence import health_for, waits_for
@@ -41,7 +41,7 @@ class ServerOperations:
         *,
         jails: Jails,
         pipelines: Sequence[Pipeline],
-        enforcing: Enforcing,
+        enforcing: EnforcementTask,
         acting: ActionDispatcher,
         supervisor: Supervisor,
         clock: Clock,
@@ -85,7 +85,7 @@ class ServerOperations:
             dry_run=self._dry_run,
             jails=tuple(self._jail_status(name, now) for name in self._jails.policies),
             sources=tuple(self._health(pipeline) for pipeline in self._pipelines),
-            enforcement=self._enforcing.truth(),
+            enforcement=self._enforcing.firewall_status(),
             store=self._settings.server.dbfile,
             problems=self._settings.problems,
             store_trouble=self._enforcing.store_trouble,

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
-from banish.daemon.enforcing import Enforcing
+from banish.daemon.enforcing import EnforcementTask
 from banish.daemon.jails import Jails
 from banish.daemon.watchdog import Watchdog
 from banish.daemon.zones import Zones
@@ -76,7 +76,7 @@ class Pipeline:
         watches: Sequence[JailWatch],
         *,
         jails: Jails,
-        enforcing: Enforcing,
+        enforcing: EnforcementTask,
         resolver: Resolver,
         emit: Emit,
         clock: Clock,

@@ -34,7 +34,7 @@ class Supervisor:
         assert name not in self._tasks, name
         self._tasks[name] = asyncio.create_task(self._keep_running(name, part), name=name)
 
-    async def attempt(self, name: str, part: Callable[[], Awaitable[None]]) -> bool:
+    async def run_once(self, name: str, part: Callable[[], Awaitable[None]]) -> bool:
         """Run *part* once; tell whether it did not fail. `start` may run it again later."""
         try:
             await part()

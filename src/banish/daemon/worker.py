@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Collection
 
-from banish.daemon.actionrecord import ActionRecord, Book
+from banish.daemon.actionrecord import ActionRecord, ActionRecords
 from banish.daemon.orders import Order, OrderQueue
 from banish.errors import ActionError
 from banish.model.actionresult import ActionResultKind
@@ -24,7 +24,7 @@ from banish.telemetry.events import (
     WarningGiven,
 )
 
-LINE_LIMIT = 1_000
+QUEUE_LIMIT = 1_000
 """Orders that wait in a line before the bound takes hold."""
 
 ORDERS_LIMIT = 1_000
@@ -58,10 +58,10 @@ class ActionWorker:
         action: Action,
         *,
         emit: Emit,
-        limit: int = LINE_LIMIT,
+        limit: int = QUEUE_LIMIT,
         retry_pause: Seconds = RETRY_PAUSE,
         on_result: OnResult = lambda _kind, _subject, _trouble: None,
-        record: ActionRecord | None = None,
+        record: ActionRecords | None = None,
     ) -> None:
         self.action = action
         self.name = f"action {action.settings.actname} of {action.jail}"
@@ -71,16 +71,16 @@ class ActionWorker:
         """What the operator can do about it, where that is known."""
         self._emit = emit
         self._on_result = on_result
-        self._book = Book(
-            record or ActionRecord(lambda: None),
+        self._record = ActionRecord(
+            record or ActionRecords(lambda: None),
             action.jail,
             action.settings.actname,
             is_kept=action.settings.is_enforcing,
         )
-        self._line = OrderQueue(
+        self._queue = OrderQueue(
             keeps_all=action.settings.is_enforcing,
             limit=limit,
-            has_begun=self._book.__contains__,
+            has_begun=self._record.__contains__,
         )
         self._stuck = 0
         """Bans of an earlier run that could not be ended, and were not reported yet."""
@@ -96,12 +96,12 @@ class ActionWorker:
         self._busy: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
-        return len(self._line) + len(self._missed)
+        return len(self._queue) + len(self._missed)
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing waits for the action, and it does nothing."""
-        return len(self._line) == 0 and (self._busy is None or self._busy.done())
+        return len(self._queue) == 0 and (self._busy is None or self._busy.done())
 
     def holds_only(self, bans: Collection[Subject]) -> bool:
         """Whether nothing waits, and it holds some of *bans* and nobody else."""
@@ -113,7 +113,7 @@ class ActionWorker:
         is_end = order.kind == "unban"
         if order.restored and not is_end and self.action.settings.flag("norestored"):
             return
-        self._line.put(order)
+        self._queue.put(order)
         self._has_news.set()
 
     def adopt(self, ban: Ban, now: Instant, *, goes_on: bool) -> None:
@@ -121,12 +121,12 @@ class ActionWorker:
 
         Unless it *goes_on* it is ended. Bans that this run knows better are skipped.
         """
-        if not self.action.settings.is_enforcing or ban.subject in self._book:
+        if not self.action.settings.is_enforcing or ban.subject in self._record:
             return
-        self._book.adopt(ban)
+        self._record.adopt(ban)
         if goes_on:
             self.action.adopt(ban)
-        elif self._book.is_to_end(ban, now):
+        elif self._record.is_to_end(ban, now):
             self.put(Order("unban", ban, restored=True))
 
     async def run(self) -> None:
@@ -160,17 +160,17 @@ class ActionWorker:
             await asyncio.wait({self._busy})
         due = self.action.due
         # Orders are quick where work is put off: what came together is done together.
-        has_turn = not len(self._line) or self._since_tick >= ORDERS_LIMIT
+        has_turn = not len(self._queue) or self._since_tick >= ORDERS_LIMIT
         if due is not None and due <= self._time() and has_turn:
             self._since_tick = 0
             await self._go_on(self._try(self.action.tick, is_proof=True))
             return True
         self._since_tick += 1
-        order = self._line.get()
+        order = self._queue.get()
         if order is None:
             self._report_dropped()
-            await self._book.flush()
-            return len(self._line) > 0
+            await self._record.flush()
+            return len(self._queue) > 0
         await self._go_on(self._do(order))
         return True
 
@@ -188,7 +188,7 @@ class ActionWorker:
     def _put_missed(self) -> None:
         missed, self._missed = self._missed, {}
         for order in missed.values():
-            self._line.put(order)
+            self._queue.put(order)
 
     async def _do(self, order: Order) -> None:
         action, ban = self.action, order.ban
@@ -196,7 +196,7 @@ class ActionWorker:
             return
         match order.kind:
             case "ban":
-                await self._book.begin(ban)
+                await self._record.begin(ban)
                 is_done = await self._try(lambda: action.ban(ban, restored=order.restored))
                 self._report_result("ban", ban, is_done=is_done)
                 if not is_done and action.settings.is_enforcing:
@@ -238,7 +238,7 @@ class ActionWorker:
         is_done = await self._try(lambda: self.action.unban(ban))
         self._report_result("unban", ban, is_done=is_done)
         if is_done:
-            await self._book.end(ban)
+            await self._record.end(ban)
         elif self.action.settings.is_enforcing:
             self._tries[ban.subject] = 1
             self._miss(Order("unban", ban, restored=True))
@@ -271,7 +271,7 @@ class ActionWorker:
             return
         self._tries.pop(ban.subject, None)
         self._on_result("unban", ban.subject, "")
-        await self._book.end(ban)
+        await self._record.end(ban)
         self._recover(is_proof=False)
 
     def _note_stuck(self, error: ActionError) -> None:
@@ -316,9 +316,9 @@ class ActionWorker:
             )
             self._emit(WarningGiven(part=self.name, what=what))
         self._stuck = 0
-        count = self._line.dropped - self._reported_dropped
+        count = self._queue.dropped - self._reported_dropped
         if count:
-            self._reported_dropped = self._line.dropped
+            self._reported_dropped = self._queue.dropped
             settings = self.action.settings
             self._emit(
                 NotificationsDropped(jail=self.action.jail, action=settings.actname, count=count)
@@ -333,7 +333,7 @@ class ActionWorker:
         """
         for order in self._missed.values():
             if order.kind == "unban":
-                self._line.put(order)
+                self._queue.put(order)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(span):
                 while await self.step():
@@ -343,7 +343,7 @@ class ActionWorker:
             await asyncio.wait({self._busy})
             what = f"a command ran still after {span:g} s and was killed, as the server stops"
             self._emit(WarningGiven(part=self.name, what=what))
-        left = len(self._line)
+        left = len(self._queue)
         if left and not self.action.settings.is_enforcing:
             what = f"{left} orders were not carried out before the server stopped"
             self._emit(WarningGiven(part=self.name, what=what))
@@ -368,11 +368,11 @@ class ActionWorker:
         if not await self._try(flush):
             await self._try(self.action.check)
         if flushed:
-            await self._book.end_all()
+            await self._record.end_all()
             return
         for ban in list(self.action.held.values()):
             if await self._try(lambda ban=ban: self.action.unban(ban)):  # type: ignore[misc]
-                await self._book.end(ban)
+                await self._record.end(ban)
 
     async def stop(self, span: Seconds = STOP_SPAN) -> None:
         """Undo what the action's start did."""

@@ -58,7 +58,7 @@ ACTIONS_ALONE = "actions alone"
 """The name of what stands where the firewall would when no jail needs it."""
 
 
-class EnforcementTruth(msgspec.Struct, frozen=True):
+class EnforcementStatus(msgspec.Struct, frozen=True):
     """What we want the firewall to hold, and what it held when it was read last."""
 
     enforcer: str
@@ -136,7 +136,7 @@ class ServerStatus(msgspec.Struct, frozen=True):
     dry_run: bool
     jails: tuple[JailStatus, ...]
     sources: tuple[SourceHealth, ...]
-    enforcement: EnforcementTruth
+    enforcement: EnforcementStatus
     store: str
     """The database's path."""
     problems: tuple[Problem, ...] = ()

@@ -18,7 +18,7 @@ from banish.model.actionresult import ActionResult
 from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.instant import Instant, Seconds
-from banish.model.status import EnforcementTruth, JailStatus, ServerStatus
+from banish.model.status import EnforcementStatus, JailStatus, ServerStatus
 from banish.policy.networks import NetworkTable
 from banish.telemetry.events import Event
 
@@ -78,7 +78,7 @@ class MemoryOperations:
             dry_run=False,
             jails=jails,
             sources=(),
-            enforcement=EnforcementTruth("memory", held, held, NOON),
+            enforcement=EnforcementStatus("memory", held, held, NOON),
             store=":memory:",
         )
 
