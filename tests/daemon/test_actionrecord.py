@@ -20,7 +20,7 @@ from banish.model.decision import Decision, EndBan, StartBan
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import ActionSettings
 from banish.shell.script import Filled
-from banish.telemetry.events import Event, PartFailed, WarningGiven
+from banish.telemetry.events import Event, PartFailed, PartRecovered, WarningGiven
 from banish.testing.memory_store import MemoryStore
 from tests.compat.stock_actions import Nothing
 
@@ -398,6 +398,63 @@ def test_a_failed_end_is_trouble_and_is_tried_once_more_at_the_next_start() -> N
         assert second.said == ["unban 192.0.2.1"]
         assert second.told == []
         await second.stop()
+
+    asyncio.run(play())
+
+
+def test_an_end_that_failed_among_the_ends_of_all_is_tried_again() -> None:
+    """A command cannot be started while the process has no descriptor left."""
+
+    async def play() -> Server:
+        store, host = MemoryStore(), set[str]()
+        server = Server(store, host)
+        await server.start(())
+        worker = server.acting._jails["web"][0]
+        server.acting.act([StartBan(ONE), StartBan(TWO)])
+        await server.settle()
+        server.fails = {"unban 192.0.2.1"}
+        server.acting.act([EndBan(ONE, "expired"), EndBan(TWO, "expired")])
+        await server.settle()
+        assert server.acting.trouble("web")
+        server.fails = set()
+        worker._put_missed()  # the pause is over
+        worker._has_news.set()
+        await server.settle()
+        assert server.acting.trouble("web") == ""
+        await worker._record.flush()
+        assert store.action_bans == {}
+        await server.stop()
+        return server
+
+    server = asyncio.run(play())
+    assert server.said.count("unban 192.0.2.2") == 1
+    assert [type(each) for each in server.told] == [PartFailed, PartRecovered]
+
+
+@pytest.mark.parametrize("order", ["ban", "flush"])
+def test_a_new_ban_takes_the_place_of_an_end_that_failed_and_a_flush_does_not(order: str) -> None:
+    async def play() -> None:
+        store, host = MemoryStore(), set[str]()
+        server = Server(store, host)
+        await server.start(())
+        worker = server.acting._jails["web"][0]
+        server.acting.act([StartBan(ONE), StartBan(TWO)])
+        await server.settle()
+        server.fails = {"unban 192.0.2.1"}
+        server.acting.act([EndBan(ONE, "expired")])
+        await server.settle()
+        server.fails = set()
+        if order == "ban":
+            server.acting.act([StartBan(ban("192.0.2.1", NOW + 5))])
+        else:
+            worker.put(Order("flush", TWO))
+        await server.settle()
+        worker._put_missed()
+        worker._has_news.set()
+        await server.settle()
+        assert host == (texts(ONE, TWO) if order == "ban" else set())
+        assert worker._tries == {}
+        await server.kill()
 
     asyncio.run(play())
 

@@ -144,7 +144,8 @@ class ActionWorker:
                     async with asyncio.timeout_at(self._wakes_at()):
                         await self._has_news.wait()
                 except TimeoutError:
-                    if self._missed and self._retry_at <= self._time():
+                    # What has just come must not be followed by an order from before it.
+                    if self._missed and self._retry_at <= self._time() and not len(self._queue):
                         self._put_missed()
 
     def _wakes_at(self) -> float | None:
@@ -209,7 +210,8 @@ class ActionWorker:
                 is_done = await self._try(lambda: action.prolong(ban, restored=order.restored))
                 self._report_result("prolong", ban, is_done=is_done)
             case "flush":
-                self._missed.clear()
+                ends = {who: each for who, each in self._missed.items() if each.kind == "unban"}
+                self._missed = ends
                 await self._release()
             case "check":
                 action.was_repaired = False
@@ -227,6 +229,8 @@ class ActionWorker:
         if order.kind in ("check", "flush"):
             return False
         missed = self._missed.pop(order.ban.subject, None)
+        if missed is not None and missed.kind == "unban":
+            self._tries.pop(order.ban.subject, None)  # what comes now takes its place
         if missed is None or missed.kind != "ban" or order.kind != "prolong":
             return False
         # The ban was never carried out, so there is nothing to prolong: it is tried again.
@@ -371,8 +375,7 @@ class ActionWorker:
             await self._record.end_all()
             return
         for ban in list(self.action.held.values()):
-            if await self._try(lambda ban=ban: self.action.unban(ban)):  # type: ignore[misc]
-                await self._record.end(ban)
+            await self._end(ban)
 
     async def stop(self, span: Seconds = STOP_SPAN) -> None:
         """Undo what the action's start did."""
