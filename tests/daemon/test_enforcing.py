@@ -162,7 +162,7 @@ def test_what_is_asked_by_hand_is_done_when_the_answer_comes() -> None:
         await stage.enforcing.carry_out(stage.jails.unban(None, None, stage.now))
         assert stage.banned() == set()
         stage.enforcer.fail_next(times=2)
-        with pytest.raises(EnforceError, match="told to fail"):
+        with pytest.raises(EnforceError, match="asked to fail"):
             await stage.enforcing.carry_out(stage.jails.ban("j", [subject], stage.now, None))
         await stage.close()
 

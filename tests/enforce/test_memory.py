@@ -60,7 +60,7 @@ def test_a_call_told_to_fail_changes_nothing_and_the_next_one_works() -> None:
         assert (await held(memory))["sshd"] == frozenset()
         memory.fail_next(times=2)
         for _time in range(2):
-            with pytest.raises(EnforceError, match="told to fail"):
+            with pytest.raises(EnforceError, match="asked to fail"):
                 await memory.start([SSHD], [ban()], NOW)
         await memory.apply([start(ATTACKER)], NOW)
         assert memory.bans == {"sshd": {ATTACKER: NOW + 600}, "web": {}}

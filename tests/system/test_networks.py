@@ -70,7 +70,7 @@ def test_a_network_is_banned_for_its_members_and_says_so_everywhere(lab: Lab) ->
         assert len(why["evidence"]) == 3
         unban = lab.server.run(guard.argv("unban", "198.51.100.200"))
         assert unban.returncode == 1
-        assert f"kept out still: app bans {NET}, which it lies in" in unban.stdout
+        assert f"still banned: app bans {NET}, which contains it" in unban.stdout
         guard.kill()
         assert not lab.attacker.connects(source="198.51.100.200")
         guard.start()

@@ -117,11 +117,11 @@ def test_listeners_may_hear_of_some_kinds_only() -> None:
         (WarningGiven("jail web", "odd"), "jail web: odd"),
         (
             FirewallRepaired(missing=2, foreign=1, rebuilt=False),
-            "firewall repaired: 2 bans added back, 1 taken out",
+            "firewall repaired: 2 bans added back, 1 removed",
         ),
         (
             FirewallRepaired(missing=0, foreign=0, rebuilt=False, mistimed=3),
-            "firewall repaired: 0 bans added back, 0 taken out, 3 with their time corrected",
+            "firewall repaired: 0 bans added back, 0 removed, 3 with their time corrected",
         ),
         (
             FirewallRepaired(missing=0, foreign=0, rebuilt=True),
