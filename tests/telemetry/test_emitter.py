@@ -127,7 +127,7 @@ def test_listeners_may_hear_of_some_kinds_only() -> None:
             FirewallRepaired(missing=0, foreign=0, rebuilt=True),
             (
                 "firewall repaired: tables or rules were missing or changed; 0 bans added back, 0 "
-                "taken out"
+                "removed"
             ),
         ),
         (SourceChanged("/var/log/auth.log", "was rotated"), "/var/log/auth.log: was rotated"),
