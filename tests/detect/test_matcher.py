@@ -462,6 +462,16 @@ def test_line_from_before_findtime_is_dropped_while_catching_up() -> None:
     assert (it.counters.too_old, it.counters.lines, it.counters.matched) == (1, 2, 1)
 
 
+def test_a_backlog_of_another_zone_is_as_old_as_it_is_without_the_difference() -> None:
+    it = matcher(RULE)
+    it.set_ahead(3_600.0)
+    assert find(it, stamped(BAD, -2_999), live=False) is None
+    failure = find(it, stamped(BAD, -3_600 + 500), live=False)
+    assert failure is not None
+    assert failure.at == NOW - 500
+    assert it.counters.steps == 4
+
+
 def test_future_is_now() -> None:
     failure = find(matcher(RULE), stamped(BAD, -3600), live=False)
     assert failure is not None

@@ -59,11 +59,22 @@ CASES = [
         TRUE,
     ),
     (r"^bad: \S* ?\[<ADDR>\] \S+ refused$", "bad: x [{V}] y ip=[{A}] z refused", NOBODY),
-    # A gap in front of a whole sentence of the service is the service's own.
+    # An address before a colon is one, too.
+    (r"failed from <HOST>: ", "x failed from {V}: failed from 2001:db8::1: no", NOBODY),
+    (r"failed from <HOST>: ", "x failed from {V}: failed from ::ffff:{A}: no", NOBODY),
+    (r"failed from <HOST>: ", "x failed from {V}: failed from 2001:db8:1:1:1:1:1:1: no", NOBODY),
+    # The regex matches at two places: the text before the first may be a client's, too.
+    (r"login failed from <HOST>", "app: user x login failed from {V} y login failed from {A}", ""),
+    (r"login failed from <HOST>", "app: login failed from {A} for x login failed from {V}", NOBODY),
+    (r"^.*login failed from <HOST>", "app: x login failed from {V} y login failed from {A}", ""),
+    (r"login failed from <HOST>.*$", "app: x login failed from {V} login failed from {A}: z", ""),
+    (r"login failed from <HOST>$", "app: user x login failed from {V} login failed from {A}", TRUE),
+    (r"login failed from <HOST>", "app: user {V} login failed from {A}", TRUE),
+    (r"login failed from <HOST>", "app: login failed from {A} for {V}", TRUE),
     (
         r"^.*?Password is incorrect\. IP: <ADDR>\. Username:.*$",
         "[1] Password is incorrect. IP: {A}. Username: Password is incorrect. IP: {V}. Username: x",
-        TRUE,
+        NOBODY,
     ),
     # Nothing tells who wrote which: nobody.
     (r"^login of .*? from <ADDR>(?: .*)?$", "login of x from {V} from {A}", NOBODY),
@@ -193,3 +204,48 @@ def test_what_a_jail_says_is_done_about_two_readings() -> None:
     for choice, expected in (("report", [VICTIM]), ("last", [TRUE]), ("none", []), ("safe", [])):
         settings = msgspec.structs.replace(usual, ambiguous=choice)
         assert named(Matcher("j", settings, Seconds(600)), line) == expected
+
+
+UNANCHORED = (
+    r"login failed from <HOST>",
+    r"login failed from <ADDR>",
+    r"login failed from \[?<HOST>\]?",
+    r"login failed.* from <HOST>",
+    r"failed from <HOST>.*$",
+    r"^.*login failed from <HOST>",
+    r"^app: .*?login failed from <HOST>\b",
+)
+FORMS = (
+    "{V}",
+    "::ffff:{V}",
+    "[{V}]",
+    "2001:db8:66::66",
+    "2001:db8:66:1:2:3:4:5",
+    "victim.example.org",
+)
+TRUE_FORMS = (TRUE, f"::ffff:{TRUE}", "2001:db8::1", "2001:db8:0:1:2:3:4:5")
+hostile = st.builds(
+    "{}login failed from {}{}".format,
+    st.sampled_from(["", "x ", "'x' ", "x: ", "] ", "192.0.2.1 "]) | st.text(max_size=8),
+    st.sampled_from(FORMS),
+    st.sampled_from(["", " ", " y", ": y", ", ", "'", "] ", " login failed"]) | st.text(max_size=8),
+)
+
+
+@given(
+    regex=st.sampled_from(UNANCHORED),
+    before=hostile | st.just("x"),
+    after=hostile | st.just("x"),
+    true=st.sampled_from(TRUE_FORMS),
+    end=st.sampled_from([" ", ": ", " port 22 ", ", user "]),
+)
+@example(UNANCHORED[0], f"x login failed from {VICTIM} y", "", TRUE, " ")
+@example(UNANCHORED[5], f"x login failed from {VICTIM} y", "", TRUE, " ")
+@example(UNANCHORED[0], f"x login failed from {VICTIM}", f"z {VICTIM}", "2001:db8::1", ": ")
+@settings(max_examples=150, deadline=None)
+def test_no_text_beside_a_regex_without_anchors_bans_somebody_else(
+    regex: str, before: str, after: str, true: str, end: str
+) -> None:
+    line = " ".join(f"app: user {before} login failed from {true}{end}{after}".splitlines())
+    found = named(matcher_of(regex), line)
+    assert set(found) <= {true.removeprefix("::ffff:")}

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from banish.detect.zone import fixed_zone, zone_named
+from banish.detect.zone import fixed_zone, zone_difference, zone_named
 from banish.errors import ConfigError
 
 
@@ -54,3 +54,18 @@ def test_unknown_zone_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="is not a time zone") as refused:
         zone_named(text, where="jail.local:3")
     assert refused.value.where == "jail.local:3"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "difference"),
+    [
+        (7_200.0, 7_200.0),
+        (-20_700.0 + 40, -20_700.0),
+        (3_600.0 - 90, 3_600.0),
+        (3_600.0 - 91, 0.0),
+        (1_234.0, 0.0),
+        (27 * 3_600.0 + 1, 0.0),
+    ],
+)
+def test_zones_differ_by_quarters_of_an_hour(seconds: float, difference: float) -> None:
+    assert zone_difference(seconds) == difference

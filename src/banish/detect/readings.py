@@ -10,14 +10,15 @@ address between text of its own; all other addresses must then stand where a cli
 a *gap* that takes blanks. So the others are replaced by words: a reading that still matches is
 plausible, and one that needs another address in a place for a single word is not:
 ``(?:by|from) user .*? <HOST>(?: on \S+)?$`` takes ``1.1.1.1`` of ``by user x 1.1.1.1 on
-6.6.6.1``, but then a client would have written the word behind ``on``. A gap at the front of
-the line, before a longer text of the service, is the service's: its readings come second.
+6.6.6.1``, but then a client would have written the word behind ``on``.
 
 A rule may refuse to read the true address at all (``(?! from )``). So an address behind the
 same fixed text as the one that was taken is a reading, too, if the rule matches with all that
 stands between the two left out, and if a client's text can stand there.
 
-Where two readings are plausible nobody can say which is true, and none is trusted.
+Where two readings are plausible nobody can say which is true, and none is trusted. So it is
+where a rule matches at two places of a line, as one without ``^`` may: the text before its
+first match can be a client's as well as the text behind it.
 """
 
 import re
@@ -34,8 +35,11 @@ between them no reading is trusted."""
 
 _ADDRESS = re.compile(
     r"(?<!\d)(?<!\d\.)\d{1,3}(?:\.\d{1,3}){3}(?!\.?\d)"
-    r"|(?<![\w:.])(?:[0-9a-fA-F]{1,4}:|:){2,8}[0-9a-fA-F.]{0,15}(?<!\.)(?![\w:])"
+    r"|(?<![\w:.])(?:[0-9a-fA-F]{1,4}:|:){2,8}"
+    r"(?:\d{1,3}(?:\.\d{1,3}){3}(?!\.?\d)|[0-9a-fA-F]{0,4}(?!\w))"
 )
+_COLON_BEHIND = re.compile(r"(?<!:):$")
+"""A colon that stands behind an address, as in ``2001:db8::1: no``."""
 _IN_SIX = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}$")
 _FIXED_CHARACTERS = 24
 """Longest fixed text before an address that is distinguished from free text."""
@@ -60,8 +64,6 @@ _WORDS = "zq zq"
 """What a client would write: words, and no sign of any kind."""
 _MARKS = "!#$%&()*+,;:<=>?[]{}|~'\"/\\@"
 _INSERTS_LIMIT = 24
-_HEADER_WORDS = 3
-"""A gap in front of the line is the service's if so many words of the service follow."""
 
 
 class Candidate(NamedTuple):
@@ -204,30 +206,14 @@ class _Line:
     def trusted(self, read: list[Candidate], cut: list[Candidate]) -> Candidate | None:
         """Return the one reading of the best kind; None if there are two of it."""
         best = [each for each in read if self._is_plausible(each, read, cut)]
-        own = [each for each in best if not self._is_behind_header(each, read)] or best
-        addresses = {_address(self._text, each) for each in own + cut}
-        return (own + cut)[0] if len(addresses) == 1 else None
+        addresses = {_address(self._text, each) for each in best + cut}
+        return (best + cut)[0] if len(addresses) == 1 else None
 
     def _is_plausible(self, each: Candidate, read: list[Candidate], cut: list[Candidate]) -> bool:
         address = _address(self._text, each)
         return self.reads(
             each, tuple(one for one in read + cut if _address(self._text, one) != address)
         )
-
-    def _is_behind_header(self, each: Candidate, read: list[Candidate]) -> bool:
-        """Whether the readings before *each* stand in a gap that begins with the line."""
-        text = self._text
-        before = max((one.end for one in read if one.begin < each.begin), default=0)
-        if not before:
-            return False
-        rest = SIGNS[each.group] + text[each.end :]
-        ends = [at for at in word_ends(text, before, each.begin) if at > before]
-        needed = ""
-        for at in [before, *ends]:
-            if not self._takes(f"{_WORDS}{text[at : each.begin]}{rest}"):
-                break
-            needed = text[at : each.begin]
-        return len(needed.split()) >= _HEADER_WORDS
 
     def _is_clients(self, found: "re.Match[str]", taken: Candidate, each: Candidate) -> bool:
         """Whether what stands between *taken* and *each* can be a client's, *each* the service's.
@@ -330,14 +316,16 @@ def addresses_in(text: str, end: int) -> list[tuple[int, int, str]]:
 
 
 def _candidate(found: "re.Match[str]") -> Candidate | None:
-    if parse_logged(found[0]) is None:
+    written = _COLON_BEHIND.sub("", found[0])
+    begin, end = found.start(), found.start() + len(written)
+    if parse_logged(written) is None:
         return None
-    if ":" not in found[0]:
-        return Candidate(*found.span(), "ip4")
-    four = _IN_SIX.search(found[0])
+    if ":" not in written:
+        return Candidate(begin, end, "ip4")
+    four = _IN_SIX.search(written)
     if four is not None:
-        return Candidate(found.start() + four.start(), found.end(), "ip4")
-    return Candidate(*found.span(), "ip6")
+        return Candidate(begin + four.start(), end, "ip4")
+    return Candidate(begin, end, "ip6")
 
 
 def _address(text: str, each: Candidate) -> str:
