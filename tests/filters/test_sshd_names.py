@@ -264,6 +264,26 @@ def test_a_banner_cut_where_it_names_a_victim_counts_against_nobody() -> None:
     assert Judge("sshd", mode="aggressive").hosts([line]) == []
 
 
+@pytest.mark.parametrize("size", [1, 50, 66, 70])
+def test_a_banner_of_signs_that_sshd_escapes_counts(size: int) -> None:
+    for address in ("198.51.100.7", "2001:db8:bad:7:1111:2222:3333:4444"):
+        line = Connection(address, 40_000, b"").unnamed(
+            f"Bad protocol version identification '{chr(255) * size}' from ", network=False
+        )
+        found = Judge("sshd", mode="aggressive").hosts([line])
+        assert found == [address]
+
+
+def test_no_banner_makes_a_line_so_short_that_its_cut_end_is_believed() -> None:
+    forged = "' from 203.0.113.9 port 22"
+    for size in range(200 - len(forged) + 1):
+        banner = "\xff" * size + forged + " " * (200 - len(forged) - size)
+        line = Connection(PEERS[0], 40_000, b"").unnamed(
+            f"Bad protocol version identification '{banner}' from ", network=False
+        )
+        assert "203.0.113.9" not in Judge("sshd", mode="aggressive").hosts([line, line.rstrip()])
+
+
 HEADS = (
     "", "Failed password for ", "Failed password for invalid user ", "Invalid user ", "User ",
     "error: PAM: x for ", "Connection closed by invalid user ", "refused connect from ",
