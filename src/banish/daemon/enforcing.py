@@ -6,12 +6,14 @@ for the kernel and one transaction for the database.
 """
 
 import asyncio
+import itertools
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 import msgspec
 
 from banish.daemon.firewall import READ_BACK_PAUSE, Firewall
 from banish.daemon.recorder import WRITE_PAUSE, Recorder
+from banish.daemon.whilebanned import WhileBanned, in_order
 from banish.errors import EnforceError
 from banish.model.ban import Ban
 from banish.model.decision import Decision
@@ -66,6 +68,7 @@ class EnforcementTask:
         *on_done* gets all that the firewall has taken, and never waits.
         """
         self._firewall = Firewall(enforcer, emit=emit, clock=clock, on_done=on_done)
+        self._while_banned = WhileBanned(self._firewall.is_reported, emit=emit)
 
         async def take_back(memory: Memory) -> None:
             await self._carry_out([Step(on_memory(memory))])
@@ -189,6 +192,7 @@ class EnforcementTask:
         while True:
             await self._carry_out(await self._next_steps())
             await self._firewall.look_after()
+            self._while_banned.release()
             if self._recording.is_due:
                 await self._recording.write()
 
@@ -221,11 +225,19 @@ class EnforcementTask:
         return steps
 
     async def _carry_out(self, steps: Sequence[Step]) -> None:
+        rest = iter(steps)
+        for group in in_order(step.commit for step in steps):
+            await self._carry_out_at_once(list(itertools.islice(rest, len(group))))
+
+    async def _carry_out_at_once(self, steps: Sequence[Step]) -> None:
         error = await self._firewall.apply(
             [decision for step in steps for decision in step.commit.decisions]
         )
+        self._while_banned.release()
+        for step in steps:
+            self._while_banned.report(step.commit.while_banned)
         self._recording.add(
-            [step.commit for step in steps],
+            [msgspec.structs.replace(step.commit, while_banned=()) for step in steps],
             at_once=any(step.done is not None for step in steps),
         )
         if any(step.looks for step in steps):

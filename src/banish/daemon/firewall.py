@@ -77,6 +77,7 @@ class Firewall:
         self._in_force: dict[tuple[str, Subject], Ban] = {}
         self._wanted_count = 0
         self._unreported: list[Decision] = []
+        self._unreported_bans: set[tuple[str, Subject]] = set()
         self._changes = 0
         """Signs of changes by somebody else."""
         self._settled = 0
@@ -156,18 +157,22 @@ class Firewall:
             for ban in bans:
                 self._emit(BanStarted(jail=ban.jail, subject=ban.subject, restored=True))
 
+    def is_reported(self, jail: str, subject: Subject) -> bool:
+        """Whether the ban of *subject*, which *jail* decided, has been reported."""
+        return (jail, subject) not in self._unreported_bans
+
     async def apply(self, decisions: Sequence[Decision]) -> EnforceError | None:
         """Carry *decisions* out; on an error they stay wanted and are tried again."""
         if not decisions:
             return None
         self._note(decisions)
         if self.trouble:
-            self._unreported.extend(decisions)
+            self._put_off(decisions)
             return EnforceError(self.trouble)
         try:
             await self._enforcer.apply(decisions, self._clock())
         except EnforceError as error:
-            self._unreported.extend(decisions)
+            self._put_off(decisions)
             self._note_error(error)
             # The usual cause is a foreign flush: put everything back at once.
             if not await self._mend():
@@ -232,6 +237,15 @@ class Firewall:
                 self._in_force[key] = decision.ban
                 self._wanted_count += self._is_ours(decision.ban)
 
+    def _put_off(self, decisions: Sequence[Decision]) -> None:
+        """Report *decisions* only once the firewall works again."""
+        self._unreported.extend(decisions)
+        self._unreported_bans |= {
+            (decision.ban.jail, decision.ban.subject)
+            for decision in decisions
+            if isinstance(decision, StartBan)
+        }
+
     def _is_ours(self, ban: Ban) -> bool:
         """Whether the firewall can hold *ban*, and is to."""
         return ban.jail in self._names and ban.subject.is_enforceable
@@ -271,6 +285,7 @@ class Firewall:
             self._reported_trouble = ""
             self._emit(PartRecovered(part="firewall"))
         unreported, self._unreported = self._unreported, []
+        self._unreported_bans.clear()
         self._report(unreported)
         return True
 

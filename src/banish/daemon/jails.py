@@ -23,6 +23,7 @@ from banish.model.decision import (
     Decision,
     EndBan,
     Exempt,
+    FailedWhileBanned,
     HeldBack,
     StartBan,
     Verdict,
@@ -38,7 +39,6 @@ from banish.telemetry.events import (
     BanBudgetExceeded,
     BanBudgetReturned,
     BanHeldBack,
-    BannedSubjectFailed,
     ClockSet,
     EmitEvery,
     Event,
@@ -90,6 +90,8 @@ class Jails:
         """How many evictions of each jail were reported, and when."""
         self._again: dict[str, dict[Subject, int]] = {}
         """How many failures each banned subject of a jail has had that were not reported yet."""
+        self._while_banned: list[FailedWhileBanned] = []
+        """What the next step carries: it is reported after the bans that it refers to."""
 
     def policy(self, name: str) -> JailPolicy:
         """Return the policy of the jail called *name*.
@@ -139,6 +141,7 @@ class Jails:
                 telling = _Telling(policy, self._again.setdefault(jail, {}))
                 decisions += _judged(policy, those, now, telling)
                 events += telling.take()
+                self._while_banned += telling.while_banned
         if events:
             self._emit_every(events)
         return decisions
@@ -199,8 +202,13 @@ class Jails:
             change = policy.changes()
             if change is not None:
                 changes.append(change)
+        while_banned, self._while_banned = tuple(self._while_banned), []
         return Commit(
-            at=now, decisions=tuple(decisions), changes=tuple(changes), positions=positions
+            at=now,
+            decisions=tuple(decisions),
+            changes=tuple(changes),
+            positions=positions,
+            while_banned=while_banned,
         )
 
     def _with_repeated(self, decisions: Sequence[Decision], now: Instant) -> list[Decision]:
@@ -365,8 +373,8 @@ def _judged(
 class _Telling:
     """The events of one jail's failures, those in a row together.
 
-    Those already banned come after the row. *again* is how many failures
-    each banned subject has had that were not reported yet; it is kept up to date.
+    *again* is how many failures each banned subject has had that were not reported yet; it
+    is kept up to date.
     """
 
     def __init__(self, policy: JailPolicy, again: dict[Subject, int]) -> None:
@@ -375,7 +383,8 @@ class _Telling:
         self._maxretry = policy.settings.maxretry
         self._events: list[Event] = []
         self._row: list[Failure] = []
-        self._banned: list[Event] = []
+        self.while_banned: list[FailedWhileBanned] = []
+        """What is to be reported after the bans that it refers to, which nobody has made yet."""
 
     def take(self) -> list[Event]:
         """Return the events to be emitted, in their order."""
@@ -400,7 +409,9 @@ class _Telling:
                 again[holder] = times
                 return
         again[holder] = 0
-        self._banned.append(BannedSubjectFailed(self._policy.name, failure.subject, times, holder))
+        self.while_banned.append(
+            FailedWhileBanned(self._policy.name, failure.subject, times, holder)
+        )
 
     def found_last(self, failure: Failure, banned: Subject) -> None:
         """Tell of *failure*, for which *banned* is banned."""
@@ -432,8 +443,6 @@ class _Telling:
         if self._row:
             self._events.append(FailuresFound(self._policy.name, self._row))
             self._row = []
-        self._events += self._banned
-        self._banned = []
 
 
 def _refusals(policy: JailPolicy) -> list[Event]:

@@ -58,6 +58,17 @@ class AlreadyBanned(msgspec.Struct, frozen=True):
     subject: Subject
 
 
+class FailedWhileBanned(msgspec.Struct, frozen=True, gc=False):
+    """Failures of somebody who is banned, to be reported once their ban is."""
+
+    jail: str
+    subject: Subject
+    """Who failed last."""
+    times: int
+    holder: Subject
+    """Whose ban it is: the subject's own, or that of a network around it."""
+
+
 class TooOld(msgspec.Struct, frozen=True):
     """A failure from before findtime, read while catching up."""
 

@@ -11,7 +11,7 @@ import msgspec
 from banish.model.actionban import ActionBan
 from banish.model.address import Subject
 from banish.model.ban import Ban
-from banish.model.decision import Decision
+from banish.model.decision import Decision, FailedWhileBanned
 from banish.model.failure import Evidence
 from banish.model.instant import Instant
 from banish.model.record import Position
@@ -59,6 +59,8 @@ class Commit(msgspec.Struct, frozen=True):
     changes: tuple[JailChanges, ...] = ()
     positions: Mapping[str, Position] = {}
     """The new position of each source, by the source's name."""
+    while_banned: tuple[FailedWhileBanned, ...] = ()
+    """What is to be reported once the decisions of this and earlier steps are. Not written."""
 
 
 def merged_changes(commits: Iterable[Commit]) -> tuple[JailChanges, ...]:
