@@ -92,7 +92,7 @@ def test_no_page_promises_a_metric_that_cannot_be_had() -> None:
 
 
 def test_every_notifier_has_a_line_in_its_page() -> None:
-    told = TEXTS["docs/telling.md"] + TEXTS["docs/firewalls.md"]
+    told = TEXTS["docs/notifications.md"] + TEXTS["docs/firewalls.md"]
     files = (ROOT / "share/config/action.d").glob("*.conf")
     texts = {path.stem: path.read_text("utf-8") for path in files}
     for kind in ACTIONS:

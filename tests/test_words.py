@@ -14,6 +14,13 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "SECURITY.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
+
 ONE_NAME_BY_CONTRACT = {
     # Fail2Ban's Python actions import these by name (enforce/python/names.py).
     "Jail": {"enforce/python/names.py"},
@@ -103,3 +110,12 @@ def test_no_word_that_was_given_up_is_in_the_source(path: Path) -> None:
         if names & set(re.findall(r"[a-z]+", re.sub(r"([A-Z])", r"_\1", name).lower()))
     ]
     assert found == []
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_no_word_that_was_given_up_is_in_the_docs(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    if path.name == "glossary.md":
+        text = text.partition("## Words not to use\n")[0]
+    found = {word for word, pattern in _given_up().items() if pattern.search(text)}
+    assert found == set()
