@@ -409,11 +409,9 @@ class Server:
         bans = self._jails.in_force
         self._starting.begin(f"putting {len(bans):,} bans into the firewall")
         self._is_up = True
-        await _to_the_end(
-            self._enforcing.begin(
-                [jail.enforcement for jail in self.settings.jails if jail.enforcement is not None],
-                bans,
-            )
+        await self._enforcing.begin(
+            [jail.enforcement for jail in self.settings.jails if jail.enforcement is not None],
+            bans,
         )
         self._acting.restore(bans, memory.action_bans)
         self._start_parts()

@@ -168,7 +168,7 @@ class ClaimedEnforcer:
         self._may_touch = True
         try:
             await self._enforcer.start(jails, bans, now)
-        except BaseException:
+        except Exception:
             self._claim.release()
             raise
 

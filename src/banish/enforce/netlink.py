@@ -15,7 +15,7 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 NETLINK_NETFILTER = 12
@@ -100,8 +100,11 @@ def nested(kind: int, *parts: bytes) -> bytes:
 
 
 def text(kind: int, value: str) -> bytes:
-    """Return an attribute that holds ASCII text, ended by a zero byte."""
-    return attribute(kind, value.encode("ascii") + b"\0")
+    """Return an attribute that holds ASCII text, ended by a zero byte.
+
+    Other bytes, in names that others gave, stand there as half surrogate pairs.
+    """
+    return attribute(kind, value.encode("ascii", "surrogateescape") + b"\0")
 
 
 def number(kind: int, value: int) -> bytes:
@@ -132,19 +135,32 @@ def frames(data: bytes) -> Iterator[NetlinkFrame]:
         at += (length + 3) & ~3
 
 
-def split(messages: Iterable[Message], limit_bytes: int) -> Iterator[list[Message]]:
-    """Cut *messages* into runs that each fit into one transaction of *limit_bytes*."""
+def gather(units: Iterable[Sequence[Message]], limit_bytes: int) -> Iterator[list[Message]]:
+    """Put *units* together in runs that each fit into one transaction of *limit_bytes*.
+
+    No unit is cut; one that is longer stands alone.
+    """
     run: list[Message] = []
     size = 0
-    for message in messages:
-        room = len(message.body) + 20
+    for unit in units:
+        room = size_of(unit)
         if run and size + room > limit_bytes:
             yield run
             run, size = [], 0
-        run.append(message)
+        run += unit
         size += room
     if run:
         yield run
+
+
+def split(messages: Iterable[Message], limit_bytes: int) -> Iterator[list[Message]]:
+    """Cut *messages* into runs that each fit into one transaction of *limit_bytes*."""
+    return gather(([message] for message in messages), limit_bytes)
+
+
+def size_of(messages: Iterable[Message]) -> int:
+    """Return how many bytes of a transaction *messages* take."""
+    return sum(len(message.body) + 20 for message in messages)
 
 
 class NetlinkSocket:
@@ -227,8 +243,10 @@ class NetlinkSocket:
             return frame.body[4:]
         raise KernelError(errno.EPROTO, "the kernel gave no answer")
 
-    def dump(self, message: Message) -> list[bytes]:
+    def dump(self, message: Message, check: Callable[[], None] = lambda: None) -> list[bytes]:
         """Return the attributes of every object that *message* asks for, at one point in time.
+
+        *check* is called now and then; should it raise, the socket must be closed.
 
         Raises:
             KernelError: It cannot be read, or changes faster than it can be read.
@@ -240,6 +258,7 @@ class NetlinkSocket:
             found = []
             is_torn = False
             for frame in self._answers(self._sequence):
+                check()
                 found.append(frame.body[4:])
                 is_torn = is_torn or bool(frame.flags & DUMP_INTERRUPTED)
             if not is_torn:

@@ -11,12 +11,22 @@ which networks those ranges are.
 import errno
 import ipaddress
 import socket
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from banish.enforce import wire
+from banish.enforce import rebuild, wire
 from banish.enforce.fold import LONGEST, FirewallContents, fold, fold_bans
 from banish.enforce.foreign import ForeignWatch
-from banish.enforce.netlink import KernelError, Message, NetlinkSocket, attributes, split
+from banish.enforce.halt import Check, Halt, batched, checked, no_check
+from banish.enforce.netlink import (
+    KernelError,
+    Message,
+    NetlinkSocket,
+    attributes,
+    gather,
+    size_of,
+    split,
+)
 from banish.enforce.ranges import AddressRange, Block, BlockAccount
 from banish.enforce.ruleset import BASE_CHAINS, JailPlan, Ruleset, SetPlan
 from banish.model.address import Subject, SubjectKind
@@ -29,6 +39,17 @@ QUIET_ABOVE_BYTES = 16_384
 
 The kernel sets aside a page for each element that a listener is notified of.
 """
+
+QUIET_ABOVE_BANS = 300
+
+SETTLED_AFTER = 10.0
+"""Seconds after which the kernel has made room for many elements, on a busy machine, too."""
+
+READINGS = 20
+"""How often a set is read at most until two readings agree."""
+
+APPLY_BYTES = 1024 * 1024
+"""Most of a batch that goes in at once: some 12,000 bans, for which the kernel takes 0.2 s."""
 
 _BITS = {4: 32, 6: 128}
 _SOCKET_FAMILY = {4: socket.AF_INET, 6: socket.AF_INET6}
@@ -51,6 +72,8 @@ class KernelTable:
         self._ruleset: Ruleset | None = None
         self._layout: wire.Layout | None = None
         self._networks: dict[str, BlockAccount] = {}
+        self._filled_at = -SETTLED_AFTER
+        """When many elements came in last, by the monotonic clock."""
         self.watch: ForeignWatch | None = None
 
     @property
@@ -64,28 +87,48 @@ class KernelTable:
         if self.watch is not None:
             self.watch.close()
 
-    def replace(self, ruleset: Ruleset, bans: Sequence[Ban], now: Instant) -> None:
-        """Make the table hold *ruleset* and *bans*, whatever is there.
+    def replace(
+        self, ruleset: Ruleset, bans: Sequence[Ban], now: Instant, check: Check = no_check
+    ) -> None:
+        """Make the table hold *ruleset* and *bans*, whatever is there (`banish.enforce.rebuild`).
 
-        One transaction, up to `NetlinkSocket.limit_bytes`; what is more follows
-        in further ones.
+        *check* is called at least ten times a second; what it raises ends the work.
 
         Raises:
-            KernelError: Nothing changed, or only some of the last bans are missing.
+            KernelError: Old bans stand, or some or all of the new ones.
 
         """
-        by_jail = fold_bans(bans, ruleset.jails, now)
+        by_jail = fold_bans(checked(bans, check), ruleset.jails, now)
+        hosts: dict[str, dict[bytes, Instant | None]] = {}
         networks: dict[str, BlockAccount] = {}
-        messages = wire.build_table(ruleset)
         for jail, plan in ruleset.jails.items():
-            hosts, blocks = sort_subjects(by_jail.pop(jail, {}))
+            subjects = by_jail.pop(jail, {})
+            each, blocks = sort_subjects(checked(subjects.items(), check))
             for family, (host_set, block_set) in _sets(plan).items():
-                timed = ((key, self._timeout(until, now)) for key, until in hosts[family].items())
-                messages += self._add(host_set, wire.pack_addresses(timed))
-                account = BlockAccount(_BITS[family], blocks[family])
-                networks[block_set.name] = account
-                messages += self._add_pieces(block_set, account.pieces(), now)
-        self._transact(messages)
+                hosts[host_set.name] = each[family]
+                networks[block_set.name] = BlockAccount(_BITS[family], blocks[family])
+
+        def fill(sets: Iterable[tuple[SetPlan, str]]) -> Iterator[Message]:
+            for one, name in sets:
+                if one.is_interval:
+                    yield from self._add_pieces(one, networks[name].pieces(), now)
+                else:
+                    timed = ((key, self._timeout(end, now)) for key, end in hosts[name].items())
+                    yield from self._add(one, wire.pack_addresses(timed))
+
+        is_big = len(bans) > QUIET_ABOVE_BANS
+        found = self._read_layout()
+        if found is None:
+            self._transact(rebuild.fresh(ruleset, fill), check, is_big=is_big)
+        elif len(bans) <= rebuild.WHOLE_LIMIT:
+            limit = self._socket.limit_bytes
+            self._transact(rebuild.whole(ruleset, fill, limit), check, is_big=is_big)
+        else:
+            try:
+                self._exchange(found, ruleset, fill, check)
+            except KernelError:
+                # Somebody else is at work on it, or put something into it that we do not know.
+                self._transact(rebuild.fresh(ruleset, fill), check, is_big=is_big)
         self._ruleset, self._networks = ruleset, networks
         self._layout = self._read_layout()
         if self._layout is None or not _is_as_planned(self._layout, ruleset):
@@ -93,44 +136,70 @@ class KernelTable:
                 errno.EAGAIN, "another program changed the table while it was being built"
             )
 
-    def apply(self, batch: Sequence[Decision], now: Instant) -> None:
-        """Make each subject stand as *batch* leaves it.
+    def _exchange(
+        self, found: wire.Layout, ruleset: Ruleset, fill: rebuild.Fill, check: Check
+    ) -> None:
+        def transact(run: rebuild.Run) -> None:
+            self._transact([run], check, is_big=False)
+
+        suffix = rebuild.free_suffix(found, self._name, transact)
+        self._transact(rebuild.exchange(found, ruleset, suffix, fill), check, is_big=True)
+
+    def apply(self, batch: Sequence[Decision], now: Instant, check: Check = no_check) -> None:
+        """Make each subject stand as *batch* leaves it; a big batch goes in by slices.
+
+        *check* as in `replace`, but the first slice is done whatever it raises.
 
         Raises:
-            KernelError: Nothing changed.
+            KernelError: The last slices changed nothing: all of them, where it is one.
 
         """
         if self._ruleset is None:
             return
-        messages: list[Message] = []
+        units: list[rebuild.Run] = []
         changes: list[tuple[BlockAccount, Mapping[Block, Instant | None], Iterable[Block]]] = []
         for jail, state in fold(batch, self._ruleset.jails, now).items():
-            wanted_hosts, wanted_blocks = sort_subjects(state.banned)
-            free_hosts, free_blocks = sort_subjects(dict.fromkeys(state.free))
+            wanted_hosts, wanted_blocks = sort_subjects(state.banned.items())
+            free_hosts, free_blocks = sort_subjects((subject, None) for subject in state.free)
             for family, (host_set, block_set) in _sets(self._ruleset.jails[jail]).items():
-                wanted = wanted_hosts[family]
-                cleared = [(key, 0) for key in (*wanted, *free_hosts[family])]
-                messages += self._clear(host_set, list(wire.pack_addresses(cleared)))
-                timed = ((key, self._timeout(until, now)) for key, until in wanted.items())
-                messages += self._add(host_set, wire.pack_addresses(timed))
+                units += [
+                    self._clear(host_set, [(key, 0) for key in keys])
+                    for keys in batched(free_hosts[family])
+                ]
+                for wanted in batched(wanted_hosts[family].items()):
+                    timed = [(key, self._timeout(until, now)) for key, until in wanted]
+                    cleared = self._clear(host_set, [(key, 0) for key, _ in timed])
+                    units.append([*cleared, *self._add(host_set, wire.pack_addresses(timed))])
                 if wanted_blocks[family] or free_blocks[family]:
                     account = self._networks[block_set.name]
                     changes.append((account, wanted_blocks[family], free_blocks[family]))
                     exchange = account.plan(wanted_blocks[family], free_blocks[family])
                     gone = [(piece.first, piece.last, 0) for piece in exchange.gone]
-                    messages += self._clear(block_set, list(wire.pack_ranges(gone, family)))
-                    messages += self._add_pieces(block_set, exchange.new, now)
-        self._transact(messages)
+                    ranges = list(wire.pack_ranges(gone, family))
+                    gone_first = self._clear_elements(block_set, ranges)
+                    units.append([*gone_first, *self._add_pieces(block_set, exchange.new, now)])
+        is_big = sum(map(size_of, units)) > QUIET_ABOVE_BYTES
+        limit = min(APPLY_BYTES, self._socket.limit_bytes)
+        self._transact(gather(units, limit), check, is_big=is_big)
         for account, starts, ends in changes:
             account.commit(starts, ends)
 
-    def read(self) -> FirewallContents:
-        """Return what the kernel holds.
+    def read(self, check: Check = no_check) -> FirewallContents:
+        """Return what the kernel holds; *check* as in `replace`.
 
         Raises:
             KernelError: It cannot be read.
 
         """
+        try:
+            return self._read(check)
+        except Halt:
+            # What is left of the kernel's answer would be in the way of the next question.
+            self._socket.close()
+            self._socket = NetlinkSocket()
+            raise
+
+    def _read(self, check: Check) -> FirewallContents:
         layout = self._read_layout()
         if self._ruleset is None or layout is None:
             return FirewallContents()
@@ -142,12 +211,12 @@ class KernelTable:
             times = left[jail] = {}
             for family, (host_set, block_set) in _sets(plan).items():
                 if host_set.name in layout.sets:
-                    for key, milliseconds in wire.unpack_timed(self._dump(host_set), family):
+                    for key, milliseconds in wire.unpack_timed(self._dump(host_set, check), family):
                         subject = to_subject(key, family)
                         subjects.append(subject)
                         times[subject] = None if milliseconds is None else milliseconds / 1000
                 if block_set.name in layout.sets:
-                    timed = wire.unpack_timed_ranges(self._dump(block_set), family)
+                    timed = wire.unpack_timed_ranges(self._dump(block_set, check), family)
                     ranges = [(first, last) for first, last, _ in timed]
                     account = self._networks[block_set.name]
                     subjects += [to_network(b, family) for b in account.blocks_within(ranges)]
@@ -165,7 +234,7 @@ class KernelTable:
             KernelError: It is still there.
 
         """
-        self._transact(wire.remove_table(self._name))
+        self._transact([wire.remove_table(self._name)], no_check, is_big=False)
         self._ruleset = self._layout = None
         self._networks = {}
 
@@ -178,18 +247,26 @@ class KernelTable:
         """
         self._socket.transact(wire.build_table(ruleset), check=True)
 
-    def _transact(self, messages: Sequence[Message]) -> None:
-        size = sum(len(message.body) for message in messages)
-        quiet = self.watch is not None and size > QUIET_ABOVE_BYTES
+    def _transact(self, runs: Iterable[rebuild.Run], check: Check, *, is_big: bool) -> None:
+        """Carry out the transactions *runs*; between two of them *check* may end that.
+
+        While a *big* one is carried out the watch looks away.
+        """
+        quiet = self.watch is not None and is_big
         before = self._generation() if quiet else 0
         if quiet and self.watch is not None:
             self.watch.look_away()
         done = 0
         try:
-            for run in split(messages, self._socket.limit_bytes):
-                self._socket.transact(run)
-                done += 1
+            for run in runs:
+                if done:
+                    check()
+                for part in split(run, self._socket.limit_bytes):
+                    self._socket.transact(part)
+                    done += 1
         finally:
+            if is_big:
+                self._filled_at = time.monotonic()
             if quiet and self.watch is not None:
                 self.watch.look_again()
                 if self._generation() - before != done:
@@ -218,13 +295,30 @@ class KernelTable:
         timed = ((piece.first, piece.last, self._timeout(piece.until, now)) for piece in pieces)
         return self._add(one, wire.pack_ranges(timed, one.family))
 
-    def _clear(self, one: SetPlan, elements: Sequence[bytes]) -> Iterable[Message]:
+    def _clear(self, one: SetPlan, keys: Iterable[tuple[bytes, int]]) -> list[Message]:
+        return list(self._clear_elements(one, list(wire.pack_addresses(keys))))
+
+    def _clear_elements(self, one: SetPlan, elements: Sequence[bytes]) -> Iterable[Message]:
         """Return messages after which *elements* are not there, whether or not they were."""
         yield from wire.add_elements(self._name, one.name, elements)
         yield from wire.delete_elements(self._name, one.name, elements)
 
-    def _dump(self, one: SetPlan) -> list[bytes]:
-        return self._socket.dump(wire.list_elements(self._name, one.name))
+    def _dump(self, one: SetPlan, check: Check) -> list[bytes]:
+        """Return the elements of a set; soon after many came in, read until two readings agree.
+
+        The kernel makes room for them afterwards, and meanwhile leaves some out of a reading.
+        """
+        question = wire.list_elements(self._name, one.name)
+        found: list[bytes] = []
+        before = -1
+        for _ in range(READINGS):
+            began = time.monotonic()
+            found = self._socket.dump(question, check)
+            size = sum(map(len, found))
+            if size == before or began - self._filled_at > SETTLED_AFTER:
+                break
+            before = size
+        return found
 
     def _read_layout(self) -> wire.Layout | None:
         """Return what stands around the bans, or None where there is no such table."""
@@ -244,12 +338,12 @@ class KernelTable:
 
 
 def sort_subjects(
-    subjects: Mapping[Subject, Instant | None],
+    subjects: Iterable[tuple[Subject, Instant | None]],
 ) -> tuple[dict[int, dict[bytes, Instant | None]], dict[int, dict[Block, Instant | None]]]:
     """Return addresses and networks apart, each by family."""
     hosts: dict[int, dict[bytes, Instant | None]] = {4: {}, 6: {}}
     blocks: dict[int, dict[Block, Instant | None]] = {4: {}, 6: {}}
-    for subject, until in subjects.items():
+    for subject, until in subjects:
         family = subject.family
         if subject.is_address:
             hosts[family][socket.inet_pton(_SOCKET_FAMILY[family], subject.text)] = until

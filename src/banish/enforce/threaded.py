@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
 from banish.enforce.fold import FirewallContents
+from banish.enforce.halt import Halting
 from banish.errors import EnforceError
 from banish.model.ban import Ban
 from banish.model.decision import Decision
@@ -58,9 +59,19 @@ class BlockingEnforcer(Protocol):
 class ThreadedEnforcer:
     """An enforcer in a thread of its own (`banish.ports.Enforcer`)."""
 
-    def __init__(self, enforcer: BlockingEnforcer, *, pause: Seconds = LOOK_PAUSE) -> None:
-        """Prepare; nothing is touched before `start`. *pause*: see `LOOK_PAUSE`."""
+    def __init__(
+        self,
+        enforcer: BlockingEnforcer,
+        *,
+        pause: Seconds = LOOK_PAUSE,
+        halting: Halting | None = None,
+    ) -> None:
+        """Prepare; nothing is touched before `start`. *pause*: see `LOOK_PAUSE`.
+
+        *halting* ends what the enforcer is at, when whoever asked for it is cancelled.
+        """
         self._enforcer = enforcer
+        self._halting = halting or Halting()
         self._pause = pause
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="enforcer")
 
@@ -76,7 +87,7 @@ class ThreadedEnforcer:
 
     async def start(self, jails: Sequence[Enforcement], bans: Sequence[Ban], now: Instant) -> None:
         """Hold exactly *bans* for exactly *jails*."""
-        await self._in_thread(lambda: self._enforcer.replace(jails, bans, now))
+        await self._in_thread(lambda: self._enforcer.replace(jails, bans, now), is_long=True)
 
     async def apply(self, batch: Sequence[Decision], now: Instant) -> None:
         """Carry out *batch*."""
@@ -85,7 +96,7 @@ class ThreadedEnforcer:
 
     async def read(self) -> FirewallContents:
         """Return what is really held."""
-        return await self._in_thread(self._enforcer.read)
+        return await self._in_thread(self._enforcer.read, is_long=True)
 
     async def wait_for_foreign_change(self) -> None:
         """Return once something else is held than was asked for, or nobody can tell."""
@@ -106,5 +117,17 @@ class ThreadedEnforcer:
         if not keep:
             await self._in_thread(self._enforcer.remove)
 
-    async def _in_thread(self, work: Callable[[], Result]) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+    async def _in_thread(self, work: Callable[[], Result], *, is_long: bool = False) -> Result:
+        """Do *work* in the thread; if we are cancelled, it goes on, unless it *is_long*."""
+        job = asyncio.get_running_loop().run_in_executor(self._thread, work)
+        try:
+            return await asyncio.shield(job)
+        except asyncio.CancelledError:
+            if not is_long:
+                raise
+            self._halting.begin()
+            try:
+                await asyncio.gather(job, return_exceptions=True)
+            finally:
+                self._halting.end()
+            raise

@@ -40,9 +40,9 @@ from banish.enforce.ruleset import (
 from banish.model.settings import PortRange
 
 NEWTABLE, GETTABLE, DELTABLE = 0, 1, 2
-NEWCHAIN, GETCHAIN = 3, 4
-NEWRULE, GETRULE = 6, 7
-NEWSET, GETSET = 9, 10
+NEWCHAIN, GETCHAIN, DELCHAIN = 3, 4, 5
+NEWRULE, GETRULE, DELRULE = 6, 7, 8
+NEWSET, GETSET, DELSET = 9, 10, 11
 NEWSETELEM, GETSETELEM, DELSETELEM = 12, 13, 14
 GETGEN = 16
 
@@ -82,15 +82,46 @@ def remove_table(name: str) -> list[Message]:
 def build_table(ruleset: Ruleset) -> list[Message]:
     """Return messages that replace the table, whatever is in it, by *ruleset* without bans."""
     name = ruleset.table
-    messages = [*remove_table(name), Message(NEWTABLE, CREATE, table(name))]
-    messages += [_build_set(name, one) for one in ruleset.sets]
-    messages += [
-        Message(NEWCHAIN, CREATE, table(name) + text(3, chain)) for chain in ruleset.chains
-    ]
+    made = Message(NEWTABLE, CREATE, table(name))
+    return [*remove_table(name), made, *build_sets(ruleset), *build_rules(ruleset)]
+
+
+def build_sets(ruleset: Ruleset) -> list[Message]:
+    """Return messages that make the sets, empty; those that are there stay as they are."""
+    return [_build_set(ruleset.table, one) for one in ruleset.sets]
+
+
+def build_rules(ruleset: Ruleset) -> list[Message]:
+    """Return messages that make chains and rules."""
+    name = ruleset.table
+    messages = [Message(NEWCHAIN, CREATE, table(name) + text(3, chain)) for chain in ruleset.chains]
     messages += [_build_base_chain(name, chain) for chain in BASE_CHAINS]
     for count, rule in enumerate(ruleset.rules, 1):
         messages += _build_rule(name, rule, count)
     return messages
+
+
+def remove_rules(name: str, chains: Iterable[str]) -> list[Message]:
+    """Return messages that take all rules away, and *chains*."""
+    gone = [Message(DELCHAIN, 0, table(name) + text(3, chain)) for chain in chains]
+    return [Message(DELRULE, 0, table(name)), *gone]
+
+
+def remove_sets(name: str, sets: Iterable[str]) -> list[Message]:
+    """Return messages that take *sets* away, into which no rule may look any more."""
+    return [Message(DELSET, 0, table(name) + text(2, one)) for one in sets]
+
+
+def names_of(layout: "Layout") -> tuple[list[str], list[str]]:
+    """Return the names of chains and sets; nameless sets, which go with their rules, left out."""
+    chains = [row.partition(b"\0")[0].decode("ascii", "surrogateescape") for row in layout.chains]
+    named = [name for name, row in layout.sets.items() if not _is_nameless(row)]
+    return chains, named
+
+
+def _is_nameless(row: bytes) -> bool:
+    """Whether the set that *row* of a layout tells of is one that goes with its rule."""
+    return bool(int.from_bytes(row.partition(b"\0")[2][:4], "big") & _SET_ANONYMOUS)
 
 
 def _build_base_chain(name: str, chain: BaseChain) -> Message:
@@ -359,10 +390,10 @@ def read_layout(
     """Return the layout of table *name* out of what the kernel says about everything."""
     return Layout(
         _pick(name, [found], 2, 4),
-        _pick(name, chains, 2, 3, 4, 5, 7),
+        _pick(name, chains, 3, 2, 4, 5, 7),
         _pick(name, rules, 2, 3),
         {
-            row.partition(b"\0")[0].decode("ascii", "replace"): row
+            row.partition(b"\0")[0].decode("ascii", "surrogateescape"): row
             for row in _pick(name, sets, 2, 3, 16)
         },
     )

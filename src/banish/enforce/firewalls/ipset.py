@@ -7,11 +7,13 @@ ipset carries a batch out order by order, and every order of ours comes out the 
 whatever was there before. A batch that fails half way is taken back.
 """
 
+import functools
 import itertools
 from collections.abc import Mapping, Sequence
 
 from banish.addon.declare import FirewallAddon
 from banish.enforce.fold import FirewallContents, fold, fold_bans
+from banish.enforce.halt import Halting
 from banish.enforce.threaded import LOOK_PAUSE, ThreadedEnforcer
 from banish.enforce.xtables.chains import ChainPlan, SavedChains, plan_chains
 from banish.enforce.xtables.sets import (
@@ -49,7 +51,7 @@ def ipset_enforcer(
     has_ipv6: bool = True,
     flavour: str = "",
     pause: Seconds = LOOK_PAUSE,
-    run: RunProgram = run_program,
+    run: RunProgram | None = None,
 ) -> ThreadedEnforcer:
     """Return an enforcer that bans by ipset (`banish.ports.Enforcer`).
 
@@ -58,11 +60,14 @@ def ipset_enforcer(
         has_ipv6: Whether there is an IPv6 firewall; without, IPv6 bans are only noted.
         flavour: See `Tables`.
         pause: How long after one look for foreign changes the next one comes.
-        run: Runs a program.
+        run: Runs a program; None: as `run_program` does, and ends it when it is not wanted.
 
     """
+    halting = Halting()
+    run = run or functools.partial(run_program, halting=halting)
     tables = Tables(run, has_ipv6=has_ipv6, flavour=flavour)
-    return ThreadedEnforcer(IpsetFirewall(tables, run, emit), pause=pause)
+    firewall = IpsetFirewall(tables, run, emit)
+    return ThreadedEnforcer(firewall, pause=pause, halting=halting)
 
 
 class IpsetFirewall:

@@ -9,11 +9,13 @@ where what stands there may differ from our account, the jail's whole chain is
 written anew, which comes out the same whatever was there.
 """
 
+import functools
 import re
 from collections.abc import Sequence
 
 from banish.addon.declare import FirewallAddon
 from banish.enforce.fold import FirewallContents, Folded, fold, fold_bans
+from banish.enforce.halt import Halting
 from banish.enforce.threaded import LOOK_PAUSE, ThreadedEnforcer
 from banish.enforce.xtables.chains import ChainPlan, SavedChains, plan_chains
 from banish.enforce.xtables.tables import Tables
@@ -40,7 +42,7 @@ def iptables_enforcer(
     has_ipv6: bool = True,
     flavour: str = "",
     pause: Seconds = LOOK_PAUSE,
-    run: RunProgram = run_program,
+    run: RunProgram | None = None,
 ) -> ThreadedEnforcer:
     """Return an enforcer that bans by iptables (`banish.ports.Enforcer`).
 
@@ -49,11 +51,14 @@ def iptables_enforcer(
         has_ipv6: Whether there is an IPv6 firewall; without, IPv6 bans are only noted.
         flavour: See `Tables`.
         pause: How long after one look for foreign changes the next one comes.
-        run: Runs a program.
+        run: Runs a program; None: as `run_program` does, and ends it when it is not wanted.
 
     """
+    halting = Halting()
+    run = run or functools.partial(run_program, halting=halting)
     tables = Tables(run, has_ipv6=has_ipv6, flavour=flavour)
-    return ThreadedEnforcer(IptablesFirewall(tables, emit), pause=pause)
+    firewall = IptablesFirewall(tables, emit)
+    return ThreadedEnforcer(firewall, pause=pause, halting=halting)
 
 
 class IptablesFirewall:

@@ -16,6 +16,7 @@ from typing import TypeVar
 from banish.addon.declare import FirewallAddon
 from banish.enforce.fold import FirewallContents
 from banish.enforce.foreign import ForeignWatch
+from banish.enforce.halt import Check, Halt
 from banish.enforce.ruleset import TABLE, Ruleset, plan_ruleset
 from banish.enforce.table import KernelTable
 from banish.errors import DisturbedError, EnforceError
@@ -63,27 +64,32 @@ class NftablesEnforcer:
         return watch.changed_by if watch is not None else ""
 
     async def start(self, jails: Sequence[Enforcement], bans: Sequence[Ban], now: Instant) -> None:
-        """Replace the table by one for exactly *jails* and *bans*."""
+        """Replace the table by one for exactly *jails* and *bans*.
+
+        It may be cancelled: the table is then left with the old bans, or some of the new ones.
+        """
         ruleset = plan_ruleset(jails, self._table_name)
         for warning in ruleset.warnings:
             self._emit(WarningGiven(part="nftables", what=warning))
-        await self._in_thread("build the table", lambda: self._replace(ruleset, bans, now))
+        await self._in_thread(
+            "build the table", lambda check: self._replace(ruleset, bans, now, check)
+        )
         self._wake_if_missed()
 
     async def apply(self, batch: Sequence[Decision], now: Instant) -> None:
-        """Carry out *batch* in one transaction."""
+        """Carry out *batch*, up to some 12,000 bans in one transaction."""
         table = self._table
         if batch and table is not None:
-            await self._in_thread("change bans", lambda: table.apply(batch, now))
+            await self._in_thread("change bans", lambda check: table.apply(batch, now, check))
             self._wake_if_missed()
 
     async def read(self) -> FirewallContents:
         """Return what the kernel holds."""
-        return await self._in_thread("read bans", lambda: self._opened().read())
+        return await self._in_thread("read bans", self._read)
 
     async def wait_for_foreign_change(self) -> None:
         """Return once somebody else may have changed our table."""
-        watch = await self._in_thread("watch the ruleset", self._watched)
+        watch = await self._in_thread("watch the ruleset", lambda _: self._watched())
         loop = asyncio.get_running_loop()
         while not watch.look():
             waiting: asyncio.Future[None] = loop.create_future()
@@ -99,14 +105,25 @@ class NftablesEnforcer:
         """Take the table away, or with *keep* leave it; its bans then end by themselves."""
         try:
             if not keep:
-                await self._in_thread("delete the table", lambda: self._opened().remove())
+                await self._in_thread("delete the table", lambda _: self._opened().remove())
         finally:
-            await self._in_thread("close", self._close)
+            await self._in_thread("close", lambda _: self._close())
 
-    async def _in_thread(self, what: str, work: Callable[[], Result]) -> Result:
-        loop = asyncio.get_running_loop()
+    async def _in_thread(self, what: str, work: Callable[[Check], Result]) -> Result:
+        """Do *work* in the thread; if we are cancelled, have it end at its next step."""
+        is_unwanted = False
+
+        def check() -> None:
+            if is_unwanted:
+                raise Halt
+
+        job = asyncio.get_running_loop().run_in_executor(self._thread, work, check)
         try:
-            return await loop.run_in_executor(self._thread, work)
+            return await asyncio.shield(job)
+        except asyncio.CancelledError:
+            is_unwanted = True
+            await asyncio.gather(job, return_exceptions=True)
+            raise
         except OSError as error:
             raise explain(f"cannot {what}", error) from error
 
@@ -121,9 +138,12 @@ class NftablesEnforcer:
             table.watch = ForeignWatch(self._table_name, table.port)
         return table.watch
 
-    def _replace(self, ruleset: Ruleset, bans: Sequence[Ban], now: Instant) -> None:
+    def _replace(self, ruleset: Ruleset, bans: Sequence[Ban], now: Instant, check: Check) -> None:
         self._watched()  # from now on, so that no change goes unseen
-        self._opened().replace(ruleset, bans, now)
+        self._opened().replace(ruleset, bans, now, check)
+
+    def _read(self, check: Check) -> FirewallContents:
+        return self._opened().read(check)
 
     def _close(self) -> None:
         if self._table is not None:

@@ -4,6 +4,7 @@ import os
 import subprocess
 from collections.abc import Callable, Sequence
 
+from banish.enforce.halt import Halting
 from banish.errors import EnforceError
 from banish.model.instant import Seconds
 
@@ -52,26 +53,41 @@ RunProgram = Callable[[Sequence[str], str], str]
 """Runs the words of a command with a text as its input and returns what it wrote."""
 
 
-def run_program(words: Sequence[str], text: str = "", *, limit: Seconds = TIME_LIMIT) -> str:
+def run_program(
+    words: Sequence[str],
+    text: str = "",
+    *,
+    limit: Seconds = TIME_LIMIT,
+    halting: Halting | None = None,
+) -> str:
     """Run *words* with *text* as input and return the output.
 
     Raises:
         EnforceError: There is no such program, it failed, or it took longer than *limit*.
+        Halt: It is not wanted any more, and was ended.
 
     """
+    halting = halting or Halting()
+    halting.check()
     path = os.environ.get("PATH", "")
     surroundings = {"PATH": f"{path}:{_PATH}" if path else _PATH, "LC_ALL": "C"}
     program = words[0]
     try:
-        done = subprocess.run(
+        running = subprocess.Popen(
             list(words),
-            # Comments of others' rules may be in any encoding.
-            input=text.encode("utf-8", "surrogateescape"),
-            capture_output=True,
-            check=False,
-            timeout=limit,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             env=surroundings,
         )
+        with running, halting.watching(running):
+            try:
+                # Comments of others' rules may be in any encoding.
+                given = text.encode("utf-8", "surrogateescape")
+                stdout, stderr = running.communicate(given, limit)
+            except BaseException:
+                running.kill()
+                raise
     except subprocess.TimeoutExpired as error:
         raise EnforceError(f"{program} took longer than {limit:g} s and was killed") from error
     except FileNotFoundError as error:
@@ -82,14 +98,14 @@ def run_program(words: Sequence[str], text: str = "", *, limit: Seconds = TIME_L
         ) from error
     except OSError as error:
         raise EnforceError(f"{program} cannot be run: {error.strerror}", retry=False) from error
-    if done.returncode == 0:
-        return done.stdout.decode("utf-8", "surrogateescape")
-    said = " ".join(done.stderr.decode("ascii", "replace").split())[:SHOWN_CHARACTERS]
+    if running.returncode == 0:
+        return stdout.decode("utf-8", "surrogateescape")
+    said = " ".join(stderr.decode("ascii", "replace").split())[:SHOWN_CHARACTERS]
     low = said.lower()
     for signs, cure, retry in _CURES:
         if any(sign in low for sign in signs):
             raise EnforceError(f"{program}: {said}", cure=cure, retry=retry)
-    raise EnforceError(f"{program}: {said or f'exit code {done.returncode}'}")
+    raise EnforceError(f"{program}: {said or f'exit code {running.returncode}'}")
 
 
 def probe(run: RunProgram, *questions: tuple[Sequence[str], str]) -> str | None:
