@@ -228,6 +228,8 @@ def _written(element: Any) -> set[str]:
             return {f"{address}/{length}"}
         case {"range": [first, last]}:
             ends = ipaddress.ip_address(first), ipaddress.ip_address(last)
+            if int(ends[1]) < int(ends[0]):  # read in the midst of a change; the caller looks again
+                return {f"{first}-{last}"}
             return set(map(str, ipaddress.summarize_address_range(*ends)))
         case _:
             return {str(element)}

@@ -108,7 +108,7 @@ def play(firewall: Firewall, script: Script, jails: Sequence[Enforcement] = (SSH
     async def run() -> None:
         await firewall.enforcer.start(jails, [], NOW)
         try:
-            await asyncio.wait_for(script(firewall), 20)
+            await asyncio.wait_for(script(firewall), 120)
         finally:
             await firewall.enforcer.stop(keep=False)
 
