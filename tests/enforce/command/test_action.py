@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from banish.enforce.command.action import EVIDENCE_BANS, ShellAction
+from banish.enforce.command.action import ShellAction
 from banish.enforce.command.shell import Outcome
 from banish.errors import ActionError
 from banish.model.address import Subject, SubjectKind, parse_subject
@@ -262,20 +262,6 @@ def test_a_failure_tells_what_whom_how_and_the_cure(code: int | None, says: str)
     assert "it wrote: oh; no" in text
     assert "the command: ban <ip> <restored>" in text
     assert failed.value.cure
-
-
-def test_many_held_bans_keep_their_lines_for_the_first_only() -> None:
-    player = Player({"actionban": "ban", "actionunban": "unban"})
-    act = player.action
-    subjects = [f"198.51.{n // 256}.{n % 256}" for n in range(EVIDENCE_BANS + 1)]
-
-    async def play() -> None:
-        for subject in subjects:
-            await act.ban(ban(subject, evidence=(Evidence("x"),), tags=(("user", "y"),)))
-
-    asyncio.run(play())
-    first, *_, last = act.held.values()
-    assert (len(first.evidence), len(last.evidence), last.tags) == (1, 0, ())
 
 
 def test_the_end_of_a_ban_knows_what_its_beginning_knew() -> None:

@@ -10,23 +10,17 @@ soon as the action was started anew.
 
 import contextlib
 from collections.abc import Callable, Sequence
-from typing import Literal
 
 import msgspec
 
 from banish.enforce.command.shell import Run
-from banish.enforce.command.tags import FAMILIES, values
+from banish.enforce.lifecycle import ActionLifecycle, Step, family_of
 from banish.errors import ActionError
-from banish.model.address import Subject
 from banish.model.ban import Ban
-from banish.model.instant import Instant
 from banish.model.settings import ActionSettings
 from banish.ports import BanFacts, Clock
 from banish.shell.script import Script
 from banish.shell.template import ActionTemplate
-
-EVIDENCE_BANS = 1_000
-"""Held bans that keep their lines and captures, for the commands that end them."""
 
 SHOWN_CHARACTERS = 600
 """How much of a failed command is shown, and as much of what it wrote."""
@@ -35,8 +29,6 @@ _HINTS = {
     126: "a file in it may not be executed: chmod +x it",
     127: "a program in it is not installed: install it, or see that PATH has its folder",
 }
-
-Command = Literal["actionban", "actionreban", "actionunban", "actionprolong"]
 
 
 class _State(msgspec.Struct):
@@ -48,7 +40,7 @@ class _State(msgspec.Struct):
     """Whether an earlier run of the server started it, and nobody knows how it stands."""
 
 
-class ShellAction:
+class ShellAction(ActionLifecycle):
     """One action, carried out by its commands. One task uses it; nothing runs side by side."""
 
     def __init__(
@@ -61,17 +53,8 @@ class ShellAction:
         clock: Clock,
         has_ipv6: bool = True,
     ) -> None:
-        self.jail = jail
-        self.settings = settings
-        self.held: dict[Subject, Ban] = {}
-        """The bans that it has carried out and not ended."""
-        self.needs_rebans = False
-        """Whether it was started anew, so that what it held before is to be put back."""
-        self.was_repaired = False
-        """Whether ``actionrepair`` ran: what it left of the bans, nobody knows."""
+        super().__init__(jail, settings, facts=facts, clock=clock)
         self._run = run
-        self._facts = facts
-        self._clock = clock
         self._template = ActionTemplate(settings.properties)
         self._states: dict[str, _State] = {}
         self._executed: dict[str, dict[str, str]] = {}
@@ -81,14 +64,6 @@ class ShellAction:
         )
         said = settings.properties.get("actionstart_on_demand")
         self._is_lazy = is_conditional if said is None else said == "true"
-
-    @property
-    def due(self) -> None:
-        """Commands put nothing off."""
-        return
-
-    async def tick(self) -> None:
-        """Do nothing: nothing was put off."""
 
     # -- what a jail asks ---------------------------------------------------------
 
@@ -102,60 +77,11 @@ class ShellAction:
         if not self._is_lazy:
             await self._start(self._families)
 
-    async def ban(self, ban: Ban, *, restored: bool = False) -> None:
-        """Ban a subject; *restored*: it was banned before the server was started.
-
-        Raises:
-            ActionError: As `start`.
-
-        """
-        await self._ban("actionban", ban, restored=restored)
-
-    async def reban(self, ban: Ban) -> None:
-        """Ban a subject again after another program had unbanned it.
-
-        Raises:
-            ActionError: As `start`.
-
-        """
-        has_own = bool(self.settings.command("actionreban"))
-        await self._ban("actionreban" if has_own else "actionban", ban, restored=True)
-
-    async def prolong(self, ban: Ban, *, restored: bool = False) -> None:
-        """Let a ban end later, if there is a command for it.
-
-        Raises:
-            ActionError: As `start`.
-
-        """
-        if ban.subject in self.held:
-            self._hold(ban)
-        if self.settings.command("actionprolong"):
-            await self._process("actionprolong", ban, restored=restored)
-
-    async def unban(self, ban: Ban) -> None:
-        """Let a subject in again, if this action keeps any of its family out.
-
-        Raises:
-            ActionError: As `start`; the subject is not tried again.
-
-        """
-        held = self.held.get(ban.subject)
-        state = self._states.get(_family(ban))
-        try:
-            if state is not None and state.has_bans:
-                known = held if held is not None and not ban.evidence else ban
-                await self._process("actionunban", known)
-        except ActionError:
-            self.held.pop(ban.subject, None)
-            raise
-        self.held.pop(ban.subject, None)
-
     def adopt(self, ban: Ban) -> None:
         """Hold *ban*, which an earlier run of the server carried out."""
-        state = self._state(_family(ban))
+        state = self._state(family_of(ban))
         state.has_bans = state.was_started = True
-        self._hold(ban)
+        super().adopt(ban)
 
     async def flush(self) -> bool:
         """Let everybody in at once; tell whether there is a command for it and it worked.
@@ -274,27 +200,30 @@ class ShellAction:
 
     # -- banning ------------------------------------------------------------------
 
-    async def _ban(self, command: Command, ban: Ban, *, restored: bool) -> None:
-        family = _family(ban)
-        if not any(
-            self._state(each).is_started for each in ([family] if self._is_lazy else self._families)
-        ):
+    async def _step(self, step: Step, ban: Ban, *, restored: bool) -> bool:
+        if step == "prolong":
+            await self._process("actionprolong", ban, restored=restored)
+            return True
+        family = family_of(ban)
+        if step == "unban":
+            state = self._states.get(family)
+            if state is not None and state.has_bans:
+                await self._process("actionunban", ban)
+            return False
+        families = [family] if self._is_lazy else self._families
+        if not any(self._state(each).is_started for each in families):
             # What the start failed at may be there already, so the ban is tried all the same.
             with contextlib.suppress(ActionError):
-                await self._start([family] if self._is_lazy else self._families)
-        await self._process(command, ban, restored=restored)
+                await self._start(families)
+        has_own = step == "reban" and self.settings.command("actionreban")
+        await self._process("actionreban" if has_own else "actionban", ban, restored=restored)
         state = self._state(family)
         state.is_started = state.has_bans = True
-        self._hold(ban)
+        return True
 
-    def _hold(self, ban: Ban) -> None:
-        if len(self.held) >= EVIDENCE_BANS and (ban.evidence or ban.tags):
-            ban = msgspec.structs.replace(ban, evidence=(), tags=())
-        self.held[ban.subject] = ban
-
-    async def _process(self, command: Command, ban: Ban, *, restored: bool = False) -> None:
+    async def _process(self, command: str, ban: Ban, *, restored: bool = False) -> None:
         """Run a command for *ban*; if it fails, check, repair, and run it once more."""
-        family = _family(ban)
+        family = family_of(ban)
         script = self._template.script(command, family)
         try:
             await self._execute(command, script, family, ban, restored=restored)
@@ -348,15 +277,7 @@ class ShellAction:
     ) -> None:  # fmt: skip
         if script.is_blank:
             return
-        found = await values(
-            script.tags,
-            jail=self.jail,
-            family=family,
-            now=Instant(self._clock()),
-            facts=self._facts,
-            ban=ban,
-            restored=restored,
-        )
+        found = await self._values(script.tags, family, ban, restored=restored)
         outcome = await self._run(script.fill(found), self.settings.timeout)
         if outcome.is_good:
             return
@@ -380,10 +301,6 @@ class ShellAction:
         if text:
             what += f"; the command: {_shown(text)}"
         return ActionError(what, cure=cure or "run the command by hand to see what is wrong")
-
-
-def _family(ban: Ban) -> str:
-    return FAMILIES[(ban.address or ban.subject).family]
 
 
 def _nothing(_family: str, *, is_good: bool) -> None:

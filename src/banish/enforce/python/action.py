@@ -11,16 +11,13 @@ that doubles from one crash to the next, and all bans that it held are put back.
 import asyncio
 import logging
 
-import msgspec
-
-from banish.enforce.command.tags import FAMILIES, values
+from banish.enforce.lifecycle import ActionLifecycle, Step, family_of
 from banish.enforce.python.mapping import ASKED_TAGS
 from banish.enforce.python.messages import Call, Load, OrderDone, OrderLogged, Scalar, Verb, clean
 from banish.enforce.python.process import Process, ProcessEndedError
 from banish.errors import ActionError
-from banish.model.address import Subject
 from banish.model.ban import Ban
-from banish.model.instant import Instant, Seconds
+from banish.model.instant import Seconds
 from banish.model.settings import ActionSettings
 from banish.ports import BanFacts, Clock
 from banish.shell.script import Values
@@ -30,9 +27,6 @@ FIRST_PAUSE = Seconds(1)
 """How long after the first crash the process is not started again."""
 
 LONGEST_PAUSE = Seconds(300)
-
-EVIDENCE_BANS = 1_000
-"""Held bans that keep their lines and captures, for the calls that end them."""
 
 TEXT_LIMIT_CHARACTERS = 65_536
 """Longest value of a tag, cut at its beginning since the newest lines stand at the end."""
@@ -47,7 +41,7 @@ _NUMBERS = frozenset({
 })  # fmt: skip
 
 
-class PythonAction:
+class PythonAction(ActionLifecycle):
     """Implements `banish.ports.Action` by a file in Python."""
 
     def __init__(
@@ -60,14 +54,8 @@ class PythonAction:
         clock: Clock,
         first_pause: Seconds = FIRST_PAUSE,
     ) -> None:
-        self.jail = jail
-        self.settings = settings
-        self.held: dict[Subject, Ban] = {}
-        self.needs_rebans = False
-        self.was_repaired = False
-        self._facts = facts
+        super().__init__(jail, settings, facts=facts, clock=clock)
         self._emit = emit
-        self._clock = clock
         self._process: Process | None = None
         self._loaded = OrderDone()
         self._is_started = False
@@ -75,14 +63,6 @@ class PythonAction:
         self._pause = Seconds(0)
         self._not_before = 0.0
         self._ended_by = ""
-
-    @property
-    def due(self) -> None:
-        """Nothing is put off."""
-        return
-
-    async def tick(self) -> None:
-        """Do nothing: nothing was put off."""
 
     # -- what a jail asks ---------------------------------------------------------
 
@@ -97,57 +77,10 @@ class PythonAction:
         if await self._ready():
             await self._call("start")
 
-    async def ban(self, ban: Ban, *, restored: bool = False) -> None:
-        """Have the action ban.
-
-        Raises:
-            ActionError: As `start`.
-
-        """
-        await self._ban("ban", ban, restored=restored)
-
-    async def reban(self, ban: Ban) -> None:
-        """Have the action ban again.
-
-        Raises:
-            ActionError: As `start`.
-
-        """
-        await self._ban("reban", ban, restored=True)
-
-    async def prolong(self, ban: Ban, *, restored: bool = False) -> None:
-        """Have the action take note of a later end, if it cares.
-
-        Raises:
-            ActionError: As `start`.
-
-        """
-        await self._make_ready()
-        if ban.subject in self.held:
-            self._hold(ban)
-        if self._has("prolong") and not (restored and self._loaded.norestored):
-            await self._call("prolong", ban, restored=restored)
-
-    async def unban(self, ban: Ban) -> None:
-        """Have the action unban a subject.
-
-        Raises:
-            ActionError: As `start`; the subject is not tried again.
-
-        """
-        held = self.held.get(ban.subject)
-        try:
-            await self._make_ready()
-            if self._has("unban"):
-                known = held if held is not None and not ban.evidence else ban
-                await self._call("unban", known)
-        finally:
-            self.held.pop(ban.subject, None)
-
     def adopt(self, ban: Ban) -> None:
         """Hold *ban*, which an earlier run of the server carried out."""
         if self.settings.keeps_out:
-            self._hold(ban)
+            super().adopt(ban)
 
     async def check(self) -> None:
         """Have the action look whether all is as it should be, if it knows how.
@@ -195,18 +128,13 @@ class PythonAction:
 
     # -- calls --------------------------------------------------------------------
 
-    async def _ban(self, verb: Verb, ban: Ban, *, restored: bool) -> None:
+    async def _step(self, step: Step, ban: Ban, *, restored: bool) -> bool:
         await self._make_ready()
         if restored and self._loaded.norestored:
-            return
-        await self._call(verb, ban, restored=restored)
-        if self.settings.keeps_out:
-            self._hold(ban)
-
-    def _hold(self, ban: Ban) -> None:
-        if len(self.held) >= EVIDENCE_BANS and (ban.evidence or ban.tags):
-            ban = msgspec.structs.replace(ban, evidence=(), tags=())
-        self.held[ban.subject] = ban
+            return False
+        if step in ("ban", "reban") or self._has(step):
+            await self._call(step, ban, restored=restored)
+        return self.settings.keeps_out
 
     def _has(self, verb: str) -> bool:
         return verb in self._loaded.verbs
@@ -266,7 +194,7 @@ class PythonAction:
         info: dict[str, Scalar] = {}
         captures: dict[str, str] = {}
         if ban is not None:
-            info = _typed(await self._values(_AT_HAND, ban, restored=restored))
+            info = _typed(await self._values(_AT_HAND, family_of(ban), ban, restored=restored))
             captures = {name: clean(text) for name, text in ban.tags}
         done = await self._do(Call(verb, info, captures), ban, what=verb)
         if ban is not None:
@@ -282,7 +210,8 @@ class PythonAction:
         async def tell(tag: str) -> Scalar:
             if tag not in ASKED_TAGS:
                 return ""
-            found = _typed(await self._values(frozenset({tag}), ban))
+            family = "" if ban is None else family_of(ban)
+            found = _typed(await self._values(frozenset({tag}), family, ban))
             return found.get(tag, "")
 
         try:
@@ -294,20 +223,6 @@ class PythonAction:
             self._fail(str(error))
             what = f"{prefix}its process {error}"
             raise self._broken(what, "see what its code waits for or ends by") from error
-
-    async def _values(
-        self, wanted: frozenset[str], ban: Ban | None, *, restored: bool = False
-    ) -> Values:
-        family = "" if ban is None else FAMILIES[(ban.address or ban.subject).family]
-        return await values(
-            wanted,
-            jail=self.jail,
-            family=family,
-            now=Instant(self._clock()),
-            facts=self._facts,
-            ban=ban,
-            restored=restored,
-        )
 
     def _broken(self, what: str, cure: str = "") -> ActionError:
         return ActionError(f"{self.settings.name}: {what}", cure=cure)
