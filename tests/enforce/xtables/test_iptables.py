@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from banish.config.addons import FIREWALLS
-from banish.enforce.firewalls.ipset import probe_ipset
+from banish.enforce.firewalls.ipset import IPSET_QUESTION
 from banish.enforce.firewalls.iptables import DELETED_RULES, iptables_enforcer
 from banish.enforce.xtables.chains import short_names
 from banish.enforce.xtables.tool import probe, run_program
@@ -303,4 +303,4 @@ def test_the_programs_are_asked_whether_they_can_be_used(firewall: RuleFirewall)
     run = Interrupted()
     run.fails = frozenset({"ipset"})
     assert probe(run) is None
-    assert probe_ipset(run) == "ipset: told to fail"
+    assert probe(run, IPSET_QUESTION) == "ipset: told to fail"

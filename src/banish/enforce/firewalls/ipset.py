@@ -11,11 +11,9 @@ import functools
 import itertools
 from collections.abc import Mapping, Sequence
 
-from banish.addon.declare import FirewallAddon
 from banish.enforce.fold import FirewallContents, fold, fold_bans
-from banish.enforce.halt import Halting
-from banish.enforce.threaded import LOOK_PAUSE, ThreadedEnforcer
 from banish.enforce.xtables.chains import ChainPlan, SavedChains, plan_chains
+from banish.enforce.xtables.enforcer import xtables_addon, xtables_enforcer
 from banish.enforce.xtables.sets import (
     SCRATCH,
     IpsetPlan,
@@ -32,50 +30,27 @@ from banish.enforce.xtables.sets import (
     to_subjects,
 )
 from banish.enforce.xtables.tables import Tables
-from banish.enforce.xtables.tool import RunProgram, probe, run_program
 from banish.errors import EnforceError
 from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.decision import Decision
-from banish.model.instant import Instant, Seconds
+from banish.model.instant import Instant
 from banish.model.settings import Enforcement
 from banish.telemetry.events import Emit, WarningGiven
+
+IPSET_QUESTION = (["ipset", "list", "-n"], "")
+"""The program and its input that show whether ipset can be used."""
 
 Account = dict[str, dict[int, dict[Subject, Instant | None]]]
 """When each ban ends, by jail and IP version."""
 
 
-def ipset_enforcer(
-    *,
-    emit: Emit,
-    has_ipv6: bool = True,
-    flavour: str = "",
-    pause: Seconds = LOOK_PAUSE,
-    run: RunProgram | None = None,
-) -> ThreadedEnforcer:
-    """Return an enforcer that bans by ipset (`banish.ports.Enforcer`).
-
-    Args:
-        emit: Gets a warning for each odd setting.
-        has_ipv6: Whether there is an IPv6 firewall; without, IPv6 bans are only noted.
-        flavour: See `Tables`.
-        pause: How long after one look for foreign changes the next one comes.
-        run: Runs a program; None: as `run_program` does, and ends it when it is not wanted.
-
-    """
-    halting = Halting()
-    run = run or functools.partial(run_program, halting=halting)
-    tables = Tables(run, has_ipv6=has_ipv6, flavour=flavour)
-    firewall = IpsetFirewall(tables, run, emit)
-    return ThreadedEnforcer(firewall, pause=pause, halting=halting)
-
-
 class IpsetFirewall:
     """Bans in sets (`banish.enforce.threaded.BlockingEnforcer`)."""
 
-    def __init__(self, tables: Tables, run: RunProgram, emit: Emit) -> None:
+    def __init__(self, tables: Tables, emit: Emit) -> None:
         self._tables = tables
-        self._run = run
+        self._run = tables.run
         self._emit = emit
         self._sets: dict[str, tuple[IpsetPlan, ...]] = {}
         self._held: Account = {}
@@ -260,13 +235,7 @@ def _by_version(bans: Mapping[Subject, Instant | None]) -> dict[int, dict[Subjec
     }
 
 
-def probe_ipset(run: RunProgram = run_program) -> str | None:
-    """Return None where both programs can be used, else what is missing and the cure."""
-    return probe(run, (["ipset", "list", "-n"], ""))
+ipset_enforcer = functools.partial(xtables_enforcer, IpsetFirewall)
+"""Make an enforcer that bans by ipset (`banish.ports.Enforcer`)."""
 
-
-ADDON = FirewallAddon(
-    make=lambda context: ipset_enforcer(emit=context.emit, has_ipv6=context.has_ipv6),
-    probe=probe_ipset,
-    owns="chain banish",
-)
+ADDON = xtables_addon(IpsetFirewall, IPSET_QUESTION)

@@ -13,18 +13,15 @@ import functools
 import re
 from collections.abc import Sequence
 
-from banish.addon.declare import FirewallAddon
 from banish.enforce.fold import FirewallContents, Folded, fold, fold_bans
-from banish.enforce.halt import Halting
-from banish.enforce.threaded import LOOK_PAUSE, ThreadedEnforcer
 from banish.enforce.xtables.chains import ChainPlan, SavedChains, plan_chains
+from banish.enforce.xtables.enforcer import xtables_addon, xtables_enforcer
 from banish.enforce.xtables.tables import Tables
-from banish.enforce.xtables.tool import RunProgram, probe, run_program
 from banish.errors import EnforceError
 from banish.model.address import Subject, parse_address
 from banish.model.ban import Ban
 from banish.model.decision import Decision
-from banish.model.instant import Instant, Seconds
+from banish.model.instant import Instant
 from banish.model.settings import Enforcement
 from banish.telemetry.events import Emit, WarningGiven
 
@@ -34,31 +31,6 @@ DELETED_RULES = 50
 """Of more than so many ended bans the chain is written anew: each is looked for from its start."""
 
 _FROM = re.compile(r"(?:-s (\S+) )?(-[gj] \S+)")
-
-
-def iptables_enforcer(
-    *,
-    emit: Emit,
-    has_ipv6: bool = True,
-    flavour: str = "",
-    pause: Seconds = LOOK_PAUSE,
-    run: RunProgram | None = None,
-) -> ThreadedEnforcer:
-    """Return an enforcer that bans by iptables (`banish.ports.Enforcer`).
-
-    Args:
-        emit: Gets a warning for each odd setting.
-        has_ipv6: Whether there is an IPv6 firewall; without, IPv6 bans are only noted.
-        flavour: See `Tables`.
-        pause: How long after one look for foreign changes the next one comes.
-        run: Runs a program; None: as `run_program` does, and ends it when it is not wanted.
-
-    """
-    halting = Halting()
-    run = run or functools.partial(run_program, halting=halting)
-    tables = Tables(run, has_ipv6=has_ipv6, flavour=flavour)
-    firewall = IptablesFirewall(tables, emit)
-    return ThreadedEnforcer(firewall, pause=pause, halting=halting)
 
 
 class IptablesFirewall:
@@ -258,8 +230,7 @@ def _subject(rule: str, verdict: str, version: int) -> Subject | None:
     return parse_address(match[1] or EVERYBODY[version])
 
 
-ADDON = FirewallAddon(
-    make=lambda context: iptables_enforcer(emit=context.emit, has_ipv6=context.has_ipv6),
-    probe=lambda: probe(run_program),
-    owns="chain banish",
-)
+iptables_enforcer = functools.partial(xtables_enforcer, IptablesFirewall)
+"""Make an enforcer that bans by iptables (`banish.ports.Enforcer`)."""
+
+ADDON = xtables_addon(IptablesFirewall)

@@ -46,7 +46,8 @@ class Tables:
             flavour: ``-legacy`` or ``-nft`` for the programs of that kind; empty: the usual.
 
         """
-        self._run = run
+        self.run = run
+        """Runs a program on the same host."""
         self._flavour = flavour
         self.families = (IPV4, IPV6) if has_ipv6 else (IPV4,)
 
@@ -59,7 +60,7 @@ class Tables:
         """
         return {
             family.version: parse_save(
-                self._run([f"{family.program}{self._flavour}-save", "-t", "filter"], "")
+                self.run([f"{family.program}{self._flavour}-save", "-t", "filter"], "")
             )
             for family in self.families
         }
@@ -110,7 +111,7 @@ class Tables:
 
     def _restore(self, family: Family, text: str) -> None:
         program = f"{family.program}{self._flavour}-restore"
-        self._run([program, "-w", str(LOCK_SECONDS), "--noflush"], text)
+        self.run([program, "-w", str(LOCK_SECONDS), "--noflush"], text)
 
 
 def _standing(rules: Mapping[str, Sequence[str]]) -> SavedChains:
