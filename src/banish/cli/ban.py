@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from banish.cli.documents import ban_document
 from banish.cli.places import client
 from banish.cli.rendering import Page, dim, print_json, strong
-from banish.cli.wording import clock, plural
+from banish.cli.wording import plural
 from banish.errors import RequestError
 from banish.model.address import parse_subject
 from banish.model.duration import DurationError, parse_duration
 from banish.model.instant import Seconds
+from banish.telemetry.clocktext import clock_text
 
 EXAMPLE = """examples:
   banish ban sshd 192.0.2.1                 for as long as the jail bans
@@ -61,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
         return 0
     page = Page()
     for ban in bans:
-        until = "without end" if ban.until is None else f"until {clock(ban.until)}"
+        until = "without end" if ban.until is None else f"until {clock_text(ban.until)}"
         page.line(strong(str(ban.subject)), f" banned in {ban.jail} {until}")
     already = {parse_subject(text) for text in subjects} - {ban.subject for ban in bans}
     held = {ban.subject: ban for ban in server.bans(options.jail)} if already else {}
@@ -69,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
         what = f" was already banned in {options.jail}"
         if options.lasts is not None and subject in held:
             end = held[subject].until
-            until = "without end" if end is None else f"until {clock(end)}"
+            until = "without end" if end is None else f"until {clock_text(end)}"
             what += f" {until}: that ban is kept, --for {options.lasts} does not change it"
         page.line(strong(str(subject)), dim(what))
     if len(bans) > 1:

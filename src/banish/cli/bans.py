@@ -8,9 +8,10 @@ from banish.cli.documents import ban_document
 from banish.cli.pasteable import pasteable
 from banish.cli.places import client
 from banish.cli.rendering import Cell, Column, Page, dim, print_json, strong
-from banish.cli.wording import ago, clock, left, ordinal, plural
+from banish.cli.wording import ago, left, ordinal, plural
 from banish.model.ban import Ban
 from banish.model.instant import Instant
+from banish.telemetry.clocktext import clock_text
 
 EXAMPLE = """examples:
   banish bans                 every ban in force, those that end first on top
@@ -70,7 +71,7 @@ def _row(ban: Ban, now: Instant, *, with_jail: bool) -> Sequence[Cell]:
         row.append(ban.jail)
     row += [
         dim(ago(ban.since, now)),
-        clock(ban.until) if ban.until is not None else "no end",
+        clock_text(ban.until) if ban.until is not None else "no end",
         left(ban.until, now) if ban.until is not None else "",
         str(ban.failures) if ban.failures else dim("-"),
         ordinal(ban.count),

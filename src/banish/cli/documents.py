@@ -9,8 +9,8 @@ from typing import Any
 from banish.cli.health import Trouble
 from banish.cli.pasteable import pasteable
 from banish.cli.problems import ProblemRow, problem_rows
-from banish.cli.wording import iso
 from banish.model.ban import Ban
+from banish.model.instant import iso_text
 from banish.model.status import JailStatus, ServerStatus, SourceHealth
 
 Document = dict[str, Any]
@@ -21,8 +21,8 @@ def ban_document(ban: Ban) -> Document:
     return {
         "subject": str(ban.subject),
         "jail": ban.jail,
-        "since": iso(ban.since),
-        "until": iso(ban.until),
+        "since": iso_text(ban.since),
+        "until": iso_text(ban.until),
         "failures": ban.failures,
         "count": ban.count,
         "cause": ban.cause,
@@ -33,11 +33,11 @@ def evidence_document(ban: Ban) -> Document:
     """Return a ban with the lines that led to it."""
     return ban_document(ban) | {
         "rule": ban.rule or None,
-        "ended": iso(ban.ended_at),
+        "ended": iso_text(ban.ended_at),
         "end_reason": ban.end_reason or None,
         "evidence": [
             {
-                "time": iso(line.at),
+                "time": iso_text(line.at),
                 "path": line.path,
                 "offset": line.offset,
                 "text": line.text,
@@ -74,7 +74,7 @@ def source_document(source: SourceHealth) -> Document:
         "bytes": source.bytes,
         "lag_bytes": source.lag_bytes,
         "cut_lines": source.cut_lines,
-        "last_line": iso(source.last_line_at),
+        "last_line": iso_text(source.last_line_at),
         "unread_files": source.unread_files,
         "lost_files": source.lost_files,
         "trouble": source.trouble,
@@ -105,7 +105,7 @@ def jail_document(jail: JailStatus) -> Document:
         "stopped": jail.stopped_total,
         "quarantined": list(jail.quarantined),
         "held_back": jail.held_total,
-        "held_back_until": iso(jail.held_until),
+        "held_back_until": iso_text(jail.held_until),
         "forgotten_early": jail.evicted_total,
         "sources": list(jail.sources),
         "enforced": jail.enforced,
@@ -125,8 +125,8 @@ def status_document(status: ServerStatus, troubles: list[Trouble]) -> Document:
     return {
         "version": status.version,
         "pid": status.pid,
-        "started": iso(status.started_at),
-        "now": iso(status.now),
+        "started": iso_text(status.started_at),
+        "now": iso_text(status.now),
         "uptime": int(status.uptime),
         "configuration": status.root,
         "store": status.store,
@@ -139,7 +139,7 @@ def status_document(status: ServerStatus, troubles: list[Trouble]) -> Document:
             "enforcer": enforcement.enforcer,
             "wanted": enforcement.wanted,
             "enforced": enforcement.enforced,
-            "checked": iso(enforcement.checked_at),
+            "checked": iso_text(enforcement.checked_at),
             "repairs": enforcement.repairs,
             "trouble": enforcement.trouble,
         },

@@ -19,15 +19,16 @@ from banish.cli.trial import (
     trial_jail,
     watched,
 )
-from banish.cli.wording import clock, count, iso, plural
+from banish.cli.wording import count, plural
 from banish.detect.detector import encoding_named
 from banish.detect.matcher import Matcher
 from banish.detect.report import LineReport, LineState
 from banish.errors import RequestError
 from banish.model.codec import to_json
-from banish.model.instant import Instant, Seconds
+from banish.model.instant import Instant, Seconds, iso_text
 from banish.model.settings import FilterSettings, Place, Regex
 from banish.sources.replay import read_log
+from banish.telemetry.clocktext import clock_text
 
 EXAMPLE = """examples:
   banish match --filter sshd /var/log/auth.log
@@ -177,7 +178,7 @@ def _document(verdict: LineVerdict) -> dict[str, Any]:
         "subject": failure.subject.text if failure else None,
         "host": report.host or None,
         "user": tags.get("user"),
-        "time": iso(report.at),
+        "time": iso_text(report.at),
         "ignored": report.ignored,
         "tags": tags,
         "ambiguous": list(report.readings),
@@ -280,7 +281,7 @@ def _details(trial: FilterTrial, report: LineReport, verbosity: int) -> list[Cel
         parts.append(f", counts {count(report.repeated)} times")
     if report.at is not None:
         parts.append(
-            dim(f", at {clock(report.at)}" + (f" ({report.template})" if verbosity else ""))
+            dim(f", at {clock_text(report.at)}" + (f" ({report.template})" if verbosity else ""))
         )
     if report.readings:
         parts.append(", could name " + " or ".join(report.readings))

@@ -19,7 +19,7 @@ from banish import __version__
 from banish.cli.places import config_dir
 from banish.cli.rendering import Page, dim, good, strong, warn
 from banish.cli.trial import log_or_input, parse_now, tell_slow, trial_jail
-from banish.cli.wording import clock, count, iso, plural
+from banish.cli.wording import count, plural
 from banish.daemon.watchdog import Watchdog
 from banish.detect.detector import Detector
 from banish.detect.framing import count_lines
@@ -30,11 +30,12 @@ from banish.model.address import parse_subject
 from banish.model.codec import to_json
 from banish.model.decision import EndBan, HeldBack, StartBan
 from banish.model.failure import Failure
-from banish.model.instant import Instant, Seconds
+from banish.model.instant import Instant, Seconds, iso_text
 from banish.model.settings import JailSettings, Problem
 from banish.policy.exempt import ExemptList
 from banish.policy.jail import JailPolicy
 from banish.sources.replay import read_log
+from banish.telemetry.clocktext import clock_text
 
 EXAMPLE = """examples:
   banish replay --jail sshd /var/log/auth.log.1 /var/log/auth.log
@@ -240,11 +241,11 @@ class JsonTeller:
         starts = isinstance(decision, StartBan)
         self._write(
             {
-                "time": iso(ban.since if starts else ban.until),
+                "time": iso_text(ban.since if starts else ban.until),
                 "decision": "ban" if starts else "unban",
                 "jail": ban.jail,
                 "subject": ban.subject.text,
-                "until": iso(ban.until),
+                "until": iso_text(ban.until),
                 "failures": ban.failures,
             }
         )
@@ -281,9 +282,9 @@ class PageTeller:
             return
         ban = decision.ban
         if isinstance(decision, StartBan):
-            until = "without end" if ban.until is None else f"until {clock(ban.until)}"
+            until = "without end" if ban.until is None else f"until {clock_text(ban.until)}"
             self._page.line(
-                dim(clock(ban.since)),
+                dim(clock_text(ban.since)),
                 warn("  ban    "),
                 f"{ban.jail}  ",
                 strong(ban.subject.text),
@@ -291,7 +292,7 @@ class PageTeller:
                 dim(f" ({plural(ban.failures, 'failure')})"),
             )
         else:
-            at = clock(ban.until) if ban.until is not None else ""
+            at = clock_text(ban.until) if ban.until is not None else ""
             self._page.line(dim(at), good("  unban  "), f"{ban.jail}  ", strong(ban.subject.text))
 
     def summary(self, totals: Totals, seconds: float) -> None:

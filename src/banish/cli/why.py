@@ -9,11 +9,12 @@ from banish.cli.documents import evidence_document
 from banish.cli.pasteable import given
 from banish.cli.places import client
 from banish.cli.rendering import Cell, Page, Styled, bad, dim, print_json, strong, warn
-from banish.cli.wording import ago, clock, left, ordinal, plural
+from banish.cli.wording import ago, left, ordinal, plural
 from banish.model.actionresult import ActionResult
 from banish.model.address import parse_subject
 from banish.model.ban import Ban
 from banish.model.instant import Instant
+from banish.telemetry.clocktext import clock_text
 
 EXAMPLE = """examples:
   banish why 192.0.2.1           exit code 1 if it was never banned
@@ -97,7 +98,7 @@ def show_results(page: Page, results: Sequence[ActionResult]) -> None:
     for result in results:
         came_to: Cell = bad(f"failed: {result.trouble}") if result.trouble else "done"
         what = f"  {result.jail}: {result.action} {result.kind} "
-        page.line(dim(clock(result.at)), what, came_to, indent=2)
+        page.line(dim(clock_text(result.at)), what, came_to, indent=2)
 
 
 _ENDINGS = {
@@ -115,11 +116,11 @@ def _show_ban(page: Page, subject: str, ban: Ban, now: Instant) -> None:
     if end is not None:
         page.line(
             strong(str(ban.subject)),
-            f" was banned by {ban.jail} until {clock(end)}",
+            f" was banned by {ban.jail} until {clock_text(end)}",
             dim(f" ({ago(end, now)}{_ENDINGS.get(ban.end_reason, '')})"),
         )
     else:
-        until = "without end" if ban.until is None else f"until {clock(ban.until)}"
+        until = "without end" if ban.until is None else f"until {clock_text(ban.until)}"
         page.line(
             strong(str(ban.subject)),
             " is ",
@@ -135,7 +136,7 @@ def _show_ban(page: Page, subject: str, ban: Ban, now: Instant) -> None:
         page.line(dim("evidence"), indent=2)
         for line in ban.evidence:
             place = f"{line.path}, byte {line.offset}" if line.offset or line.path else "unknown"
-            page.line(dim(f"{clock(line.at)}  {place}"), indent=4)
+            page.line(dim(f"{clock_text(line.at)}  {place}"), indent=4)
             page.line(line.text, indent=6)
     if end is None:
         page.line(dim("undo      "), undo(ban), indent=2)
@@ -143,7 +144,7 @@ def _show_ban(page: Page, subject: str, ban: Ban, now: Instant) -> None:
 
 def _facts(ban: Ban, now: Instant) -> list[tuple[str, str]]:
     facts = [
-        ("since", f"{clock(ban.since)} ({ago(ban.since, now)})"),
+        ("since", f"{clock_text(ban.since)} ({ago(ban.since, now)})"),
         ("count", f"the {ordinal(ban.count)} ban of this subject by this jail"),
     ]
     match ban.cause:

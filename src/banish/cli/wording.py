@@ -1,8 +1,6 @@
 """Numbers and times as people say them: ``9 min left``, ``2 s ago``, ``1.4 MB``."""
 
-from datetime import datetime
-
-from banish.model.instant import Instant, to_iso
+from banish.model.instant import Instant
 
 _STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
@@ -34,24 +32,6 @@ def left(until: Instant | None, now: Instant) -> str:
     if until is None:
         return "no end"
     return f"{span(until - now)} left" if until > now else "over"
-
-
-def clock(at: Instant) -> str:
-    """Return *at* in this host's zone: ``2026-11-22 20:00:00``."""
-    try:
-        return datetime.fromtimestamp(int(at)).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-    except (OverflowError, OSError, ValueError):
-        return f"@{at}"
-
-
-def iso(at: Instant | None) -> str | None:
-    """Return *at* for programs, in UTC to the second; None stays None."""
-    if at is None:
-        return None
-    try:
-        return to_iso(at)
-    except (OverflowError, OSError, ValueError):
-        return None
 
 
 def count(number: int) -> str:

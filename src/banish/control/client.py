@@ -5,29 +5,9 @@ import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from banish.control import messages
 from banish.control.address import short_name
 from banish.control.lock import holder
-from banish.control.messages import (
-    SUBJECTS_LIMIT,
-    ActionResultsReply,
-    ActionResultsRequest,
-    BanRequest,
-    BansReply,
-    BansRequest,
-    DoneReply,
-    ErrorReply,
-    ProtocolError,
-    Reply,
-    Request,
-    ResumeRequest,
-    StatusReply,
-    StatusRequest,
-    StopRequest,
-    UnbanRequest,
-    WhyRequest,
-    decode_reply,
-    encode_request,
-)
 from banish.errors import BanishError, ControlError, RequestError
 from banish.model.actionresult import ActionResult
 from banish.model.ban import Ban
@@ -43,8 +23,8 @@ REPLY_LIMIT_BYTES = 256 * 1_048_576
 
 def batched(subjects: Sequence[str]) -> Iterator[tuple[str, ...]]:
     """Yield *subjects* in groups that fit into one request; at least one group."""
-    for start in range(0, max(len(subjects), 1), SUBJECTS_LIMIT):
-        yield tuple(subjects[start : start + SUBJECTS_LIMIT])
+    for start in range(0, max(len(subjects), 1), messages.SUBJECTS_LIMIT):
+        yield tuple(subjects[start : start + messages.SUBJECTS_LIMIT])
 
 
 class Client:
@@ -61,15 +41,15 @@ class Client:
 
     def status(self) -> ServerStatus:
         """Return how the server is doing."""
-        match next(self._ask(StatusRequest())):
-            case StatusReply(status):
+        match next(self._ask(messages.StatusRequest())):
+            case messages.StatusReply(status):
                 return status
             case _:
                 raise self._nonsense()
 
     def bans(self, jail: str | None = None) -> Sequence[Ban]:
         """Return the bans in force, of one jail or of all."""
-        return self._bans(BansRequest(jail))
+        return self._bans(messages.BansRequest(jail))
 
     def ban(self, jail: str, subjects: Sequence[str], lasts: Seconds | None) -> Sequence[Ban]:
         """Ban and return the bans that are new; see `Operations.ban` for *lasts*.
@@ -77,49 +57,55 @@ class Client:
         Many go in several requests; an error then leaves the earlier ones banned.
         """
         return [
-            ban for some in batched(subjects) for ban in self._bans(BanRequest(jail, some, lasts))
+            ban
+            for some in batched(subjects)
+            for ban in self._bans(messages.BanRequest(jail, some, lasts))
         ]
 
     def unban(self, subjects: Sequence[str] | None, jail: str | None = None) -> Sequence[Ban]:
         """End bans (None: all) and return those that were in force; many go as in `ban`."""
         if subjects is None:
-            return self._bans(UnbanRequest(None, jail))
-        return [ban for some in batched(subjects) for ban in self._bans(UnbanRequest(some, jail))]
+            return self._bans(messages.UnbanRequest(None, jail))
+        return [
+            ban
+            for some in batched(subjects)
+            for ban in self._bans(messages.UnbanRequest(some, jail))
+        ]
 
     def why(self, subject: str) -> Sequence[Ban]:
         """Return the bans of *subject*, past and present, newest first."""
-        return self._bans(WhyRequest(subject))
+        return self._bans(messages.WhyRequest(subject))
 
     def action_results(self, subject: str) -> Sequence[ActionResult]:
         """Return what actions did about *subject* recently, oldest first."""
-        reply = next(self._ask(ActionResultsRequest(subject)))
-        if not isinstance(reply, ActionResultsReply):
+        reply = next(self._ask(messages.ActionResultsRequest(subject)))
+        if not isinstance(reply, messages.ActionResultsReply):
             raise self._nonsense()
         return reply.results
 
     def resume(self, jail: str) -> None:
         """Let *jail* start bans again; see `Operations.resume`."""
-        if not isinstance(next(self._ask(ResumeRequest(jail))), DoneReply):
+        if not isinstance(next(self._ask(messages.ResumeRequest(jail))), messages.DoneReply):
             raise self._nonsense()
 
     def stop(self) -> None:
         """Ask the server to stop."""
-        if not isinstance(next(self._ask(StopRequest())), DoneReply):
+        if not isinstance(next(self._ask(messages.StopRequest())), messages.DoneReply):
             raise self._nonsense()
 
-    def _bans(self, request: Request) -> Sequence[Ban]:
+    def _bans(self, request: messages.Request) -> Sequence[Ban]:
         bans: list[Ban] = []
         for reply in self._ask(request):
-            if not isinstance(reply, BansReply):
+            if not isinstance(reply, messages.BansReply):
                 break
             bans += reply.bans
             if not reply.more:
                 return bans
         raise self._nonsense()
 
-    def _ask(self, request: Request) -> Iterator[Reply]:
+    def _ask(self, request: messages.Request) -> Iterator[messages.Reply]:
         try:
-            line = encode_request(request)
+            line = messages.encode_request(request)
         except UnicodeEncodeError as error:
             raise RequestError(
                 "that is not text in UTF-8", cure="write an address or a network"
@@ -141,16 +127,16 @@ class Client:
             cure="its log says why",
         )
 
-    def _read(self, line: bytes) -> Reply:
+    def _read(self, line: bytes) -> messages.Reply:
         try:
-            reply = decode_reply(line)
-        except ProtocolError as error:
+            reply = messages.decode_reply(line)
+        except messages.ProtocolError as error:
             raise ControlError(
                 f"the server's answer is not understood: {error}",
                 cure="restart the server: it is another version of banish than this client",
                 retry=False,
             ) from error
-        if not isinstance(reply, ErrorReply):
+        if not isinstance(reply, messages.ErrorReply):
             return reply
         if reply.fault == "request":
             raise RequestError(reply.what, where=reply.where, cure=reply.cure)

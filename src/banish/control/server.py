@@ -13,31 +13,8 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+from banish.control import messages
 from banish.control.listener import ControlSocket, Peer, peer_of
-from banish.control.messages import (
-    BANS_IN_A_LINE,
-    LINE_LIMIT_BYTES,
-    RESULTS_IN_A_REPLY,
-    SUBJECTS_LIMIT,
-    ActionResultsReply,
-    ActionResultsRequest,
-    BanRequest,
-    BansReply,
-    BansRequest,
-    DoneReply,
-    ErrorReply,
-    ProtocolError,
-    Reply,
-    Request,
-    ResumeRequest,
-    StatusReply,
-    StatusRequest,
-    StopRequest,
-    UnbanRequest,
-    WhyRequest,
-    decode_request,
-    encode_reply,
-)
 from banish.errors import MachineError, OperatorError, RequestError
 from banish.model.address import Subject, parse_subject
 from banish.model.ban import Ban
@@ -174,14 +151,14 @@ class ControlServer:
             try:
                 async with asyncio.timeout(self._idle_seconds):
                     line = await _next_line(reader, rest)
-            except ProtocolError as error:
+            except messages.ProtocolError as error:
                 await self._refuse(writer, peer, "malformed", str(error))
                 return
             if not line:
                 return
             try:
-                request = decode_request(line)
-            except ProtocolError as error:
+                request = messages.decode_request(line)
+            except messages.ProtocolError as error:
                 fault = "version" if error.is_foreign else "malformed"
                 await self._refuse(writer, peer, fault, str(error))
                 continue
@@ -194,12 +171,12 @@ class ControlServer:
         self._report(what, peer)
         match fault:
             case "refused":
-                reply = ErrorReply("refused", what, cure="ask with sudo")
+                reply = messages.ErrorReply("refused", what, cure="ask with sudo")
             case "version":
                 cure = "restart the server: it is another version of banish than this client"
-                reply = ErrorReply("version", what, cure=cure)
+                reply = messages.ErrorReply("version", what, cure=cure)
             case _:
-                reply = ErrorReply("malformed", what)
+                reply = messages.ErrorReply("malformed", what)
         await self._send(writer, reply)
 
     def _report(self, what: str, peer: Peer) -> None:
@@ -213,47 +190,51 @@ class ControlServer:
         self._reported_until[name] = now + TELL_PAUSE_SECONDS
         self._emit(RequestRefused(what, uid=peer.uid, pid=peer.pid))
 
-    async def _send(self, writer: asyncio.StreamWriter, reply: Reply) -> None:
-        writer.write(encode_reply(reply))
+    async def _send(self, writer: asyncio.StreamWriter, reply: messages.Reply) -> None:
+        writer.write(messages.encode_reply(reply))
         async with asyncio.timeout(self._slow_seconds):
             await writer.drain()
 
-    async def _answers(self, request: Request) -> AsyncIterator[Reply]:
+    async def _answers(self, request: messages.Request) -> AsyncIterator[messages.Reply]:
         try:
-            if isinstance(request, StatusRequest):
-                yield StatusReply(await self._operations.status())
-            elif isinstance(request, ActionResultsRequest):
+            if isinstance(request, messages.StatusRequest):
+                yield messages.StatusReply(await self._operations.status())
+            elif isinstance(request, messages.ActionResultsRequest):
                 results = await self._operations.action_results(parse_subject(request.subject))
-                yield ActionResultsReply(tuple(results[-RESULTS_IN_A_REPLY:]))
-            elif isinstance(request, ResumeRequest):
+                yield messages.ActionResultsReply(tuple(results[-messages.RESULTS_IN_A_REPLY :]))
+            elif isinstance(request, messages.ResumeRequest):
                 await self._operations.resume(request.jail)
-                yield DoneReply()
-            elif isinstance(request, StopRequest):
+                yield messages.DoneReply()
+            elif isinstance(request, messages.StopRequest):
                 await self._operations.stop()
-                yield DoneReply()
+                yield messages.DoneReply()
             else:
                 bans = await self._ask(request)
-                for start in range(0, max(len(bans), 1), BANS_IN_A_LINE):
-                    end = start + BANS_IN_A_LINE
-                    yield BansReply(tuple(bans[start:end]), more=end < len(bans))
+                for start in range(0, max(len(bans), 1), messages.BANS_IN_A_LINE):
+                    end = start + messages.BANS_IN_A_LINE
+                    yield messages.BansReply(tuple(bans[start:end]), more=end < len(bans))
         except OperatorError as error:
-            yield ErrorReply("request", error.what, where=error.where, cure=error.cure)
+            yield messages.ErrorReply("request", error.what, where=error.where, cure=error.cure)
         except MachineError as error:
-            yield ErrorReply("machine", error.what, cure=error.cure, retry=error.retry)
+            yield messages.ErrorReply("machine", error.what, cure=error.cure, retry=error.retry)
 
     async def _ask(
-        self, request: BansRequest | BanRequest | UnbanRequest | WhyRequest
+        self,
+        request: messages.BansRequest
+        | messages.BanRequest
+        | messages.UnbanRequest
+        | messages.WhyRequest,
     ) -> Sequence[Ban]:
         match request:
-            case BansRequest(jail):
+            case messages.BansRequest(jail):
                 return await self._operations.bans(jail)
-            case BanRequest(jail, subjects, lasts):
+            case messages.BanRequest(jail, subjects, lasts):
                 return await self._operations.ban(jail, _subjects(subjects), lasts)
-            case UnbanRequest(None, jail):
+            case messages.UnbanRequest(None, jail):
                 return await self._operations.unban(None, jail)
-            case UnbanRequest(subjects, jail):
+            case messages.UnbanRequest(subjects, jail):
                 return await self._operations.unban(_subjects(subjects or ()), jail)
-            case WhyRequest(subject):
+            case messages.WhyRequest(subject):
                 return await self._operations.why(parse_subject(subject))
 
 
@@ -269,13 +250,15 @@ async def _next_line(reader: asyncio.StreamReader, rest: bytearray) -> bytes:
     looked_at = 0
     while True:
         if rest.startswith(_FAIL2BAN_FIRST) or _FAIL2BAN_END in rest[: 2 * READ_BYTES]:
-            raise ProtocolError(_FAIL2BAN_WHAT)
+            raise messages.ProtocolError(_FAIL2BAN_WHAT)
         end = rest.find(b"\n", looked_at) + 1
-        if end > LINE_LIMIT_BYTES or (not end and len(rest) > LINE_LIMIT_BYTES):
-            raise ProtocolError(f"a request has at most {LINE_LIMIT_BYTES} bytes")
+        if end > messages.LINE_LIMIT_BYTES or (not end and len(rest) > messages.LINE_LIMIT_BYTES):
+            raise messages.ProtocolError(f"a request has at most {messages.LINE_LIMIT_BYTES} bytes")
         begin = rest[:READ_BYTES].lstrip()
         if not end and begin and not begin.startswith(b"{"):
-            raise ProtocolError("this is not a request of banish: a request is a line of JSON")
+            raise messages.ProtocolError(
+                "this is not a request of banish: a request is a line of JSON"
+            )
         looked_at = len(rest)
         more = b"" if end else await reader.read(READ_BYTES)
         if not more:
@@ -287,9 +270,9 @@ async def _next_line(reader: asyncio.StreamReader, rest: bytearray) -> bytes:
 
 
 def _subjects(texts: tuple[str, ...]) -> tuple[Subject, ...]:
-    if not 0 < len(texts) <= SUBJECTS_LIMIT:
+    if not 0 < len(texts) <= messages.SUBJECTS_LIMIT:
         raise RequestError(
             f"{len(texts)} subjects in one request",
-            cure=f"name at least one and at most {SUBJECTS_LIMIT}",
+            cure=f"name at least one and at most {messages.SUBJECTS_LIMIT}",
         )
     return tuple(dict.fromkeys(parse_subject(text) for text in texts))

@@ -21,12 +21,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from banish.enforce.wrapped import WrappedEnforcer
 from banish.errors import AnotherServerError
 from banish.model.ban import Ban
-from banish.model.decision import Decision
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import Enforcement
-from banish.ports import Enforced, Enforcer
+from banish.ports import Enforcer
 from banish.telemetry.events import Emit, WarningGiven
 
 NAMES = 4
@@ -130,27 +130,17 @@ class Claim:
                     peer.send(self._details)
 
 
-class ClaimedEnforcer:
+class ClaimedEnforcer(WrappedEnforcer):
     """An enforcer that works only while its claim is ours (`banish.ports.Enforcer`)."""
 
     def __init__(self, enforcer: Enforcer, claim: Claim, *, emit: Emit) -> None:
         """Prepare; the claim is taken by the first `start`."""
-        self._enforcer = enforcer
+        super().__init__(enforcer)
         self._claim = claim
         self._emit = emit
         self._is_warned = False
         self._may_touch = False
         """Whether the claim was taken, or nobody who holds it is a server."""
-
-    @property
-    def name(self) -> str:
-        """What status and logs call it."""
-        return self._enforcer.name
-
-    @property
-    def changed_by(self) -> str:
-        """Who else changed what is ours last."""
-        return self._enforcer.changed_by
 
     async def start(self, jails: Sequence[Enforcement], bans: Sequence[Ban], now: Instant) -> None:
         """Take the claim, then hold exactly *bans* for exactly *jails*.
@@ -161,28 +151,16 @@ class ClaimedEnforcer:
 
         """
         if self._claim.is_ours:
-            await self._enforcer.start(jails, bans, now)
+            await super().start(jails, bans, now)
             return
         self._may_touch = False
         await self._take()
         self._may_touch = True
         try:
-            await self._enforcer.start(jails, bans, now)
+            await super().start(jails, bans, now)
         except Exception:
             self._claim.release()
             raise
-
-    async def apply(self, batch: Sequence[Decision], now: Instant) -> None:
-        """Carry out *batch*."""
-        await self._enforcer.apply(batch, now)
-
-    async def read(self) -> Enforced:
-        """Return what is really held."""
-        return await self._enforcer.read()
-
-    async def wait_for_foreign_change(self) -> None:
-        """Return once somebody else may have changed what is ours."""
-        await self._enforcer.wait_for_foreign_change()
 
     async def stop(self, *, keep: bool) -> None:
         """Take away all that is ours, or with *keep* leave the bans in force; give up the claim.
@@ -191,7 +169,7 @@ class ClaimedEnforcer:
         """
         try:
             if self._may_touch:
-                await self._enforcer.stop(keep=keep)
+                await super().stop(keep=keep)
         finally:
             self._may_touch = False
             self._claim.release()

@@ -38,13 +38,13 @@ each; sets are looked up only behind a gate that fits, two for its family, some
 networks (docs/adr/0020).
 """
 
-import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 import msgspec
 
+from banish.enforce.jailnames import unique_names
 from banish.model.settings import BlockType, Enforcement, PortRange
 
 TABLE = "banish"
@@ -237,23 +237,13 @@ def name_jails(jails: Iterable[str]) -> dict[str, str]:
     kept and a hash of the whole is added, so that the name says which jail it
     is and cannot say anything else.
     """
-    wanted = list(jails)
-    names = {jail: jail for jail in wanted if _is_plain(jail)}
-    taken = set(names.values())
-    for jail in wanted:
-        if jail in names:
-            continue
-        digest = hashlib.blake2s(jail.encode("utf-8", "surrogatepass")).hexdigest()
+
+    def candidates(jail: str, digest: str) -> Iterator[str]:
         readable = re.sub(r"[^A-Za-z0-9_-]+", "_", jail)[:_NAME_LIMIT].strip("_-")
-        for length in range(8, len(digest) + 1):
-            name = f"j-{readable}-{digest[:length]}" if readable else f"j-{digest[:length]}"
-            if name not in taken:
-                break
-        else:
-            raise AssertionError(f"two jails hash alike: {jail!r}")
-        names[jail] = name
-        taken.add(name)
-    return names
+        front = f"j-{readable}-" if readable else "j-"
+        return (front + digest[:length] for length in range(8, len(digest) + 1))
+
+    return unique_names(jails, is_plain=_is_plain, candidates=candidates)
 
 
 def _is_plain(jail: str) -> bool:

@@ -10,12 +10,12 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from banish.blocking import wait_within
+from banish.enforce.wrapped import WrappedEnforcer
 from banish.errors import AnotherServerError, EnforceError
 from banish.model.ban import Ban
-from banish.model.decision import Decision
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import Enforcement
-from banish.ports import Enforced, Enforcer
+from banish.ports import Enforcer
 from banish.telemetry.events import Emit, WarningGiven
 
 _LIMIT_BYTES = 1_000
@@ -24,7 +24,7 @@ FILE_LIMIT = Seconds(2)
 """How long the file is waited for; its disk may hang."""
 
 
-class SucceedingEnforcer:
+class SucceedingEnforcer(WrappedEnforcer):
     """An enforcer that clears away what other kinds have left (`banish.ports.Enforcer`)."""
 
     def __init__(
@@ -40,50 +40,28 @@ class SucceedingEnforcer:
 
         *make* makes the enforcer of a kind that is *known*. *path* is the file; None: none is kept.
         """
+        super().__init__(make(kind))
         self._kind = kind
         self._make = make
         self._known = frozenset(known)
         self._path = path
         self._emit = emit
-        self._enforcer = make(kind)
         self._is_first = True
-
-    @property
-    def name(self) -> str:
-        """What status and logs call it."""
-        return self._enforcer.name
-
-    @property
-    def changed_by(self) -> str:
-        """Who else changed what is ours last."""
-        return self._enforcer.changed_by
 
     async def start(self, jails: Sequence[Enforcement], bans: Sequence[Ban], now: Instant) -> None:
         """Hold exactly *bans* for exactly *jails*; then clear away what other kinds left."""
         others = await self._read() - {self._kind} if self._is_first else frozenset()
         if self._is_first:
             await self._write(others | {self._kind})
-        await self._enforcer.start(jails, bans, now)
+        await super().start(jails, bans, now)
         self._is_first = False
         if others:
             left = [kind for kind in sorted(others) if not await self._clear(kind, now)]
             await self._write({self._kind, *left})
 
-    async def apply(self, batch: Sequence[Decision], now: Instant) -> None:
-        """Carry out *batch*."""
-        await self._enforcer.apply(batch, now)
-
-    async def read(self) -> Enforced:
-        """Return what is really held."""
-        return await self._enforcer.read()
-
-    async def wait_for_foreign_change(self) -> None:
-        """Return once somebody else may have changed what is ours."""
-        await self._enforcer.wait_for_foreign_change()
-
     async def stop(self, *, keep: bool) -> None:
         """Take away all that is ours, or with *keep* leave the bans in force."""
-        await self._enforcer.stop(keep=keep)
+        await super().stop(keep=keep)
         if not keep:
             await self._write(await self._read() - {self._kind})
 

@@ -18,6 +18,7 @@ from banish.errors import ActionError
 from banish.model.instant import Seconds
 from banish.notify import program
 from banish.notify.secret import read_secret
+from banish.notify.tls import tls_context
 from banish.notify.wording import line
 
 Security = Literal["tls", "starttls", "opportunistic", "none"]
@@ -151,13 +152,7 @@ class _Call:
 
 
 def _context(how: MailOptions) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=how.ca_file or None)
-    except OSError as error:
-        raise ActionError(
-            f"{how.ca_file} cannot be used: {error.strerror or error}",
-            cure="put the certificate of the authority there, in PEM",
-        ) from error
+    context = tls_context(how.ca_file)
     if how.security == "opportunistic":
         # Better than nothing against those who only listen; RFC 7435.
         context.check_hostname = False

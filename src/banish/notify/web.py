@@ -5,7 +5,6 @@ address. Of an address only the host is ever shown: the rest may be a secret.
 """
 
 import asyncio
-import ssl
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
@@ -17,6 +16,7 @@ from banish.addon.options import FilePath, Url
 from banish.errors import ActionError
 from banish.model.instant import Seconds
 from banish.notify.notifier import LaterError
+from banish.notify.tls import tls_context
 from banish.notify.wording import line
 
 if TYPE_CHECKING:
@@ -153,15 +153,8 @@ class Web:
         import aiohttp  # noqa: PLC0415 - an extra, slow to import
 
         if self._session is None:
-            try:
-                context = ssl.create_default_context(cafile=self._ca_file or None)
-            except OSError as error:
-                raise ActionError(
-                    f"{self._ca_file} cannot be used: {error.strerror or error}",
-                    cure="put the certificate of the authority there, in PEM",
-                ) from error
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(ssl=context, limit=2),
+                connector=aiohttp.TCPConnector(ssl=tls_context(self._ca_file), limit=2),
                 timeout=aiohttp.ClientTimeout(total=self._timeout),
                 headers={"User-Agent": f"banish/{__version__}", "Accept-Encoding": "identity"},
                 cookie_jar=aiohttp.DummyCookieJar(),

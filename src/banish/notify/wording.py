@@ -10,7 +10,7 @@ from datetime import datetime
 
 from banish.model.ban import Ban
 from banish.model.duration import format_duration
-from banish.model.instant import Instant, to_iso
+from banish.model.instant import Instant
 from banish.telemetry.lines import harmless
 
 LINE_CHARACTERS = 500
@@ -39,16 +39,6 @@ def clock(at: Instant | None) -> str:
         return datetime.fromtimestamp(int(at)).astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
     except (OverflowError, OSError, ValueError):
         return f"@{at}"
-
-
-def iso(at: Instant | None) -> str | None:
-    """Return a time for programs, in UTC; None for None and for what no calendar holds."""
-    if at is None:
-        return None
-    try:
-        return to_iso(at)
-    except (OverflowError, OSError, ValueError):
-        return None
 
 
 def lasts(ban: Ban) -> str:

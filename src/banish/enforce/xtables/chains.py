@@ -18,15 +18,15 @@ counts is the one behind a redirect (REJECT is only to be had there), and rules
 have no time of their own, so bans outlive a server that died until the next one.
 """
 
-import hashlib
 import itertools
 import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 
+from banish.enforce.jailnames import unique_names
 from banish.enforce.ruleset import Go, Match, Ports, Protocol, plan_ruleset
 from banish.model.settings import Enforcement, PortRange
 
@@ -106,24 +106,16 @@ def plan_chains(jails: Sequence[Enforcement]) -> ChainPlan:
 
 def short_names(jails: Iterable[str]) -> dict[str, str]:
     """Return a name of at most `NAME_LIMIT` plain characters for each jail, no two alike."""
-    wanted = list(jails)
-    plain = [jail for jail in wanted if len(jail) <= NAME_LIMIT and _PLAIN.fullmatch(jail)]
-    names = {jail: jail for jail in plain}
-    taken = set(plain)
-    for jail in wanted:
-        if jail in names:
-            continue
-        digest = hashlib.blake2s(jail.encode("utf-8", "surrogatepass")).hexdigest()
+
+    def is_plain(jail: str) -> bool:
+        return len(jail) <= NAME_LIMIT and _PLAIN.fullmatch(jail) is not None
+
+    def candidates(jail: str, digest: str) -> Iterator[str]:
         readable = re.sub(r"[^A-Za-z0-9_]+", "_", jail, flags=re.ASCII)[: NAME_LIMIT - 9]
-        for start in range(len(digest) - 8):
-            name = f"{readable.strip('_') or 'jail'}.{digest[start : start + 8]}"
-            if name not in taken:
-                break
-        else:
-            raise AssertionError(f"two jails hash alike: {jail!r}")
-        names[jail] = name
-        taken.add(name)
-    return names
+        front = f"{readable.strip('_') or 'jail'}."
+        return (front + digest[start : start + 8] for start in range(len(digest) - 8))
+
+    return unique_names(jails, is_plain=is_plain, candidates=candidates)
 
 
 def _refuse(version: int) -> list[str]:

@@ -14,13 +14,13 @@ import msgspec
 from banish.addon.declare import ActionAddon, ActionContext
 from banish.addon.options import Bounds, Choices, SecretFile, Url
 from banish.errors import ActionError
-from banish.model.instant import Seconds
+from banish.model.instant import Seconds, iso_text
 from banish.notify.jailevent import JailEvent
 from banish.notify.notifier import Notifier, Retry, each_alone
 from banish.notify.private import Reported, attacker, redacted
 from banish.notify.secret import read_secret
 from banish.notify.web import CaFile, Proxy, Web
-from banish.notify.wording import count, iso, word
+from banish.notify.wording import count, word
 from banish.ports import BanFacts, Clock
 
 SAME_ADDRESS_PAUSE = Seconds(900)
@@ -81,7 +81,7 @@ class AbuseIpDbChannel:
             "categories": ",".join(how.categories),
             "comment": "\n".join([comment, *lines])[:COMMENT_CHARACTERS],
         }
-        if at := iso(ban.since):
+        if at := iso_text(ban.since):
             form["timestamp"] = at
         headers = {"Key": read_secret(how.key_file), "Accept": "application/json"}
         answer = await self._web.ask("POST", how.url, headers=headers, form=form)

@@ -18,13 +18,12 @@ from banish.addon.declare import ActionAddon, ActionContext
 from banish.addon.options import Bounds, SecretFile, Url
 from banish.errors import ActionError
 from banish.model.ban import Ban
-from banish.model.instant import Seconds
+from banish.model.instant import Seconds, iso_text
 from banish.notify.jailevent import JailEvent
 from banish.notify.jsontext import to_json, whole
 from banish.notify.notifier import Immediately, Notifier
 from banish.notify.secret import read_secret
 from banish.notify.web import CaFile, Proxy, Web
-from banish.notify.wording import iso
 from banish.ports import BanFacts, Clock
 
 
@@ -56,7 +55,7 @@ def request_body(events: Sequence[JailEvent], *, host: str, most_lines: int) -> 
             {
                 "kind": event.kind,
                 "jail": whole(event.jail),
-                "at": iso(event.at),
+                "at": iso_text(event.at),
                 "restored": event.restored,
                 "ban": None if event.ban is None else _ban(event.ban, most_lines),
             }
@@ -70,14 +69,14 @@ def _ban(ban: Ban, most_lines: int) -> dict[str, object]:
         "subject": whole(ban.subject.text),
         "subject_kind": ban.subject.kind.value,
         "address": ban.address.text if ban.address is not None else None,
-        "since": iso(ban.since),
-        "until": iso(ban.until),
+        "since": iso_text(ban.since),
+        "until": iso_text(ban.until),
         "failures": ban.failures,
         "count": ban.count,
         "cause": ban.cause,
         "captured": {whole(name): whole(value) for name, value in ban.tags},
         "evidence": [
-            {"text": whole(line.text), "path": whole(line.path), "at": iso(line.at)}
+            {"text": whole(line.text), "path": whole(line.path), "at": iso_text(line.at)}
             for line in (ban.evidence[-most_lines:] if most_lines else ())
         ],
     }

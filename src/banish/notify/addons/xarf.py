@@ -24,7 +24,7 @@ from banish.addon.options import Bounds, MailAddresses
 from banish.errors import ActionError
 from banish.model.address import Subject
 from banish.model.ban import Ban
-from banish.model.instant import Instant, Seconds
+from banish.model.instant import Instant, Seconds, iso_text
 from banish.notify.contact import Contacts
 from banish.notify.jailevent import JailEvent
 from banish.notify.jsontext import to_json
@@ -33,7 +33,7 @@ from banish.notify.mailtext import mail_address
 from banish.notify.notifier import Notifier, Retry, each_alone
 from banish.notify.post import MailOptions, post
 from banish.notify.private import Reported, attacker, redacted
-from banish.notify.wording import clock, count, iso, word
+from banish.notify.wording import clock, count, word
 from banish.ports import BanFacts, Clock
 
 XARF_VERSION = "4.2.0"
@@ -72,7 +72,7 @@ def report(
     """Return the report on *ban* in XARF 4, as plain values."""
     domain = contact.partition("@")[2]
     who = {"org": organisation or domain, "contact": contact, "domain": domain}
-    now = iso(ban.since) or _NEVER
+    now = iso_text(ban.since) or _NEVER
     times = [line.at for line in ban.evidence if 0 < line.at <= ban.since]
     said: dict[str, object] = {
         "xarf_version": XARF_VERSION,
@@ -85,7 +85,7 @@ def report(
         "type": "login_attack",
         "evidence_source": "automated_filter",
         "protocol": protocol,
-        "first_seen": iso(min(times, default=ban.since)) or now,
+        "first_seen": iso_text(min(times, default=ban.since)) or now,
         "last_seen": now,
         "description": f"{count(ban.failures, 'failure')} counted by the jail {word(ban.jail)}",
     }
