@@ -185,6 +185,25 @@ def test_every_line_comes_out_exactly_once_whatever_happens(steps: list[str]) ->
     assert Counter(world.seen) == Counter(range(world.written))
 
 
+@pytest.mark.parametrize(
+    "steps",
+    [
+        # Found by the test above: the cut came while the file was closed, and before its rename.
+        ("copytruncate", "read", "write", "park", "copytruncate", "rename"),
+        ("copytruncate", "read", "write", "copytruncate", "park", "rename"),
+        ("copytruncate", "read", "write", "copytruncate", "rename", "park"),
+    ],
+)
+def test_a_file_that_is_cut_while_it_is_closed_loses_nothing(
+    tmp_path: Path, steps: tuple[str, ...]
+) -> None:
+    world = World(tmp_path)
+    for step in (*steps, "read", "read"):
+        world.step(step)
+    world.close()
+    assert sorted(world.seen) == list(range(world.written))
+
+
 @pytest.mark.parametrize("lines", [0, 1, 20, 90])
 @pytest.mark.parametrize("number", range(1, 9))
 def test_a_cut_at_any_moment_of_a_restart_loses_and_doubles_nothing(

@@ -271,9 +271,9 @@ class Tail:
             if self._files:
                 self._report("was moved or deleted; its old file is read on until a new one begins")
         if self._saved is not None and not self._files:
-            self._take_parked()
+            parked = self._take_parked()
             try:
-                older = self._rotated.since(self._saved, None)
+                older = self._rotated_since(self._saved, None, parked)
             except OSError as error:
                 self._fail(error)
                 return
@@ -328,7 +328,7 @@ class Tail:
 
     def _place_again(self, new: LogFile, parked: LogFile, saved: FilePosition) -> list[LogFile]:
         """Do what `_place_next` does where our newest file is closed for a while."""
-        older = self._rotated.since(saved, new)
+        older = self._rotated_since(saved, new, parked)
         if not older:
             new.begin(saved.offset)
             if parked.is_continued_by(new):
@@ -338,6 +338,17 @@ class Tail:
         known = self._roster.recall(new)
         if known is None or not new.resume(known):
             new.begin(0)
+        return older
+
+    def _rotated_since(
+        self, saved: FilePosition, new: LogFile | None, parked: LogFile | None
+    ) -> list[LogFile]:
+        """Return the files to read before *new*; the one that was closed for a while knows it."""
+        older = self._rotated.since(saved, new)
+        for file in older:
+            if parked is not None and file.identity == parked.identity:
+                # Else a cut that came while it was closed and unread could not be noticed.
+                file.first_seen = parked.first_seen
         return older
 
     def _place_first(self, new: LogFile, from_end: bool, old_bytes: int) -> list[LogFile]:
