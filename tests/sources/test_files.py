@@ -15,7 +15,7 @@ from banish.model.record import LINE_LIMIT_BYTES, Batch, FilePosition, Position
 from banish.model.settings import LogPath
 from banish.sources import watch as watching
 from banish.sources.files import FileSource
-from banish.sources.tail import LATE_MARK
+from banish.sources.piece import LATE_MARK
 from banish.telemetry.events import (
     Event,
     PartFailed,

@@ -18,9 +18,11 @@ from hypothesis import strategies as st
 from banish.model.instant import Seconds
 from banish.model.record import FilePosition
 from banish.sources import logfile
+from banish.sources.late import LINGER_SPAN
 from banish.sources.logfile import LogFile, RewrittenError
+from banish.sources.piece import LATE_MARK
 from banish.sources.roster import Roster
-from banish.sources.tail import LATE_MARK, LINGER_SPAN, Tail
+from banish.sources.tail import Tail
 from banish.sources.watch import Watch
 
 _PREAD = os.pread

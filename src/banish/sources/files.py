@@ -26,14 +26,16 @@ from banish.model.record import Batch, FilePosition, Position
 from banish.model.settings import LogPath
 from banish.model.status import NOT_STARTED, Absent, SourceHealth, SourceState
 from banish.ports import Clock
+from banish.sources.beginning import FileAtStart
 from banish.sources.fingerprint import is_compressed, names_before_rotation
 from banish.sources.globs import expand, name_matches
 from banish.sources.inotify import Inotify
 from banish.sources.openfiles import OpenFiles
+from banish.sources.piece import LATE_MARK, Piece
 from banish.sources.presence import GRACE, Fate, Presence, gone_trouble, reason
 from banish.sources.roster import Roster
 from banish.sources.seek import Seeker
-from banish.sources.tail import LATE_MARK, FileAtStart, Piece, Tail
+from banish.sources.tail import Tail
 from banish.sources.watch import PathChanges, Watch
 from banish.telemetry.events import Emit, WarningGiven
 

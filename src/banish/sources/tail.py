@@ -11,49 +11,24 @@ which for a while is the rotated one; as the new file's lines only follow the
 old one's last, whoever saves positions in the order of the batches loses and
 doubles nothing, wherever it stops. Under the path and `LATE_MARK`: how far the
 file before it was read, reported once by an empty batch when it is left.
-
-After a restart the saved file is looked for at its path and, by inode and
-beginning or by beginning alone, among the names it may have been rotated to.
 """
 
-import errno
-import functools
 import os
 from collections import deque
-from typing import NamedTuple
 
-from banish.detect.framing import Chunk
 from banish.model.instant import Seconds
 from banish.model.record import FilePosition
-from banish.sources.logfile import Identity, LogFile, RewrittenError
+from banish.sources.beginning import Beginnings, FileAtStart
+from banish.sources.filequeue import FileQueue
+from banish.sources.late import LINGER_SPAN, LateFile
+from banish.sources.logfile import LogFile, RewrittenError
+from banish.sources.piece import Piece, last_piece, piece_of, place_only
 from banish.sources.presence import Fate
+from banish.sources.reports import LogReports, fate_of
 from banish.sources.roster import Roster
 from banish.sources.rotated import RotatedFiles
 from banish.sources.seek import Seeker
-from banish.telemetry.events import Emit, LinesLost, PartFailed, PartRecovered, SourceChanged
-
-LATE_MARK = " (rotated)"
-"""Ends the key under which the position in the file before is kept."""
-
-LINGER_SPAN = Seconds(60.0)
-"""How long a rotated or deleted file is kept open after its last line. Long enough for
-workers that finish their requests first; short enough to give a deleted file's room back."""
-
-
-class Piece(NamedTuple):
-    """Lines of one file, and the place after them; none, where only the place is given."""
-
-    key: str
-    chunk: Chunk
-    after: FilePosition
-    live: bool
-
-
-class FileAtStart(NamedTuple):
-    """A file as it was when the server started."""
-
-    identity: Identity
-    size: int
+from banish.telemetry.events import Emit
 
 
 class Tail:
@@ -80,8 +55,6 @@ class Tail:
         seeker: Seeker | None = None,
     ) -> None:
         self.path = path
-        self.trouble = ""
-        """Why the log cannot be read; empty while it can."""
         self.is_missing = False
         """Whether nothing is at the path."""
         self.is_present = False
@@ -91,21 +64,26 @@ class Tail:
         """Whether the last `read` found nothing more to do."""
         self._roster = roster
         self._rotated = RotatedFiles(path, roster)
-        self._emit = emit
+        self._reports = LogReports(path, roster, emit)
+        self._beginnings = Beginnings(
+            roster,
+            self._rotated,
+            self._reports,
+            seeker=seeker,
+            ahead=0.0 if saved is None else saved.ahead,
+        )
         self._saved = saved
-        self._saved_late = saved_late
-        self._ahead = 0.0 if saved is None else saved.ahead
-        self._seeker = seeker
-        self._files: deque[LogFile] = deque()
-        self._late: LogFile | None = None
-        self._late_at = Seconds(0.0)
+        self._files = FileQueue(path, roster)
+        self._late = LateFile(path, roster, saved_late)
         self._read_at = Seconds(0.0)
         self._now = Seconds(0.0)
         self._pieces: deque[Piece] = deque()
-        self._is_live = False
-        self._backlog: tuple[LogFile, int] | None = None
-        """The newest file that was there at the start and its size then: what follows is live."""
         self._parked: LogFile | None = None
+
+    @property
+    def trouble(self) -> str:
+        """Why the log cannot be read; empty while it can."""
+        return self._reports.trouble
 
     @property
     def is_open(self) -> bool:
@@ -120,7 +98,7 @@ class Tail:
     @property
     def is_over(self) -> bool:
         """Whether the path is gone, and all that was there was read."""
-        return self.is_missing and not (self.is_open or self._late or self._pieces)
+        return self.is_missing and not (self.is_open or self._late.is_open or self._pieces)
 
     def look(
         self,
@@ -142,24 +120,27 @@ class Tail:
         except (FileNotFoundError, NotADirectoryError):
             self._miss()
         except OSError as error:
-            self._fail(error)
+            self._reports.failed(error)
         else:
             self.is_present = True
             identity = (status.st_dev, status.st_ino)
             if self._files and self._files[-1].identity == identity:
                 self.is_missing = False
-                self._recover()
+                self._reports.recovered()
             elif (
                 self._parked is not None
                 and self._parked.identity == identity
                 and self._parked.read_stamp == (status.st_mtime_ns, status.st_size)
             ):
-                self._recover()
+                self._reports.recovered()
             else:
                 self._open(from_end=from_end, is_first=is_first, found=found)
-        self._open_saved_late()
+        try:
+            self._late.open_saved(self._rotated, now)
+        except OSError as error:
+            self._reports.failed(error)
         self._expire()
-        self._report_lost()
+        self._reports.lost(self._rotated.drain_lost())
         self.is_idle = False
 
     def read(self) -> Piece | None:
@@ -169,15 +150,15 @@ class Tail:
             try:
                 self._add_cut_unread()
             except OSError as error:
-                self._fail(error)
+                self._reports.failed(error)
                 self.is_idle = True
                 return None
             file = self._files[0]
-            until = self._backlog_end(file)
+            until = self._files.backlog_end(file)
             # Asked before the read: what the writer put into the old file came before.
-            is_followed = len(self._files) > 1 and (file.is_copy or self._files[1].size > 0)
+            is_followed = self._files.is_followed(file)
             try:
-                chunk = file.read(live=self._is_live, until=until)
+                chunk = file.read(live=self._files.is_live, until=until)
             except RewrittenError:
                 self._cope_with_rewrite(file)
                 return None
@@ -186,52 +167,30 @@ class Tail:
                 break
             if chunk is not None:
                 self._read_at = self._now
-                return Piece(self.path, chunk, file.position(chunk.end), self._is_live)
+                return piece_of(self.path, file, chunk, live=self._files.is_live)
             if not file.is_at_end:
                 return None
             if not is_followed:
-                self._is_live = True
+                self._files.is_live = True
                 break
-            if self._late is not None and not file.is_copy:
+            if self._late.is_open and not file.is_copy:
                 # There is room for one: what is left of the one before comes first.
                 piece = self._read_late()
                 if piece is not None or not self.is_idle:
                     return piece
                 self.is_idle = False
-            self._files.popleft()
             self._leave(file)
         return self._pieces.popleft() if self._pieces else self._read_late()
 
     def fate(self) -> Fate:
         """Return what became of the log that was at the path."""
-        if not self._files:
-            what = "was deleted" if self._was_deleted else "was moved or deleted"
-            return Fate(f"{what}, and no new one has appeared")
-        file = self._files[-1]
-        if not file.links:
-            what = "was deleted, and its old file is read until it is quiet for a minute"
-            return Fate(what, is_read_on=True)
-        place = file.name_now
-        away = f"was moved to {place}" if place else "was moved away"
-        return Fate(f"{away}, and is read on there until a new one appears", is_read_on=True)
-
-    def _backlog_end(self, file: LogFile) -> int | None:
-        """Return up to where *file* was there before we were, while that is being read."""
-        if self._is_live or self._backlog is None or file is not self._backlog[0]:
-            return None
-        if file.read_to < self._backlog[1]:
-            return self._backlog[1]
-        self._is_live, self._backlog = True, None
-        return None
+        newest = self._files[-1] if self._files else None
+        return fate_of(newest, was_deleted=self._was_deleted)
 
     def close(self) -> None:
         """Let go of all files."""
-        for file in self._files:
-            self._roster.drop(file)
-        self._files.clear()
-        if self._late is not None:
-            self._roster.drop(self._late)
-            self._late = None
+        self._files.close()
+        self._late.close()
 
     def park(self, *, pressed: bool = False) -> bool:
         """Close the file for a while, where it is read to its end; tell whether that was done.
@@ -239,18 +198,17 @@ class Tail:
         *pressed*: of a log that was rotated, close the file before, too, which is open for lines
         that may come late.
         """
-        if pressed and self._late is not None and self._late.is_at_end and self.is_idle:
-            self._finish(self.path + LATE_MARK, self._late)
-            self._late = None
+        if pressed and self._late.is_open and self._late.is_read and self.is_idle:
+            self._pieces += self._late.finish(live=self._files.is_live)
             return True
-        if len(self._files) != 1 or self._late or self._pieces or not self.is_idle:
+        if len(self._files) != 1 or self._late.is_open or self._pieces or not self.is_idle:
             return False
         file = self._files[0]
         if file.read_stamp is None or self.is_missing or self.trouble:
             return False
         self._parked = file
         self._saved = file.position()
-        self._files.clear()
+        self._files.remove(file)
         self._roster.park(file, self.path)
         return True
 
@@ -260,32 +218,29 @@ class Tail:
             self._roster.unpark(parked.identity)
         return parked
 
-    # What is at the path
-
     def _miss(self) -> None:
         self.is_present = False
         if not self.is_missing:
             self.is_missing = True
-            self._recover()
+            self._reports.recovered()
             self._read_at = self._now
             if self._files:
-                self._report("was moved or deleted; its old file is read on until a new one begins")
+                self._reports.changed(
+                    "was moved or deleted; its old file is read on until a new one begins"
+                )
         if self._saved is not None and not self._files:
-            parked = self._take_parked()
             try:
-                older = self._rotated_since(self._saved, None, parked)
+                older = self._beginnings.since(self._saved, None, self._take_parked())
             except OSError as error:
-                self._fail(error)
-                return
-            self._saved = None
-            self._add(older)
-            self._roster.forget_parked(self.path)
+                self._reports.failed(error)
+            else:
+                self._begin(older)
 
     def _open(self, *, from_end: bool, is_first: bool, found: FileAtStart | None) -> None:
         try:
             new = LogFile(self.path)
         except OSError as error:
-            self._fail(error)
+            self._reports.failed(error)
             return
         parked = self._take_parked()
         if self._roster.is_open(new.identity):
@@ -298,271 +253,95 @@ class Tail:
             parked.reopen(new)
             self._take_up([parked])
             return
-        old_bytes = new.size
-        if found is not None:
-            # What came since we started is live, in whichever file.
-            old_bytes = min(found.size, new.size) if found.identity == new.identity else 0
+        old_bytes = new.size if found is None else found.old_bytes(new)
         try:
             if self._files:
                 older = self._place_next(new)
             elif parked is not None and self._saved is not None:
-                older = self._place_again(new, parked, self._saved)
+                older = self._beginnings.after_parked(parked, self._saved, new)
             else:
                 older = self._place_first(new, from_end, old_bytes)
         except OSError as error:
             new.close()
-            self._fail(error)
+            self._reports.failed(error)
             return
         if not (is_first or self._files or parked or self.trouble):
-            self._report("appeared")
+            self._reports.changed("appeared")
         if is_first:
-            self._backlog = (new, old_bytes)
+            self._files.begin_backlog(new, old_bytes)
         self._take_up([*older, new])
 
     def _take_up(self, files: list[LogFile]) -> None:
-        self._saved = None
-        self._add(files)
-        self._roster.forget_parked(self.path)
+        self._begin(files)
         self.is_missing = False
-        self._recover()
-
-    def _place_again(self, new: LogFile, parked: LogFile, saved: FilePosition) -> list[LogFile]:
-        """Do what `_place_next` does where our newest file is closed for a while."""
-        older = self._rotated_since(saved, new, parked)
-        if not older:
-            new.begin(saved.offset)
-            if parked.is_continued_by(new):
-                self._report("was replaced by a copy of itself")
-                return []
-        self._report("was rotated" if older else "was replaced by another file")
-        known = self._roster.recall(new)
-        if known is None or not new.resume(known):
-            new.begin(0)
-        return older
-
-    def _rotated_since(
-        self, saved: FilePosition, new: LogFile | None, parked: LogFile | None
-    ) -> list[LogFile]:
-        """Return the files to read before *new*; the one that was closed for a while knows it."""
-        older = self._rotated.since(saved, new)
-        for file in older:
-            if parked is not None and file.identity == parked.identity:
-                # Else a cut that came while it was closed and unread could not be noticed.
-                file.first_seen = parked.first_seen
-        return older
+        self._reports.recovered()
 
     def _place_first(self, new: LogFile, from_end: bool, old_bytes: int) -> list[LogFile]:
-        """Go to where reading begins in *new*; return the files to read before it."""
-        saved = self._saved
-        places = [place for place in (saved, self._roster.recall(new)) if place is not None]
-        places.sort(key=lambda place: place.offset, reverse=True)
-        if any(new.resume(place) for place in places):
+        older = self._beginnings.first(new, self._saved, from_end=from_end, old_bytes=old_bytes)
+        if older is None:
+            self._files.is_live = True
+            self._pieces.append(place_only(self.path, new, live=True))
             return []
-        older = self._rotated.since(saved, new) if saved is not None else []
-        if older or not from_end:
-            new.begin(0)
-            return older
-        new.begin_after_line(old_bytes)
-        self._is_live = True
-        self._pieces.append(self._place_only(self.path, new))
-        return []
+        return older
 
     def _place_next(self, new: LogFile) -> list[LogFile]:
-        """Go to where reading begins in *new*, which has taken the place of our newest file."""
-        last = self._files[-1]
-        # First there, then compared, for the reason that `LogFile.resume` gives.
-        new.begin(last.offset)
-        if last.is_continued_by(new):
-            self._files.pop()
-            self._roster.drop(last)
-            self._report("was replaced by a copy of itself")
+        missed = self._beginnings.after(self._files[-1], new)
+        if missed is None:
+            self._files.drop(self._files[-1])
             return []
-        known = self._roster.recall(new)
-        if known is None or not new.resume(known):
-            new.begin(0)
-        self._report("was rotated" if last.links else "was replaced by another file")
-        missed = self._rotated.missed(last.modified_ns, last, new)
-        self._rotated.count_compressed(last.modified_ns)
-        if missed and not last.links:
-            # It was rotated away altogether, so others may have been that we never saw.
-            self._report_lost(may_be=True)
         return missed
 
-    def _add(self, files: list[LogFile]) -> None:
+    def _begin(self, files: list[LogFile]) -> None:
+        self._saved = None
         for file in files:
-            if not self._is_live:
-                self._skip_old(file)
-            self._roster.add(file, self.path)
+            if not self._files.is_live:
+                self._beginnings.skip_old(file)
             self._files.append(file)
-
-    def _skip_old(self, file: LogFile) -> None:
-        """Go on to the lines that are young enough to count."""
-        if self._seeker is None:
-            return
-        try:
-            passed = file.skip(functools.partial(self._seeker.place, ahead=self._ahead))
-        except OSError:
-            return  # the next read reports why it cannot be read
-        if passed:
-            old = f"{passed / 1e6:.0f} MB"
-            self._report(f"{old} of lines are older than findtime and not read")
+        self._roster.forget_parked(self.path)
 
     def _add_cut_unread(self) -> None:
-        """Put in what ``copytruncate`` took out of a file before we read any of it.
-
-        Nothing in the file itself tells; but it was written to since it was
-        first seen, and so was the copy.
-        """
         for file in tuple(self._files):
-            if file.is_untouched and (stamp := file.stamp()) != file.first_seen:
-                copies = self._rotated.copies(file.first_seen[0], file)
-                file.first_seen = stamp
-                for missed in copies:
-                    self._roster.add(missed, self.path)
-                    self._files.insert(self._files.index(file), missed)
-
-    def _open_saved_late(self) -> None:
-        saved, self._saved_late = self._saved_late, None
-        if saved is None or self._late is not None:
-            return
-        try:
-            late = self._rotated.same(saved)
-        except OSError as error:
-            self._saved_late = saved
-            self._fail(error)
-            return
-        if late is not None:
-            self._roster.add(late, self.path)
-            self._late, self._late_at = late, self._now
-
-    # A file's end
+            self._files.put_before(file, self._beginnings.cut_unread(file))
 
     def _cope_with_rewrite(self, file: LogFile) -> None:
         try:
-            kept = file.kept_bytes()
-            if kept:
-                file.begin_after_line(kept)
-                self._report(f"was truncated to {kept} bytes")
-                return
-            file.first_seen = file.stamp()
-            before = self._rotated.copy_and_since(file)
-            file.begin(0)
+            before = self._beginnings.after_cut(file)
         except OSError as error:
             self._lose(file, error)
-            return
-        for older in reversed(before):
-            self._roster.add(older, self.path)
-            self._files.appendleft(older)
-        self._report_lost()
-        rest = f"; its rest is read from {before[0].path}" if before else ""
-        self._report(f"was truncated and starts again{rest}")
+        else:
+            self._files.put_before(file, before)
 
     def _leave(self, file: LogFile) -> None:
         """Turn to the next file; *file* is read on the side for a while."""
         if file.is_copy:
-            self._finish(self.path, file)
+            self._finish(file)
             return
-        if self._late is not None:
-            self._finish(self.path + LATE_MARK, self._late)
-        self._late, self._late_at = file, self._now
-        self._pieces.append(self._place_only(self.path + LATE_MARK, file))
+        self._files.remove(file)
+        self._pieces += self._late.follow(file, self._now, live=self._files.is_live)
 
     def _read_late(self) -> Piece | None:
-        late = self._late
-        if late is not None:
-            try:
-                chunk = late.read()
-            except OSError:
-                # Cut or gone bad after its end was read: nothing of it is owed any more.
-                self._roster.drop(late)
-                self._late = None
-            else:
-                if chunk is not None:
-                    self._late_at = self._now
-                    key = self.path + LATE_MARK
-                    return Piece(key, chunk, late.position(chunk.end), self._is_live)
-                if not late.is_at_end:
-                    return None
-        self.is_idle = True
-        return None
+        piece = self._late.read(self._now, live=self._files.is_live)
+        if piece is None and self._late.is_read:
+            self.is_idle = True
+        return piece
 
     def _expire(self) -> None:
-        if self._late is not None and self._now - self._late_at >= LINGER_SPAN:
-            self._finish(self.path + LATE_MARK, self._late)
-            self._late = None
+        if self._late.is_open and self._late.is_quiet(self._now):
+            self._pieces += self._late.finish(live=self._files.is_live)
         if self.is_missing and len(self._files) == 1 and self._now - self._read_at >= LINGER_SPAN:
             file = self._files[0]
             if file.is_at_end and not file.links:
                 self._saved = file.position()
-                self._finish(self.path, file)
-                self._files.clear()
+                self._finish(file)
                 self._was_deleted = True
 
-    def _finish(self, key: str, file: LogFile) -> None:
+    def _finish(self, file: LogFile) -> None:
         """Close a file that nobody writes to, with its last line even if that never ended."""
-        chunk = file.finish()
-        if chunk is not None:
-            self._pieces.append(Piece(key, chunk, file.position(chunk.end), self._is_live))
-        self._roster.drop(file)
-
-    def _place_only(self, key: str, file: LogFile) -> Piece:
-        place = file.offset
-        return Piece(key, Chunk(b"", place, place), file.position(place), self._is_live)
-
-    # Reports
+        self._pieces += last_piece(self.path, file, live=self._files.is_live)
+        self._files.drop(file)
 
     def _lose(self, file: LogFile, error: OSError) -> None:
-        self._files.remove(file)
-        if not self._files:
+        if len(self._files) == 1:
             self._saved = file.position()
-        self._roster.drop(file)
-        self._fail(error)
-
-    def _fail(self, error: OSError) -> None:
-        what = error.strerror or str(error)
-        match error:
-            case PermissionError():
-                cure = f"let the server's user read it; see: namei -l {self.path}"
-            case _ if error.errno in (errno.EMFILE, errno.ENFILE):
-                self._fail_for_descriptors(what)
-                return
-            case _:
-                cure = "it is tried again every few seconds"
-        trouble = f"{self.path}: {what}; {cure}"
-        if trouble != self.trouble:
-            self.trouble = trouble
-            self._emit(PartFailed(self.path, f"{what}; {cure}"))
-
-    def _fail_for_descriptors(self, what: str) -> None:
-        """Say so once for all paths: there may be thousands, and the cause is one."""
-        cure = "raise the limit of open files: LimitNOFILE= in the unit file"
-        self.trouble = f"{self.path}: {what}; {cure}"
-        short = self._roster.without_descriptor
-        if not short:
-            self._emit(PartFailed(self.path, f"{what}; {cure}"))
-        short.add(self.path)
-
-    def _recover(self) -> None:
-        if self.trouble:
-            self.trouble = ""
-            short = self._roster.without_descriptor
-            if self.path in short:
-                short.remove(self.path)
-                if short:
-                    return
-            self._emit(PartRecovered(self.path))
-
-    def _report_lost(self, *, may_be: bool = False) -> None:
-        lost = self._rotated.drain_lost()
-        if not lost and not may_be:
-            return
-        many = f"{lost} rotated files" if lost != 1 else "1 rotated file"
-        which = many if lost else "rotated files"
-        verb = "could not be read" if lost else "may have been deleted unread"
-        cure = "have it rotated less often, and keep more rotated files uncompressed"
-        lost = max(lost, 1)
-        self._roster.lost_files += lost
-        self._emit(LinesLost(self.path, lost, f"{which} {verb}; {cure}"))
-
-    def _report(self, what: str) -> None:
-        self._emit(SourceChanged(self.path, what))
+        self._files.drop(file)
+        self._reports.failed(error)
