@@ -4,43 +4,35 @@ Each path is followed by its own `Tail`; they take turns, one block each. A
 block is read when the consumer asks for the next batch, so a slow consumer
 slows the reading and nothing piles up. A write wakes the reader at once; there
 is no delay to gather more.
-
-A wildcard that also matches rotated names (``auth.log*``) does not make them
-logs of their own: ``auth.log.1`` was or will be read as the end of
-``auth.log``. It is reported once; naming such a file without wildcards follows it.
 """
 
 import asyncio
 import contextlib
-import glob
 import itertools
 import os
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from pathlib import PurePath
 from typing import NamedTuple
 
 from banish.detect.framing import count_lines
-from banish.model.instant import Instant, Seconds
+from banish.model.instant import Seconds
 from banish.model.record import Batch, FilePosition, Position
 from banish.model.settings import LogPath
 from banish.model.status import NOT_STARTED, Absent, SourceHealth, SourceState
 from banish.ports import Clock
 from banish.sources.beginning import FileAtStart
-from banish.sources.fingerprint import is_compressed, names_before_rotation
-from banish.sources.globs import expand, name_matches
+from banish.sources.filehealth import partial_trouble, state_of
 from banish.sources.inotify import Inotify
+from banish.sources.lognames import LogNames
 from banish.sources.openfiles import OpenFiles
 from banish.sources.piece import LATE_MARK, Piece
-from banish.sources.presence import GRACE, Fate, Presence, gone_trouble, reason
+from banish.sources.presence import GRACE, Fate, Presence, reason
+from banish.sources.readsofar import ReadSoFar
 from banish.sources.roster import Roster
 from banish.sources.seek import Seeker
 from banish.sources.tail import Tail
 from banish.sources.watch import PathChanges, Watch
-from banish.telemetry.events import Emit, WarningGiven
-
-PATHS_LIMIT = 100_000
-"""How many paths one source follows at most: each costs some 7 KB and an inotify watch."""
+from banish.telemetry.events import Emit
 
 OPENED_AT_ONCE = 64
 """Files that are opened, or looked at, before those that are open are read again."""
@@ -48,20 +40,10 @@ OPENED_AT_ONCE = 64
 LOOK_SPAN = Seconds(0.02)
 """After so long everybody else has a turn, however many are still to be looked at."""
 
-MANY_PATHS = 500
-"""From so many paths on, they are looked for in a thread: nobody else is to wait for it."""
-
 CHEAP_SCAN = Seconds(0.02)
 SCAN_SHARE = 0.2
 """A look for names that takes longer than `CHEAP_SCAN` is made in this part of the time at most,
 however fast names come."""
-
-FOLDER_DEPTH_LIMIT = 16
-"""How often the patterns are expanded again because a folder was new."""
-
-_ROTATED = "are read as the rotated part of another log only; name them in logpath to follow them"
-
-_TOO_MANY_CURE = f"name fewer than {PATHS_LIMIT:,} files in one logpath"
 
 
 class _Look(NamedTuple):
@@ -105,18 +87,15 @@ class FileSource:
         open_files: OpenFiles | None = None,
     ) -> None:
         self._name = name
-        self._patterns = tuple(patterns)
+        self._names = LogNames(name, patterns, emit)
         self._emit = emit
-        self._clock = clock
+        self._read_so_far = ReadSoFar(clock)
         self._polls = polls
         self._seeker = seeker
         self._inotify = inotify
         self._open_files = open_files or OpenFiles()
         self._tails: dict[str, Tail] = {}
-        self._found: dict[str, bool] = {}
-        self._name_patterns: dict[str, set[str]] = {}
-        self._matched: dict[str, list[str]] = {}
-        self._presence = Presence(entry.pattern for entry in self._patterns)
+        self._presence = Presence(entry.pattern for entry in patterns)
         self._owes_presence = False
         self._busy: dict[str, Tail] = {}
         self._unseen: dict[str, _Look] = {}
@@ -125,16 +104,10 @@ class FileSource:
         self._runs_short = False
         self._owes_scan = False
         self._scan_after = 0.0
-        self._unread_paths = 0
         self._saved: Mapping[str, Position] = {}
-        self._warned: set[str] = set()
         self._roster: Roster | None = None
         self._watch: Watch | None = None
         self._placed = asyncio.Event()
-        self._lines = 0
-        self._bytes = 0
-        self._cut_lines = 0
-        self._last_line_at: Instant | None = None
 
     @property
     def name(self) -> str:
@@ -184,21 +157,23 @@ class FileSource:
     def health(self) -> SourceHealth:
         """Return how the source is doing; never waits."""
         files = [] if self._roster is None else list(self._roster.files)
+        lost = 0 if self._roster is None else self._roster.lost_files
         state, detail = self._state()
         absent = self._absent(Seconds(0.0) if state == "waiting" else GRACE)
+        trouble = partial_trouble(absent, unread=self._names.unread, lost=lost)
         return SourceHealth(
             name=self._name,
             state=state,
             detail=detail,
             paths=tuple(path for path, tail in sorted(self._tails.items()) if tail.is_open),
-            lines=self._lines,
-            bytes=self._bytes,
+            lines=self._read_so_far.lines,
+            bytes=self._read_so_far.bytes,
             lag_bytes=sum(file.lag_bytes for file in files),
-            cut_lines=self._cut_lines,
-            last_line_at=self._last_line_at,
-            unread_files=self._unread_paths,
-            lost_files=0 if self._roster is None else self._roster.lost_files,
-            trouble="" if state == "waiting" else self._partial_trouble(absent),
+            cut_lines=self._read_so_far.cut_lines,
+            last_line_at=self._read_so_far.last_line_at,
+            unread_files=self._names.unread,
+            lost_files=lost,
+            trouble="" if state == "waiting" else trouble,
             absent=absent,
         )
 
@@ -213,35 +188,10 @@ class FileSource:
             return Fate("was moved or deleted, and no new one has appeared")
         return tail.fate()
 
-    def _is_present(self, path: str) -> bool:
-        tail = self._tails.get(path)
-        return tail is not None and tail.is_present
-
-    def _is_open(self, path: str) -> bool:
-        tail = self._tails.get(path)
-        return tail is not None and tail.is_open
-
-    def _partial_trouble(self, absent: Sequence[Absent]) -> str:
-        """Return what is not read although the rest is, the cure on a second line."""
-        if gone := gone_trouble(absent):
-            return gone
-        if self._unread_paths:
-            return f"{self._unread_paths:,} files are not read\n    {_TOO_MANY_CURE}"
-        lost = 0 if self._roster is None else self._roster.lost_files
-        if lost:
-            cure = "rotate it less often, and keep more rotated files uncompressed"
-            return f"{lost:,} or more rotated files were removed unread since the start\n    {cure}"
-        return ""
-
     def _state(self) -> tuple[SourceState, str]:
-        troubles = [tail.trouble for tail in self._tails.values() if tail.trouble]
-        if troubles:
-            more = f" (and {len(troubles) - 1} more)" if len(troubles) > 1 else ""
-            return "failing", troubles[0] + more
-        missing = [path for path, tail in self._tails.items() if tail.is_missing]
-        if any(tail.is_open for tail in self._tails.values()):
-            away = f"waiting for {missing[0]} to appear again" if missing else ""
-            return "reading", away
+        state = state_of(self._tails)
+        if state is not None:
+            return state
         if self._watch is None:
             return "waiting", NOT_STARTED
         return "waiting", reason(self._absent(Seconds(0.0)))
@@ -251,7 +201,9 @@ class FileSource:
             watch.look_took(self._cost)
         self._cost, self._is_full_look = Seconds(0.0), False
         changes = await watch.wait(by=self._scan_after if self._owes_scan else None)
-        self._owes_scan |= changes.names or any(map(self._is_new_name, changes.paths))
+        self._owes_scan |= changes.names or any(
+            self._names.may_name(path, self._tails) for path in changes.paths
+        )
         if self._owes_scan and asyncio.get_running_loop().time() >= self._scan_after:
             await self._scan()
             return
@@ -264,25 +216,16 @@ class FileSource:
             if path in self._tails:
                 self._unseen.setdefault(path, _Look())
 
-    def _is_new_name(self, path: str) -> bool:
-        """Tell whether a pattern may name *path*, which nobody follows."""
-        if path in self._tails:
-            return False
-        folder, _, name = path.rpartition("/")
-        wanted = self._name_patterns.get(folder or "/", ())
-        if is_compressed(name) or not any(name_matches(name, pattern) for pattern in wanted):
-            return False
-        is_rotated = any(before in self._tails for before in names_before_rotation(path))
-        return not is_rotated or _ROTATED not in self._warned
-
     async def _scan(self, *, at_start: bool = False) -> None:
         """See which paths the patterns name now; have all of them looked at."""
         assert self._roster is not None
+        assert self._watch is not None
         loop = asyncio.get_running_loop()
         began = loop.time()
         self._owes_scan = False
         self._owes_presence = True
-        self._found = found = await self._find_paths()
+        await self._names.find(self._watch, self._tails, self._saved)
+        found = self._names.found
         for path in found:
             if path not in self._tails:
                 self._tails[path] = Tail(
@@ -293,7 +236,7 @@ class FileSource:
                     saved_late=_file_position(self._saved.get(path + LATE_MARK)),
                     seeker=self._seeker,
                 )
-        self._presence.set_paths(self._matched)
+        self._presence.set_paths(self._names.matched)
         for path in self._tails:
             look = _Look(from_end=at_start and found[path], is_first=at_start)
             self._unseen.setdefault(path, look)
@@ -349,7 +292,12 @@ class FileSource:
     def _see_presence(self, now: Seconds) -> None:
         """Note which patterns name a log, where that may have changed."""
         if self._owes_presence:
-            self._presence.look(now, self._is_present, self._is_open)
+            tails = self._tails
+            self._presence.look(
+                now,
+                lambda path: path in tails and tails[path].is_present,
+                lambda path: path in tails and tails[path].is_open,
+            )
             self._owes_presence = not self._presence.is_whole
 
     def _has_room(self) -> bool:
@@ -363,7 +311,7 @@ class FileSource:
         assert self._roster is not None
         self._owes_presence |= tail.is_missing
         self._runs_short |= tail.path in self._roster.without_descriptor
-        if tail.is_over and tail.path not in self._found:
+        if tail.is_over and tail.path not in self._names.found:
             self._forget(tail)
             return
         if tail.holds_file:
@@ -376,79 +324,12 @@ class FileSource:
         self._busy.pop(tail.path, None)
         del self._tails[tail.path]
 
-    async def _find_paths(self) -> dict[str, bool]:
-        """Return the paths to follow, and whether each may begin at its end."""
-        assert self._watch is not None
-        patterns = [entry.pattern for entry in self._patterns]
-        found: dict[str, bool] = {}
-        for _ in range(FOLDER_DEPTH_LIMIT):
-            found.clear()
-            literal: set[str] = set()
-            if len(self._tails) < MANY_PATHS:
-                expanded = [expand(pattern) for pattern in patterns]
-            else:
-                expanded = await asyncio.to_thread(lambda: [expand(each) for each in patterns])
-            for entry, expansion in zip(self._patterns, expanded, strict=True):
-                found.update({path: entry.tail for path in expansion.paths if path not in found})
-                if not glob.has_magic(entry.pattern):
-                    literal.update(expansion.paths)
-            self._pass_over(found, literal)
-            self._matched = {
-                entry.pattern: [path for path in expansion.paths if path in found]
-                for entry, expansion in zip(self._patterns, expanded, strict=True)
-            }
-            self._name_patterns = {}
-            for entry, expansion in zip(self._patterns, expanded, strict=True):
-                for folder in expansion.leaves:
-                    name = PurePath(entry.pattern).name
-                    self._name_patterns.setdefault(folder, set()).add(name)
-            # A name that came between the listing and the watching would be missed else.
-            leaves: frozenset[str] = frozenset().union(*(each.leaves for each in expanded))
-            others: frozenset[str] = frozenset().union(*(each.others for each in expanded))
-            if not self._watch.set_folders(leaves, others):
-                break
-        return found
-
-    def _pass_over(self, found: dict[str, bool], literal: set[str]) -> None:
-        """Take out of *found* what is read under another name, and what is too many."""
-        known = found.keys() | self._tails.keys() | self._saved.keys()
-        rotated = {
-            path
-            for path in found
-            if path not in literal and any(name in known for name in names_before_rotation(path))
-        }
-        self._warn_once(rotated, _ROTATED)
-        fresh = sorted(found.keys() - rotated - self._tails.keys() - literal)
-        excess = set(fresh[max(0, PATHS_LIMIT - len(self._tails) - len(literal)) :])
-        self._unread_paths = len(excess)
-        self._warn_once(excess, f"are too many and not read: {_TOO_MANY_CURE}")
-        for path in rotated | excess:
-            del found[path]
-
-    def _warn_once(self, paths: set[str], what: str) -> None:
-        if paths and what not in self._warned:
-            self._warned.add(what)
-            shown = ", ".join(sorted(paths)[:3]) + (", ..." if len(paths) > 3 else "")
-            self._emit(WarningGiven(self._name, f"{shown}: {what}"))
-
     def _batch(self, piece: Piece) -> Batch:
         chunk = piece.chunk
         lines = count_lines(chunk.block)
         if chunk.block:
-            self._lines += lines
-            self._bytes += chunk.end - chunk.start
-            self._cut_lines += chunk.cut
-            self._last_line_at = self._clock()
-        return Batch(
-            source=piece.key,
-            path=piece.after.path,
-            block=chunk.block,
-            after=piece.after,
-            live=piece.live,
-            start=chunk.start,
-            cut=chunk.cut,
-            lines=lines,
-        )
+            self._read_so_far.add(lines, chunk.end - chunk.start, chunk.cut)
+        return piece.batch(lines)
 
     def _close(self) -> None:
         for tail in self._tails.values():

@@ -24,6 +24,7 @@ from banish.sources.journalentry import render
 from banish.sources.journalfiles import SYSTEM_ONLY, JournalFiles, JournalMissingError
 from banish.sources.journalmatch import JournalMatch
 from banish.sources.journalwatch import SAFETY_SPAN, JournalWatch
+from banish.sources.readsofar import ReadSoFar
 from banish.telemetry.events import Emit, PartFailed, PartRecovered, SourceChanged
 
 if TYPE_CHECKING:
@@ -78,10 +79,7 @@ class JournalSource:
         self._held: JournalEntry | None = None
         self._is_live = False
         self._placed = asyncio.Event()
-        self._lines = 0
-        self._bytes = 0
-        self._cut_lines = 0
-        self._last_line_at: Instant | None = None
+        self._read_so_far = ReadSoFar(clock)
 
     @property
     def name(self) -> str:
@@ -146,10 +144,10 @@ class JournalSource:
             name=self._name,
             state=self._state,
             detail=self._detail,
-            lines=self._lines,
-            bytes=self._bytes,
-            cut_lines=self._cut_lines,
-            last_line_at=self._last_line_at,
+            lines=self._read_so_far.lines,
+            bytes=self._read_so_far.bytes,
+            cut_lines=self._read_so_far.cut_lines,
+            last_line_at=self._read_so_far.last_line_at,
         )
 
     def _open(self, begin: Instant) -> "JournalReader":
@@ -208,10 +206,7 @@ class JournalSource:
         if not lines or self._position is None:
             return None, is_at_end
         block = b"".join(lines)
-        self._lines += len(lines)
-        self._bytes += len(block)
-        self._cut_lines += cut
-        self._last_line_at = self._clock()
+        self._read_so_far.add(len(lines), len(block), cut)
         batch = Batch(
             source=self._name,
             path="journal",

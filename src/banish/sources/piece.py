@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from banish.detect.framing import Chunk
-from banish.model.record import FilePosition
+from banish.model.record import Batch, FilePosition
 from banish.sources.logfile import LogFile
 
 LATE_MARK = " (rotated)"
@@ -17,6 +17,19 @@ class Piece(NamedTuple):
     chunk: Chunk
     after: FilePosition
     live: bool
+
+    def batch(self, lines: int) -> Batch:
+        """Return it, which is so many *lines*, as a source hands it out."""
+        return Batch(
+            source=self.key,
+            path=self.after.path,
+            block=self.chunk.block,
+            after=self.after,
+            live=self.live,
+            start=self.chunk.start,
+            cut=self.chunk.cut,
+            lines=lines,
+        )
 
 
 def piece_of(key: str, file: LogFile, chunk: Chunk, *, live: bool) -> Piece:
