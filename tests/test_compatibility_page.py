@@ -56,7 +56,8 @@ TESTS = {
     "files of its own": "config/test_server.py::test_fail2bans_options_count_but_its_own_files",
     "The commands of": "cli/fail2ban/test_client.py::test_a_command_for_the_server_names_the",
     "`<F-...>` tags": "compat/test_stock_actions.py::test_every_stock_action_calls_the_same",
-    "`reload`": "daemon/test_enforcing.py::test_a_crash_at_any_step_repeats_work_and_counts",
+    "a reload with": "system/test_reload.py::test_a_broken_jail_keeps_its_old_self_and",
+    "the signal HUP": "system/test_reload.py::test_sighup_reloads",
     "Systems other": "enforce/test_nftables.py::test_the_table_reads_in_nft_as_it_is",
 }
 """How each claim begins, and the beginning of the name of the test that stands for it."""

@@ -14,6 +14,7 @@ from banish.model.ban import Ban
 from banish.model.decision import Decision
 from banish.model.instant import Instant, Seconds
 from banish.model.record import Batch, Position
+from banish.model.reload import ReloadReport, ReloadWish
 from banish.model.settings import ActionSettings, Enforcement
 from banish.model.snapshot import Commit, Memory, Slice
 from banish.model.status import ServerStatus, SourceHealth
@@ -353,6 +354,25 @@ class Operations(Protocol):
 
         Raises:
             RequestError: There is no such jail, or it holds no bans back.
+
+        """
+        ...
+
+    async def reload(self, wish: ReloadWish) -> ReloadReport:
+        """Read the configuration and follow it: all or nothing for each jail.
+
+        Raises:
+            RequestError: The jail does not exist, or another reload waits to be confirmed.
+            ConfigError: The configuration is broken as a whole; nothing has changed.
+
+        """
+        ...
+
+    async def confirm(self) -> None:
+        """Keep the configuration that waits to be confirmed.
+
+        Raises:
+            RequestError: None does.
 
         """
         ...

@@ -39,7 +39,3 @@ def test_every_command_that_a_message_names_is_one_that_banish_has() -> None:
     ]
     assert len(found) > 15
     assert [each for each in found if each[1] not in {*VERBS, *NO_COMMANDS}] == []
-
-
-def test_no_message_speaks_of_a_reload_that_banish_does_not_have() -> None:
-    assert [each for each in texts() if re.search(r"(?:and|then|banish) reload\b", each[1])] == []

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from banish.cli import main
-from banish.daemon import app
+from banish.daemon import app, host
 from banish.daemon.app import RunOptions
 
 
@@ -41,4 +41,4 @@ def test_without_flags_the_hosts_own_configuration_counts(
 
 def test_a_c_library_without_mallopt_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ctypes.CDLL", lambda _name: object())
-    app._keep_memory()
+    host.keep_memory()

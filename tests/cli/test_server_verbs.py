@@ -286,7 +286,7 @@ WELL = ServerStatus(
             "sshd[mode=normal]",
             failing_subjects=3,
             failures_total=1_204,
-            banned=(ATTACKER,),
+            banned_now=1,
             bans_total=98,
             sources=("/var/log/auth.log",),
         ),
@@ -464,6 +464,7 @@ def test_status_as_json_has_the_promised_shape(
     state: str, operations: MemoryOperations, capsys: Captured
 ) -> None:
     operations.answer = WELL
+    operations.in_force["sshd", ATTACKER] = Ban("sshd", ATTACKER, NOON, None)
     assert main(["status", "--json", "--state", state]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["uptime"] == 11_520

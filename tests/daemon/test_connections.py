@@ -51,7 +51,6 @@ def play(*batches: Sequence[Decision], fails: bool = False) -> tuple[list[Banned
             return dict.fromkeys(real, 2)
 
         found = ConnectionKiller(JAILS, emit=told.append, cut=cut)
-        assert found.is_wanted
         task = asyncio.create_task(found.run())
         async with asyncio.timeout(10):
             for batch in batches:
@@ -100,5 +99,11 @@ def test_what_waits_is_bounded() -> None:
     assert found.left_total == 3
 
 
-def test_nothing_runs_where_no_jail_wants_it() -> None:
-    assert not ConnectionKiller(JAILS[2:], emit=lambda _: None).is_wanted
+def test_nothing_waits_where_no_jail_wants_it_or_it_is_switched_off() -> None:
+    for found in (
+        ConnectionKiller(JAILS[2:], emit=lambda _: None),
+        ConnectionKiller(JAILS, emit=lambda _: None, is_on=False),
+    ):
+        for number in range(connections.WAITING_LIMIT + 3):
+            found.act([StartBan(ban(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"))])
+        assert found.left_total == 0

@@ -549,6 +549,26 @@ def test_a_flush_that_fails_is_followed_by_a_check() -> None:
     assert stage.said[-2:] == ["check", "unban 192.0.2.1"]
 
 
+def test_the_end_of_all_bans_is_no_proof_that_an_action_works_which_banned_nobody() -> None:
+    stage = Stage(KEEPS)
+
+    async def part() -> None:
+        stage.fails = {"ban 192.0.2.1", "ban 192.0.2.2"}
+        stage.start()
+        stage.acting.act([StartBan(ONE), StartBan(TWO)])
+        await stage.until(lambda: stage.heard(WarningGiven) == 1)
+        stage.worker.put(Order("flush", ONE))
+        await stage.worker.drain()
+        for task in stage.tasks:
+            task.cancel()
+        await asyncio.gather(*stage.tasks, return_exceptions=True)
+
+    play(part)
+    assert stage.heard(PartFailed) == 1
+    assert stage.heard(PartRecovered) == 0
+    assert stage.worker.trouble
+
+
 def test_a_jail_is_enforced_by_an_action_that_undoes_what_it_does() -> None:
     assert Stage(KEEPS).acting.enforces("web")
     assert not Stage(TELLS).acting.enforces("web")

@@ -24,7 +24,8 @@ from banish.daemon.host import on_signals
 
 async def main():
     stopped, reopened = asyncio.Event(), asyncio.Event()
-    with on_signals(stopped.set, reopened.set):
+    both = dict.fromkeys((signal.SIGTERM, signal.SIGINT), stopped.set)
+    with on_signals(both | dict([(signal.SIGHUP, reopened.set)])):
         assert watchdog._install()
         await asyncio.sleep(0)
         for _ in range(1000):  # ticks of a turn of the loop in which 69 logs had theirs
@@ -47,7 +48,7 @@ from banish.daemon.host import on_signals
 
 async def main():
     stopped = asyncio.Event()
-    with on_signals(stopped.set, lambda: None):
+    with on_signals(dict.fromkeys((signal.SIGTERM, signal.SIGINT), stopped.set)):
         # The kernel may hand a signal to any thread; the loop sleeps without end meanwhile.
         signal.pthread_sigmask(signal.SIG_BLOCK, [])
         def send():

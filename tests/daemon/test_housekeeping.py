@@ -23,7 +23,7 @@ DAY = Seconds(86_400)
 def test_history_is_looked_at_a_minute_after_the_start_and_then_at_most_an_hour_apart(
     age: Seconds, due: float
 ) -> None:
-    assert list(islice(pauses(age), 4)) == [60, due, due, due]
+    assert list(islice(pauses(lambda: age), 4)) == [60, due, due, due]
 
 
 def test_what_ended_long_ago_and_what_ran_out_unseen_is_settled_at_the_first_look(
@@ -45,7 +45,7 @@ def test_what_ended_long_ago_and_what_ran_out_unseen_is_settled_at_the_first_loo
         decisions = (StartBan(old), EndBan(old, "expired"), StartBan(unseen))
         await store.commit([Commit(Instant(600), decisions)])
         with pytest.raises(asyncio.CancelledError):
-            await keep_house(lambda: store, DAY, lambda: Instant(now), sleep)
+            await keep_house(lambda: store, lambda: DAY, lambda: Instant(now), sleep)
         found = await store.history(limit=9)
         await store.close()
         return {ban.subject.text: ban.end_reason for ban in found}
@@ -63,7 +63,7 @@ def test_without_a_database_it_waits_for_the_next_look() -> None:
             raise asyncio.CancelledError
 
     async def play() -> None:
-        await keep_house(lambda: None, DAY, lambda: Instant(0), sleep)
+        await keep_house(lambda: None, lambda: DAY, lambda: Instant(0), sleep)
 
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(play())

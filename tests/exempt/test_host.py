@@ -111,9 +111,13 @@ def test_a_host_that_cannot_tell_is_judged_all_the_same_and_it_is_told() -> None
     asyncio.run(story())
 
 
-def test_without_a_guard_there_is_nothing_to_do() -> None:
-    assert not Desk(GuardSettings()).host.is_wanted
-    assert Desk(GuardSettings(ALL)).host.is_wanted
+def test_without_a_guard_nobody_looks() -> None:
+    async def story() -> None:
+        desk = Desk(GuardSettings(), broken=True)
+        await desk.fails("j", 3)
+        assert desk.told == []
+
+    asyncio.run(story())
 
 
 def test_a_group_has_those_whose_first_group_it_is() -> None:

@@ -251,14 +251,6 @@ def test_names_in_a_list_are_asked_for(tmp_path: Path) -> None:
     play(script)
 
 
-def test_without_lists_there_is_nothing_to_look_at() -> None:
-    async def script() -> None:
-        stand = Stand(Zone({}), web="192.0.2.1")
-        await stand.exempt.keep_lists(stand.on_change)
-
-    play(script)
-
-
 def test_a_disk_that_hangs_does_not_stop_the_start(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

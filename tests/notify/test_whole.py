@@ -5,8 +5,10 @@ from pathlib import Path
 
 from banish.config.load import load
 from banish.config.search import builtin_tree
-from banish.daemon.build import acting
+from banish.daemon.build import action_maker
+from banish.daemon.dispatcher import ActionDispatcher
 from banish.model.decision import EndBan, StartBan
+from banish.model.settings import Settings
 from banish.telemetry.events import ActionPlanned, Event
 from tests.notify.service import service
 from tests.notify.stage import NOW, KnownFacts, ban, mail_server, play
@@ -31,6 +33,18 @@ def tree(folder: Path, **values: object) -> Path:
     return root
 
 
+def dispatcher(settings: Settings, told: list[Event], *, dry_run: bool) -> ActionDispatcher:
+    """Return what carries the actions of *settings* out, but for those of the firewall."""
+    make = action_maker(
+        settings.server, facts=KnownFacts(), emit=told.append, clock=lambda: NOW, dry_run=dry_run
+    )
+    made = {
+        jail.name: [each for action in jail.actions if (each := make(jail, action)) is not None]
+        for jail in settings.jails
+    }
+    return ActionDispatcher(made, emit=told.append, clock=lambda: NOW)
+
+
 def test_a_jail_tells_by_mail_and_webhook_beside_the_firewall(tmp_path: Path) -> None:
     async def part() -> None:
         async with mail_server() as box, service() as hook:
@@ -42,9 +56,7 @@ def test_a_jail_tells_by_mail_and_webhook_beside_the_firewall(tmp_path: Path) ->
             assert [each.way for each in jail.actions] == ["native", *["built-in"] * 3]
             assert jail.actions[-1].options["port"] == 0
             told: list[Event] = []
-            made = acting(
-                settings, facts=KnownFacts(), emit=told.append, clock=lambda: NOW, dry_run=False
-            )
+            made = dispatcher(settings, told, dry_run=False)
             tasks = [asyncio.create_task(worker.run()) for worker in made.workers]
             made.act([StartBan(ban())])
             mail = await box.take()
@@ -68,13 +80,7 @@ def test_a_trial_run_tells_of_what_it_would_do_and_does_nothing(tmp_path: Path) 
         async with mail_server() as box:
             root = tree(tmp_path, smtp=box.port, url="http://127.0.0.1:1")
             told: list[Event] = []
-            made = acting(
-                load(root, builtin=builtin_tree()),
-                facts=KnownFacts(),
-                emit=told.append,
-                clock=lambda: NOW,
-                dry_run=True,
-            )
+            made = dispatcher(load(root, builtin=builtin_tree()), told, dry_run=True)
             made.act([StartBan(ban()), EndBan(ban(), "expired")])
             await made.finish(keep=False)
             planned = [each for each in told if isinstance(each, ActionPlanned)]

@@ -105,6 +105,7 @@ def test_the_second_server_names_the_first_and_leaves_its_bans(servers: Servers)
     assert second.wait(20) == 2, servers.said("two")
     said = servers.said("two")
     assert f"pid {first.pid}" in said
+    assert "Jail 'sshd' stopped" not in said
     assert f"configuration {servers.folder}/one/etc" in said
     assert f"socket {servers.folder}/one/state/banish.sock" in said
     assert "192.0.2.1" in before

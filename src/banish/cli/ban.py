@@ -35,8 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the new bans as JSON")
 
 
-def parse_lasts(text: str | None) -> Seconds | None:
-    """Return the length of a ban as written, None for the jail's own.
+def parse_lasts(text: str | None, where: str = "--for") -> Seconds | None:
+    """Return a length of time as written, such as that of a ban; None for none.
 
     Raises:
         RequestError: It is not a duration.
@@ -47,7 +47,7 @@ def parse_lasts(text: str | None) -> Seconds | None:
     try:
         return parse_duration(text)
     except DurationError as error:
-        raise RequestError(error.what, where="--for", cure=error.cure) from error
+        raise RequestError(error.what, where=where, cure=error.cure) from error
 
 
 def run(options: argparse.Namespace) -> int:

@@ -26,6 +26,8 @@ VERBS = {
     "bans": ("bans", "list the bans in force"),
     "ban": ("ban", "ban by hand"),
     "unban": ("unban", "end bans by hand"),
+    "reload": ("reload", "have the running server follow the changed configuration"),
+    "confirm": ("confirm", "keep the configuration that 'reload --confirm' put on trial"),
     "resume": ("resume", "let a jail that spent its ban budget start bans again"),
     "why": ("why", "show the evidence for a ban, and how to undo it"),
     "match": ("match", "try filters on log lines; needs no server"),

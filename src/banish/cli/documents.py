@@ -3,7 +3,7 @@
 Times are RFC 3339 in UTC, lengths of time are seconds, subjects are plain text.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from banish.cli.health import Trouble
@@ -85,15 +85,15 @@ def source_document(source: SourceHealth) -> Document:
     }
 
 
-def jail_document(jail: JailStatus) -> Document:
-    """Return how one jail is doing."""
+def jail_document(jail: JailStatus, bans: Iterable[Ban]) -> Document:
+    """Return how one jail is doing; *bans* are its bans in force."""
     return {
         "name": jail.name,
         "filter": jail.filter,
         "failing": jail.failing_subjects,
         "failures": jail.failures_total,
         "failures_while_banned": jail.failures_while_banned,
-        "banned": [str(subject) for subject in jail.banned],
+        "banned": [str(ban.subject) for ban in bans],
         "bans": jail.bans_total,
         "spared": jail.exempt_total,
         "undated": jail.undated_total,
@@ -119,9 +119,12 @@ def trouble_document(trouble: Trouble) -> Mapping[str, str]:
     return {"where": trouble.where, "what": what, "cure": cure}
 
 
-def status_document(status: ServerStatus, troubles: list[Trouble]) -> Document:
-    """Return how the whole server is doing."""
+def status_document(status: ServerStatus, troubles: list[Trouble], bans: Iterable[Ban]) -> Document:
+    """Return how the whole server is doing; *bans* are those in force."""
     enforcement = status.enforcement
+    by_jail: dict[str, list[Ban]] = {}
+    for ban in bans:
+        by_jail.setdefault(ban.jail, []).append(ban)
     return {
         "version": status.version,
         "pid": status.pid,
@@ -133,7 +136,8 @@ def status_document(status: ServerStatus, troubles: list[Trouble]) -> Document:
         "dry_run": status.dry_run,
         "well": not troubles and not status.starting,
         "starting": status.starting,
-        "jails": [jail_document(jail) for jail in status.jails],
+        "confirm_until": iso_text(status.confirm_until),
+        "jails": [jail_document(jail, by_jail.get(jail.name, ())) for jail in status.jails],
         "sources": [source_document(source) for source in status.sources],
         "enforcement": {
             "enforcer": enforcement.enforcer,

@@ -32,6 +32,7 @@ from banish.errors import RequestError
 from banish.model.ban import Ban
 from banish.model.instant import Instant
 from banish.model.status import ACTIONS_ALONE, JailStatus, ServerStatus, SourceHealth
+from banish.telemetry.clocktext import clock_text
 
 EXAMPLE = """examples:
   banish status              everything at a glance; exit code 1 if something is wrong
@@ -53,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
     if options.jail is None:
         troubles = health.troubles(status)
         if options.json:
-            print_json(status_document(status, troubles))
+            print_json(status_document(status, troubles, server.bans()))
         else:
             show(Page(), status, quiet=options.verbosity < 0)
         return 1 if troubles or status.starting else 0
@@ -62,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     sources = _sources_of(jail, status.sources)
     if options.json:
         print_json(
-            jail_document(jail)
+            jail_document(jail, bans)
             | {
                 "logs": [source_document(source) for source in sources],
                 "bans_in_force": [ban_document(ban) for ban in bans],
@@ -112,6 +113,14 @@ def show(page: Page, status: ServerStatus, *, quiet: bool = False) -> None:
     if warnings:
         how = pasteable("see them with 'banish check'")
         page.line(dim(f"{plural(len(warnings), 'warning')}: {how}"))
+    if status.confirm_until is not None:
+        page.line(
+            warn(
+                "The last reload is not confirmed: the server goes back at "
+                f"{clock_text(status.confirm_until)}, unless you keep it: "
+                f"{pasteable('banish confirm')}"
+            )
+        )
     if status.starting:
         page.line(
             warn(f"Starting: {status.starting}. Lines are processed once the start is complete.")
@@ -157,7 +166,7 @@ def _show_jails(page: Page, jails: Sequence[JailStatus], sources: Sequence[Sourc
                 strong(jail.name),
                 _number(jail.failing_subjects, "warn"),
                 _number(jail.failures_total),
-                _number(len(jail.banned), "strong"),
+                _number(jail.banned_now, "strong"),
                 _number(jail.bans_total),
                 jail.filter,
                 _jail_state(jail, _sources_of(jail, sources)),
@@ -265,7 +274,7 @@ def show_jail(
         ("failing now", _number(jail.failing_subjects, "warn")),
         ("failures so far", _number(jail.failures_total)),
         ("of these, while already banned", _number(jail.failures_while_banned)),
-        ("banned now", _number(len(jail.banned), "strong")),
+        ("banned now", _number(jail.banned_now, "strong")),
         ("bans so far", _number(jail.bans_total)),
         ("exempt (ignoreip, ignorecommand)", _number(jail.exempt_total)),
     ]

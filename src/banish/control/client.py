@@ -12,6 +12,7 @@ from banish.errors import BanishError, ControlError, RequestError
 from banish.model.actionresult import ActionResult
 from banish.model.ban import Ban
 from banish.model.instant import Seconds
+from banish.model.reload import ReloadReport, ReloadWish
 from banish.model.status import ServerStatus
 
 ANSWER_SECONDS = 30.0
@@ -86,6 +87,18 @@ class Client:
     def resume(self, jail: str) -> None:
         """Let *jail* start bans again; see `Operations.resume`."""
         if not isinstance(next(self._ask(messages.ResumeRequest(jail))), messages.DoneReply):
+            raise self._nonsense()
+
+    def reload(self, wish: ReloadWish) -> ReloadReport:
+        """Have the configuration read again; see `Operations.reload`."""
+        reply = next(self._ask(messages.ReloadRequest(wish)))
+        if not isinstance(reply, messages.ReloadReply):
+            raise self._nonsense()
+        return reply.report
+
+    def confirm(self) -> None:
+        """Keep the configuration that waits to be confirmed."""
+        if not isinstance(next(self._ask(messages.ConfirmRequest())), messages.DoneReply):
             raise self._nonsense()
 
     def stop(self) -> None:

@@ -18,6 +18,7 @@ from banish.model.actionresult import ActionResult
 from banish.model.ban import Ban
 from banish.model.codec import from_json, to_json
 from banish.model.instant import Seconds
+from banish.model.reload import ReloadReport, ReloadWish
 from banish.model.status import ServerStatus
 
 VERSION = 1
@@ -82,6 +83,16 @@ class ResumeRequest(msgspec.Struct, frozen=True, tag_field="ask", tag="resume"):
     jail: str
 
 
+class ReloadRequest(msgspec.Struct, frozen=True, tag_field="ask", tag="reload"):
+    """Read the configuration again and follow it."""
+
+    wish: ReloadWish = ReloadWish()
+
+
+class ConfirmRequest(msgspec.Struct, frozen=True, tag_field="ask", tag="confirm"):
+    """Keep the configuration that waits to be confirmed."""
+
+
 class StopRequest(msgspec.Struct, frozen=True, tag_field="ask", tag="stop"):
     """End the server."""
 
@@ -94,6 +105,8 @@ Request = (
     | WhyRequest
     | ActionResultsRequest
     | ResumeRequest
+    | ReloadRequest
+    | ConfirmRequest
     | StopRequest
 )
 
@@ -118,6 +131,12 @@ class ActionResultsReply(msgspec.Struct, frozen=True, tag_field="say", tag="acti
     results: tuple[ActionResult, ...]
 
 
+class ReloadReply(msgspec.Struct, frozen=True, tag_field="say", tag="reload"):
+    """What the reload did, or would do."""
+
+    report: ReloadReport
+
+
 class DoneReply(msgspec.Struct, frozen=True, tag_field="say", tag="done"):
     """It is done, and there is nothing to tell."""
 
@@ -137,7 +156,7 @@ class ErrorReply(msgspec.Struct, frozen=True, tag_field="say", tag="error"):
     """Whether asking again later may help."""
 
 
-Reply = StatusReply | BansReply | ActionResultsReply | DoneReply | ErrorReply
+Reply = StatusReply | BansReply | ActionResultsReply | ReloadReply | DoneReply | ErrorReply
 
 
 class _Asked(msgspec.Struct, frozen=True):

@@ -205,6 +205,11 @@ class ControlServer:
             elif isinstance(request, messages.ResumeRequest):
                 await self._operations.resume(request.jail)
                 yield messages.DoneReply()
+            elif isinstance(request, messages.ReloadRequest):
+                yield messages.ReloadReply(await self._operations.reload(request.wish))
+            elif isinstance(request, messages.ConfirmRequest):
+                await self._operations.confirm()
+                yield messages.DoneReply()
             elif isinstance(request, messages.StopRequest):
                 await self._operations.stop()
                 yield messages.DoneReply()

@@ -2,18 +2,14 @@
 
 import os
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
 from banish.addon.declare import ActionContext, FirewallContext
 from banish.blocking import wait_within
 from banish.config.addons import ACTIONS, FIREWALLS
-from banish.daemon.dispatcher import ActionDispatcher
 from banish.daemon.dryrun import DryRunAction
-from banish.daemon.host import log_file_limit
 from banish.daemon.patterns import Patterns
-from banish.daemon.pipeline import JailWatch
-from banish.detect.matcher import Matcher
 from banish.enforce.claim import Claim, ClaimedEnforcer
 from banish.enforce.command import shell
 from banish.enforce.command.action import ShellAction
@@ -27,22 +23,14 @@ from banish.model.instant import Instant, Seconds
 from banish.model.settings import (
     ActionSettings,
     JailSettings,
-    JournalPlace,
-    LogPath,
+    ServerSettings,
     Settings,
 )
 from banish.policy.exempt import ExemptList
 from banish.policy.jail import JailPolicy
 from banish.policy.room import Room
-from banish.ports import Action, BanFacts, Clock, Enforcer, Source, Store
+from banish.ports import Action, BanFacts, Clock, Enforcer, Store
 from banish.shell.script import Filled
-from banish.sources.files import FileSource
-from banish.sources.inotify import Inotify
-from banish.sources.journal import JournalSource
-from banish.sources.journalfiles import JournalFiles
-from banish.sources.journalwatch import JournalWatch
-from banish.sources.openfiles import OPEN_LIMIT, OpenFiles
-from banish.sources.seek import Reach, Seeker
 from banish.store.sqlite_store import SqliteStore
 from banish.telemetry.events import ActionPlanned, BansImported, Emit, WarningGiven
 
@@ -88,24 +76,20 @@ def _firewall(settings: Settings, *, emit: Emit) -> Enforcer:
     )
 
 
-def acting(
-    settings: Settings,
-    *,
-    facts: BanFacts,
-    emit: Emit,
-    clock: Clock,
-    dry_run: bool,
-    store: Callable[[], Store | None] = lambda: None,
-) -> ActionDispatcher:
-    """Return what has actions carried out; with *dry_run* it only tells of them.
+def action_maker(
+    server: ServerSettings, *, facts: BanFacts, emit: Emit, clock: Clock, dry_run: bool
+) -> Callable[[JailSettings, ActionSettings], Action | None]:
+    """Return what makes an action of a jail; with *dry_run* the action only tells.
 
-    *store* returns the database, if it is open; what actions do is put on record there.
+    It returns None where the firewall carries the action out, or nobody.
     """
     run = shell.gate(shell.run)
-    has_ipv6 = _has_ipv6(settings.server.allowipv6)
+    has_ipv6 = _has_ipv6(server.allowipv6)
     shared: dict[str, object] = {}
 
-    def made(jail: JailSettings, action: ActionSettings) -> Action:
+    def made(jail: JailSettings, action: ActionSettings) -> Action | None:
+        if action.way in ("native", "none"):
+            return None
         if action.way == "commands":
             return ShellAction(
                 jail.name,
@@ -123,16 +107,7 @@ def acting(
             ActionContext(jail.name, action, facts, emit, clock, shared)
         )
 
-    ways = ("commands", "built-in", "python")
-    return ActionDispatcher(
-        {
-            jail.name: [made(jail, action) for action in jail.actions if action.way in ways]
-            for jail in settings.jails
-        },
-        emit=emit,
-        clock=clock,
-        store=(lambda: None) if dry_run else store,
-    )
+    return made
 
 
 def _planned(jail: str, action: str, emit: Emit) -> shell.Run:
@@ -190,24 +165,30 @@ async def _take_over(store: SqliteStore, path: str, *, emit: Emit, now: Instant)
         emit(BansImported(bans=bans, path=path))
 
 
-def policies(settings: Settings, exempt: Mapping[str, ExemptList]) -> dict[str, JailPolicy]:
-    """Return one policy for each jail."""
-    made: dict[str, JailPolicy] = {}
-    room = Room(settings.server.windowmemory * MEGABYTE)
+def policy_maker(
+    windowmemory: int,
+    remembers: Callable[[], Seconds],
+    made: Callable[[], Iterable[JailPolicy]],
+) -> Callable[[JailSettings, ExemptList], JailPolicy]:
+    """Return what makes the policy of a jail.
 
-    def count_in_all(subject: Subject, now: Instant) -> int:
-        return sum(policy.count(subject, now) for policy in made.values())
+    Windows of all jails share *windowmemory* megabytes. Past bans are remembered for as long as
+    *remembers* says; *made* returns the policies of all jails there are.
+    """
+    room = Room(windowmemory * MEGABYTE)
 
-    for jail in settings.jails:
-        made[jail.name] = JailPolicy(
-            jail,
-            exempt[jail.name],
-            draw=random.random,
-            count_of=count_in_all if jail.escalation.overalljails else None,
-            remembers=settings.server.dbpurgeage,
-            room=room,
+    def make(jail: JailSettings, exempt: ExemptList) -> JailPolicy:
+        def count(subject: Subject, now: Instant) -> int:
+            if not policy.settings.escalation.overalljails:
+                return policy.count(subject, now)
+            return sum(each.count(subject, now) for each in made())
+
+        policy = JailPolicy(
+            jail, exempt, draw=random.random, count_of=count, remembers=remembers(), room=room
         )
-    return made
+        return policy
+
+    return make
 
 
 def patterns(settings: Settings, *, emit: Emit) -> Patterns:
@@ -219,92 +200,3 @@ def patterns(settings: Settings, *, emit: Emit) -> Patterns:
     folder = database.parent / "patterns" if database.is_absolute() else None
     wanted = os.environ.get("BANISH_PREFILTER", "").lower() != "off"
     return Patterns(folder, emit=emit, wanted=wanted)
-
-
-class Wiring:
-    """One source and the jails that watch it."""
-
-    def __init__(self, source: Source, watches: Sequence[JailWatch]) -> None:
-        self.source = source
-        self.watches = tuple(watches)
-
-
-def wirings(settings: Settings, *, emit: Emit, clock: Clock) -> list[Wiring]:
-    """Return one source for each log, so that a log is read once for all its jails.
-
-    Jails that share a path or a glob share the source; a source of several
-    globs hands each jail the files it asked for.
-    """
-    matchers = {
-        jail.name: Matcher(jail.name, jail.filter, jail.findtime)
-        for jail in settings.jails
-        if not jail.uses_ledger
-    }
-    wired: list[Wiring] = []
-    inotify, most = Inotify(), log_file_limit()
-    open_files = OpenFiles(min(OPEN_LIMIT, most), most)
-    in_files = [jail for jail in settings.jails if not jail.uses_journal and not jail.uses_ledger]
-    for group in _groups(in_files):
-        paths: dict[str, LogPath] = {}
-        for jail in group:
-            for path in jail.logpaths:
-                paths.setdefault(path.pattern, path)
-        source = FileSource(
-            " ".join(paths),
-            tuple(paths.values()),
-            emit=emit,
-            clock=clock,
-            polls=all(jail.backend.startswith("polling") for jail in group),
-            seeker=Seeker([Reach(jail.filter, jail.findtime) for jail in group], clock=clock),
-            inotify=inotify,
-            open_files=open_files,
-        )
-        watches = [
-            JailWatch(matchers[jail.name], tuple(path.pattern for path in jail.logpaths))
-            for jail in group
-        ]
-        wired.append(Wiring(source, watches))
-    by_match: dict[tuple[JournalPlace, tuple[tuple[str, ...], ...]], list[JailSettings]] = {}
-    for jail in settings.jails:
-        if jail.uses_journal:
-            by_match.setdefault((jail.journal, jail.filter.journalmatch), []).append(jail)
-    watches_of: dict[JournalPlace, JournalWatch] = {}
-    for (journal, matches), jails in by_match.items():
-        if journal not in watches_of:
-            files = JournalFiles(journal.path, journal.flags)
-            watches_of[journal] = JournalWatch(files, emit)
-        words = " | ".join(" ".join(match) for match in matches) or "everything"
-        # Two journals may be asked for the same, and a source's name is its own.
-        which = f" in {journal.path}" if journal.path else ""
-        which += f" (flags {journal.flags})" if journal.flags != JournalPlace().flags else ""
-        source_of_journal = JournalSource(
-            f"journal{which}: {words}",
-            matches,
-            emit=emit,
-            clock=clock,
-            since=max(jail.findtime for jail in jails),
-            journal_path=journal.path,
-            flags=journal.flags,
-            watch=watches_of[journal],
-        )
-        wired.append(Wiring(source_of_journal, [JailWatch(matchers[jail.name]) for jail in jails]))
-    return wired
-
-
-def _groups(jails: Sequence[JailSettings]) -> list[list[JailSettings]]:
-    """Return *jails* in groups of those that share a log pattern, directly or by others."""
-    groups: list[tuple[set[str], list[JailSettings]]] = []
-    for jail in jails:
-        patterns = {path.pattern for path in jail.logpaths}
-        if not patterns:
-            continue
-        members = [jail]
-        apart = []
-        for others, group in groups:
-            if others & patterns:
-                patterns |= others
-                members = group + members
-            else:
-                apart.append((others, group))
-        groups = [*apart, (patterns, members)]
-    return [group for _, group in groups]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from banish.enforce.connections import BannedPeer, kill_connections
 from banish.errors import EnforceError
 from banish.model.decision import Decision, StartBan
-from banish.model.settings import JailSettings
+from banish.model.settings import JailSettings, PortRange
 from banish.telemetry.events import ConnectionsKilled, Emit, WarningGiven
 
 WAITING_LIMIT = 10_000
@@ -23,25 +23,32 @@ class ConnectionKiller:
     """Cuts the connections of those whose ban starts; `run` is its task."""
 
     def __init__(
-        self, jails: Sequence[JailSettings], *, emit: Emit, cut: Cut = kill_connections
+        self,
+        jails: Sequence[JailSettings] = (),
+        *,
+        emit: Emit,
+        cut: Cut = kill_connections,
+        is_on: bool = True,
     ) -> None:
-        self._ports = {
-            jail.name: jail.enforcement.ports if jail.enforcement is not None else ()
-            for jail in jails
-            if jail.cutconnections
-        }
+        """Serve *jails*, unless *is_on* is False: then nothing is ever cut."""
         self._emit = emit
         self._cut = cut
+        self._is_on = is_on
+        self._ports: dict[str, tuple[PortRange, ...]] = {}
+        self.follow(jails)
         self._waiting: list[BannedPeer] = []
         self._has_news = asyncio.Event()
         self._is_reported = False
         self.left_total = 0
         """Bans that found no room."""
 
-    @property
-    def is_wanted(self) -> bool:
-        """Whether any jail wants it."""
-        return bool(self._ports)
+    def follow(self, jails: Sequence[JailSettings]) -> None:
+        """Serve *jails* from now on, those that want it."""
+        self._ports = {
+            jail.name: jail.enforcement.ports if jail.enforcement is not None else ()
+            for jail in jails
+            if jail.cutconnections and self._is_on
+        }
 
     def act(self, decisions: Sequence[Decision]) -> None:
         """Take note of what the firewall has taken; never waits."""

@@ -63,22 +63,42 @@ class ActionDispatcher:
         self._emit = emit
         self._clock = clock
         self._record = ActionRecords(store)
-        self._jails = {
-            jail: [
-                ActionWorker(
-                    action,
-                    emit=emit,
-                    limit=_limit(action, limit),
-                    on_result=functools.partial(self._note_result, jail, action.settings.actname),
-                    record=self._record,
-                )
-                for action in found
-            ]
-            for jail, found in actions.items()
-            if found
-        }
+        self._queue_limit = limit
+        self._jails: dict[str, list[ActionWorker]] = {}
         self._checked_at: dict[str, Instant] = {}
         self._results: deque[ActionResult] = deque(maxlen=RESULTS_LIMIT)
+        for jail, found in actions.items():
+            self.replace(jail, [self.worker(action) for action in found])
+
+    def worker(self, action: Action) -> ActionWorker:
+        """Return what works through the orders of *action*; nothing runs before its task does."""
+        name = action.settings.actname
+        return ActionWorker(
+            action,
+            emit=self._emit,
+            limit=_limit(action, self._queue_limit),
+            on_result=functools.partial(self._note_result, action.jail, name),
+            record=self._record,
+        )
+
+    def workers_of(self, jail: str) -> Sequence[ActionWorker]:
+        """Return the workers of *jail*, in the order of its actions."""
+        return tuple(self._jails.get(jail, ()))
+
+    def replace(self, jail: str, workers: Sequence[ActionWorker]) -> None:
+        """Give orders for *jail* to these *workers* from now on, and to no others."""
+        if workers:
+            self._jails[jail] = list(workers)
+        else:
+            self._jails.pop(jail, None)
+
+    async def end(self, workers: Sequence[ActionWorker], *, keep: bool = False) -> None:
+        """Let *workers*, which get no more orders, finish: everybody in again, then stop.
+
+        Their tasks must have ended. With *keep* actions that keep subjects out stay as they are.
+        """
+        await self._finish(workers, keep=keep)
+        await self._record.flush()
 
     def _note_result(
         self, jail: str, action: str, kind: ActionResultKind, subject: Subject, trouble: str

@@ -46,6 +46,18 @@ class Step(msgspec.Struct):
     done: asyncio.Future[None] | None = None
     looks: bool = False
     """Whether the firewall is to be read back then."""
+    jails: "JailsChange | None" = None
+    """Jails that the firewall is to serve from then on."""
+
+
+class JailsChange(msgspec.Struct, frozen=True):
+    """Other jails for the firewall to serve."""
+
+    jails: tuple[Enforcement, ...]
+    ended: frozenset[str] = frozenset()
+    """Jails that are no more, and whose bans are no longer in force."""
+    bans: tuple[Ban, ...] = ()
+    """Bans of an earlier time that are in force again."""
 
 
 class EnforcementTask:
@@ -153,9 +165,9 @@ class EnforcementTask:
     async def look(self) -> None:
         """Have the firewall read back and repaired now, so that `firewall_status` says how it is.
 
-        Returns at once where it was read a moment ago, and after `LOOK_WAIT` at the latest.
+        Returns at once where a reading takes long, and after `LOOK_WAIT` at the latest.
         """
-        if not self._is_running or self._firewall.is_fresh:
+        if not self._is_running or self._firewall.is_dear:
             return
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._queue.put_nowait(Step(Commit(at=self._clock()), done, looks=True))
@@ -182,6 +194,15 @@ class EnforcementTask:
         """
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._queue.put_nowait(Step(commit, done))
+        await done
+
+    async def change_jails(self, change: JailsChange) -> None:
+        """Have the firewall serve other jails, after all that was queued before.
+
+        Returns once it does, or is in trouble, which `firewall_status` tells.
+        """
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.put_nowait(Step(Commit(at=self._clock()), done, jails=change))
         await done
 
     # -- the tasks ----------------------------------------------------------------
@@ -225,6 +246,22 @@ class EnforcementTask:
         return steps
 
     async def _carry_out(self, steps: Sequence[Step]) -> None:
+        for _, run in itertools.groupby(steps, key=lambda step: step.jails is not None):
+            together = list(run)
+            if together[0].jails is None:
+                await self._carry_out_commits(together)
+                continue
+            for step in together:
+                await self._change_jails(step)
+
+    async def _change_jails(self, step: Step) -> None:
+        change = step.jails
+        assert change is not None
+        await self._firewall.change(change.jails, change.ended, change.bans)
+        if step.done is not None and not step.done.done():
+            step.done.set_result(None)
+
+    async def _carry_out_commits(self, steps: Sequence[Step]) -> None:
         rest = iter(steps)
         for group in in_order(step.commit for step in steps):
             await self._carry_out_at_once(list(itertools.islice(rest, len(group))))

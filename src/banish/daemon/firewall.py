@@ -10,7 +10,7 @@ says of the kernel is what was read there, never what was written.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from banish.daemon.repairs import Repairs
 from banish.errors import AnotherServerError, BanishError, DisturbedError, EnforceError
@@ -126,11 +126,12 @@ class Firewall:
         return self._is_unread or self._settled != self._changes
 
     @property
-    def is_fresh(self) -> bool:
-        """Whether the last reading is so young that another one would cost too much."""
-        if self._is_doubted or self._read_took < CHEAP_READING:
-            return False
-        return self._time() - self._read_at < self._read_took * READ_BACK_SHARE
+    def is_dear(self) -> bool:
+        """Whether a reading takes so long that nobody who asks should wait for one.
+
+        It is made by and by all the same, and `status` says when the last one was.
+        """
+        return self._read_took >= CHEAP_READING
 
     @property
     def due_in(self) -> Seconds:
@@ -156,6 +157,30 @@ class Firewall:
         if len(bans) <= REPORTED_LIMIT:
             for ban in bans:
                 self._emit(BanStarted(jail=ban.jail, subject=ban.subject, restored=True))
+
+    async def change(
+        self, jails: Sequence[Enforcement], ended: Collection[str], bans: Sequence[Ban]
+    ) -> None:
+        """Hold bans for exactly *jails* from now on, in one step.
+
+        The bans of the jails that have *ended* are forgotten here, and *bans* are put back. An
+        error is trouble, and is tried again as ever.
+        """
+        self._jails = tuple(jails)
+        self._names = frozenset(jail.jail for jail in jails)
+        gone = frozenset(ended)
+        if gone:
+            self._in_force = {key: b for key, b in self._in_force.items() if key[0] not in gone}
+        self._in_force |= {(ban.jail, ban.subject): ban for ban in bans}
+        self._wanted_count = sum(map(self._is_ours, self._in_force.values()))
+        if self.trouble:
+            return
+        try:
+            await self._enforcer.start(self._jails, list(self._in_force.values()), self._clock())
+        except (EnforceError, AnotherServerError) as error:
+            self.note_trouble(error)
+            return
+        self._is_unread = True
 
     def is_reported(self, jail: str, subject: Subject) -> bool:
         """Whether the ban of *subject*, which *jail* decided, has been reported."""

@@ -7,7 +7,6 @@ at once, since the clock of a host that has just started may still be wrong.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from itertools import chain, repeat
 
 from banish.model.instant import Seconds
 from banish.ports import Clock, Store
@@ -19,18 +18,20 @@ PURGE_PAUSE_LEAST = Seconds(60)
 """So long after the start is the first look, and between two of them at least."""
 
 
-def pauses(age: Seconds) -> Iterator[Seconds]:
-    """Yield how long to wait before each look, where history is kept for *age*."""
-    return chain([PURGE_PAUSE_LEAST], repeat(min(PURGE_PAUSE, max(PURGE_PAUSE_LEAST, age))))
+def pauses(age: Callable[[], Seconds]) -> Iterator[Seconds]:
+    """Yield how long to wait before each look, where history is kept for as long as *age* says."""
+    yield PURGE_PAUSE_LEAST
+    while True:
+        yield min(PURGE_PAUSE, max(PURGE_PAUSE_LEAST, age()))
 
 
 async def keep_house(
     store_of: Callable[[], Store | None],
-    age: Seconds,
+    age: Callable[[], Seconds],
     clock: Clock,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
-    """Have the store that *store_of* returns, if any, forget what is older than *age*, for ever.
+    """Have the store that *store_of* returns, if any, forget for ever what is older than *age*.
 
     Raises:
         StoreError: The database cannot be used.
@@ -40,4 +41,4 @@ async def keep_house(
         await sleep(pause)
         store = store_of()
         if store is not None:
-            await store.purge(clock(), age)
+            await store.purge(clock(), age())

@@ -31,7 +31,9 @@ from banish.model.decision import (
 from banish.model.failure import Failure
 from banish.model.instant import Instant, Seconds
 from banish.model.record import Position
+from banish.model.settings import JailSettings
 from banish.model.snapshot import Commit, JailChanges, JailMemory, Memory
+from banish.policy.exempt import ExemptList
 from banish.policy.jail import JailPolicy
 from banish.policy.repeated import failure_of, failure_of_ban
 from banish.policy.steps import ClockSteps
@@ -80,18 +82,65 @@ class Jails:
         is set, all that they measure is moved with it. None: that clock is never set.
         """
         self.policies = dict(policies)
+        """By name; `put` and `remove` change it."""
         self._steady = steady
         self._steps = ClockSteps()
         self._emit_every = emit_every
         self._on_due = on_due
-        self._counting = [name for name, one in policies.items() if one.settings.uses_ledger]
+        self._counting: list[str] = []
         """The jails that count the bans of the others."""
+        self._note_counting()
         self._evictions: dict[str, tuple[int, Instant]] = {}
         """How many evictions of each jail were reported, and when."""
         self._again: dict[str, dict[Subject, int]] = {}
         """How many failures each banned subject of a jail has had that were not reported yet."""
         self._while_banned: list[FailedWhileBanned] = []
         """What the next step carries: it is reported after the bans that it refers to."""
+
+    def put(self, policy: JailPolicy) -> None:
+        """Let *policy* judge for its jail, a new one, from now on."""
+        assert policy.name not in self.policies
+        self.policies[policy.name] = policy
+        self._note_counting()
+        self._on_due()
+
+    def change(self, name: str, settings: JailSettings, exempt: ExemptList, now: Instant) -> Commit:
+        """Let the jail called *name* judge by *settings*; return all that had changed before.
+
+        Bans of subjects that are exempt by now end with the next `review`.
+        """
+        policy = self.policy(name)
+        commit = self.step(now, policy.follow(), {})
+        policy.change(settings, exempt)
+        self._note_counting()
+        self._on_due()
+        return commit
+
+    def remove(self, name: str, now: Instant) -> Commit:
+        """Let the jail called *name* judge no more; return all that had changed before.
+
+        What it remembers stays in the ledger, and comes back with the jail.
+        """
+        policy = self.policy(name)
+        commit = self.step(now, policy.follow(), {})
+        policy.retire()
+        del self.policies[name]
+        self._again.pop(name, None)
+        self._evictions.pop(name, None)
+        self._note_counting()
+        self._on_due()
+        return commit
+
+    def every(self) -> Iterable[JailPolicy]:
+        """Return the policies of all jails."""
+        return self.policies.values()
+
+    def arrange(self, names: Iterable[str]) -> None:
+        """Keep the jails in the order of *names*, which are all of them."""
+        self.policies = {name: self.policies[name] for name in names}
+
+    def _note_counting(self) -> None:
+        self._counting = [name for name, one in self.policies.items() if one.settings.uses_ledger]
 
     def policy(self, name: str) -> JailPolicy:
         """Return the policy of the jail called *name*.

@@ -10,6 +10,8 @@ from banish.daemon.dispatcher import ActionDispatcher
 from banish.daemon.enforcing import EnforcementTask
 from banish.daemon.jails import Jails
 from banish.daemon.pipeline import Pipeline
+from banish.daemon.protection import Protection
+from banish.daemon.reload import Reloader
 from banish.daemon.silence import health_for, waits_for
 from banish.daemon.supervisor import Supervisor
 from banish.model.actionresult import ActionResult
@@ -17,7 +19,7 @@ from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.decision import EndBan
 from banish.model.instant import Instant, Seconds, to_iso
-from banish.model.settings import Settings
+from banish.model.reload import ReloadReport, ReloadWish
 from banish.model.status import JailStatus, PartTrouble, ServerStatus, SourceHealth
 from banish.ports import Clock
 
@@ -37,13 +39,13 @@ class ServerOperations:
 
     def __init__(
         self,
-        settings: Settings,
+        protection: Protection,
         *,
         jails: Jails,
-        pipelines: Sequence[Pipeline],
         enforcing: EnforcementTask,
         acting: ActionDispatcher,
         supervisor: Supervisor,
+        reloader: Reloader,
         clock: Clock,
         started_at: Instant,
         dry_run: bool,
@@ -58,12 +60,12 @@ class ServerOperations:
         Bans and unbans by hand wait for *when_restored*: what is put back later knows nothing
         of them.
         """
-        self._settings = settings
+        self._protection = protection
         self._jails = jails
-        self._pipelines = tuple(pipelines)
         self._enforcing = enforcing
         self._acting = acting
         self._supervisor = supervisor
+        self._reloader = reloader
         self._clock = clock
         self._started_at = started_at
         self._dry_run = dry_run
@@ -75,27 +77,28 @@ class ServerOperations:
     async def status(self) -> ServerStatus:
         """Return how the server is doing; the firewall is read for it."""
         await self._enforcing.look()
-        now = self._clock()
+        now, settings = self._clock(), self._protection.settings
         return ServerStatus(
             version=__version__,
             pid=os.getpid(),
             started_at=self._started_at,
             now=now,
-            root=self._settings.root,
+            root=settings.root,
             dry_run=self._dry_run,
             jails=tuple(self._jail_status(name, now) for name in self._jails.policies),
-            sources=tuple(self._health(pipeline) for pipeline in self._pipelines),
+            sources=tuple(self._health(pipeline) for pipeline in self._protection.pipelines),
             enforcement=self._enforcing.firewall_status(),
-            store=self._settings.server.dbfile,
-            problems=self._settings.problems,
+            store=settings.server.dbfile,
+            problems=settings.problems,
             store_trouble=self._enforcing.store_trouble,
             troubles=self._part_troubles(),
             starting=self._starting(),
+            confirm_until=self._reloader.confirm_until,
         )
 
     def _part_troubles(self) -> tuple[PartTrouble, ...]:
         """Return the parts that are down; those that read a log show as their log's trouble."""
-        logs = {pipeline.source.name for pipeline in self._pipelines}
+        logs = {pipeline.source.name for pipeline in self._protection.pipelines}
         found = {**self._troubles(), **self._supervisor.troubles}
         return tuple(PartTrouble(part, what) for part, what in found.items() if part not in logs)
 
@@ -108,10 +111,10 @@ class ServerOperations:
 
     def _jail_status(self, name: str, now: Instant) -> JailStatus:
         policy = self._jails.policies[name]
-        settings = next(jail for jail in self._settings.jails if jail.name == name)
+        settings = self._protection.jails[name].settings
         watching = [
             (pipeline, watch)
-            for pipeline in self._pipelines
+            for pipeline in self._protection.pipelines
             for watch in pipeline.watches
             if watch.matcher.jail == name
         ]
@@ -147,7 +150,7 @@ class ServerOperations:
             failing_subjects=policy.failing(now),
             failures_total=policy.failures_total,
             failures_while_banned=policy.failures_while_banned,
-            banned=tuple(policy.bans),
+            banned_now=len(policy.bans),
             bans_total=policy.bans_total,
             exempt_total=policy.exempt_total,
             undated_total=sum(each.undated for each in counters),
@@ -236,6 +239,25 @@ class ServerOperations:
 
         """
         self._jails.resume(jail, self._clock())
+
+    async def reload(self, wish: ReloadWish) -> ReloadReport:
+        """Read the configuration and follow it; see `Reloader.reload`.
+
+        Raises:
+            RequestError: The jail does not exist, or another reload waits to be confirmed.
+            ConfigError: The configuration is broken as a whole; nothing has changed.
+
+        """
+        return await self._reloader.reload(wish)
+
+    async def confirm(self) -> None:
+        """Keep the configuration that waits to be confirmed.
+
+        Raises:
+            RequestError: None does.
+
+        """
+        await self._reloader.confirm()
 
     async def stop(self) -> None:
         """Ask the server to stop; returns at once."""

@@ -105,6 +105,8 @@ class Pipeline:
         self._reported_names: dict[str, Instant] = {}
         """When each name was reported last."""
         self._zones = Zones()
+        self.at_work = asyncio.Lock()
+        """Held while a batch is worked on; whoever holds it may end `run` between two batches."""
         self._in_hand: tuple[str, Position] | None = None
         self._failed_on: tuple[str, Position] | None = None
 
@@ -112,19 +114,26 @@ class Pipeline:
         """Go on where an earlier run stopped: *positions* are those of all sources.
 
         A file may have been read under another pattern before the configuration
-        changed; going on there counts nothing twice.
+        changed; the newest of its positions counts, so that nothing counts twice.
         """
         own = {
             key.removeprefix(self._prefix): place
             for key, place in positions.items()
             if key.startswith(self._prefix)
         }
-        own_keys = frozenset(own)
+        own_keys = set(own)
         for key, place in positions.items():
-            if isinstance(place, FilePosition):
-                own.setdefault(key.partition("\t")[2], place)
+            log = key.partition("\t")[2]
+            if not key.startswith(self._prefix) and _is_newer(place, own.get(log)):
+                own[log] = place
+                own_keys.discard(log)
         self._positions = own
         self._zones.resume(own, own_keys)
+
+    @property
+    def positions(self) -> Mapping[str, Position]:
+        """How far each log was read, by the keys that `resume` takes."""
+        return {self._prefix + key: place for key, place in self._positions.items()}
 
     async def run(self) -> None:
         """Read for ever; goes on after the last finished batch when run again.
@@ -147,9 +156,10 @@ class Pipeline:
             async for batch in batches:
                 if self._wait is not None:
                     await self._wait()
-                self._in_hand = (batch.source, batch.after)
-                await self._finish(batch)
-                self._in_hand = self._failed_on = None
+                async with self.at_work:
+                    self._in_hand = (batch.source, batch.after)
+                    await self._finish(batch)
+                    self._in_hand = self._failed_on = None
 
     def undecodable(self) -> int:
         """Return how many lines so far were not valid in the log's character set."""
@@ -176,12 +186,12 @@ class Pipeline:
         if failures and self._exempt is not None:
             failures = await self._exempt(failures, self._clock())
         key, after = self._prefix + batch.source, batch.after
+        now = self._clock()
         if isinstance(after, FilePosition):
             if batch.live:
                 self._zones.end(batch.source)
-            if ahead := self._zones.ahead(batch.source):
-                after = msgspec.structs.replace(after, ahead=ahead)
-        commit = self._jails.judge(failures, self._clock(), {key: after})
+            after = msgspec.structs.replace(after, ahead=self._zones.ahead(batch.source), at=now)
+        commit = self._jails.judge(failures, now, {key: after})
         self._positions[batch.source] = after
         await self._enforcing.put(commit)
 
@@ -297,3 +307,10 @@ class Pipeline:
                 for subject in answers.get(failure.subject.text, ())
             )
         return found
+
+
+def _is_newer(place: Position, known: Position | None) -> bool:
+    """Whether *place*, which another source reached, is a later one in the file of *known*."""
+    if not isinstance(place, FilePosition):
+        return False
+    return not isinstance(known, FilePosition) or place.at > known.at

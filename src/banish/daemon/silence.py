@@ -101,7 +101,8 @@ class Silence:
     """Looks for jails that read nothing, or do not understand what they read."""
 
     def __init__(self, pipelines: Sequence[Pipeline], *, emit: Emit, clock: Clock) -> None:
-        self._pipelines = tuple(pipelines)
+        """Look at *pipelines*, which may be others at each look."""
+        self._pipelines = pipelines
         self._emit = emit
         self._clock = clock
         self._reported_at: dict[tuple[str, str], Instant] = {}

@@ -54,7 +54,7 @@ class Watchdog:
     """
 
     def __init__(self, budget: Seconds = LINE_BUDGET) -> None:
-        self._budget = budget
+        self.budget = budget
         self._slow = 0.0
         """What slow lines have used, as far as it has not grown back."""
         self._slow_at = 0.0
@@ -111,7 +111,7 @@ class Watchdog:
         option = INTERRUPTIBLE.get(frame.f_code)
         if option is None:
             return
-        budget = self._budget if self._note_slow(spent) else 0.0
+        budget = self.budget if self._note_slow(spent) else 0.0
         if cpu - self._since >= budget:
             self._since = cpu
             raise _over_budget(option, frame)

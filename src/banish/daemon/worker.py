@@ -290,10 +290,11 @@ class ActionWorker:
     async def _try(self, work: Callable[[], Awaitable[object]], *, is_proof: bool = False) -> bool:
         """Do *work*; tell whether it succeeded, and the log when that changes.
 
-        *is_proof*: it did what was put off, so that its success ends all trouble.
+        *is_proof*: it did what was put off, so that its success ends all trouble. Work that
+        returns False did nothing, which proves nothing.
         """
         try:
-            await work()
+            result = await work()
         except ActionError as error:
             if self.trouble:
                 self._emit(WarningGiven(part=self.name, what=error.what))
@@ -301,7 +302,8 @@ class ActionWorker:
                 self._emit(PartFailed(part=self.name, what=str(error)))
             self.trouble, self.cure = str(error), error.cure
             return False
-        self._recover(is_proof=is_proof)
+        if result is not False:
+            self._recover(is_proof=is_proof)
         return True
 
     def _recover(self, *, is_proof: bool) -> None:
@@ -365,9 +367,10 @@ class ActionWorker:
     async def _release(self) -> None:
         flushed = False
 
-        async def flush() -> None:
+        async def flush() -> bool:
             nonlocal flushed
             flushed = await self.action.flush()
+            return flushed
 
         if not await self._try(flush):
             await self._try(self.action.check)

@@ -73,6 +73,8 @@ class Matcher:
         settings: The filter after includes and interpolation.
         findtime: How old a line may be while the log is read from behind.
         check_all: Let `trace` tell all rules that match, not only the first.
+        before: The matcher whose place it takes: sessions, lines that a rule may span, and
+            counters go on.
 
     Raises:
         ConfigError: A regular expression, the date pattern or the zone is wrong.
@@ -80,11 +82,17 @@ class Matcher:
     """
 
     def __init__(
-        self, jail: str, settings: FilterSettings, findtime: Seconds, *, check_all: bool = False
+        self,
+        jail: str,
+        settings: FilterSettings,
+        findtime: Seconds,
+        *,
+        check_all: bool = False,
+        before: "Matcher | None" = None,
     ) -> None:
         self.jail = jail
         self.settings = settings
-        self.counters = MatcherCounters()
+        self.counters: MatcherCounters = MatcherCounters() if before is None else before.counters
         many = settings.maxlines > 1
         usedns = settings.usedns
         searched, ignoring = settings.failregex, settings.ignoreregex
@@ -137,8 +145,10 @@ class Matcher:
             self._closing = frozenset()
         self._ignores_first = 0 < len(self.ignores) < len(self.rules) - 2
         self._ignores_after = bool(self.ignores) and not self._ignores_first
-        self._buffer = LineBuffer(settings.maxlines) if many else None
-        self.sessions = Sessions()
+        self.buffer = LineBuffer(settings.maxlines) if many else None
+        if before is not None and before.settings.maxlines == settings.maxlines:
+            self.buffer = before.buffer
+        self.sessions: Sessions = Sessions() if before is None else before.sessions
         self.ambiguities = Ambiguities(takes_names=usedns == "raw")
         dates = DateFinder(
             parse_datepattern(settings.datepattern), zone_named(settings.logtimezone)
@@ -180,7 +190,7 @@ class Matcher:
     @property
     def needs_every_line(self) -> bool:
         """Whether its rules span lines, so that no line may be left out."""
-        return self._buffer is not None
+        return self.buffer is not None
 
     def share_dates(self, finder: DateFinder) -> None:
         """Find times with *finder*, of a matcher with the same date pattern and zone."""
@@ -237,8 +247,8 @@ class Matcher:
         rules: tuple[int, ...] | None,
     ) -> Failure | None:
         """Do what `match` does, from where the time has been cut out of *line*."""
-        if self._buffer is not None:
-            text = self._buffer.add(text, self._evidence(line, path, offset, now))
+        if self.buffer is not None:
+            text = self.buffer.add(text, self._evidence(line, path, offset, now))
         if self._timing.at is None:
             return None
         if self._ignores_first and self._ignored_by(text):
@@ -265,7 +275,7 @@ class Matcher:
         failure = self._take(message, line, path, offset, now, None)
         if failure is not None:
             return self._times(failure, times)
-        if self._buffer is not None or counters.matched + counters.ignored > before:
+        if self.buffer is not None or counters.matched + counters.ignored > before:
             return None
         return self._take(text, line, path, offset, now, None)
 
@@ -354,15 +364,15 @@ class Matcher:
         packed = None
         if text is not None and (repeat := self._unpacked(text, at)) is not None:
             packed, (text, times) = text, repeat
-        if text is not None and self._buffer is not None:
-            text = self._buffer.add(text, self._evidence(line, "", 0, now))
+        if text is not None and self.buffer is not None:
+            text = self.buffer.add(text, self._evidence(line, "", 0, now))
         if text is None or timing.at is None:
             return report(_Outcome("missed"))
         if self._ignores_first and (ignored_by := self._ignored_by(text)):
             self.counters.ignored += 1
             return report(_Outcome("ignored", ignore_rule=ignored_by))
         hit = self._find(text, None)
-        if hit is None and packed is not None and self._buffer is None:
+        if hit is None and packed is not None and self.buffer is None:
             text, times = packed, 1
             if self._ignores_first and (ignored_by := self._ignored_by(text)):
                 self.counters.ignored += 1
@@ -419,7 +429,7 @@ class Matcher:
             if before is None:
                 return None
             if self._narrows and (content := before["content"]):
-                if self._buffer is not None:
+                if self.buffer is not None:
                     shift = before.start("content")
                 text = content + "\n"
         for number, search in self._chosen.get(rules) or self._choose(rules):
@@ -444,8 +454,8 @@ class Matcher:
         """
         rule, found, before, searched, shift = hit
         covered: list[int] = []
-        if self._buffer is not None:
-            covered = self._buffer.covered(found, shift)
+        if self.buffer is not None:
+            covered = self.buffer.covered(found, shift)
         if self._ignores_after and self._is_ignored(searched, covered):
             return None
         if rule in self._closing and not self._is_traced and self._closes_nothing(found, before):
@@ -461,13 +471,13 @@ class Matcher:
         if self._prefregex is not None and before is not None:
             self._prefregex.lend(before, captured)
         if not self._is_settled(rule, found, before, captured, line):
-            if self._buffer is not None:
-                self._buffer.remove(covered)
+            if self.buffer is not None:
+                self.buffer.remove(covered)
             return None
-        if self._buffer is None:
+        if self.buffer is None:
             evidence: tuple[Evidence, ...] = (self._evidence(line, path, offset, now),)
         else:
-            evidence = self._buffer.remove(covered)
+            evidence = self.buffer.remove(covered)
         at = self._timing.at if self._timing.at is not None else now
         return self._conclude(rule, captured, evidence, at, now)
 
@@ -531,14 +541,14 @@ class Matcher:
 
     def _is_ignored(self, searched: str, covered: list[int]) -> bool:
         """Whether an ignoreregex matches what a failregex matched."""
-        if self._buffer is not None:
-            searched = self._buffer.text(covered)
+        if self.buffer is not None:
+            searched = self.buffer.text(covered)
         ignored_by = self._ignored_by(searched)
         if not ignored_by:
             return False
         self.counters.ignored += 1
-        if self._buffer is not None:
-            self._buffer.remove(covered)
+        if self.buffer is not None:
+            self.buffer.remove(covered)
         self._outcome = _Outcome("ignored", ignore_rule=ignored_by)
         return True
 

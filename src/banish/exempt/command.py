@@ -80,6 +80,15 @@ class IgnoreCommand:
         self._unreported = 0
         self._under_way: dict[Key, asyncio.Task[bool]] = {}
 
+    def serves(self, jail: JailSettings) -> bool:
+        """Whether this is the command of *jail*, with all that its tags depend on."""
+        own = self._jail
+        return (own.ignorecommand, own.ignorecache, own.bantime) == (
+            jail.ignorecommand,
+            jail.ignorecache,
+            jail.bantime,
+        )
+
     async def exempts(self, failure: Failure) -> bool:
         """Return whether the command exempts the subject of *failure*; no where it fails.
 
@@ -226,10 +235,19 @@ class ExemptCommands:
     """The ``ignorecommand`` of every jail that has one."""
 
     def __init__(self, settings: Settings, would_count: WouldCount, *, emit: Emit) -> None:
-        gate, names = asyncio.Semaphore(AT_ONCE), ReverseResolver()
+        self._gate, self._names = asyncio.Semaphore(AT_ONCE), ReverseResolver()
         self._would_count = would_count
+        self._emit = emit
+        self._commands: dict[str, IgnoreCommand] = {}
+        self.follow(settings)
+
+    def follow(self, settings: Settings) -> None:
+        """Serve the jails of *settings* from now on; answers stay where nothing changed."""
+        before = self._commands
         self._commands = {
-            jail.name: IgnoreCommand(jail, names=names, gate=gate, emit=emit)
+            jail.name: before[jail.name]
+            if jail.name in before and before[jail.name].serves(jail)
+            else IgnoreCommand(jail, names=self._names, gate=self._gate, emit=self._emit)
             for jail in settings.jails
             if jail.ignorecommand
         }

@@ -34,6 +34,21 @@ class ExemptEdge:
         self._commands = ExemptCommands(settings, would_count, emit=emit)
         self._jails = [jail.name for jail in settings.jails]
 
+    async def prepare(self, settings: Settings) -> Mapping[str, ExemptList]:
+        """Return new lists for the jails of *settings* whose own lists will not do, filled."""
+        return await self._named.prepare(settings)
+
+    def follow(self, settings: Settings, fresh: Mapping[str, ExemptList]) -> None:
+        """Serve the jails of *settings* from now on; *fresh* are what `prepare` returned."""
+        self._named.follow(settings, fresh)
+        self._host.follow(settings)
+        self._commands.follow(settings)
+        self._jails = [jail.name for jail in settings.jails]
+
+    async def refresh_host(self) -> None:
+        """See at once who is exempt for now in the jails that want it."""
+        await self._host.refresh(self._jails)
+
     @property
     def lists(self) -> Mapping[str, ExemptList]:
         """One list for each jail; they change as time goes on."""
@@ -48,13 +63,11 @@ class ExemptEdge:
 
         They await *on_change* whenever other subjects are exempt for good than before.
         """
-        tasks: dict[str, Callable[[], Awaitable[None]]] = {
+        return {
             "exempt names": lambda: self._named.keep_names(on_change),
             "exempt lists": lambda: self._named.keep_lists(on_change),
+            "guard": self._host.run,
         }
-        if self._host.is_wanted:
-            tasks["guard"] = self._host.run
-        return tasks
 
     async def wait_for_names(self, jails: Iterable[str]) -> None:
         """Return once failures in *jails* may be judged: names in ``ignoreip`` have answers."""

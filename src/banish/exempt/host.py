@@ -64,9 +64,10 @@ class HostExemptions:
         clock: Callable[[], Instant],
         facts: Facts | None = None,
     ) -> None:
-        self._jails = {jail.name: jail for jail in settings.jails if jail.guard.exempts}
-        self._recent = {name: RecentLogins(jail.guard.time) for name, jail in self._jails.items()}
+        self._jails: dict[str, JailSettings] = {}
+        self._recent: dict[str, RecentLogins] = {}
         self._lists = lists
+        self.follow(settings)
         self._emit = emit
         self._clock = clock
         self._facts = facts or Facts()
@@ -76,10 +77,20 @@ class HostExemptions:
         self._is_late = False
         self._is_blind = False
 
-    @property
-    def is_wanted(self) -> bool:
-        """Whether any jail has the option."""
-        return bool(self._jails)
+    def follow(self, settings: Settings) -> None:
+        """Serve the jails of *settings* from now on; logins that were seen stay known."""
+        before, recent = self._jails, self._recent
+        self._jails = {jail.name: jail for jail in settings.jails if jail.guard.exempts}
+        self._recent = {
+            name: recent[name]
+            if name in before and before[name].guard == jail.guard
+            else RecentLogins(jail.guard.time)
+            for name, jail in self._jails.items()
+        }
+        for name in before.keys() - self._jails.keys():
+            if name in self._lists:
+                self._lists[name].set_temporary({})
+        self._look_again_at = 0.0
 
     async def refresh(self, jails: Iterable[str]) -> None:
         """Make sure that what is known for *jails* is fresh."""
@@ -118,7 +129,9 @@ class HostExemptions:
         self._warn_if_blind()
         now = self._clock()
         for name, (fixed, logins) in found.items():
-            recent = self._recent[name]
+            recent = self._recent.get(name)
+            if recent is None or name not in self._lists:
+                continue  # the jail has ended meanwhile
             recent.see(logins, now)
             self._lists[name].set_temporary({**recent.exempt(), **fixed})
 

@@ -53,12 +53,12 @@ class ListExemptions:
         emit: Emit,
         own_names: Callable[[], Sequence[str]] = own_names,
     ) -> None:
-        self.lists: Mapping[str, ExemptList] = {
+        self.lists: dict[str, ExemptList] = {
             jail.name: ExemptList(jail.ignoreip) for jail in settings.jails
         }
         self._with_own = {jail.name for jail in settings.jails if jail.ignoreself}
-        paths = dict.fromkeys(path for exempt in self.lists.values() for path in exempt.files)
-        self._files = [AddressFile(path) for path in paths]
+        self._written = {jail.name: jail.ignoreip for jail in settings.jails}
+        self._files = {path: AddressFile(path) for path in self._paths(self.lists.values())}
         self._resolver = resolver
         self._emit = emit
         self._own_names = own_names
@@ -76,15 +76,75 @@ class ListExemptions:
             async with asyncio.timeout(LIST_LIMIT):
                 await self._read_lists()
         except TimeoutError:
-            what = (
-                f"lists in files are not read within {LIST_LIMIT:g} s; the server "
-                "continues without them"
-            )
-            self._emit(WarningGiven(part="ignoreip", what=what))
+            self._report_late_lists()
+
+    def _report_late_lists(self) -> None:
+        what = (
+            f"lists in files are not read within {LIST_LIMIT:g} s; the server "
+            "continues without them"
+        )
+        self._emit(WarningGiven(part="ignoreip", what=what))
+
+    async def prepare(self, settings: Settings) -> Mapping[str, ExemptList]:
+        """Return the lists that the jails of *settings* need and do not have, filled.
+
+        Names that have no answer within `FIRST_ROUND` are asked for again by `keep_names`, once
+        the lists are in use (`follow`).
+        """
+        fresh = {
+            jail.name: ExemptList(jail.ignoreip)
+            for jail in settings.jails
+            if self._written.get(jail.name) != jail.ignoreip
+            or (jail.name in self._with_own) != jail.ignoreself
+        }
+        own = own_addresses().union(*self._named_own.values())
+        for jail in settings.jails:
+            if jail.name in fresh and jail.ignoreself:
+                fresh[jail.name].set_own(own)
+        files = {path: AddressFile(path) for path in self._paths(fresh.values())}
+        try:
+            async with asyncio.timeout(LIST_LIMIT):
+                await asyncio.gather(
+                    *(self._read_list(file, fresh.values()) for file in files.values())
+                )
+        except TimeoutError:
+            self._report_late_lists()
+        try:
+            async with asyncio.timeout(FIRST_ROUND):
+                await self._ask_names(fresh.values())
+        except TimeoutError:
+            for name in sorted({name for exempt in fresh.values() for name in exempt.names}):
+                if not any(exempt.knows(name) for exempt in fresh.values()):
+                    self._report_once(name, f"no answer within {FIRST_ROUND:g} s; still asking")
+        return fresh
+
+    def follow(self, settings: Settings, fresh: Mapping[str, ExemptList]) -> None:
+        """Serve the jails of *settings* from now on; *fresh* are what `prepare` returned."""
+        names = {jail.name for jail in settings.jails}
+        for name in self.lists.keys() - names:
+            del self.lists[name]
+        for name, exempt in fresh.items():
+            if name in self.lists:
+                exempt.take_answers(self.lists[name])
+        self.lists.update(fresh)
+        self._with_own = {jail.name for jail in settings.jails if jail.ignoreself}
+        self._written = {jail.name: jail.ignoreip for jail in settings.jails}
+        known = self._files
+        # A list of a new jail is read again: only who reads it notes what it held.
+        again = self._paths(fresh.values())
+        self._files = {
+            path: AddressFile(path) if path in again else known[path]
+            for path in self._paths(self.lists.values())
+        }
+
+    @staticmethod
+    def _paths(lists: Iterable[ExemptList]) -> dict[str, None]:
+        return dict.fromkeys(path for exempt in lists for path in exempt.files)
 
     async def wait_for_names(self, jails: Iterable[str]) -> None:
         """Return once the first round of asking is over, if it matters to one of *jails*."""
-        if any(jail in self._with_own or self.lists[jail].names for jail in jails):
+        lists = [(jail, self.lists[jail]) for jail in jails if jail in self.lists]
+        if any(jail in self._with_own or exempt.names for jail, exempt in lists):
             await self._first_round.wait()
 
     async def keep_names(self, on_change: Callable[[], Awaitable[None]]) -> None:
@@ -102,10 +162,11 @@ class ListExemptions:
 
     async def keep_lists(self, on_change: Callable[[], Awaitable[None]]) -> None:
         """Look at the lists in files for ever; await *on_change* as `keep_names` does."""
-        while self._files:
+        while True:
             await asyncio.sleep(LIST_PAUSE)
-            await self._read_lists()
-            await self._report_changes(on_change)
+            if self._files:
+                await self._read_lists()
+                await self._report_changes(on_change)
 
     async def _report_changes(self, on_change: Callable[[], Awaitable[None]]) -> None:
         if self._is_changed:
@@ -125,16 +186,20 @@ class ListExemptions:
 
         A name that cannot be resolved keeps what it stood for.
         """
-        gate = asyncio.Semaphore(NAMES_AT_ONCE)
         names = {name for exempt in self.lists.values() for name in exempt.names}
         self._waiting = set(names)
         self._reported &= names
+        await asyncio.gather(self._refresh_own(), self._ask_names(list(self.lists.values())))
+
+    async def _ask_names(self, lists: Iterable[ExemptList]) -> None:
+        gate = asyncio.Semaphore(NAMES_AT_ONCE)
+        names = {name for exempt in lists for name in exempt.names}
 
         async def ask(name: str) -> None:
             async with gate:
-                await self._refresh_name(name)
+                await self._refresh_name(name, lists)
 
-        await asyncio.gather(self._refresh_own(), *(ask(name) for name in sorted(names)))
+        await asyncio.gather(*(ask(name) for name in sorted(names)))
 
     def _set_own(self) -> None:
         own = own_addresses().union(*self._named_own.values())
@@ -165,7 +230,7 @@ class ListExemptions:
         finally:
             self._set_own()
 
-    async def _refresh_name(self, name: str) -> None:
+    async def _refresh_name(self, name: str, lists: Iterable[ExemptList]) -> None:
         try:
             found = await self._resolver.addresses(name)
         except ResolveError as error:
@@ -176,7 +241,7 @@ class ListExemptions:
             self._report_once(name, "it has no address")
             return
         self._reported.discard(name)
-        for exempt in self.lists.values():
+        for exempt in lists:
             self._is_changed = exempt.resolve(name, found) or self._is_changed
 
     def _report_once(self, name: str, why: str) -> None:
@@ -186,9 +251,10 @@ class ListExemptions:
             self._emit(WarningGiven(part=f"ignoreip {name}", what=what))
 
     async def _read_lists(self) -> None:
-        await asyncio.gather(*(self._read_list(file) for file in self._files))
+        lists = list(self.lists.values())
+        await asyncio.gather(*(self._read_list(file, lists) for file in self._files.values()))
 
-    async def _read_list(self, file: AddressFile) -> None:
+    async def _read_list(self, file: AddressFile, lists: Iterable[ExemptList]) -> None:
         # In a thread: a long list takes seconds, and a dead network disk for ever.
         try:
             members = await self._workers.run(file.check)
@@ -197,5 +263,5 @@ class ListExemptions:
         while file.news:
             self._emit(file.news.popleft())
         if members is not None:
-            for exempt in self.lists.values():
+            for exempt in lists:
                 self._is_changed = exempt.set_file(file.path, members) or self._is_changed

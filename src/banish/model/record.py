@@ -36,6 +36,8 @@ class FilePosition(msgspec.Struct, frozen=True, tag="file"):
     ahead: float = 0.0
     """How many seconds the times in the file were ahead of the clock while it was read live, in
     whole quarters of an hour: it is written in another time zone. Below zero: behind."""
+    at: Instant = Instant(0)
+    """When it was reached; of several positions in one file the newest counts."""
 
 
 class JournalPosition(msgspec.Struct, frozen=True, tag="journal"):

@@ -4,7 +4,6 @@ from typing import Literal
 
 import msgspec
 
-from banish.model.address import Subject
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import Problem
 
@@ -84,7 +83,8 @@ class JailStatus(msgspec.Struct, frozen=True):
     """Subjects with a failure inside findtime."""
     failures_total: int = 0
     """All failures of whoever is not exempt, those of subjects already banned included."""
-    banned: tuple[Subject, ...] = ()
+    banned_now: int = 0
+    """Bans in force; who they are, `Operations.bans` tells."""
     bans_total: int = 0
     exempt_total: int = 0
     undated_total: int = 0
@@ -146,6 +146,8 @@ class ServerStatus(msgspec.Struct, frozen=True):
     """Parts that do not work at the moment, besides logs, firewall and database."""
     starting: str = ""
     """What the start is doing at the moment, and how far it is; empty once it is over."""
+    confirm_until: Instant | None = None
+    """When the server goes back to its old configuration, unless somebody confirms the new one."""
 
     @property
     def uptime(self) -> Seconds:

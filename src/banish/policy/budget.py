@@ -59,6 +59,16 @@ class BanBudget:
         """How many bans were held back, ever: one for each subject and pause."""
         self._news: list[BudgetNews] = []
 
+    def settle(self, settings: BudgetSettings) -> None:
+        """Go by *settings* from now on; what was spent counts, and what is held back stays so."""
+        self._most = settings.most
+        self._span = settings.span
+        self._pause = Seconds(max(settings.pause, settings.span))
+        self._next_pause = max(self._pause, self._next_pause)
+        self._starts = deque(self._starts, maxlen=self._most)
+        if not self.is_on and self._until is not None:
+            self._return()
+
     @property
     def is_on(self) -> bool:
         """Whether there is a budget at all."""

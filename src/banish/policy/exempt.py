@@ -66,12 +66,12 @@ class ExemptList:
         self._names: dict[str, str] = {}
         self._listed_names: dict[str, str] = {}
         self._files: dict[str, AddressList] = {}
-        self._answers: dict[str, frozenset[Subject]] = {}
+        self.answers: dict[str, frozenset[Subject]] = {}
         self._own = frozenset(own)
-        self._temporary_reasons: dict[Subject, str] = {}
+        self.temporary_reasons: dict[Subject, str] = {}
         self._temporary = _Covered()
         self._temporary_verdicts: dict[Subject, str | None] = {}
-        self._by_answer: OrderedDict[Subject, Instant] = OrderedDict()
+        self.by_answer: OrderedDict[Subject, Instant] = OrderedDict()
         self._written = _Covered()
         self._verdicts: dict[Subject, str | None] = {}
         for entry in entries:
@@ -116,7 +116,7 @@ class ExemptList:
             for name in map(as_name, members.texts)
             if name is not None
         }
-        self._answers = {name: found for name, found in self._answers.items() if self._knows(name)}
+        self.answers = {name: found for name, found in self.answers.items() if self._knows(name)}
         self._gather()
         return True
 
@@ -126,11 +126,26 @@ class ExemptList:
         A name that is not in `names` changes nothing.
         """
         answer = frozenset(subjects)
-        if not self._knows(name) or self._answers.get(name, frozenset()) == answer:
+        if not self._knows(name) or self.answers.get(name, frozenset()) == answer:
             return False
-        self._answers[name] = answer
+        self.answers[name] = answer
         self._gather()
         return True
+
+    def knows(self, name: str) -> bool:
+        """Whether somebody has said what *name* stands for."""
+        return name in self.answers
+
+    def take_answers(self, older: "ExemptList") -> None:
+        """Take over from *older* who is exempt for now or by an answer, and what names stood for.
+
+        Names that both lists hold keep their addresses until there is a newer answer.
+        """
+        for name, found in older.answers.items():
+            if name not in self.answers:
+                self.resolve(name, found)
+        self.by_answer.update(older.by_answer)
+        self.set_temporary(older.temporary_reasons)
 
     def _knows(self, name: str) -> bool:
         return name in self._names or name in self._listed_names
@@ -146,9 +161,9 @@ class ExemptList:
 
     def set_temporary(self, reasons: Mapping[Subject, str]) -> None:
         """Set who is exempt for now (``guard``), and why, in place of those before."""
-        if self._temporary_reasons != reasons:
+        if self.temporary_reasons != reasons:
             self.changes += 1
-            self._temporary_reasons = dict(reasons)
+            self.temporary_reasons = dict(reasons)
             self._temporary = _Covered()
             self._temporary_verdicts.clear()
             for subject, reason in reasons.items():
@@ -157,10 +172,10 @@ class ExemptList:
     def add_answer(self, networks: Iterable[Subject], at: Instant) -> None:
         """Exempt *networks*: an address in them was exempt by an answer at *at*."""
         for network in networks:
-            self._by_answer[network] = max(at, self._by_answer.get(network, at))
-            self._by_answer.move_to_end(network)
-            if len(self._by_answer) > ANSWERS_LIMIT:
-                self._by_answer.popitem(last=False)
+            self.by_answer[network] = max(at, self.by_answer.get(network, at))
+            self.by_answer.move_to_end(network)
+            if len(self.by_answer) > ANSWERS_LIMIT:
+                self.by_answer.popitem(last=False)
 
     def exempts_failure(self, failure: Failure) -> str | None:
         """Return why *failure* must not be counted, or None if it may be.
@@ -186,7 +201,7 @@ class ExemptList:
         )
 
     def _has_answer(self, network: Subject, now: Instant) -> bool:
-        at = self._by_answer.get(network)
+        at = self.by_answer.get(network)
         return at is not None and now - at < ANSWER_SPAN
 
     def exempts_for_now(self, subject: Subject) -> str | None:
@@ -194,7 +209,7 @@ class ExemptList:
 
         A ban in force stays: a login must not lift what somebody has deserved.
         """
-        if not self._temporary_reasons:
+        if not self.temporary_reasons:
             return None
         return _remembered(self._temporary_verdicts, subject, self._judge_for_now)
 
@@ -251,7 +266,7 @@ class ExemptList:
         self._found = _Covered()
         for subject in self._own:
             self._found.add(subject, OWN)
-        for name, subjects in self._answers.items():
+        for name, subjects in self.answers.items():
             for subject in subjects:
                 self._found.add(subject, self._names.get(name) or self._listed_names[name])
 

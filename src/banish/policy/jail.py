@@ -107,6 +107,7 @@ class JailPolicy:
             evidence_limit=settings.maxmatches,
             room=room,
         )
+        self._draw = draw
         self._ban_time = BanTime(settings.bantime, settings.escalation, draw)
         self._count_of = count_of or self.count
         self._bans = BansInForce(remembers)
@@ -326,14 +327,14 @@ class JailPolicy:
             raise RequestError(
                 f"{subject} must not be banned: {exempt}",
                 where=where,
-                cure="take it out of the jail's ignoreip (or set ignoreself = false), then restart",
+                cure="take it out of ignoreip (or set ignoreself = false): banish reload",
             )
         for_now = self.exempt.exempts_for_now(subject)
         if for_now is not None:
             raise RequestError(
                 f"{subject} must not be banned: {for_now}",
                 where=where,
-                cure="end that login and wait for guard.time, or set guard = none and restart",
+                cure="end that login and wait for guard.time; or set guard = none: banish reload",
             )
         if lasts is not None and not lasts:
             raise RequestError(
@@ -471,6 +472,35 @@ class JailPolicy:
             if tally.members:
                 self._widening.put(subject, tally.members)
         return starts
+
+    def change(self, settings: JailSettings, exempt: ExemptList) -> None:
+        """Judge by *settings* from now on; *exempt* says who is never banned.
+
+        All that is remembered stays: failures, bans with the ends that they have, past bans,
+        counts, and what the ban budget has spent. Ask for `changes` first, and for a `review`
+        of the bans afterwards. Takes the same time however many subjects there are, unless it
+        is the networks that change.
+
+        Raises:
+            ValueError: A formula of the settings is none; nothing has changed.
+
+        """
+        ban_time = BanTime(settings.bantime, settings.escalation, self._draw)
+        network_time = BanTime(_network_base(settings), settings.escalation, self._draw)
+        widening = Widening(settings.networks, exempt)
+        for network in self._widening.all():
+            widening.put(network, self._widening.members(network))
+        self._ban_time, self._network_time, self._widening = ban_time, network_time, widening
+        self.settings = settings
+        self.exempt = exempt
+        self.budget.settle(settings.budget)
+        self._window.settle(settings.maxretry, settings.findtime, settings.maxmatches)
+        self._folds = not any(map(_may_refuse_networks, settings.actions))
+        self._held.clear()
+
+    def retire(self) -> None:
+        """Give back the memory that this jail's failing subjects take of all jails' room."""
+        self._window.leave()
 
     def memory(self) -> JailMemory:
         """Return all there is to remember, for a policy that takes this one's place.

@@ -33,6 +33,11 @@ class Room:
         """Share the room with *tenant*, which is empty."""
         self._tenants.append(tenant)
 
+    def leave(self, tenant: Tenant) -> None:
+        """Give back what *tenant* takes; it is not asked to forget any more."""
+        self._tenants.remove(tenant)
+        self.used_bytes -= tenant.size_bytes
+
     def resize(self, size_bytes: int) -> None:
         """Count *size_bytes* more and make room if it is too much; or less, if below zero."""
         self.used_bytes += size_bytes

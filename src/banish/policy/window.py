@@ -47,6 +47,9 @@ EVICTED_PART = 100
 """One in so many subjects is dropped when there is no room: finding the oldest in a
 dict steps over those dropped before, so dropping one at a time would be quadratic."""
 
+STALE_LIMIT = 10_000
+"""Subjects whose time is over that `Window.failing` leaves out before `Window.purge` does."""
+
 SUBJECT_BYTES = 125
 """What a subject costs beside its key and value, which a dictionary has twice at times."""
 
@@ -86,6 +89,11 @@ class Window:
         """About how much memory the subjects take."""
         self._room = Room(maxsize) if room is None else room
         self._room.join(self)
+
+    def settle(self, limit: int, span: Seconds, evidence_limit: int) -> None:
+        """Count to *limit* within *span* from now on; what is counted stays."""
+        assert limit >= 1
+        self._limit, self._span, self._evidence_limit = limit, span, evidence_limit
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -200,9 +208,18 @@ class Window:
         return len(stale)
 
     def failing(self, now: Instant) -> int:
-        """Return how many subjects have a failure in the window at *now*."""
+        """Return how many subjects have a failure in the window at *now*.
+
+        Those whose failures are older and came late count as well until `purge` finds them, and
+        so do more than `STALE_LIMIT` that wait for it: the answer takes a millisecond at most.
+        """
         horizon = now - self._span
-        return sum(newest(kept) > horizon for kept in self._kept.values())
+        stale = 0
+        for kept in self._kept.values():
+            if newest(kept) > horizon or stale == STALE_LIMIT:
+                break
+            stale += 1
+        return len(self._kept) - stale
 
     @property
     def has_changed(self) -> bool:
@@ -246,6 +263,10 @@ class Window:
     def _grow(self, size_bytes: int) -> None:
         self.size_bytes += size_bytes
         self._room.resize(size_bytes)
+
+    def leave(self) -> None:
+        """Leave the room that is shared with other windows; to be used no more."""
+        self._room.leave(self)
 
     def _make_room(self) -> None:
         oldest = list(islice(self._kept, max(1, self._capacity // EVICTED_PART)))

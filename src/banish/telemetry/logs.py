@@ -29,7 +29,7 @@ PAUSE_SECONDS = 0.02
 """How long the thread lets lines gather after a block: each time it wakes up, those who
 work have to stop for it."""
 
-_Order = Sequence[LogRun] | Literal["reopen", "stop"]
+_Order = Sequence[LogRun] | Literal["reopen", "stop", "change"]
 
 
 class Log:
@@ -54,6 +54,7 @@ class Log:
         self._fallback = fallback
         self._limit = limit
         self._queue: queue.SimpleQueue[_Order] = queue.SimpleQueue()
+        self._next_targets: queue.SimpleQueue[LogTarget] = queue.SimpleQueue()
         self._reported_drops = 0
         # Two counts, as each has one thread that writes it.
         self._put_in = 0
@@ -86,6 +87,11 @@ class Log:
         """Open the log file anew by its name (after rotation); safe in a signal handler."""
         self._queue.put("reopen")
 
+    def change_target(self, target: LogTarget) -> None:
+        """Write to *target* from now on; what was said before goes to the one before."""
+        self._next_targets.put(target)
+        self._queue.put("change")
+
     def close(self, wait_seconds: float = 5.0) -> None:
         """Write what is waiting and close the target; gives up after *wait_seconds*."""
         self._queue.put("stop")
@@ -113,7 +119,10 @@ class Log:
                 runs.append(LogRun(time.time(), "banish.log", logging.WARNING, (text,)))
             if runs:
                 self._put(runs)
-            if order == "reopen":
+            if order == "change":
+                self._target.close()
+                self._target = self._next_targets.get()
+            elif order == "reopen":
                 try:
                     self._target.reopen()
                 except OSError as error:

@@ -18,6 +18,7 @@ from banish.model.actionresult import ActionResult
 from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.instant import Instant, Seconds
+from banish.model.reload import ReloadReport, ReloadWish
 from banish.model.status import EnforcementStatus, JailStatus, ServerStatus
 from banish.policy.networks import NetworkTable
 from banish.telemetry.events import Event
@@ -41,6 +42,10 @@ class MemoryOperations:
         self.done: list[ActionResult] = []
         self.resumed: list[str] = []
         self.stops = 0
+        self.wishes: list[ReloadWish] = []
+        self.report = ReloadReport()
+        """What `reload` returns."""
+        self.confirmations = 0
         self.trouble: BanishError | None = None
         """Raised by every operation, where it is set."""
         self.answer: ServerStatus | None = None
@@ -63,7 +68,7 @@ class MemoryOperations:
             JailStatus(
                 name,
                 filter=name,
-                banned=tuple(subject for jail, subject in self.in_force if jail == name),
+                banned_now=sum(jail == name for jail, _ in self.in_force),
                 bans_total=sum(ban.jail == name for ban in [*self.in_force.values(), *self.past]),
             )
             for name in self.jails
@@ -134,6 +139,17 @@ class MemoryOperations:
         if jail in self.resumed:
             raise RequestError(f"jail {jail} holds no bans back")
         self.resumed.append(jail)
+
+    async def reload(self, wish: ReloadWish) -> ReloadReport:
+        """Keep *wish* in mind, and return `report`."""
+        self._check(wish.jail)
+        self.wishes.append(wish)
+        return self.report
+
+    async def confirm(self) -> None:
+        """Keep in mind that somebody confirmed."""
+        self._check(None)
+        self.confirmations += 1
 
     async def stop(self) -> None:
         """Count that somebody asked."""

@@ -57,6 +57,33 @@ class JailStopped(Event, frozen=True):
         return f"Jail '{self.jail}' stopped"
 
 
+class JailReloaded(Event, frozen=True):
+    """A jail follows other settings from now on."""
+
+    origin: ClassVar[str] = "banish.jail"
+    counter: ClassVar[str] = "banish_jails_reloaded_total"
+    jail: str
+
+    def text(self) -> str:
+        return f"Jail '{self.jail}' reloaded"
+
+
+class Reloaded(Event, frozen=True):
+    """The server follows the configuration as it is now."""
+
+    counter: ClassVar[str] = "banish_config_reloads_total"
+    changed: int
+    unchanged: int
+    kept: tuple[str, ...] = ()
+    """Jails that go on with their old settings, since the new ones have an error."""
+
+    def text(self) -> str:
+        jails = f"{self.changed} jail{'' if self.changed == 1 else 's'}"
+        kept = ", ".join(self.kept)
+        spoilt = f"; errors, so the old settings stay in force: {kept}" if kept else ""
+        return f"Reload finished: {jails} changed, {self.unchanged} unchanged{spoilt}"
+
+
 class BansImported(Event, frozen=True):
     """The bans in force of a Fail2Ban were taken over, once."""
 

@@ -1,0 +1,53 @@
+"""Opens the server's log where the configuration wants it, however slow its disk is."""
+
+import contextlib
+import sys
+
+from banish.blocking import call_within
+from banish.errors import ConfigError
+from banish.model.instant import Seconds
+from banish.model.settings import ServerSettings
+from banish.telemetry.lines import parse_level
+from banish.telemetry.logs import Log
+from banish.telemetry.targets import LateTarget, LogTarget, open_target
+
+TARGET_LIMIT = Seconds(2)
+"""How long the log is waited for; its disk may hang, and it is opened later then."""
+
+
+def open_log_target(server: ServerSettings) -> LogTarget:
+    """Return what the log goes to; one that cannot be opened now is opened later."""
+
+    def open_it() -> LogTarget:
+        return open_target(server.logtarget, syslog_socket=server.syslogsocket)
+
+    try:
+        return call_within(TARGET_LIMIT, open_it)
+    except (ConfigError, TimeoutError):
+        return LateTarget(open_it)
+
+
+def open_log(server: ServerSettings, verbosity: int) -> Log:
+    """Open the log; lines that its target does not take go to standard error."""
+    target = open_log_target(server)
+    fallback = None
+    if isinstance(target, LateTarget) or not is_stream(server.logtarget):
+        with contextlib.suppress(ConfigError):  # standard error may be closed
+            fallback = open_target("STDERR")
+    return Log(target, level_of(server.loglevel, verbosity), fallback=fallback)
+
+
+def is_stream(logtarget: str) -> bool:
+    """Whether the log goes to standard output or standard error."""
+    return logtarget.partition("[")[0].strip().upper() in ("STDOUT", "STDERR", "SYSOUT")
+
+
+def say(text: str) -> None:
+    """Write *text* to standard error, if it is open."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # it may be closed
+        sys.stderr.write(text)
+
+
+def level_of(name: str, verbosity: int) -> int:
+    """Return the level of lines that are written, ten lower for each step of *verbosity*."""
+    return max(parse_level(name) - 10 * verbosity, 1)
