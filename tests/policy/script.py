@@ -22,8 +22,9 @@ from banish.model.decision import (
 from banish.model.failure import Evidence, Failure, KnownDetails
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import Escalation, FilterSettings, JailSettings
+from banish.policy.escalation import CountOf
 from banish.policy.exempt import ExemptList
-from banish.policy.jail import CountOf, JailPolicy
+from banish.policy.jail import JailPolicy
 
 ATTACKER = parse_subject("192.0.2.1")
 BYSTANDER = parse_subject("192.0.2.2")

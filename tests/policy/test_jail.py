@@ -14,8 +14,7 @@ from banish.model.failure import Evidence, KnownDetails
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import Escalation
 from banish.model.snapshot import JailChanges, JailMemory, PastBan, Tally
-from banish.policy import inforce
-from banish.policy import jail as jail_module
+from banish.policy import inforce, window
 from banish.policy.jail import DAY, JailPolicy
 from tests.policy.script import (
     ATTACKER,
@@ -198,7 +197,7 @@ def test_failing_counts_subjects_within_findtime() -> None:
 
 def test_old_failures_are_forgotten_even_if_nobody_ticks() -> None:
     policy = policy_of()
-    for number in range(jail_module.PURGE_EVERY - 1):
+    for number in range(window.PURGE_EVERY - 1):
         judge(policy, parse_subject(f"user{number}"), 100)
     judge(policy, ATTACKER, 200)
     assert list(policy.memory().tallies) == [ATTACKER]

@@ -88,3 +88,11 @@ class Failure(msgspec.Struct, frozen=True, eq=False, gc=False):
             self.jail, self.subject, self.at, self.rule, self.attempts,
             self.evidence, self.tags, self.address, self.exempt_by,
         )  # fmt: skip
+
+
+def joined_tags(tags: Tags) -> tuple[tuple[str, str], ...]:
+    """Return *tags* as a ban keeps them: of several values one text, cut as evidence is."""
+    return tuple(
+        (name, (value if isinstance(value, str) else ", ".join(value))[:EVIDENCE_LIMIT_CHARACTERS])
+        for name, value in tags.items()
+    )

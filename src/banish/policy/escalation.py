@@ -10,7 +10,8 @@ than there, the longer time is in force from the first moment.
 import math
 from collections.abc import Callable
 
-from banish.model.instant import Seconds
+from banish.model.address import Subject
+from banish.model.instant import Instant, Seconds
 from banish.model.settings import Escalation
 from banish.policy.formula import Formula, Terms
 
@@ -22,6 +23,14 @@ LONGEST = Seconds(100 * 365.25 * 86_400)
 
 Draw = Callable[[], float]
 """Draws a random number, 0 or more and below 1."""
+
+CountOf = Callable[[Subject, Instant], int]
+"""Tells how often a subject was banned before, at a given time."""
+
+
+def end_of(since: Instant, lasts: Seconds | None) -> Instant | None:
+    """Return when a ban that *lasts* so long ends; None: it has no end."""
+    return None if lasts is None else Instant(since + lasts)
 
 
 class BanTime:

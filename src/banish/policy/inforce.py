@@ -12,7 +12,7 @@ import msgspec
 from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.decision import EndBan, EndReason
-from banish.model.instant import Seconds
+from banish.model.instant import Instant, Seconds
 from banish.model.snapshot import PastBan
 from banish.policy.expiry import Expiry
 from banish.policy.networks import NetworkTable
@@ -47,6 +47,11 @@ class BansInForce:
     def get(self, subject: Subject) -> Ban | None:
         """Return the ban of *subject* itself, or None."""
         return self._bans.get(subject)
+
+    def count(self, subject: Subject, now: Instant) -> int:
+        """Return how often *subject* was banned before, as far as remembered."""
+        ban = self._bans.get(subject)
+        return ban.count if ban is not None else self.past.count(subject, now)
 
     def holder(self, subject: Subject) -> Subject | None:
         """Return the banned subject that *subject* is or lies in."""

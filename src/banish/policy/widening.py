@@ -56,8 +56,7 @@ class Widening:
         self._lengths = {family: set(found) for family, found in self._levels.items()}
         for kind, length in self._prefixes.items():
             self._lengths[4 if kind is SubjectKind.IPV4 else 6].add(length)
-        self.refusals: deque[Refusal] = deque(maxlen=REFUSED)
-        """Networks that were not banned, for somebody to tell and take out."""
+        self._refusals: deque[Refusal] = deque(maxlen=REFUSED)
 
     def counted_as(self, subject: Subject, now: Instant) -> Subject:
         """Return what a failure of *subject* counts against: itself, or the network around it."""
@@ -92,9 +91,15 @@ class Widening:
         members = self._count.pop(network)
         by = self._exempt.exempts_network(network, now)
         if by is not None:
-            self.refusals.append(Refusal(network, len(members), by))
+            self._refusals.append(Refusal(network, len(members), by))
             return None
         return network, members
+
+    def drain_refusals(self) -> list[Refusal]:
+        """Return the networks that were not banned since somebody in them is exempt, each once."""
+        refusals = list(self._refusals)
+        self._refusals.clear()
+        return refusals
 
     def pardon(self, subjects: Iterable[Subject]) -> None:
         """Forget that *subjects* were banned, and what was counted of them."""

@@ -47,6 +47,9 @@ EVICTED_PART = 100
 """One in so many subjects is dropped when there is no room: finding the oldest in a
 dict steps over those dropped before, so dropping one at a time would be quadratic."""
 
+PURGE_EVERY = 1_000
+"""Failures after which old ones are looked for even if nobody calls `Window.purge`."""
+
 STALE_LIMIT = 10_000
 """Subjects whose time is over that `Window.failing` leaves out before `Window.purge` does."""
 
@@ -89,6 +92,7 @@ class Window:
         """About how much memory the subjects take."""
         self._room = Room(maxsize) if room is None else room
         self._room.join(self)
+        self._until_purge = PURGE_EVERY
 
     def settle(self, limit: int, span: Seconds, evidence_limit: int) -> None:
         """Count to *limit* within *span* from now on; what is counted stays."""
@@ -206,6 +210,13 @@ class Window:
         for key in stale:
             self._forget(key)
         return len(stale)
+
+    def purge_at_times(self, now: Instant) -> None:
+        """Do as `purge`, once for every `PURGE_EVERY` failures; to be called before each."""
+        self._until_purge -= 1
+        if self._until_purge < 1:
+            self._until_purge = PURGE_EVERY
+            self.purge(now, 2 * PURGE_EVERY)
 
     def failing(self, now: Instant) -> int:
         """Return how many subjects have a failure in the window at *now*.

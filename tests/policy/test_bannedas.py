@@ -5,7 +5,7 @@ import pytest
 from banish.model.address import parse_subject
 from banish.model.decision import AlreadyBanned
 from banish.model.instant import Instant
-from banish.policy import jail
+from banish.policy import bannedas
 from banish.policy.jail import JailPolicy
 from tests.policy.script import ATTACKER, failed, policy_of
 
@@ -55,5 +55,5 @@ def test_nobody_is_known_to_be_held_after_the_ignore_list_has_changed(policy: Ja
 def test_those_known_to_be_held_have_a_bound(
     policy: JailPolicy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jail, "HELD_LIMIT", 1)
+    monkeypatch.setattr(bannedas, "LIMIT", 1)
     assert not policy.banned_as()
