@@ -422,3 +422,29 @@ class EnforcerContract:
             assert await held(firewall.enforcer) == {"sshd": {BYSTANDER}}
 
         play(firewall, script)
+
+
+def is_noticed_and_mended(
+    firewall: Firewall, change: Callable[[], object], *, shows_at_once: bool = False
+) -> None:
+    """Assert that *change* by a stranger, and nothing before it, is noticed; then start anew.
+
+    *shows_at_once*: reading tells then that something of ours is not as it was.
+    """
+    enforcer = firewall.enforcer
+
+    async def script(_: Firewall) -> None:
+        await enforcer.apply([start(ATTACKER), start(WIDE), start(ATTACKER6)], NOW)
+        assert (await enforcer.read()).is_whole
+        notice = asyncio.create_task(enforcer.wait_for_foreign_change())
+        await enforcer.read()
+        await enforcer.apply([end(ATTACKER6), start(BYSTANDER)], NOW)
+        assert not notice.done()
+        change()
+        await notice
+        if shows_at_once:
+            assert not (await enforcer.read()).is_whole
+        await enforcer.start([SSHD, WEB], [ban(), ban(WIDE)], NOW)
+        assert await held(enforcer) == {"sshd": {ATTACKER, WIDE}, "web": frozenset()}
+
+    play(firewall, script)

@@ -41,6 +41,7 @@ from tests.enforce.contract import (
     ban,
     end,
     held,
+    is_noticed_and_mended,
     play,
     prolong,
     start,
@@ -245,18 +246,7 @@ def test_a_foreign_table_of_ranges_does_not_come_into_the_way(firewall: KernelFi
 def test_what_others_do_to_our_table_is_noticed_and_mended(
     firewall: KernelFirewall, command: str
 ) -> None:
-    async def script(_: Firewall) -> None:
-        await firewall.enforcer.apply([start(ATTACKER), start(WIDE)], NOW)
-        assert (await firewall.enforcer.read()).is_whole
-        notice = asyncio.create_task(firewall.enforcer.wait_for_foreign_change())
-        await firewall.enforcer.read()
-        firewall.nft(command)
-        await notice
-        assert not (await firewall.enforcer.read()).is_whole
-        await firewall.enforcer.start([SSHD, WEB], [ban(), ban(WIDE)], NOW)
-        assert await held(firewall.enforcer) == {"sshd": {ATTACKER, WIDE}, "web": frozenset()}
-
-    play(firewall, script)
+    is_noticed_and_mended(firewall, lambda: firewall.nft(command), shows_at_once=True)
 
 
 def test_an_address_that_others_put_in_is_seen_and_can_be_taken_out(

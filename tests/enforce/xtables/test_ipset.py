@@ -7,15 +7,13 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from banish.enforce.firewalls.ipset import ipset_enforcer
+from banish.enforce.firewalls.ipset import IpsetFirewall, ipset_enforcer
 from banish.enforce.xtables.sets import plan_sets
 from banish.enforce.xtables.tool import run_program
 from banish.errors import EnforceError
 from banish.model.address import Subject, parse_subject
 from banish.model.decision import Decision
 from banish.model.instant import Seconds
-from banish.ports import Enforcer
-from banish.telemetry.events import Event
 from banish.testing.netns import NetworkNamespace
 from tests.enforce.contract import (
     ATTACKER,
@@ -23,17 +21,18 @@ from tests.enforce.contract import (
     BYSTANDER,
     NOW,
     SSHD,
-    WEB,
     WIDE,
     EnforcerContract,
     Firewall,
     ban,
     end,
     held,
+    is_noticed_and_mended,
     play,
     prolong,
     start,
 )
+from tests.enforce.xtables.host import XtablesHost
 
 pytestmark = [
     pytest.mark.system,
@@ -45,15 +44,9 @@ pytestmark = [
 ]
 
 
-class SetFirewall:
+class SetFirewall(XtablesHost):
     def __init__(self, namespace: NetworkNamespace, flavour: str = "") -> None:
-        self.namespace = namespace
-        self.flavour = flavour
-        self.told: list[Event] = []
-        self.enforcer = ipset_enforcer(emit=self.told.append, flavour=flavour, pause=Seconds(0.05))
-
-    def program(self, family: int) -> str:
-        return f"{'iptables' if family == 4 else 'ip6tables'}{self.flavour}"
+        super().__init__(namespace, flavour, IpsetFirewall)
 
     def slip_in(self, jail: str, subject: Subject) -> None:
         for plan in plan_sets([jail])[jail]:
@@ -66,33 +59,17 @@ class SetFirewall:
                 self.namespace.run("ipset", "del", plan.name, subject.text)
 
     def destroy(self) -> None:
-        for family in (4, 6):
-            self.namespace.run(self.program(family), "-F")
-            self.namespace.run(self.program(family), "-X")
+        super().destroy()
         self.namespace.run("ipset", "destroy")
 
     def others(self) -> str:
-        shown = ""
-        for family in (4, 6):
-            run, program = self.namespace.run, self.program(family)
-            if "-N theirs" not in run(program, "-S"):
-                run(program, "-N", "theirs")
-                run(program, "-A", "theirs", "-p", "tcp", "--dport", "23", "-j", "DROP")
-                run(program, "-A", "INPUT", "-j", "theirs")
-                run(program, "-A", "FORWARD", "-j", "ACCEPT")
-                run(program, "-P", "OUTPUT", "DROP")
-            lines = run(program, "-S").splitlines()
-            shown += "\n".join(line for line in lines if "banish" not in line)
         if "theirs" not in self.namespace.run("ipset", "list", "-n").split():
             self.namespace.run("ipset", "create", "theirs", "hash:ip")
             self.namespace.run("ipset", "add", "theirs", "192.0.2.1")
-        return shown + self.namespace.run("ipset", "list", "theirs")
+        return super().others() + self.namespace.run("ipset", "list", "theirs")
 
     def shows(self, subject: Subject) -> bool:
         return f" {subject} timeout" in self.namespace.run("ipset", "save")
-
-    def again(self) -> Enforcer:
-        return ipset_enforcer(emit=self.told.append, flavour=self.flavour)
 
 
 @pytest.fixture(params=["-nft", "-legacy"])
@@ -119,18 +96,8 @@ class TestIpsetEnforcer(EnforcerContract):
     ],
 )
 def test_what_others_do_is_noticed_and_mended(firewall: SetFirewall, command: str) -> None:
-    async def script(_: Firewall) -> None:
-        await firewall.enforcer.apply([start(ATTACKER), start(WIDE), start(ATTACKER6)], NOW)
-        notice = asyncio.create_task(firewall.enforcer.wait_for_foreign_change())
-        await firewall.enforcer.read()
-        await firewall.enforcer.apply([end(ATTACKER6), start(BYSTANDER)], NOW)
-        assert not notice.done()
-        firewall.namespace.run(*command.format(flavour=firewall.flavour).split())
-        await notice
-        await firewall.enforcer.start([SSHD, WEB], [ban(), ban(WIDE)], NOW)
-        assert await held(firewall.enforcer) == {"sshd": {ATTACKER, WIDE}, "web": frozenset()}
-
-    play(firewall, script)
+    words = command.format(flavour=firewall.flavour).split()
+    is_noticed_and_mended(firewall, lambda: firewall.namespace.run(*words))
 
 
 def test_the_kernel_counts_down_what_is_left_of_a_ban(firewall: SetFirewall) -> None:

@@ -9,7 +9,11 @@ import pytest
 
 from banish.config.addons import FIREWALLS
 from banish.enforce.firewalls.ipset import IPSET_QUESTION
-from banish.enforce.firewalls.iptables import DELETED_RULES, iptables_enforcer
+from banish.enforce.firewalls.iptables import (
+    DELETED_RULES,
+    IptablesFirewall,
+    iptables_enforcer,
+)
 from banish.enforce.xtables.chains import short_names
 from banish.enforce.xtables.tool import probe, run_program
 from banish.errors import EnforceError
@@ -17,8 +21,6 @@ from banish.model.address import Subject, parse_subject
 from banish.model.decision import Decision
 from banish.model.instant import Seconds
 from banish.model.settings import Enforcement, PortRange
-from banish.ports import Enforcer
-from banish.telemetry.events import Event
 from banish.testing.netns import NetworkNamespace
 from tests.enforce.contract import (
     ATTACKER,
@@ -33,10 +35,12 @@ from tests.enforce.contract import (
     ban,
     end,
     held,
+    is_noticed_and_mended,
     play,
     prolong,
     start,
 )
+from tests.enforce.xtables.host import XtablesHost
 
 FLAVOURS = [
     pytest.param(
@@ -54,17 +58,9 @@ pytestmark = [
 ]
 
 
-class RuleFirewall:
+class RuleFirewall(XtablesHost):
     def __init__(self, namespace: NetworkNamespace, flavour: str) -> None:
-        self.namespace = namespace
-        self.flavour = flavour
-        self.told: list[Event] = []
-        self.enforcer = iptables_enforcer(
-            emit=self.told.append, flavour=flavour, pause=Seconds(0.05)
-        )
-
-    def program(self, family: int) -> str:
-        return f"{'iptables' if family == 4 else 'ip6tables'}{self.flavour}"
+        super().__init__(namespace, flavour, IptablesFirewall)
 
     def lift(self, jail: str, subject: Subject) -> None:
         chain = f"banish-{short_names([jail])[jail]}"
@@ -76,31 +72,9 @@ class RuleFirewall:
         program = self.program(subject.family)
         self.namespace.run(program, "-A", chain, "-s", subject.text, "-g", "banish.refuse")
 
-    def destroy(self) -> None:
-        for family in (4, 6):
-            self.namespace.run(self.program(family), "-F")
-            self.namespace.run(self.program(family), "-X")
-
-    def others(self) -> str:
-        shown = ""
-        for family in (4, 6):
-            run, program = self.namespace.run, self.program(family)
-            if "-N theirs" not in run(program, "-S"):
-                run(program, "-N", "theirs")
-                run(program, "-A", "theirs", "-p", "tcp", "--dport", "23", "-j", "DROP")
-                run(program, "-A", "INPUT", "-j", "theirs")
-                run(program, "-A", "FORWARD", "-j", "ACCEPT")
-                run(program, "-P", "OUTPUT", "DROP")
-            lines = run(program, "-S").splitlines()
-            shown += "\n".join(line for line in lines if "banish" not in line)
-        return shown
-
     def shows(self, subject: Subject) -> bool:
         program = f"{self.program(subject.family)}-save"
         return f"-s {subject.network()} -g banish.refuse\n" in self.namespace.run(program)
-
-    def again(self) -> Enforcer:
-        return iptables_enforcer(emit=self.told.append, flavour=self.flavour)
 
 
 @pytest.fixture(params=FLAVOURS)
@@ -170,19 +144,8 @@ def test_more_ports_than_one_rule_takes_are_all_closed(firewall: RuleFirewall) -
 def test_what_others_do_to_our_rules_is_noticed_and_mended(
     firewall: RuleFirewall, family: int, command: str
 ) -> None:
-    async def script(_: Firewall) -> None:
-        await firewall.enforcer.apply([start(ATTACKER), start(WIDE), start(ATTACKER6)], NOW)
-        assert (await firewall.enforcer.read()).is_whole
-        notice = asyncio.create_task(firewall.enforcer.wait_for_foreign_change())
-        await firewall.enforcer.read()
-        assert not notice.done()
-        firewall.namespace.run(firewall.program(family), *command.split())
-        await notice
-        assert not (await firewall.enforcer.read()).is_whole
-        await firewall.enforcer.start([SSHD, WEB], [ban(), ban(WIDE)], NOW)
-        assert await held(firewall.enforcer) == {"sshd": {ATTACKER, WIDE}, "web": frozenset()}
-
-    play(firewall, script)
+    words = (firewall.program(family), *command.split())
+    is_noticed_and_mended(firewall, lambda: firewall.namespace.run(*words), shows_at_once=True)
 
 
 def test_a_rule_that_others_made_for_our_chain_goes_whatever_its_comment(
