@@ -126,9 +126,30 @@ def test_a_jails_options_are_shown_with_their_places(tree: Path, capsys: Capture
     assert shown["maxretry"] == {
         "option": "maxretry",
         "value": "7",
+        "effective": "7",
         "file": f"{tree}/jail.local",
         "line": 2,
     }
+
+
+def test_what_counts_instead_of_a_wrong_value_is_shown_beside_it(
+    tree: Path, capsys: Captured
+) -> None:
+    (tree / "jail.local").write_text('[app]\nbantime = 600x\nmaxretry = "7"\n')
+    (tree / "banish.conf").write_text("[Definition]\ndbpurgeage = soon\n")
+    assert main(["config", "app", "-c", str(tree)]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    at = next(number for number, line in enumerate(lines) if line[:1] == ["bantime"])
+    assert lines[at][-1] == "600x"
+    assert lines[at + 1] == ["in", "effect", "instead:", "10m"]
+    at = next(number for number, line in enumerate(lines) if line[:1] == ["maxretry"])
+    assert lines[at + 1] == ["in", "effect", "instead:", "7"]
+    assert main(["config", "app", "--json", "-c", str(tree)]) == 0
+    shown = {each["option"]: each for each in json.loads(capsys.readouterr().out)["options"]}
+    assert (shown["bantime"]["value"], shown["bantime"]["effective"]) == ("600x", "10m")
+    assert main(["config", "--json", "-c", str(tree)]) == 0
+    shown = {each["option"]: each for each in json.loads(capsys.readouterr().out)["options"]}
+    assert shown["dbpurgeage"]["effective"] == "86400"
 
 
 def test_a_value_of_several_lines_keeps_them(tree: Path, capsys: Captured) -> None:

@@ -15,6 +15,8 @@ import pytest
 
 from banish.config import builtin_tree, filter_settings, load, stopwatch, vetting
 from banish.config.stopwatch import LINE_CHARACTERS, TimingReport, serve, time_each
+from banish.detect import mendedrules
+from banish.detect.mended import digest
 from banish.model.settings import FilterSettings, Problem, Regex
 from tests.config.conftest import WriteTree
 
@@ -22,6 +24,7 @@ pytestmark = pytest.mark.slow
 
 TURNED = "^login of .*? from <HOST>(?:, .*)?$"
 BUSY = r"^(?:\w+\s?)*! <ADDR>$"
+BUSY_FIRST = r"^(?:\w+\s?)*! <F-CONTENT>.+</F-CONTENT>$"
 SAFE = r"^login of \S+ from <ADDR>$"
 
 
@@ -62,7 +65,7 @@ def test_a_filter_that_can_be_turned_is_told_of_with_the_proof(write_tree: Write
 def test_a_filter_that_can_be_kept_busy_is_told_of(write_tree: WriteTree) -> None:
     (problem,) = vetted(write_tree, jail(BUSY))
     assert problem.severity == "warning"
-    assert "keeps the regex busy for more than 0.25 s" in problem.what
+    assert "this regex backtracks badly: one line of " in problem.what
     assert "many times" in problem.cure
 
 
@@ -166,6 +169,26 @@ def test_an_ignoreregex_that_can_be_tripped_is_told_of_with_the_proof(
     assert (problem.severity, problem.option) == ("warning", "ignoreregex")
     assert problem.what == "an attacker who writes what it looks for is never banned"
     assert '    192.0.2.1 - - "xfavicon.ico" 404' in problem.cure.splitlines()
+
+
+@pytest.mark.parametrize("ambiguous", ["safe", "report"])
+def test_a_regex_that_is_searched_by_another_says_so(
+    write_tree: WriteTree, monkeypatch: pytest.MonkeyPatch, ambiguous: str
+) -> None:
+    """Roundcube's ignoreregex was warned of as if the server went by it."""
+    own = r"favicon\.ico"
+    monkeypatch.setitem(mendedrules.IGNOREREGEXES, digest(own), r" /favicon\.ico HTTP$")
+    monkeypatch.setitem(
+        mendedrules.PREFREGEXES, digest(BUSY_FIRST), "^! <F-CONTENT>.+</F-CONTENT>$"
+    )
+    text = jail(r'^<HOST> - - "[^"]*" 404$') + f"ignoreregex = {own}\nambiguous={ambiguous}\n"
+    (problem,) = vetted(write_tree, text)
+    assert problem.option == "ignoreregex"
+    assert (vetting.OWN_RULE in problem.cure) is (ambiguous == "safe")
+    first = jail(SAFE, prefregex=BUSY_FIRST) + f"ambiguous={ambiguous}\n"
+    found = [each for each in vetted(write_tree, first) if each.option == "prefregex"]
+    assert found
+    assert all((vetting.OWN_RULE in each.cure) is (ambiguous == "safe") for each in found)
 
 
 def test_an_alternative_that_names_nobody_is_told_of_with_a_line(write_tree: WriteTree) -> None:

@@ -13,11 +13,13 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import NamedTuple
 
+import msgspec
+
 from banish.config.problem import Problems
 from banish.config.stopwatch import LIMIT_SECONDS, Runaway, time_each
 from banish.config.verdicts import Flaw, Verdicts
 from banish.detect.matcher import Matcher
-from banish.detect.mended import mended
+from banish.detect.mended import mended, mended_ignore, mended_prefix
 from banish.detect.vetting import (
     IgnoreFinding,
     InjectionFinding,
@@ -54,6 +56,10 @@ class _Findings(NamedTuple):
     nobody: list[NobodyFinding]
     names: list[NameFinding]
     uncounted: list[Uncounted]
+
+
+OWN_RULE = "banish searches a rule of its own in place of this one (ambiguous = safe)"
+"""What is said of a regex that is known to be wrong, and for which a right one is searched."""
 
 
 def vet_filters(
@@ -128,17 +134,18 @@ def _flaws(
 ) -> Iterator[Flaw]:
     for injection in found.injections:
         yield _turned(settings, injection)
-    for ignored in found.ignoring:
-        yield _tripped(ignored)
-    for nobody in found.nobody:
-        yield _naming_nobody(nobody)
-    for name in found.names:
-        yield _taking_name(name)
-    for uncounted in found.uncounted:
-        proof = f"this line shows it:\n    {_safe(uncounted.line)}\n"
-        yield Flaw("failregex", uncounted.rule, uncounted.what, proof + uncounted.cure)
-    for runaway in runaways:
-        yield _kept_busy(runaway)
+    others = [
+        *map(_tripped, found.ignoring),
+        *map(_naming_nobody, found.nobody),
+        *map(_taking_name, found.names),
+        *map(_leaving_uncounted, found.uncounted),
+        *map(_kept_busy, runaways),
+    ]
+    for flaw in others:
+        if _is_replaced(settings, flaw):
+            yield msgspec.structs.replace(flaw, cure=f"{flaw.cure}\n{OWN_RULE}")
+        else:
+            yield flaw
 
 
 def _regexes(settings: FilterSettings) -> tuple[object, ...]:
@@ -149,9 +156,30 @@ def _turned(settings: FilterSettings, finding: InjectionFinding) -> Flaw:
     proof = f"this line names {finding.captured} for {finding.true}:\n    {_safe(finding.line)}\n"
     regex = settings.failregex[finding.rule - 1]
     if settings.ambiguous == "safe" and mended(regex) is not regex:
-        proof += "banish searches a rule of its own in place of this one (ambiguous = safe); "
+        proof += f"{OWN_RULE}; "
     elif settings.ambiguous == "safe":
         proof += f"banish counts it against {_counted(settings, finding)} (ambiguous = safe); "
+    return Flaw("failregex", finding.rule, finding.what, proof + finding.cure)
+
+
+def _is_replaced(settings: FilterSettings, flaw: Flaw) -> bool:
+    """Whether another regex, which is known to be right, is searched for that of *flaw*."""
+    if settings.ambiguous != "safe" or settings.maxlines > 1:
+        return False
+    match flaw.option:
+        case "failregex":
+            regex = settings.failregex[flaw.rule - 1]
+            return mended(regex) is not regex
+        case "ignoreregex":
+            regex = settings.ignoreregex[flaw.rule - 1]
+            return mended_ignore(regex) is not regex
+        case _:
+            first = settings.prefregex
+            return first is not None and mended_prefix(first) is not first
+
+
+def _leaving_uncounted(finding: Uncounted) -> Flaw:
+    proof = f"this line shows it:\n    {_safe(finding.line)}\n"
     return Flaw("failregex", finding.rule, finding.what, proof + finding.cure)
 
 
@@ -191,8 +219,8 @@ def _taking_name(finding: NameFinding) -> Flaw:
 def _kept_busy(runaway: Runaway) -> Flaw:
     pump = runaway.pump
     what = (
-        f"a line of {runaway.characters} characters keeps the regex busy for more than "
-        f"{LIMIT_SECONDS:g} s"
+        f"this regex backtracks badly: one line of {runaway.characters:,} characters takes more "
+        f"than {LIMIT_SECONDS:g} s"
     )
     cure = (
         f"such as this one:\n    {_safe(pump.shown)}\n"

@@ -112,8 +112,12 @@ class BanBudgetReturned(BanEvent, frozen=True):
     held: int
 
     def text(self) -> str:
-        what = f"{self.held} subject{'' if self.held == 1 else 's'} held back meanwhile"
-        return f"[{self.jail}] bans start again; {what}, whoever goes on is banned now"
+        text = f"[{self.jail}] Ban budget available again"
+        if not self.held:
+            return text
+        if self.held == 1:
+            return f"{text}. 1 subject was held back; it is banned on its next failure"
+        return f"{text}. {self.held:,} subjects were held back; each is banned on its next failure"
 
 
 class ConnectionsKilled(BanEvent, frozen=True):
