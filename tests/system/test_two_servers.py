@@ -61,7 +61,7 @@ class Servers:
     def up(self, name: str, *words: str) -> subprocess.Popen[str]:
         process = self.start(name, *words)
         end = time.monotonic() + 20
-        while self.ask(name, "status") is None:
+        while (status := self.ask(name, "status")) is None or status["starting"]:
             assert process.poll() is None, self.said(name)
             assert time.monotonic() < end
             time.sleep(0.02)

@@ -73,10 +73,31 @@ def to_ignoreip(text: Text, problems: Problems) -> tuple[str, ...]:
 
 
 def _take_entry(word: str, place: Place, found: dict[str, None], problems: Problems) -> None:
+    networks = _range(word)
+    if networks:
+        what = f"{shown(word)} is read as {len(networks)} networks"
+        problems.warn(what, place, option="ignoreip", cure=f"write {' '.join(networks)}"[:200])
+        found.update(dict.fromkeys(networks))
+        return
     if parse_address(word) is None and (looks_numeric(word) or not _DNS_NAME.fullmatch(word)):
         _warn_entry(word, place, problems)
         return
     found.setdefault(word)
+
+
+def _range(word: str) -> list[str]:
+    """Return the networks that make up *word*, a range such as ``192.0.2.1-192.0.2.9``.
+
+    There are at most 254. Fail2Ban takes a range for a DNS name.
+    """
+    first, dash, last = word.partition("-")
+    if dash and last.isdigit():
+        last = f"{first.rpartition('.')[0]}.{last}"  # 192.0.2.1-9
+    try:
+        begin, end = ipaddress.ip_address(first), ipaddress.ip_address(last)
+        return [str(network) for network in ipaddress.summarize_address_range(begin, end)]
+    except (TypeError, ValueError):  # no addresses, of two families, or the wrong way round
+        return []
 
 
 def _warn_entry(word: str, place: Place, problems: Problems) -> None:

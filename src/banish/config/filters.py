@@ -41,6 +41,10 @@ def find_filter(library: Library, name: str, place: Place | None) -> Merged:
     if merged is None:
         folder = library.tree.top / "filter.d"
         cure = did_you_mean(name, filter_names(library)) or f"create {folder}/{name}.conf"
+        if name.startswith("/"):
+            own = name.rpartition("/")[2].removesuffix(".conf").removesuffix(".local")
+            is_known = own in filter_names(library)
+            cure = f"write filter = {own}" if is_known else f"create {key}"
         raise FaultError(f"there is no filter {shown(name)}", place, cure)
     return merged
 

@@ -32,7 +32,11 @@ def check_jails(problems: Problems, merged: Merged) -> None:
         if near and not option.startswith(f"{near}_") and not option.endswith(f"_{near}"):
             _warn(problems, merged, "DEFAULT", option, near)
     for section, options in merged.sections.items():
-        if section != "INCLUDES":
+        right = section.strip().upper()
+        if section != right and right in ("DEFAULT", "INCLUDES"):
+            what = f"[{section}] is read as a jail of that name; its options have no effect"
+            problems.warn(what, merged.places.get(section), cure=f"write [{right}]")
+        elif section != "INCLUDES":
             for option in _unknown(options, used):
                 near = nearest(option, JAIL_OPTIONS, closeness=0.7)
                 _warn(problems, merged, section, option, near)
@@ -78,5 +82,7 @@ def _unknown(options: Iterable[str], used: set[str]) -> list[str]:
 def _warn(problems: Problems, merged: Merged, section: str, option: str, near: str) -> None:
     value = Scope(merged, section).raw(option)
     cure = f'did you mean "{near}"?' if near else f"delete it, or use it as %({option})s"
+    if re.search(r"[\[\](){},\s]", option):
+        cure = "begin the line with a blank if it continues the option above"
     what = f"[{section}] has no such option; it has no effect"
     problems.warn(what, value.text.place if value else None, option=option, cure=cure)

@@ -156,6 +156,12 @@ def to_multipliers(text: Text) -> tuple[float, ...]:
     return tuple(found)
 
 
+def _unquoted(path: str) -> str:
+    """Return *path* without quotes around it; a file whose name begins with one is rarer."""
+    inner = path.strip().strip("\"'\u201c\u201d\u2018\u2019").strip()
+    return inner if inner.startswith("/") and not path.strip().startswith("/") else path
+
+
 def to_logpaths(text: Text, problems: Problems) -> tuple[LogPath, ...]:
     """Return the entries of a ``logpath``, one a line, each with where to begin."""
     found: dict[str, LogPath] = {}
@@ -163,6 +169,10 @@ def to_logpaths(text: Text, problems: Problems) -> tuple[LogPath, ...]:
         path, blank, last = line.strip().rpartition(" ")
         if not blank or last not in ("head", "tail"):
             path, last = line.strip(), "head"
+        if (plain := _unquoted(path)) != path:
+            what = f"{shown(path)} is read as {shown(plain)}"
+            problems.warn(what, place, option="logpath", cure="write the path without quotes")
+            path = plain
         if not path:
             continue
         paths = [path.strip()]
