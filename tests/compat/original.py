@@ -41,7 +41,8 @@ json.dump(answers, sys.stdout)
 """
 
 
-def _ask(package: Path, script: str, question: object) -> Any:
+def ask(package: Path, script: str, question: object) -> Any:
+    """Return what *script* answers to *question*, run beside the Fail2Ban of *package*."""
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", script],
         input=json.dumps(question),
@@ -65,9 +66,9 @@ def original_streams(
     package: Path, root: Path, jails: Sequence[str | None]
 ) -> list[tuple[bool, list[Any]]]:
     """Return the commands with each of *jails* alone switched on; None: as the files have it."""
-    return [(usable, stream) for usable, stream in _ask(package, _STREAMS, [str(root), jails])]
+    return [(usable, stream) for usable, stream in ask(package, _STREAMS, [str(root), jails])]
 
 
 def original_regexes(package: Path, lines: Sequence[Sequence[str]]) -> list[tuple[int, str]]:
     """Return exit code and output of ``fail2ban-regex`` for each command line."""
-    return [(code, out) for code, out in _ask(package, _REGEXES, lines)]
+    return [(code, out) for code, out in ask(package, _REGEXES, lines)]

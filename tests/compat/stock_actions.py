@@ -5,14 +5,9 @@ runs anything here: both hand over the scripts that they would run.
 """
 
 import asyncio
-import json
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
-
-import pytest
 
 from banish.config import commands
 from banish.config.definition import Definition
@@ -29,6 +24,7 @@ from banish.model.failure import Evidence
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import ActionSettings, Place
 from banish.shell.script import Filled
+from tests.compat.original import ask
 
 NOW = 1_790_000_000
 HOST = "gate.example"
@@ -163,23 +159,7 @@ def original(
         "user": matched.user,
         "actions": [(name, dict(given), list(steps)) for name, given in actions],
     }
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", _ORIGINAL],
-        input=json.dumps(question),
-        env={
-            "PYTHONPATH": str(package / "usr/lib/python3/dist-packages"),
-            "PATH": "/usr/bin:/bin",
-            "TZ": "UTC",
-        },
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    if "ImportError" in done.stderr or "ModuleNotFoundError" in done.stderr:
-        pytest.skip(f"Fail2Ban does not run here: {done.stderr[-300:]}")
-    assert done.returncode == 0, done.stderr[-1_000:]
-    answer: list[list[list[list[str]]]] = json.loads(done.stdout)
+    answer: list[list[list[list[str]]]] = ask(package, _ORIGINAL, question)
     return [
         [[Ran(text, tuple(words)) for text, *words in step] for step in steps] for steps in answer
     ]

@@ -1,13 +1,12 @@
 """Configuration trees made of a few lines, for the tests of this folder."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from banish.config import jails, search
-
-WriteTree = Callable[[Mapping[str, str]], Path]
+from tests.config.tree import WriteTree
 
 
 @pytest.fixture

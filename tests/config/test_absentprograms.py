@@ -1,6 +1,5 @@
 """Commands whose programs cannot be run."""
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -9,8 +8,7 @@ from banish.config import load
 from banish.config.absentprograms import COMMAND_LIMIT_CHARACTERS, absent_programs
 from banish.config.text import single
 from banish.model.settings import Place
-
-WriteTree = Callable[[Mapping[str, str]], Path]
+from tests.config.tree import WriteTree
 
 HERE = Place("jail.local", 3)
 

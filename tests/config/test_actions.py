@@ -1,8 +1,5 @@
 """What a jail's actions close, and what of them is not carried out."""
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
-
 import pytest
 
 from banish.config import explain
@@ -13,8 +10,7 @@ from banish.config.search import Tree
 from banish.config.text import Text, single
 from banish.model.instant import Seconds
 from banish.model.settings import Enforcement, Place
-
-WriteTree = Callable[[Mapping[str, str]], Path]
+from tests.config.tree import WriteTree
 
 HERE = Place("jail.local", 5)
 

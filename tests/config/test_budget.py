@@ -1,34 +1,21 @@
 """How many bans a jail may start is read, and is unbounded in a tree that is not ours."""
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
-
 import pytest
 
-from banish.config import builtin_tree, load
+from banish.config import builtin_tree
 from banish.model.instant import Seconds
-from banish.model.settings import BudgetSettings, Settings
-
-WriteTree = Callable[[Mapping[str, str]], Path]
-
-FILTER = "[Definition]\nfailregex = ^bad <HOST>$\n"
-
-
-def read(write_tree: WriteTree, lines: str, *, builtin: Path | None = None) -> Settings:
-    jail = f"[web]\nenabled = 1\nfilter = web\nlogpath = /nowhere/web.log\n{lines}"
-    name = "jail.local" if builtin else "jail.conf"
-    root = write_tree({name: jail, "filter.d/web.conf": FILTER})
-    return load(root, builtin=builtin or root)
+from banish.model.settings import BudgetSettings
+from tests.config.tree import WriteTree, read_web
 
 
 def test_in_a_tree_of_its_own_bans_have_no_budget(write_tree: WriteTree) -> None:
-    (jail,) = read(write_tree, "").jails
+    (jail,) = read_web(write_tree, "").jails
     assert jail.budget == BudgetSettings()
     assert jail.budget.most == 0
 
 
 def test_in_our_tree_ten_thousand_bans_a_minute_are_enough(write_tree: WriteTree) -> None:
-    found = read(write_tree, "", builtin=builtin_tree())
+    found = read_web(write_tree, "", builtin=builtin_tree())
     (jail,) = (jail for jail in found.jails if jail.name == "web")
     assert jail.budget == BudgetSettings(10_000, Seconds(60), Seconds(600))
 
@@ -40,7 +27,7 @@ def test_in_our_tree_ten_thousand_bans_a_minute_are_enough(write_tree: WriteTree
 def test_a_budget_is_a_number_and_a_time(
     write_tree: WriteTree, text: str, most: int, span: float
 ) -> None:
-    (jail,) = read(write_tree, f"banbudget = {text}\nbanbudget.pause = 5m\n").jails
+    (jail,) = read_web(write_tree, f"banbudget = {text}\nbanbudget.pause = 5m\n").jails
     assert jail.budget == BudgetSettings(most, Seconds(span), Seconds(300))
 
 
@@ -48,7 +35,7 @@ def test_a_budget_is_a_number_and_a_time(
     "text", ["1000", "many/1m", "0/1m", "-1/1m", "200000/1m", "5/0", "5/", "5/2d", "5/soon"]
 )
 def test_what_is_no_budget_is_told_with_its_cure(write_tree: WriteTree, text: str) -> None:
-    settings = read(write_tree, f"banbudget = {text}\n")
+    settings = read_web(write_tree, f"banbudget = {text}\n")
     assert len(settings.jails) == 1
     (problem,) = settings.problems
     assert problem.option == "banbudget"

@@ -1,7 +1,6 @@
 """One filter or action file with its arguments."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import pytest
 
@@ -11,8 +10,8 @@ from banish.config.problem import Problems
 from banish.config.search import Tree
 from banish.config.text import single
 from banish.model.settings import Place
+from tests.config.tree import WriteTree
 
-WriteTree = Callable[[Mapping[str, str]], Path]
 Define = Callable[..., Definition]
 
 HERE = Place("jail.local", 1)

@@ -1,14 +1,12 @@
 """What has no effect where it stands, and what undoes everything."""
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 
 import pytest
 
 from banish.config import load
 from banish.model.settings import Problem
-
-WriteTree = Callable[[Mapping[str, str]], Path]
+from tests.config.tree import WriteTree
 
 JAIL = "[DEFAULT]\nbackend = polling\n[web]\nenabled = true\nfilter = web\nlogpath = /dev/null\n"
 WEB = "[Definition]\nfailregex = ^<HOST> failed$\n"

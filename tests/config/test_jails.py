@@ -1,6 +1,6 @@
 """One jail: where it reads, how long it bans, and why it cannot start."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,8 +9,8 @@ from banish.config import builtin_tree, load
 from banish.model.duration import LONGEST
 from banish.model.instant import Seconds
 from banish.model.settings import JailSettings, Settings
+from tests.config.tree import WriteTree
 
-WriteTree = Callable[[Mapping[str, str]], Path]
 Read = Callable[[str], Settings]
 
 FILTER = (

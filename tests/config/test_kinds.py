@@ -1,7 +1,6 @@
 """Actions of kinds that banish carries out itself: what their files may say."""
 
 import sys
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -18,8 +17,7 @@ from banish.config.search import Tree, builtin_tree
 from banish.config.text import Text, single
 from banish.model.instant import Seconds
 from banish.model.settings import ActionSettings, Place, Problem
-
-WriteTree = Callable[[Mapping[str, str]], Path]
+from tests.config.tree import WriteTree
 
 HERE = Place("jail.local", 5)
 

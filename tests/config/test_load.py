@@ -1,7 +1,7 @@
 """A whole configuration directory, from files to settings."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -10,8 +10,7 @@ from banish.config import builtin_tree, explain, filter_settings, load, search
 from banish.errors import ConfigError
 from banish.model.instant import Seconds
 from banish.model.settings import Enforcement, JailSettings, PortRange, Problem, Settings
-
-WriteTree = Callable[[Mapping[str, str]], Path]
+from tests.config.tree import WriteTree
 
 STOCK_JAIL = """
 [DEFAULT]

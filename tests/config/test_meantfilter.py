@@ -1,6 +1,6 @@
 """Which filter counts where a jail's own is wrong."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,8 +9,8 @@ from banish.config import load
 from banish.config.arguments import mended_spec
 from banish.config.text import single
 from banish.model.settings import Place, Settings
+from tests.config.tree import WriteTree
 
-WriteTree = Callable[[Mapping[str, str]], Path]
 Read = Callable[[str], Settings]
 
 WEB = "[Definition]\nmode = usual\nrx-usual = ^bad <HOST>$\nrx-all = ^worse <HOST>$\n"

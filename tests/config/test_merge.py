@@ -1,14 +1,12 @@
 """Which files make a configuration, in which order, and what of them counts."""
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from banish.config.interpolate import Merged, Scope
 from banish.config.merge import FILES_LIMIT, Library, constants
 from banish.config.problem import Problems
 from banish.config.search import Tree
-
-WriteTree = Callable[[Mapping[str, str]], Path]
+from tests.config.tree import WriteTree
 
 
 def read(*roots: Path, name: str = "jail") -> tuple[Merged, Library]:

@@ -5,7 +5,7 @@ import pytest
 from banish.config import builtin_tree, load
 from banish.model.instant import Seconds
 from banish.model.settings import JailSettings, Problem
-from tests.config.conftest import WriteTree
+from tests.config.tree import WriteTree
 
 JAIL = "[sshd]\nenabled = true\nbackend = polling\nlogpath = {path}\n{more}"
 

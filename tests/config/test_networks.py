@@ -8,11 +8,9 @@ import pytest
 from banish.config import builtin_tree, load
 from banish.model.instant import Seconds
 from banish.model.settings import Networks, Settings
+from tests.config.tree import FILTER, WriteTree
 
-WriteTree = Callable[[Mapping[str, str]], Path]
 Read = Callable[..., Settings]
-
-FILTER = "[Definition]\nfailregex = ^bad <HOST>$\n"
 
 
 @pytest.fixture

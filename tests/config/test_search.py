@@ -1,6 +1,5 @@
 """Which directory counts, and which file a name means."""
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -8,8 +7,7 @@ import pytest
 from banish.config import search
 from banish.config.search import Tree, builtin_tree, find_root, open_tree
 from banish.errors import ConfigError
-
-WriteTree = Callable[[Mapping[str, str]], Path]
+from tests.config.tree import WriteTree
 
 
 def test_a_tree_with_its_own_jail_conf_stands_alone(write_tree: WriteTree) -> None:

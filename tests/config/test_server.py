@@ -1,6 +1,6 @@
 """The server's own options."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from banish.config.merge import Library
@@ -9,8 +9,7 @@ from banish.config.search import Tree
 from banish.config.server import FAIL2BAN_DATABASE, read_server
 from banish.model.instant import Seconds
 from banish.model.settings import Problem, ServerSettings
-
-WriteTree = Callable[[Mapping[str, str]], Path]
+from tests.config.tree import WriteTree
 
 
 def read(root: Path) -> tuple[ServerSettings, tuple[Problem, ...]]:

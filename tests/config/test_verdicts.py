@@ -12,7 +12,7 @@ import pytest
 from banish.config import builtin_tree, load, stopwatch, verdicts, vetting
 from banish.config.verdicts import Flaw, Verdicts, prover_files, verdicts_folder
 from banish.model.settings import FilterSettings, Place, Problem, Regex
-from tests.config.conftest import WriteTree
+from tests.config.tree import WriteTree
 
 pytestmark = pytest.mark.slow
 

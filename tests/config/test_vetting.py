@@ -18,7 +18,7 @@ from banish.config.stopwatch import LINE_CHARACTERS, TimingReport, serve, time_e
 from banish.detect import mendedrules
 from banish.detect.mended import digest
 from banish.model.settings import FilterSettings, Problem, Regex
-from tests.config.conftest import WriteTree
+from tests.config.tree import WriteTree
 
 pytestmark = pytest.mark.slow
 

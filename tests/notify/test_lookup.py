@@ -12,18 +12,13 @@ from banish.notify import lookup as module
 from banish.notify.lookup import WHOIS_LINES, Lookup, useful_lines
 from banish.notify.private import is_public, redacted
 from banish.notify.wording import clock, lasts, line
-from tests.notify.stage import HOSTILE, KnownFacts, ban, play
-
-
-def script(folder: Path, body: str) -> str:
-    path = folder / "whois"
-    path.write_text(f"#!/bin/sh\n{body}\n")
-    path.chmod(0o755)
-    return str(path)
+from tests.notify.stage import HOSTILE, KnownFacts, ban, play, write_program
 
 
 def test_names_and_whois_are_told_of_addresses_alone(tmp_path: Path) -> None:
-    path = script(tmp_path, f"echo run >> {tmp_path}/runs; echo '% remark'; echo 'netname: X'")
+    path = write_program(
+        tmp_path, "whois", f"echo run >> {tmp_path}/runs; echo '% remark'; echo 'netname: X'"
+    )
 
     async def part() -> None:
         facts = KnownFacts({"192.0.2.1": "a.example.net"})
@@ -45,7 +40,7 @@ def test_what_takes_too_long_is_left_out_and_ended(
 ) -> None:
     monkeypatch.setattr(module, "NAME_SPAN", 0.1)
     monkeypatch.setattr(module, "WHOIS_SPAN", 0.5)
-    path = script(tmp_path, f"echo $$ > {tmp_path}/pid; exec sleep 60")
+    path = write_program(tmp_path, "whois", f"echo $$ > {tmp_path}/pid; exec sleep 60")
 
     async def part() -> None:
         facts = KnownFacts()

@@ -23,6 +23,7 @@ from tests.notify.stage import (
     mail_server,
     make,
     play,
+    write_program,
 )
 
 
@@ -335,15 +336,10 @@ def test_a_server_that_says_nothing_is_left_after_the_time_limit() -> None:
 # -- sendmail --------------------------------------------------------------------
 
 
-def program(folder: Path, body: str) -> str:
-    path = folder / "sendmail"
-    path.write_text(f"#!/bin/sh\n{body}\n")
-    path.chmod(0o755)
-    return str(path)
-
-
 def test_a_local_program_gets_addresses_as_arguments_and_the_mail_as_input(tmp_path: Path) -> None:
-    path = program(tmp_path, f'echo "$@" > {tmp_path}/words; cat > {tmp_path}/mail')
+    path = write_program(
+        tmp_path, "sendmail", f'echo "$@" > {tmp_path}/words; cat > {tmp_path}/mail'
+    )
 
     async def part() -> None:
         action = make(
@@ -369,7 +365,7 @@ def test_a_local_program_gets_addresses_as_arguments_and_the_mail_as_input(tmp_p
     ],
 )
 def test_a_program_that_fails_or_hangs_is_told(tmp_path: Path, body: str, says: str) -> None:
-    path = program(tmp_path, body)
+    path = write_program(tmp_path, "sendmail", body)
 
     async def part() -> None:
         action = make("mail", sendmail=path, timeout=1.0, lookup=False)
@@ -394,7 +390,7 @@ def test_a_program_that_is_not_there_is_told_with_the_cure(tmp_path: Path) -> No
 
 
 def test_a_program_that_leaves_something_behind_is_not_waited_for(tmp_path: Path) -> None:
-    path = program(tmp_path, f"sleep 30 & echo $! > {tmp_path}/left; exit 0")
+    path = write_program(tmp_path, "sendmail", f"sleep 30 & echo $! > {tmp_path}/left; exit 0")
 
     async def part() -> None:
         action = make("mail", sendmail=path, timeout=10.0)

@@ -287,6 +287,15 @@ def drain(tail: Tail, now: float) -> bytes:
     return text
 
 
+def begun(folder: Path) -> tuple[Path, Tail]:
+    """Return a log of one line, and a tail that has read it."""
+    log = folder / "app.log"
+    log.write_bytes(b"one\n")
+    tail = follow(log)
+    assert drain(tail, 0) == b"one\n"
+    return log, tail
+
+
 def test_a_deleted_log_gives_its_room_back_after_a_while(tmp_path: Path) -> None:
     log = tmp_path / "app.log"
     log.write_bytes(b"one\ntw")
@@ -305,10 +314,8 @@ def test_a_deleted_log_gives_its_room_back_after_a_while(tmp_path: Path) -> None
 
 
 def test_a_rotated_log_is_let_go_of_after_a_while(tmp_path: Path) -> None:
-    log, rotated = tmp_path / "app.log", tmp_path / "app.log.1"
-    log.write_bytes(b"one\n")
-    tail = follow(log)
-    assert drain(tail, 0) == b"one\n"
+    rotated = tmp_path / "app.log.1"
+    log, tail = begun(tmp_path)
     log.rename(rotated)
     log.write_bytes(b"two\n")
     assert drain(tail, 1) == b"two\n"
@@ -323,10 +330,7 @@ def test_a_rotated_log_is_let_go_of_after_a_while(tmp_path: Path) -> None:
 
 
 def test_a_hole_of_many_blocks_is_stepped_over_at_once(tmp_path: Path) -> None:
-    log = tmp_path / "app.log"
-    log.write_bytes(b"one\n")
-    tail = follow(log)
-    assert drain(tail, 0) == b"one\n"
+    log, tail = begun(tmp_path)
     with log.open("r+b") as writer:
         writer.truncate(0)
         writer.seek(1 << 34)
@@ -336,10 +340,7 @@ def test_a_hole_of_many_blocks_is_stepped_over_at_once(tmp_path: Path) -> None:
 
 
 def test_written_nuls_without_a_line_are_passed_over(tmp_path: Path) -> None:
-    log = tmp_path / "app.log"
-    log.write_bytes(b"one\n")
-    tail = follow(log)
-    assert drain(tail, 0) == b"one\n"
+    log, tail = begun(tmp_path)
     with log.open("ab") as writer:
         writer.write(bytes(5000) + b"two\n")
     assert drain(tail, 1) == b"two\n"
@@ -347,10 +348,7 @@ def test_written_nuls_without_a_line_are_passed_over(tmp_path: Path) -> None:
 
 
 def test_a_replaced_log_whose_rest_was_unread_is_read_to_its_end(tmp_path: Path) -> None:
-    log = tmp_path / "app.log"
-    log.write_bytes(b"one\n")
-    tail = follow(log)
-    assert drain(tail, 0) == b"one\n"
+    log, tail = begun(tmp_path)
     with log.open("ab") as writer:
         writer.write(b"two\n")
     (tmp_path / "new").write_bytes(b"other\n")
