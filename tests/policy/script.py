@@ -7,6 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from banish.model.address import Subject, parse_subject
+from banish.model.ban import Ban
 from banish.model.decision import (
     AlreadyBanned,
     Counted,
@@ -230,3 +231,9 @@ def play(policy: JailPolicy, *steps: Step) -> JailPolicy:
                 found = [each for each in found if isinstance(each, StartBan | EndBan | ProlongBan)]
             assert found == list(outcomes), f"step {number} at {time:g}: {found}"
     return policy
+
+
+def remembered(subject: Subject, since: float, until: float | None, count: int = 1) -> Ban:
+    """Return a ban as the store kept it."""
+    end = None if until is None else Instant(until)
+    return Ban("sshd", subject, Instant(since), end, count=count)

@@ -1,19 +1,15 @@
 import msgspec
 import pytest
 
-from banish.errors import RequestError
-from banish.model.address import Subject, SubjectKind, name_subject, parse_subject
+from banish.model.address import Subject, SubjectKind, parse_subject
 from banish.model.ban import Ban
 from banish.model.decision import (
-    AlreadyBanned,
     Counted,
-    EndBan,
     StartBan,
 )
 from banish.model.failure import Evidence, KnownDetails
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import Escalation
-from banish.model.snapshot import JailChanges, JailMemory, PastBan, Tally
 from banish.policy import inforce, window
 from banish.policy.jail import DAY, JailPolicy
 from tests.policy.script import (
@@ -25,7 +21,6 @@ from tests.policy.script import (
     at,
     bans,
     counts,
-    ended,
     ends,
     exempt,
     failed,
@@ -34,14 +29,11 @@ from tests.policy.script import (
     known,
     play,
     policy_of,
-    prolongs,
     review,
     settings,
-    started,
     starts,
     tick,
     too_old,
-    unbans,
 )
 
 
@@ -203,138 +195,6 @@ def test_old_failures_are_forgotten_even_if_nobody_ticks() -> None:
     assert list(policy.memory().tallies) == [ATTACKER]
 
 
-# By hand
-
-
-def test_a_ban_by_hand_lasts_as_told() -> None:
-    play(
-        policy_of(),
-        at(100, bans(ATTACKER), starts(ATTACKER, since=100, until=160, cause="operator")),
-        at(100, bans(BYSTANDER, 5), starts(BYSTANDER, since=100, until=105, cause="operator")),
-        at(100, bans(SIX, -1), starts(SIX, since=100, until=None, cause="operator")),
-    )
-
-
-def test_a_ban_by_hand_forgets_the_failures() -> None:
-    play(
-        policy_of(),
-        at([100, 101], fails(ATTACKER)),
-        at(102, bans(ATTACKER, 1), starts(ATTACKER)),
-        at(103, tick, ends(ATTACKER)),
-        at(104, fails(ATTACKER), counts(1)),
-    )
-
-
-def test_a_second_ban_by_hand_only_prolongs() -> None:
-    policy = play(
-        policy_of(),
-        at(100, bans(ATTACKER, 60), starts(ATTACKER)),
-        at(110, bans(ATTACKER, 50)),
-        at(110, bans(ATTACKER, 60), prolongs(ATTACKER, since=100, until=170)),
-        at(169, tick),
-        at(120, bans(ATTACKER, -1), prolongs(ATTACKER, since=100, until=None)),
-        at(121, bans(ATTACKER, 9)),
-        at(9e9, tick),
-    )
-    assert policy.bans_total == 1
-
-
-def test_banning_twice_by_hand_is_banning_once() -> None:
-    policy = policy_of(settings(escalation=Escalation(increment=True)))
-    play(policy, at(100, bans(ATTACKER), starts(ATTACKER)), at(100, bans(ATTACKER)))
-
-
-def test_an_exempt_subject_cannot_be_banned_by_hand() -> None:
-    policy = policy_of(ignore=["198.51.100.9"])
-    for subject in (INSIDE, NETWORK):
-        with pytest.raises(RequestError, match="must not be banned: ignoreip") as raised:
-            policy.ban(subject, Instant(0), None)
-        assert raised.value.where == "jail sshd"
-        assert "ignoreip" in raised.value.cure
-
-
-def test_a_name_cannot_be_banned() -> None:
-    with pytest.raises(RequestError, match="is a name"):
-        policy_of().ban(name_subject("host.example"), Instant(0), None)
-
-
-def test_a_ban_for_no_time_is_refused() -> None:
-    with pytest.raises(RequestError, match="0 seconds"):
-        policy_of().ban(ATTACKER, Instant(0), Seconds(0))
-
-
-def test_unban_ends_the_ban_of_one_or_of_all() -> None:
-    policy = play(
-        policy_of(),
-        *(at(100, bans(subject), starts(subject)) for subject in (ATTACKER, BYSTANDER, SIX)),
-        at(100, unbans(ATTACKER), ends(ATTACKER, "operator")),
-        at(100, unbans(ATTACKER)),
-        at(100, unbans(None, "stopped"), ends(BYSTANDER, "stopped"), ends(SIX, "stopped")),
-    )
-    assert policy.due is None
-
-
-def test_unban_of_a_network_ends_all_that_is_inside() -> None:
-    half = parse_subject("198.51.100.128/25")
-    banned = (ATTACKER, INSIDE, half, NETWORK, SIX, parse_subject("root"))
-    inside = [ends(subject, "fleet") for subject in (INSIDE, half, NETWORK)]
-    play(
-        policy_of(),
-        *(at(100, bans(subject), starts(subject)) for subject in banned),
-        at(100, unbans(NETWORK, "fleet"), *inside),
-        at(100, unbans(parse_subject("198.51.100.0/30"))),
-    )
-
-
-def test_an_address_in_a_banned_network_has_no_ban_of_its_own_to_end() -> None:
-    play(policy_of(), at(100, bans(NETWORK), starts(NETWORK)), at(100, unbans(INSIDE)))
-
-
-def test_a_pardon_forgets_failures() -> None:
-    play(
-        policy_of(),
-        at([100, 101], fails(ATTACKER)),
-        at(101, unbans(ATTACKER)),
-        at(102, fails(ATTACKER), counts(1)),
-    )
-
-
-def test_a_pardon_of_all_forgets_the_failures_and_the_bans_of_everybody() -> None:
-    policy = policy_of(GROWING_AT_TWO)
-    judge(policy, ATTACKER, 100, 101)
-    policy.tick(Instant(161))
-    judge(policy, ATTACKER, 170, 171)
-    judge(policy, BYSTANDER, 171)
-    policy.changes()
-    assert ended(policy.unban(None, "operator")) == [(ATTACKER, "operator")]
-    changes = policy.changes()
-    assert changes is not None
-    assert changes.tallies == {BYSTANDER: None}
-    assert judge(policy, BYSTANDER, 172) == Counted(1)
-    assert judge(policy, ATTACKER, 173) == Counted(1)
-    assert started(judge(policy, ATTACKER, 174)) == (ATTACKER, 174, 234)
-    assert policy.bans[ATTACKER].count == 1
-
-
-def test_the_end_of_a_server_pardons_nobody() -> None:
-    play(
-        policy_of(),
-        at([100, 101], fails(ATTACKER)),
-        at(101, unbans(None, "stopped")),
-        at(102, fails(ATTACKER), starts(ATTACKER)),
-    )
-
-
-def test_a_pardon_of_a_network_forgets_the_failures_inside_it() -> None:
-    play(
-        policy_of(),
-        *(at([100, 101], fails(subject)) for subject in (INSIDE, ATTACKER)),
-        at(101, unbans(NETWORK)),
-        at(102, fails(INSIDE), counts(1)),
-        at(102, fails(ATTACKER), starts(ATTACKER)),
-    )
-
-
 def test_review_ends_bans_that_have_become_exempt() -> None:
     policy = play(
         policy_of(ignore=["host.example"]),
@@ -439,122 +299,6 @@ def test_a_past_ban_that_counts_no_more_is_forgotten_though_nobody_asks_for_it()
     assert list(policy.memory().past) == [ATTACKER]
     policy.tick(Instant(30 + DAY))
     assert policy.memory().past == {}
-
-
-# Memory
-
-
-def remembered(subject: Subject, since: float, until: float | None, count: int = 1) -> Ban:
-    end = None if until is None else Instant(until)
-    return Ban("sshd", subject, Instant(since), end, count=count)
-
-
-def test_bans_come_back_with_the_time_they_were_given() -> None:
-    policy = policy_of(GROWING)
-    bans = (remembered(BYSTANDER, 60, None), remembered(ATTACKER, 50, 5000, count=4))
-    assert policy.restore(JailMemory(bans, {}, 9, 2), Instant(100)) == [
-        StartBan(bans[1], restored=True),
-        StartBan(bans[0], restored=True),
-    ]
-    assert (policy.failures_total, policy.bans_total) == (9, 2)
-    assert judge(policy, ATTACKER, 101) == AlreadyBanned(ATTACKER)
-    assert policy.due == Instant(5000)
-    policy.tick(Instant(5000))
-    assert started(judge(policy, ATTACKER, 5001)) == (ATTACKER, 5001, 5001 + 60 * 16)
-
-
-def test_bans_that_are_over_or_exempt_are_ended_at_the_next_tick() -> None:
-    policy = policy_of(ignore=["192.0.2.2"])
-    over, exempt = remembered(ATTACKER, 0, 100, count=2), remembered(BYSTANDER, 0, None)
-    assert policy.restore(JailMemory((over, exempt)), Instant(100)) == []
-    assert policy.due == Instant(0)
-    assert policy.tick(Instant(100)) == [EndBan(over, "expired"), EndBan(exempt, "exempt")]
-    assert policy.due is None
-    assert policy.tick(Instant(101)) == []
-    assert policy.count(ATTACKER, Instant(101)) == 2
-
-
-def test_restoring_twice_starts_nothing_twice() -> None:
-    policy = policy_of()
-    memory = JailMemory((remembered(ATTACKER, 50, 5000),))
-    assert len(policy.restore(memory, Instant(100))) == 1
-    assert policy.restore(memory, Instant(100)) == []
-
-
-def test_what_is_restored_in_parts_is_what_is_restored_at_once() -> None:
-    bans = (remembered(NETWORK, 0, 1000), remembered(BYSTANDER, 50, 5000))
-    past = {
-        ATTACKER: PastBan(3, Instant(10), Instant(20)),
-        BYSTANDER: PastBan(7, Instant(1), Instant(2)),
-    }
-    tallies = {ATTACKER: Tally((Instant(90), Instant(95))), INSIDE: Tally((Instant(99),))}
-    whole, parts = policy_of(), policy_of()
-    now = Instant(100)
-    every = JailMemory(bans, tallies, 5, 2, past)
-    starts = whole.restore(every, now)
-    found = parts.restore(JailMemory(failures_total=5, bans_total=2), now, more=True)
-    for ban in bans:
-        found += parts.restore(JailMemory((ban,)), now, more=True)
-    for subject, last in past.items():
-        parts.restore(JailMemory(past={subject: last}), now, more=True)
-        parts.restore(JailMemory(past={subject: PastBan(1, Instant(0), None)}), now, more=True)
-    for subject, tally in tallies.items():
-        parts.restore(JailMemory(tallies={subject: tally}), now, more=True)
-    parts.restore(JailMemory(), now)
-    assert found == starts
-    assert parts.memory() == whole.memory()
-    assert parts.changes() is None
-    assert [p.count(ATTACKER, Instant(20)) for p in (whole, parts)] == [3, 3]
-
-
-def test_windows_go_on_where_they_were() -> None:
-    policy = policy_of()
-    tallies = {
-        ATTACKER: Tally((Instant(90), Instant(95))),
-        BYSTANDER: Tally((Instant(70),)),
-        SIX: Tally(()),
-        INSIDE: Tally((Instant(99),)),
-    }
-    policy.restore(JailMemory((remembered(NETWORK, 0, 1000),), tallies), Instant(100))
-    assert policy.failing(Instant(100)) == 1
-    assert policy.changes() is None
-    assert isinstance(judge(policy, ATTACKER, 100), StartBan)
-
-
-def test_past_bans_count_after_a_restart() -> None:
-    policy = policy_of(GROWING)
-    past = {ATTACKER: PastBan(2, Instant(50), Instant(90))}
-    policy.restore(JailMemory(past=past), Instant(100))
-    assert started(judge(policy, ATTACKER, 100)) == (ATTACKER, 100, 100 + 240)
-
-
-def test_a_policy_hands_everything_over_to_its_successor() -> None:
-    old = policy_of()
-    judge(old, ATTACKER, 100, 101)
-    old.ban(NETWORK, Instant(101), None)
-    old.ban(SIX, Instant(90), Seconds(5))
-    old.tick(Instant(102))
-    new = policy_of(settings(bantime=999))
-    new.restore(old.memory(), Instant(102))
-    assert new.memory() == old.memory()
-    assert started(judge(new, ATTACKER, 103)) == (ATTACKER, 103, 1102)
-
-
-def test_changes_are_told_once() -> None:
-    policy = policy_of()
-    assert policy.changes() is None
-    judge(policy, ATTACKER, 100, 101)
-    tally = Tally((Instant(100), Instant(101)))
-    assert policy.changes() == JailChanges("sshd", {ATTACKER: tally}, 2, 0)
-    assert policy.changes() is None
-    judge(policy, ATTACKER, 102)
-    assert policy.changes() == JailChanges("sshd", {ATTACKER: None}, 3, 1)
-
-
-def test_a_total_alone_is_a_change() -> None:
-    policy = policy_of()
-    policy.ban(ATTACKER, Instant(0), None)
-    assert policy.changes() == JailChanges("sshd", {}, 0, 1)
 
 
 def test_subjects_counted_past_capacity_are_forgotten_and_counted() -> None:

@@ -10,10 +10,10 @@ from tests.policy.script import (
     ended,
     judge,
     policy_of,
+    remembered,
     settings,
     started,
 )  # fmt: skip
-from tests.policy.test_jail import remembered
 from tests.policy.test_widening import ban, host
 from tests.policy.test_widening import jail as network_jail
 
