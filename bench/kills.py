@@ -26,7 +26,7 @@ from typing import Any
 
 import msgspec
 
-from banish.enforce import wire
+from banish.enforce import elements, wire
 from banish.enforce.netlink import KernelError, Message, NetlinkSocket
 from bench import actionkills
 from bench.latency import line
@@ -133,8 +133,10 @@ class Server:
         for jail in JAILS:
             for family in (4, 6):
                 keys = self._elements(f"{jail}-{family}")
-                found.update((jail, _written(key)) for key, _ in wire.unpack_timed(keys, family))
-                ranges = wire.unpack_timed_ranges(self._elements(f"{jail}-net{family}"), family)
+                found.update(
+                    (jail, _written(key)) for key, _ in elements.unpack_timed(keys, family)
+                )
+                ranges = elements.unpack_timed_ranges(self._elements(f"{jail}-net{family}"), family)
                 kind = ipaddress.IPv4Address if family == 4 else ipaddress.IPv6Address
                 if any(last < first for first, last, _ in ranges):
                     return None
@@ -145,7 +147,7 @@ class Server:
 
     def _elements(self, name: str) -> list[bytes]:
         with contextlib.suppress(KernelError):
-            return self._kernel.dump(wire.list_elements("banish", name))
+            return self._kernel.dump(elements.list_elements("banish", name))
         return []
 
     def in_ledger(self) -> list[tuple[Any, ...]]:

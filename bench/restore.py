@@ -30,8 +30,9 @@ from pathlib import Path
 
 import msgspec
 
-from banish.enforce import wire
-from banish.enforce.netlink import KernelError, Message, NetlinkSocket, attributes
+from banish.enforce import elements, wire
+from banish.enforce.netattributes import attributes
+from banish.enforce.netlink import KernelError, Message, NetlinkSocket
 from banish.model.address import parse_subject
 from banish.model.ban import Ban
 from banish.model.decision import StartBan
@@ -92,13 +93,13 @@ class Witness:
                 parts = dict(attributes(body))
                 table, name = (parts[kind].rstrip(b"\0").decode() for kind in (1, 2))
                 if not name.startswith("__"):
-                    elements = self._socket.dump(wire.list_elements(table, name))
+                    listed = self._socket.dump(elements.list_elements(table, name))
                     is_interval = int.from_bytes(parts.get(3, b""), "big") & INTERVAL
                     family = 4 if parts.get(5) == IPV4_KEY else 6
                     found = (
-                        wire.unpack_timed_ranges(elements, family)
+                        elements.unpack_timed_ranges(listed, family)
                         if is_interval
-                        else wire.unpack_timed(elements, family)
+                        else elements.unpack_timed(listed, family)
                     )
                     total += sum(1 for _ in found)
         except KernelError as error:

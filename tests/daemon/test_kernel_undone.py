@@ -12,11 +12,12 @@ import pytest
 
 from banish.daemon import repairs
 from banish.daemon.enforcing import EnforcementTask
-from banish.enforce import wire
+from banish.enforce import elements, wire
 from banish.enforce.firewalls.ipset import ipset_enforcer
 from banish.enforce.firewalls.iptables import iptables_enforcer
 from banish.enforce.firewalls.nftables import NftablesEnforcer
-from banish.enforce.netlink import KernelError, Message, NetlinkSocket, text
+from banish.enforce.netattributes import text
+from banish.enforce.netlink import KernelError, Message, NetlinkSocket
 from banish.enforce.table import KernelTable
 from banish.model.address import parse_subject
 from banish.model.ban import Ban
@@ -53,7 +54,7 @@ class Stranger:
         self._socket = NetlinkSocket()
 
     def flush_set(self, name: str = "j-4") -> None:
-        self._do([Message(wire.DELSETELEM, 0, wire.table("banish") + text(2, name))])
+        self._do([Message(elements.DELSETELEM, 0, wire.table("banish") + text(2, name))])
 
     def delete_table(self) -> None:
         self._do(list(wire.remove_table("banish")))
@@ -67,8 +68,8 @@ class Stranger:
         count = 0
         for name, family in SETS.items():
             with contextlib.suppress(KernelError):
-                bodies = self._socket.dump(wire.list_elements("banish", name))
-                count += len(list(wire.unpack_timed(bodies, family)))
+                bodies = self._socket.dump(elements.list_elements("banish", name))
+                count += len(list(elements.unpack_timed(bodies, family)))
         return count
 
     def close(self) -> None:

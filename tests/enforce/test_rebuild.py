@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from banish.enforce import rebuild, table, wire
+from banish.enforce import elements, rebuild, table
 from banish.enforce.halt import Halt, Halting
 from banish.enforce.netlink import NetlinkSocket
 from banish.enforce.ruleset import plan_ruleset
@@ -35,7 +35,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rebuild, "SLICE_BYTES", 300)
     monkeypatch.setattr(rebuild, "WHOLE_LIMIT", 0)
     monkeypatch.setattr(table, "APPLY_BYTES", 300)
-    monkeypatch.setattr(wire, "_ELEMENTS_LIMIT_BYTES", 50)
+    monkeypatch.setattr(elements, "_ELEMENTS_LIMIT_BYTES", 50)
     monkeypatch.setattr("banish.enforce.halt.THINGS_AT_ONCE", 2)
 
 

@@ -14,13 +14,13 @@ import socket
 import struct
 import sys
 
+from banish.enforce.netattributes import attributes
 from banish.enforce.netlink import (
     NETLINK_NETFILTER,
     NFNL_SUBSYS_NFTABLES,
     NFPROTO_INET,
     SOL_NETLINK,
     NetlinkFrame,
-    attributes,
     frames,
 )
 

@@ -18,6 +18,8 @@ import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from banish.enforce.netattributes import attributes
+
 NETLINK_NETFILTER = 12
 SOL_NETLINK = 270
 NETLINK_CAP_ACK = 10
@@ -40,14 +42,11 @@ _ERROR = 2
 _DONE = 3
 _BATCH_BEGIN = 0x10
 _BATCH_END = 0x11
-_NESTED = 0x8000
-_KIND_MASK = 0x3FFF
 _CAPPED = 0x100
 _HAS_TLVS = 0x200
 _EXT_ACK_TEXT = 1
 
 _HEADER = struct.Struct("=IHHII")
-_ATTRIBUTE = struct.Struct("=HH")
 
 TRANSACTION_LIMIT_BYTES = 32 * 1024 * 1024
 """Most that is sent in one transaction: the kernel copies it into one buffer.
@@ -85,43 +84,6 @@ class NetlinkFrame(NamedTuple):
     port: int
     """The socket that this answers, or whose change it tells of."""
     body: bytes
-
-
-def attribute(kind: int, payload: bytes) -> bytes:
-    """Return one attribute, padded to four bytes."""
-    length = 4 + len(payload)
-    return _ATTRIBUTE.pack(length, kind) + payload + b"\0" * (-length % 4)
-
-
-def nested(kind: int, *parts: bytes) -> bytes:
-    """Return an attribute made of attributes."""
-    payload = b"".join(parts)
-    return _ATTRIBUTE.pack(4 + len(payload), kind | _NESTED) + payload
-
-
-def text(kind: int, value: str) -> bytes:
-    """Return an attribute that holds ASCII text, ended by a zero byte.
-
-    Other bytes, in names that others gave, stand there as half surrogate pairs.
-    """
-    return attribute(kind, value.encode("ascii", "surrogateescape") + b"\0")
-
-
-def number(kind: int, value: int) -> bytes:
-    """Return an attribute that holds a 32-bit number; a negative one as two's complement."""
-    return attribute(kind, (value & 0xFFFFFFFF).to_bytes(4, "big"))
-
-
-def attributes(body: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield kind and payload of each attribute in *body*; stops where they are invalid."""
-    at = 0
-    end = len(body)
-    while at + 4 <= end:
-        length, kind = _ATTRIBUTE.unpack_from(body, at)
-        if length < 4 or at + length > end:
-            return
-        yield kind & _KIND_MASK, body[at + 4 : at + length]
-        at += (length + 3) & ~3
 
 
 def frames(data: bytes) -> Iterator[NetlinkFrame]:

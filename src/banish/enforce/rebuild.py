@@ -19,6 +19,7 @@ from itertools import chain
 import msgspec
 
 from banish.enforce import wire
+from banish.enforce.layout import Layout, names_of
 from banish.enforce.netlink import KernelError, Message, gather
 from banish.enforce.ruleset import BASE_CHAINS, From, Rule, Ruleset, SetPlan
 
@@ -51,7 +52,7 @@ def whole(ruleset: Ruleset, fill: Fill, limit_bytes: int) -> Iterator[Run]:
     yield from gather(([message] for message in messages), limit_bytes)
 
 
-def exchange(layout: wire.Layout, ruleset: Ruleset, suffix: str, fill: Fill) -> Iterator[Run]:
+def exchange(layout: Layout, ruleset: Ruleset, suffix: str, fill: Fill) -> Iterator[Run]:
     """Yield what exchanges the table that reads *layout*, in slices, each ban always in force.
 
     No set of it may end with *suffix* any more.
@@ -61,7 +62,7 @@ def exchange(layout: wire.Layout, ruleset: Ruleset, suffix: str, fill: Fill) -> 
     yield wire.build_sets(beside)
     pairs = [(new, old.name) for new, old in zip(beside.sets, ruleset.sets, strict=True)]
     yield from gather(([message] for message in fill(pairs)), SLICE_BYTES)
-    old_chains, old_sets = wire.names_of(layout)
+    old_chains, old_sets = names_of(layout)
     old_sets = [name for name in old_sets if not name.endswith(suffix)]
     yield [
         *wire.remove_rules(table, old_chains),
@@ -78,7 +79,7 @@ def exchange(layout: wire.Layout, ruleset: Ruleset, suffix: str, fill: Fill) -> 
     ]
 
 
-def free_suffix(layout: wire.Layout, table: str, transact: Callable[[Run], None]) -> str:
+def free_suffix(layout: Layout, table: str, transact: Callable[[Run], None]) -> str:
     """Return a suffix that no set has; *transact* takes away sets that have one in vain.
 
     An earlier server may have ended while sets of one suffix were in use, and others half full.
@@ -88,7 +89,7 @@ def free_suffix(layout: wire.Layout, table: str, transact: Callable[[Run], None]
 
     """
     for suffix in SUFFIXES:
-        left = [name for name in wire.names_of(layout)[1] if name.endswith(suffix)]
+        left = [name for name in names_of(layout)[1] if name.endswith(suffix)]
         if not left:
             return suffix
         try:

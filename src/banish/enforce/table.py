@@ -9,27 +9,36 @@ which networks those ranges are.
 """
 
 import errno
-import ipaddress
-import socket
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from banish.enforce import rebuild, wire
+from banish.enforce.addresskeys import sort_subjects, to_network, to_subject
+from banish.enforce.elements import (
+    add_elements,
+    delete_elements,
+    list_elements,
+    pack_addresses,
+    pack_ranges,
+    unpack_timed,
+    unpack_timed_ranges,
+)
 from banish.enforce.fold import LONGEST, FirewallContents, fold, fold_bans
 from banish.enforce.foreign import ForeignWatch
 from banish.enforce.halt import Check, Halt, batched, checked, no_check
+from banish.enforce.layout import Layout, read_layout
+from banish.enforce.netattributes import attributes
 from banish.enforce.netlink import (
     KernelError,
     Message,
     NetlinkSocket,
-    attributes,
     gather,
     size_of,
     split,
 )
 from banish.enforce.ranges import AddressRange, Block, BlockAccount
-from banish.enforce.ruleset import BASE_CHAINS, JailPlan, Ruleset, SetPlan
-from banish.model.address import Subject, SubjectKind
+from banish.enforce.ruleset import JailPlan, Ruleset, SetPlan
+from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.decision import Decision
 from banish.model.instant import Instant, Seconds
@@ -52,8 +61,6 @@ APPLY_BYTES = 1024 * 1024
 """Most of a batch that goes in at once: some 12,000 bans, for which the kernel takes 0.1 s."""
 
 _BITS = {4: 32, 6: 128}
-_SOCKET_FAMILY = {4: socket.AF_INET, 6: socket.AF_INET6}
-_KIND = {4: SubjectKind.IPV4, 6: SubjectKind.IPV6}
 
 
 class KernelTable:
@@ -70,7 +77,7 @@ class KernelTable:
         self._grace = grace
         self._socket = NetlinkSocket()
         self._ruleset: Ruleset | None = None
-        self._layout: wire.Layout | None = None
+        self._layout: Layout | None = None
         self._networks: dict[str, BlockAccount] = {}
         self._filled_at = -SETTLED_AFTER
         """When many elements came in last, by the monotonic clock."""
@@ -114,7 +121,7 @@ class KernelTable:
                     yield from self._add_pieces(one, networks[name].pieces(), now)
                 else:
                     timed = ((key, self._timeout(end, now)) for key, end in hosts[name].items())
-                    yield from self._add(one, wire.pack_addresses(timed))
+                    yield from self._add(one, pack_addresses(timed))
 
         is_big = len(bans) > QUIET_ABOVE_BANS
         found = self._read_layout()
@@ -131,14 +138,12 @@ class KernelTable:
                 self._transact(rebuild.fresh(ruleset, fill), check, is_big=is_big)
         self._ruleset, self._networks = ruleset, networks
         self._layout = self._read_layout()
-        if self._layout is None or not _is_as_planned(self._layout, ruleset):
+        if self._layout is None or not self._layout.holds(ruleset):
             raise KernelError(
                 errno.EAGAIN, "another program changed the table while it was being built"
             )
 
-    def _exchange(
-        self, found: wire.Layout, ruleset: Ruleset, fill: rebuild.Fill, check: Check
-    ) -> None:
+    def _exchange(self, found: Layout, ruleset: Ruleset, fill: rebuild.Fill, check: Check) -> None:
         def transact(run: rebuild.Run) -> None:
             self._transact([run], check, is_big=False)
 
@@ -169,13 +174,13 @@ class KernelTable:
                 for wanted in batched(wanted_hosts[family].items()):
                     timed = [(key, self._timeout(until, now)) for key, until in wanted]
                     cleared = self._clear(host_set, [(key, 0) for key, _ in timed])
-                    units.append([*cleared, *self._add(host_set, wire.pack_addresses(timed))])
+                    units.append([*cleared, *self._add(host_set, pack_addresses(timed))])
                 if wanted_blocks[family] or free_blocks[family]:
                     account = self._networks[block_set.name]
                     changes.append((account, wanted_blocks[family], free_blocks[family]))
                     exchange = account.plan(wanted_blocks[family], free_blocks[family])
                     gone = [(piece.first, piece.last, 0) for piece in exchange.gone]
-                    ranges = list(wire.pack_ranges(gone, family))
+                    ranges = list(pack_ranges(gone, family))
                     gone_first = self._clear_elements(block_set, ranges)
                     units.append([*gone_first, *self._add_pieces(block_set, exchange.new, now)])
         is_big = sum(map(size_of, units)) > QUIET_ABOVE_BYTES
@@ -211,12 +216,12 @@ class KernelTable:
             times = left[jail] = {}
             for family, (host_set, block_set) in _sets(plan).items():
                 if host_set.name in layout.sets:
-                    for key, milliseconds in wire.unpack_timed(self._dump(host_set, check), family):
+                    for key, milliseconds in unpack_timed(self._dump(host_set, check), family):
                         subject = to_subject(key, family)
                         subjects.append(subject)
                         times[subject] = None if milliseconds is None else milliseconds / 1000
                 if block_set.name in layout.sets:
-                    timed = wire.unpack_timed_ranges(self._dump(block_set, check), family)
+                    timed = unpack_timed_ranges(self._dump(block_set, check), family)
                     ranges = [(first, last) for first, last, _ in timed]
                     account = self._networks[block_set.name]
                     subjects += [to_network(b, family) for b in account.blocks_within(ranges)]
@@ -287,28 +292,28 @@ class KernelTable:
         return max(1, int(left * 1000)) if left <= LONGEST else 0
 
     def _add(self, one: SetPlan, elements: Iterable[bytes]) -> Iterable[Message]:
-        return wire.add_elements(self._name, one.name, elements)
+        return add_elements(self._name, one.name, elements)
 
     def _add_pieces(
         self, one: SetPlan, pieces: Iterable[AddressRange], now: Instant
     ) -> Iterable[Message]:
         timed = ((piece.first, piece.last, self._timeout(piece.until, now)) for piece in pieces)
-        return self._add(one, wire.pack_ranges(timed, one.family))
+        return self._add(one, pack_ranges(timed, one.family))
 
     def _clear(self, one: SetPlan, keys: Iterable[tuple[bytes, int]]) -> list[Message]:
-        return list(self._clear_elements(one, list(wire.pack_addresses(keys))))
+        return list(self._clear_elements(one, list(pack_addresses(keys))))
 
     def _clear_elements(self, one: SetPlan, elements: Sequence[bytes]) -> Iterable[Message]:
         """Return messages after which *elements* are not there, whether or not they were."""
-        yield from wire.add_elements(self._name, one.name, elements)
-        yield from wire.delete_elements(self._name, one.name, elements)
+        yield from add_elements(self._name, one.name, elements)
+        yield from delete_elements(self._name, one.name, elements)
 
     def _dump(self, one: SetPlan, check: Check) -> list[bytes]:
         """Return the elements of a set; soon after many came in, read until two readings agree.
 
         The kernel makes room for them afterwards, and meanwhile leaves some out of a reading.
         """
-        question = wire.list_elements(self._name, one.name)
+        question = list_elements(self._name, one.name)
         found: list[bytes] = []
         before = -1
         for _ in range(READINGS):
@@ -320,7 +325,7 @@ class KernelTable:
             before = size
         return found
 
-    def _read_layout(self) -> wire.Layout | None:
+    def _read_layout(self) -> Layout | None:
         """Return what stands around the bans, or None where there is no such table."""
         try:
             found = self._socket.ask(Message(wire.GETTABLE, 0, wire.table(self._name)))
@@ -328,7 +333,7 @@ class KernelTable:
             if error.errno == errno.ENOENT:
                 return None
             raise
-        return wire.read_layout(
+        return read_layout(
             self._name,
             found,
             self._socket.dump(Message(wire.GETCHAIN, 0, b"")),
@@ -337,47 +342,5 @@ class KernelTable:
         )
 
 
-def sort_subjects(
-    subjects: Iterable[tuple[Subject, Instant | None]],
-) -> tuple[dict[int, dict[bytes, Instant | None]], dict[int, dict[Block, Instant | None]]]:
-    """Return addresses and networks apart, each by family."""
-    hosts: dict[int, dict[bytes, Instant | None]] = {4: {}, 6: {}}
-    blocks: dict[int, dict[Block, Instant | None]] = {4: {}, 6: {}}
-    for subject, until in subjects:
-        family = subject.family
-        if subject.is_address:
-            hosts[family][socket.inet_pton(_SOCKET_FAMILY[family], subject.text)] = until
-        else:
-            network = subject.network()
-            block = Block(int(network.network_address), network.prefixlen)
-            blocks[family][block] = until
-    return hosts, blocks
-
-
 def _sets(plan: JailPlan) -> dict[int, tuple[SetPlan, SetPlan]]:
     return {4: (plan.hash4, plan.net4), 6: (plan.hash6, plan.net6)}
-
-
-def to_subject(key: bytes, family: int) -> Subject:
-    """Return the address that *key* is in network order."""
-    written = socket.inet_ntop(_SOCKET_FAMILY[family], key)
-    if family == 6 and "." in written:
-        # The C library writes ::192.0.2.1 where a Subject says ::c000:201.
-        written = str(ipaddress.IPv6Address(key))
-    return Subject(written, _KIND[family])
-
-
-def to_network(block: Block, family: int) -> Subject:
-    """Return *block*, of more than one address, as a subject."""
-    if family == 4:
-        network = ipaddress.IPv4Network(block)
-        return Subject(str(network), SubjectKind.NETWORK4)
-    return Subject(str(ipaddress.IPv6Network(block)), SubjectKind.NETWORK6)
-
-
-def _is_as_planned(layout: wire.Layout, ruleset: Ruleset) -> bool:
-    return (
-        len(layout.chains) == len(ruleset.chains) + len(BASE_CHAINS)
-        and len(layout.rules) == len(ruleset.rules)
-        and layout.sets.keys() >= {one.name for one in ruleset.sets}
-    )
