@@ -15,6 +15,7 @@ from banish.config.definition import EARLY_OPTIONS, Definition
 from banish.config.exempt import read_guard, to_ignorecache, to_ignorecommand, to_ignoreip
 from banish.config.filters import check_tags, define_filter, find_filter, read_filter
 from banish.config.interpolate import Merged, Scope
+from banish.config.jailvalues import to_backend, to_bantime, to_matches, to_maxtime, to_rndtime
 from banish.config.journal import to_journal
 from banish.config.meantfilter import set_meant_filter
 from banish.config.merge import Library
@@ -25,16 +26,13 @@ from banish.config.reading import OptionReader
 from banish.config.text import Text
 from banish.config.values import (
     to_bool,
-    to_duration,
     to_enabled,
     to_logpaths,
     to_multipliers,
     to_number,
     to_span,
 )
-from banish.model.duration import format_duration
 from banish.model.instant import Seconds
-from banish.model.option import Option
 from banish.model.settings import (
     Escalation,
     FilterSettings,
@@ -46,11 +44,6 @@ from banish.model.settings import (
 
 JOURNAL_FOLDERS = (Path("/var/log/journal"), Path("/run/log/journal"))
 """Where systemd-journald keeps its files (systemd-journald.service(8))."""
-
-_ENDLESS = frozenset({"permanent", "forever", "for ever", "infinite", "unlimited", "endless"})
-"""What people write for a ban without end, and Fail2Ban takes for an error."""
-
-BACKENDS = ("auto", "pyinotify", "polling", "systemd", "ledger")
 
 
 def has_journal() -> bool:
@@ -233,7 +226,7 @@ def _settings(jail: JailSection) -> JailSettings:
     def text(option: str) -> str:
         return reading.get(option, lambda text: text.text.strip(), JAIL_OPTIONS[option].default)
 
-    backend = reading.get("backend", _backend, "auto")
+    backend = reading.get("backend", to_backend, "auto")
     no_paths: tuple[LogPath, ...] = ()
     logpaths = reading.get("logpath", lambda text: to_logpaths(text, problems), no_paths)
     systemd_if_nologs = flag("systemd_if_nologs")
@@ -254,8 +247,8 @@ def _settings(jail: JailSection) -> JailSettings:
         uses_journal,
         reading.get("maxretry", lambda text: to_number(text, JAIL_OPTIONS["maxretry"]), 3),
         reading.get("findtime", to_span, Seconds(600)),
-        reading.get("bantime", _bantime, ten_minutes),
-        reading.get("maxmatches", lambda text: _matches(text, maxmatches), 5),
+        reading.get("bantime", to_bantime, ten_minutes),
+        reading.get("maxmatches", lambda text: to_matches(text, maxmatches), 5),
         reading.get("ignoreip", lambda text: to_ignoreip(text, problems), nobody),
         flag("ignoreself"),
         reading.get("ignorecommand", lambda text: to_ignorecommand(text, problems), ""),
@@ -265,8 +258,8 @@ def _settings(jail: JailSection) -> JailSettings:
             text("bantime.factor"),
             text("bantime.formula"),
             reading.get("bantime.multipliers", to_multipliers, ()),
-            reading.get("bantime.maxtime", _maxtime, None),
-            reading.get("bantime.rndtime", _rndtime, Seconds(0)),
+            reading.get("bantime.maxtime", to_maxtime, None),
+            reading.get("bantime.rndtime", to_rndtime, Seconds(0)),
             flag("bantime.overalljails"),
         ),
         actions.settings,
@@ -326,60 +319,3 @@ def _actions(jail: JailSection) -> Actions:
 
 def _has_logs(logpaths: tuple[LogPath, ...]) -> bool:
     return any(glob.glob(entry.pattern) for entry in logpaths)  # noqa: PTH207 - absolute patterns
-
-
-def _backend(text: Text) -> str:
-    name, _ = parse_spec(text)
-    if name.lower() == "gamin":  # dropped by Fail2Ban 1.0; its users mean "as files change"
-        return "auto"
-    if name.lower() not in BACKENDS:
-        cure = did_you_mean(name, BACKENDS) or f"write one of: {', '.join(BACKENDS)}"
-        raise FaultError(f"{shown(name)} is no backend", text.place, cure)
-    return re.sub(r"^\w+", name.lower(), text.text.strip())
-
-
-def _bantime(text: Text) -> Seconds | None:
-    cure = "write -1 for a ban without end, or a length of time such as 10m"
-    endless = (None, "-1 (without end)")
-    if text.text.strip().lower() in _ENDLESS:
-        raise FaultError(f"{shown(text.text)} is not a duration", text.place, cure, instead=endless)
-    try:
-        span = to_duration(text)
-    except FaultError as fault:
-        if fault.instead is not None:
-            fault.instead = endless
-        raise
-    if span > 0:
-        return span
-    if span >= 0:
-        raise FaultError("a ban of 0 seconds bans nobody", text.place, cure)
-    if text.text.strip() != "-1":
-        what = f"{shown(text.text.strip())} is below zero"
-        cure = f"write -1 for a ban without end, or {format_duration(-span)} for one that ends"
-        raise FaultError(what, text.place, cure, instead=endless)
-    return None
-
-
-def _maxtime(text: Text) -> Seconds | None:
-    span = to_duration(text)
-    if span <= 0 and text.text.strip() not in ("0", "-1"):
-        what, cure = f"{shown(text.text.strip())} is not a duration", "write one, such as 4w"
-        raise FaultError(what, text.place, cure, instead=(None, "no bound"))
-    return span if span > 0 else None
-
-
-def _rndtime(text: Text) -> Seconds:
-    span = to_duration(text)
-    if span < 0 and text.text.strip() != "-1":
-        what = f"{shown(text.text.strip())} is below zero"
-        raise FaultError(what, text.place, "write 8m, or 0", instead=(Seconds(0), "0"))
-    return Seconds(max(0.0, span))
-
-
-def _matches(text: Text, option: Option) -> int:
-    """Return how many lines to keep; past the bound, the bound.
-
-    It follows ``maxretry`` where nothing else is said, and a jail that allows
-    thousands of failures must not stand still for want of evidence.
-    """
-    return min(to_number(text, msgspec.structs.replace(option, most=10**15)), option.most)

@@ -9,8 +9,7 @@ import os
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,6 +23,7 @@ from banish.model.snapshot import Commit, JailMemory, Memory, PastBan, Slice
 from banish.ports import Clock
 from banish.store import actionbans, ledger, legacy, progress
 from banish.store.connection import MEMORY, connect, damage, is_damaged, translate
+from banish.store.loading import load_all, load_bans, transaction
 from banish.store.migrations import migrate
 from banish.store.progress import Windows
 from banish.store.salvage import COMPANIONS, copy_file, move_aside, name_aside
@@ -77,11 +77,11 @@ class Database:
 
     def load(self, now: Instant) -> Memory:
         """Return what is remembered."""
-        return self._do(lambda connection: _load(connection, now))
+        return self._do(lambda connection: load_all(connection, now))
 
     def load_bans(self, now: Instant) -> Memory:
         """Return what is remembered, but for windows and past bans."""
-        return self._read(lambda connection: _load_bans(connection, now))
+        return self._read(lambda connection: load_bans(connection, now))
 
     def next_windows(self, most: int) -> Slice | None:
         """Return the next *most* windows, oldest first; None at the end, and then all anew."""
@@ -133,7 +133,7 @@ class Database:
         """Write *commits* in one transaction."""
 
         def write(connection: sqlite3.Connection) -> None:
-            with _transaction(connection, "IMMEDIATE"):
+            with transaction(connection, "IMMEDIATE"):
                 for commit in commits:
                     ledger.write(connection, commit.at, commit.decisions, self._evidence_limit)
                 progress.write(connection, commits)
@@ -144,7 +144,7 @@ class Database:
         """Write what actions did in one transaction."""
 
         def write(connection: sqlite3.Connection) -> None:
-            with _transaction(connection, "IMMEDIATE"):
+            with transaction(connection, "IMMEDIATE"):
                 actionbans.write(connection, changes)
 
         self._do(write)
@@ -157,7 +157,7 @@ class Database:
         """Forget some history in one short transaction; return how much, and if that was all."""
 
         def purge(connection: sqlite3.Connection) -> tuple[int, bool]:
-            with _transaction(connection, "IMMEDIATE"):
+            with transaction(connection, "IMMEDIATE"):
                 marked = ledger.mark_expired(connection, now)
                 forgotten = ledger.purge(connection, now, age)
             return forgotten, max(marked, forgotten) < ledger.PURGE_ROWS
@@ -168,7 +168,7 @@ class Database:
         """Forget windows of jails long gone, and give free pages back; return how many windows."""
 
         def tidy(connection: sqlite3.Connection) -> int:
-            with _transaction(connection, "IMMEDIATE"):
+            with transaction(connection, "IMMEDIATE"):
                 forgotten = progress.purge(connection, now)
             # Gives back one page a step, and only executescript takes more than the first.
             connection.executescript(f"PRAGMA incremental_vacuum({VACUUM_PAGES})")
@@ -299,53 +299,3 @@ def _identify(path: str) -> _Identity:
     except OSError:
         return None
     return found.st_dev, found.st_ino
-
-
-def _in_force(connection: sqlite3.Connection, now: Instant) -> dict[str, list[Ban]]:
-    in_force: dict[str, list[Ban]] = {}
-    for ban in ledger.in_force(connection, now):
-        in_force.setdefault(ban.jail, []).append(ban)
-    return in_force
-
-
-def _load_bans(connection: sqlite3.Connection, now: Instant) -> Memory:
-    with _transaction(connection, "DEFERRED"):
-        in_force = _in_force(connection, now)
-        totals = progress.totals(connection)
-        positions = progress.positions(connection)
-        by_actions = actionbans.read(connection)
-    jails = {
-        jail: JailMemory(tuple(in_force.get(jail, ())), {}, *totals.get(jail, (0, 0)))
-        for jail in sorted({*in_force, *totals})
-    }
-    return Memory(jails, positions, by_actions)
-
-
-def _load(connection: sqlite3.Connection, now: Instant) -> Memory:
-    with _transaction(connection, "DEFERRED"):
-        in_force = _in_force(connection, now)
-        tallies = progress.tallies(connection)
-        totals = progress.totals(connection)
-        past = ledger.past(connection, now)
-        positions = progress.positions(connection)
-        by_actions = actionbans.read(connection)
-    jails: dict[str, JailMemory] = {}
-    for jail in sorted({*in_force, *tallies, *totals, *past}):
-        bans = tuple(in_force.get(jail, ()))
-        over = past.get(jail, {})
-        if over:
-            for ban in bans:
-                over.pop(ban.subject, None)
-        jails[jail] = JailMemory(bans, tallies.get(jail, {}), *totals.get(jail, (0, 0)), over)
-    return Memory(jails, positions, by_actions)
-
-
-@contextmanager
-def _transaction(connection: sqlite3.Connection, kind: str) -> Iterator[None]:
-    connection.execute(f"BEGIN {kind}")
-    try:
-        yield
-        connection.execute("COMMIT")
-    finally:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
