@@ -7,8 +7,10 @@ with Lab.open() as lab:
 """
 
 from banish.lab.accounts import Account
+from banish.lab.authlog import AuthLogLine
+from banish.lab.host import Host
 from banish.lab.namespaces import LabError
 from banish.lab.ssh import LoginAttempt, SshServer
-from banish.lab.world import AuthLogLine, Host, Lab
+from banish.lab.world import Lab
 
 __all__ = ["Account", "AuthLogLine", "Host", "Lab", "LabError", "LoginAttempt", "SshServer"]

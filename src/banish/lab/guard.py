@@ -18,8 +18,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from banish.lab.authlog import AuthLogLine
 from banish.lab.namespaces import PROGRAM_PATH, LabError
-from banish.lab.world import AuthLogLine, Lab
+from banish.lab.world import Lab
 
 _PREFIX = re.compile(r"^\S+ \S+ banish\.\S+ +\[\d+\]: (?:INFO|NOTICE) +")
 """What stands before a message in the server's log: time, logger, process, level."""

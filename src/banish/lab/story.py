@@ -9,10 +9,11 @@ from collections.abc import Callable
 from typing import Literal
 
 from banish.lab.accounts import Account
+from banish.lab.authlog import AuthLogLine
 from banish.lab.guard import Guard, guarded
 from banish.lab.namespaces import LabError
 from banish.lab.ssh import LoginAttempt
-from banish.lab.world import AuthLogLine, Lab
+from banish.lab.world import Lab
 
 MAXRETRY = 5
 BANTIME_SECONDS = 8

@@ -9,21 +9,19 @@ firewall, users, logs and services are not touched.
 """
 
 import contextlib
-import dataclasses
-import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from banish.lab.accounts import Account, write_accounts
+from banish.lab.authlog import START_LIMIT_SECONDS, AuthLog, AuthLogLine
+from banish.lab.host import Host, on_link
 from banish.lab.namespaces import (
     PROGRAM_PATH,
     LabError,
@@ -32,7 +30,7 @@ from banish.lab.namespaces import (
     new_pid_namespace,
 )
 from banish.lab.privilege import has_one_user
-from banish.lab.ssh import PAM, LoginAttempt, SshServer, log_in, start_sshd
+from banish.lab.ssh import PAM, SshServer, start_sshd
 
 SERVER = "server"
 HOSTNAME = "gate"
@@ -50,101 +48,6 @@ _SWITCH = "switch"
 _OUTSIDE = ""
 """No host of the lab: its files and processes, but the network outside."""
 
-START_LIMIT_SECONDS = 15.0
-
-
-@dataclasses.dataclass(frozen=True)
-class AuthLogLine:
-    """A line of the server's ``auth.log`` and the UNIX time just before it was written."""
-
-    at: float
-    text: str
-
-
-class Host:
-    """One host of the lab."""
-
-    def __init__(self, lab: "Lab", name: str, ipv4: str, ipv6: str) -> None:
-        self._lab = lab
-        self.name = name
-        self.ipv4 = ipv4
-        self.ipv6 = ipv6
-
-    def popen(self, argv: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
-        """Start a program on this host; *options* are those of `subprocess.Popen`.
-
-        Its process id is the program's own, so signals reach it. It starts in
-        ``/``, so paths must be absolute, in its own session, and ends at the
-        latest with the lab.
-
-        Raises:
-            LabError: The lab is closed.
-
-        """
-        return self._lab.popen(self.name, argv, **options)
-
-    def run(
-        self, argv: Sequence[str], *, timeout: float = 10.0, **options: Any
-    ) -> subprocess.CompletedProcess[str]:
-        """Run a program on this host to its end and return what it wrote, as text.
-
-        Raises:
-            LabError: The lab is closed, or *timeout* seconds have passed.
-
-        """
-        process = self.popen(
-            argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
-        )
-        try:
-            out, err = process.communicate(timeout=timeout)
-        except subprocess.TimeoutExpired as error:
-            process.kill()
-            process.communicate()
-            raise LabError(f"{self.name}: {argv[0]} took longer than {timeout:g} s") from error
-        return subprocess.CompletedProcess(list(argv), process.returncode, out, err)
-
-    def add_address(self, address: str) -> None:
-        """Give this host one more address, IPv4 or IPv6; once is enough.
-
-        Raises:
-            LabError: It is not an address, or the host has it already.
-
-        """
-        self._lab.configure(self.name, [f"address add {_on_link(address)} dev eth0"])
-
-    def connects(
-        self, port: int = 22, *, to: str = "", timeout: float = 2.0, source: str = ""
-    ) -> bool:
-        """Tell whether a TCP connection to *port* is accepted within *timeout* seconds.
-
-        *to* is the server's IPv4 address if not given; *source* is one of this
-        host's own addresses.
-        """
-        target = to or self._lab.server.ipv4
-
-        def connect() -> bool:
-            try:
-                with socket.create_connection(
-                    (target, port), timeout, source_address=(source, 0) if source else None
-                ):
-                    return True
-            except OSError:
-                return False
-
-        return call_in_network(self._lab.network(self.name), connect)
-
-    def ssh_login(
-        self, user: str, password: str, *, to: str = "", source: str = "", timeout: float = 10.0
-    ) -> LoginAttempt:
-        """Log in with ssh(1) and a password, and out again; return what came of it."""
-        return log_in(
-            self.run, user, password, to or self._lab.server.ipv4, source=source, timeout=timeout
-        )
-
-    def fail_login(self, user: str = "root", *, to: str = "", source: str = "") -> LoginAttempt:
-        """Try one wrong password."""
-        return self.ssh_login(user, "wrong-password", to=to, source=source)
-
 
 class Lab:
     """A running lab; make one with `Lab.open`."""
@@ -157,13 +60,8 @@ class Lab:
         self.has_ipv6 = Path("/proc/net/if_inet6").exists()
         self.hosts: dict[str, Host] = {}
         self._holder = holder
-        self._lines: list[AuthLogLine] = []
-        self._done: list[str] = []
-        self._error = ""
-        self._ready = False
-        self._news = threading.Condition()
+        self._log = AuthLog(holder)
         self._processes: list[subprocess.Popen[Any]] = []
-        self._reader = threading.Thread(target=self._read_holder, daemon=True)
 
     @classmethod
     @contextlib.contextmanager
@@ -205,8 +103,7 @@ class Lab:
             )
             lab = cls(directory, _start_holder(directory, log_style))
             try:
-                lab._reader.start()
-                lab._wait(lambda: lab._ready, "the lab does not start")
+                lab._log.start()
                 lab._wire(table)
                 yield lab
             finally:
@@ -271,17 +168,15 @@ class Lab:
             self.server.popen, self.directory, pam=pam, port=port, settings=settings
         )
         deadline = time.monotonic() + START_LIMIT_SECONDS
-        while not self._has_line(f" port {port}.", before):
+        while not self._log.has_line(f" port {port}.", before):
             if server.process.poll() is not None or time.monotonic() > deadline:
                 raise LabError(f"sshd does not start: {server.trouble()}", retry=False)
-            with self._news:
-                self._news.wait(0.05)
+            self._log.wait_for_news(0.05)
         return server
 
     def lines(self, after: int = 0) -> list[AuthLogLine]:
         """Return the log's lines so far, without the first *after*."""
-        with self._news:
-            return self._lines[after:]
+        return self._log.lines(after)
 
     def wait_for_line(self, part: str, *, after: int = 0, timeout: float = 10.0) -> AuthLogLine:
         """Return the first line that contains *part*, among those after the first *after*.
@@ -290,12 +185,11 @@ class Lab:
             LabError: There was none within *timeout* seconds.
 
         """
-        self._wait(lambda: self._has_line(part, after), f"no log line says {part!r}", timeout)
-        return next(line for line in self.lines(after) if part in line.text)
+        return self._log.wait_for_line(part, after=after, timeout=timeout)
 
     def write_line(self, text: str) -> None:
         """Append *text* to the log as one line, as it is."""
-        self._order(do="write", line=text)
+        self._log.order(do="write", line=text)
 
     def rotate_by_rename(self) -> Path:
         """Rename the log to ``auth.log.1`` and begin a new one, as logrotate's ``create``.
@@ -304,7 +198,7 @@ class Lab:
         """
         old = self.log_path.with_name("auth.log.1")
         self.log_path.rename(old)
-        self._order(do="reopen")
+        self._log.order(do="reopen")
         return old
 
     def rotate_by_copytruncate(self) -> Path:
@@ -363,8 +257,7 @@ class Lab:
                     stream.close()
         self._processes.clear()
         self._holder.wait()
-        if self._reader.is_alive():
-            self._reader.join(5)
+        self._log.join()
         if self._holder.stdout is not None:
             self._holder.stdout.close()
 
@@ -382,53 +275,16 @@ class Lab:
             orders = [
                 "link set lo up",
                 "link set eth0 up",
-                f"address add {_on_link(ipv4)} dev eth0",
+                f"address add {on_link(ipv4)} dev eth0",
                 f"route add default dev eth0 src {ipv4}",
             ]
             if self.has_ipv6:
                 orders += [
-                    f"address add {_on_link(ipv6)} dev eth0",
+                    f"address add {on_link(ipv6)} dev eth0",
                     f"route add ::/0 dev eth0 src {ipv6}",
                 ]
             self.configure(name, orders)
             self.hosts[name] = Host(self, name, ipv4, ipv6)
-
-    def _has_line(self, part: str, after: int) -> bool:
-        return any(part in line.text for line in self.lines(after))
-
-    def _order(self, **order: str) -> None:
-        assert self._holder.stdin is not None
-        before = len(self._done)
-        self._holder.stdin.write(json.dumps(order) + "\n")
-        self._holder.stdin.flush()
-        self._wait(lambda: len(self._done) > before, "the lab's log does not answer")
-
-    def _wait(
-        self, is_so: Callable[[], bool], trouble: str, timeout: float = START_LIMIT_SECONDS
-    ) -> None:
-        with self._news:
-            self._news.wait_for(lambda: is_so() or bool(self._error), timeout)
-            if is_so():
-                return
-        raise LabError(f"{trouble}: {self._error}" if self._error else trouble, retry=False)
-
-    def _read_holder(self) -> None:
-        assert self._holder.stdout is not None
-        for text in self._holder.stdout:
-            news = json.loads(text)
-            with self._news:
-                if "line" in news:
-                    self._lines.append(AuthLogLine(news["at"], news["line"]))
-                elif "ready" in news:
-                    self._ready = True
-                elif "done" in news:
-                    self._done.append(news["done"])
-                else:
-                    self._error = news["error"]
-                self._news.notify_all()
-        with self._news:
-            self._error = self._error or "the lab has ended"
-            self._news.notify_all()
 
 
 def _start_holder(directory: Path, log_style: str) -> "subprocess.Popen[str]":
@@ -452,8 +308,3 @@ def _start_holder(directory: Path, log_style: str) -> "subprocess.Popen[str]":
 
 def _addresses(name: str, number: int) -> tuple[str, str]:
     return _ADDRESSES.get(name) or (f"203.0.113.{100 + number}", f"2001:db8:0:4::{100 + number}")
-
-
-def _on_link(address: str) -> str:
-    # Duplicate address detection would keep an IPv6 address unusable for a second.
-    return f"{address}/128 nodad" if ":" in address else f"{address}/32"
