@@ -261,7 +261,24 @@ IGNOREREGEXES: Final[dict[str, str | Edits]] = {
 }
 """The same for an ignoreregex that a client could trip."""
 
+_EXIM: Final = (
+    (
+        r"(?::\d+)?(?: (?!H=)[A-Za-z]{1,4}(?:=\S+)?)*",
+        r"(?::\d+)?(?: (?!H=)[A-Za-z]{1,4}(?:=(?:<?\"(?:[^\"\\]|\\.)*\"\S*|\S+))?)*",
+    ),
+)
+"""Behind the address stands F=SENDER, and a sender in quotes may hold blanks and brackets."""
+
 BY_HEAD: Final[dict[tuple[int, str], Edits]] = {
+    # Exim, as Fail2Ban 1.1 reads it: "H=name (HELO) [A]:N I=[LOCAL]:N F=SENDER rejected ...". A
+    # name has no bracket, and what a client calls itself stands in parentheses and has no blank,
+    # so the address is the first one in brackets. The sender stands behind it.
+    (124, "638e036b7b191cd1"): _EXIM,
+    (130, "99637c5eb49bae66"): _EXIM,
+    (141, "9bcbf317f91718f4"): _EXIM,
+    (155, "d3b2c42a081c9b68"): _EXIM,
+    (158, "6156f3c8c8775dcf"): _EXIM,
+    (160, "15d038b7d1c1f8e7"): _EXIM,
     # Traefik's log of requests: the address first, the name or "-", the time.
     (48, "81be3635e5795e1d"): (
         (r"(?!- )<F-USER>\S+</F-USER> \[\]", r"(?!- \[)<F-USER>.*?</F-USER> \[[^\]\"]*\]"),

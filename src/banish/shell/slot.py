@@ -5,6 +5,12 @@ import re
 
 import msgspec
 
+ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)\+?=", re.ASCII)
+"""The beginning of a word that sets a variable."""
+
+NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+"""The name of a variable."""
+
 
 class Context(enum.Enum):
     """What is around a tag."""

@@ -7,6 +7,8 @@ judged as if it were called alone. Of the rest, every word may be the one that i
 import re
 from collections.abc import Sequence
 
+from banish.shell.slot import ASSIGNMENT, Word
+
 Wrapper = tuple[frozenset[str], frozenset[str], int]
 """Options with a value, options without, and words before the command that it runs."""
 
@@ -128,3 +130,24 @@ def starts_others(name: str, words: Sequence[str]) -> bool:
 def is_message(name: str, before: str) -> bool:
     """Whether the program *name* takes what follows the word *before* as text to record."""
     return name in ("git", "svn", "hg", "bzr") and _MESSAGE.fullmatch(before) is not None
+
+
+def unwrapped(wrapper: Wrapper, words: Sequence[Word], at: int) -> int | None:
+    """Return where the command begins that a wrapper runs, or None if that is unknown."""
+    with_value, without, positions = wrapper
+    while at < len(words):
+        text = words[at].text
+        if text in with_value:
+            at += 2
+        elif text in without or text.partition("=")[0] in with_value or text == "--":
+            at += 1
+        elif text.startswith("-"):
+            return None
+        elif positions:
+            positions -= 1
+            at += 1
+        elif ASSIGNMENT.match(text):
+            at += 1
+        else:
+            return at
+    return at
