@@ -117,6 +117,6 @@ class Host:
 
 
 def on_link(address: str) -> str:
-    """Return how ip(8) is told of *address*, which is no part of a network."""
+    """Return *address* as ip(8) takes it for a host that is on no network but its own."""
     # Duplicate address detection would keep an IPv6 address unusable for a second.
     return f"{address}/128 nodad" if ":" in address else f"{address}/32"
