@@ -1,10 +1,12 @@
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
+from banish.errors import StoreError
 from banish.model.instant import Instant
 from banish.model.snapshot import Commit
 from banish.ports import Store
@@ -33,16 +35,35 @@ class TestSqliteStore(StoreContract):
         return open_store
 
 
-def test_a_read_that_nobody_waits_for_is_ended_and_writing_goes_on(tmp_path: Path) -> None:
-    endless = (
-        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
-    )
+ENDLESS = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
 
+
+def test_a_read_that_is_to_end_before_its_first_statement_ends_all_the_same(
+    tmp_path: Path,
+) -> None:
+    async def play() -> None:
+        store = await SqliteStore.open(tmp_path / "a.sqlite3", print)
+        database = store._database
+
+        def read(connection: sqlite3.Connection) -> None:
+            database.interrupt()
+            connection.execute(ENDLESS).fetchall()
+
+        async with asyncio.timeout(20):
+            with pytest.raises(StoreError, match="interrupted"):
+                await store._reading(lambda: database._read(read))
+            await store.commit([Commit(Instant(1))])
+            await store.close()
+
+    asyncio.run(play())
+
+
+def test_a_read_that_nobody_waits_for_is_ended_and_writing_goes_on(tmp_path: Path) -> None:
     async def play() -> None:
         store = await SqliteStore.open(tmp_path / "a.sqlite3", print)
         database = store._database
         read = asyncio.create_task(
-            store._reading(lambda: database._read(lambda each: each.execute(endless).fetchall()))
+            store._reading(lambda: database._read(lambda each: each.execute(ENDLESS).fetchall()))
         )
         while not database._is_reading:  # noqa: ASYNC110 - it is another thread's
             await asyncio.sleep(0)

@@ -32,6 +32,9 @@ from banish.telemetry.events import Event, WarningGiven
 CHECKED_BYTES = 64 * 1024 * 1024
 """A file up to this size is checked whole when opened (some 0.1 s), a larger one as it is read."""
 
+ASKED_STEPS = 100_000
+"""Steps of SQLite's machine, some milliseconds, after which it asks whether to read on."""
+
 VACUUM_PAGES = 2_000
 """Pages given back to the file system by one `Database.tidy`: 8 MB."""
 
@@ -59,6 +62,7 @@ class Database:
         self._window_count = 0
         self._gate = threading.Lock()
         self._is_reading = False
+        self._is_unwanted = False
 
     def open(self) -> None:
         """Open or make the file.
@@ -115,15 +119,19 @@ class Database:
         """
         with self._gate:
             if self._is_reading and self._connection is not None:
+                # SQLite's own interrupt does nothing to a statement that has not begun yet.
+                self._is_unwanted = True
                 self._connection.interrupt()
 
     def _read(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         def read(connection: sqlite3.Connection) -> Result:
             with self._gate:
-                self._is_reading = True
+                self._is_reading, self._is_unwanted = True, False
+            connection.set_progress_handler(lambda: self._is_unwanted, ASKED_STEPS)
             try:
                 return work(connection)
             finally:
+                connection.set_progress_handler(None, 0)
                 with self._gate:
                     self._is_reading = False
 
