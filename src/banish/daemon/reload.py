@@ -22,7 +22,7 @@ from banish.model.reload import (
     ReloadReport,
     ReloadWish,
 )
-from banish.model.settings import JailSettings, Settings
+from banish.model.settings import JailSettings, ServerSettings, Settings
 from banish.ports import Clock
 from banish.telemetry.events import Emit, Reloaded, WarningGiven
 
@@ -224,10 +224,20 @@ class Reloader:
         async with self._busy:
             old = self._protection.settings
             jails = {jail.name: jail for jail in old.jails} | {settings.name: settings}
-            new = msgspec.structs.replace(old, jails=tuple(jails.values()), problems=())
-            what = plan(old, new)
-            settled = msgspec.structs.replace(what.settings, problems=old.problems)
-            await self._protection.follow(msgspec.structs.replace(what, settings=settled))
+            await self._settle(msgspec.structs.replace(old, jails=tuple(jails.values())))
+
+    async def change_server(self, settings: ServerSettings) -> None:
+        """Have the server go by *settings*, as far as it can without a restart."""
+        await self._when_ready()
+        async with self._busy:
+            await self._settle(msgspec.structs.replace(self._protection.settings, server=settings))
+
+    async def _settle(self, new: Settings) -> None:
+        """Follow *new*, which no file says; what was wrong in the files still is."""
+        old = self._protection.settings
+        what = plan(old, msgspec.structs.replace(new, problems=()))
+        settled = msgspec.structs.replace(what.settings, problems=old.problems)
+        await self._follow(msgspec.structs.replace(what, settings=settled))
 
     async def remove_jail(self, name: str) -> None:
         """End the jail called *name*; its bans come back with it.
@@ -242,10 +252,7 @@ class Reloader:
             rest = tuple(jail for jail in old.jails if jail.name != name)
             if len(rest) == len(old.jails):
                 raise RequestError(f"the jail '{name}' does not exist")
-            new = msgspec.structs.replace(old, jails=rest, problems=())
-            what = plan(old, new)
-            settled = msgspec.structs.replace(what.settings, problems=old.problems)
-            await self._protection.follow(msgspec.structs.replace(what, settings=settled))
+            await self._settle(msgspec.structs.replace(old, jails=rest))
 
 
 def _report(what: ChangePlan, new: Settings, anew: Sequence[str]) -> ReloadReport:

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from banish import __version__
+from banish.control.fail2ban.commands import Fail2BanCommands
 from banish.control.server import ControlServer
 from banish.daemon import build
 from banish.daemon.changes import OptionChange
@@ -18,6 +19,7 @@ from banish.daemon.connections import ConnectionKiller
 from banish.daemon.dispatcher import ActionDispatcher
 from banish.daemon.enforcing import EnforcementTask
 from banish.daemon.facts import ServerFacts
+from banish.daemon.fail2banport import LivePort
 from banish.daemon.host import freeze_objects, heartbeat, keep_memory, notify_systemd
 from banish.daemon.housekeeping import keep_house
 from banish.daemon.jails import Jails, steady_clock
@@ -132,6 +134,18 @@ class Server:
             starting=lambda: self._starting.what,
             when_restored=self._windows_are_in.wait,
         )
+        self.fail2ban = Fail2BanCommands(
+            LivePort(
+                self._protection,
+                jails=self._jails,
+                enforcing=self._enforcing,
+                operations=self.operations,
+                reloader=self._reloader,
+                log=log,
+                clock=clock,
+            )
+        )
+        """What answers clients of Fail2Ban."""
         self._control = ControlServer(Path(settings.server.socket), self.operations, self.emit)
         self._pid_file = PidFile(Path(settings.server.pidfile))
         self._upkeep.keep("control socket", self._control.start)

@@ -1,0 +1,1 @@
+"""What Fail2Ban's own clients ask for, answered by our server."""

@@ -1,0 +1,205 @@
+"""Every command of Fail2Ban's protocol, by its first word.
+
+A client cannot tell our server from Fail2Ban's by the values of the answers: where ours
+differ, docs/compatibility.md says so. Each row of `COMMANDS` says who answers, and whether
+the command only reads, so that a listener can let some peers do no more than that.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+import msgspec
+
+from banish.control.fail2ban import bans, jailverbs, reloading, serveroptions, status
+from banish.control.fail2ban.answers import CommandError, Value
+from banish.control.fail2ban.known import KnownJails
+from banish.control.fail2ban.port import ServerPort
+from banish.control.fail2ban.words import word, words
+from banish.control.listener import Peer
+from banish.errors import MachineError, OperatorError
+
+FAIL2BAN_VERSION = "1.1.0"
+"""The newest release of Fail2Ban that we are equal to; strict clients know no newer one."""
+
+SLEEP_LIMIT_SECONDS = 3_600.0
+
+Answer = Callable[["Fail2BanCommands", list[Value]], Awaitable[Value]]
+
+
+class ServerCommand(msgspec.Struct, frozen=True):
+    """One command: who answers it, and whether it changes nothing."""
+
+    answer: Answer
+    is_reading: bool = False
+
+
+class Fail2BanCommands:
+    """Answers the commands of Fail2Ban's protocol for the server behind *port*."""
+
+    def __init__(self, port: ServerPort, *, version: str = FAIL2BAN_VERSION) -> None:
+        self.port = port
+        self.jails = KnownJails(port)
+        self.version = version
+
+    async def answer(self, command: list[Value], peer: Peer) -> Value:  # noqa: ARG002
+        """Return the value that *command* is answered with.
+
+        Raises:
+            CommandError: It cannot be carried out.
+
+        """
+        try:
+            return await self._answer(command)
+        except CommandError:
+            raise
+        except OperatorError as error:
+            raise CommandError("ValueError", _in_short(error)) from error
+        except MachineError as error:
+            raise CommandError("Exception", _in_short(error)) from error
+        except (LookupError, ValueError, OverflowError) as error:
+            # A word that is missing, or that is no number: as Python says it, Fail2Ban answers.
+            raise CommandError(type(error).__name__, str(error)) from error
+
+    async def _answer(self, command: list[Value]) -> Value:
+        known = COMMANDS.get(word(command[0]))
+        if known is None:
+            raise CommandError("Exception", "Invalid command")
+        return await known.answer(self, command[1:])
+
+
+def only_reads(command: list[Value]) -> bool:
+    """Whether *command* changes nothing, so that anybody who may look may send it."""
+    first = command[0] if command else ""
+    known = COMMANDS.get(first) if isinstance(first, str) else None
+    return known is not None and known.is_reading
+
+
+def _in_short(error: OperatorError | MachineError) -> str:
+    return f"{error.what}: {error.cure}" if error.cure else error.what
+
+
+async def _ping(_server: Fail2BanCommands, _args: list[Value]) -> Value:
+    return "pong"
+
+
+async def _echo(_server: Fail2BanCommands, args: list[Value]) -> Value:
+    return args
+
+
+async def _version(server: Fail2BanCommands, _args: list[Value]) -> Value:
+    return server.version
+
+
+async def _server_status(_server: Fail2BanCommands, _args: list[Value]) -> Value:
+    return "Server ready"
+
+
+async def _sleep(_server: Fail2BanCommands, args: list[Value]) -> Value:
+    await asyncio.sleep(min(max(float(word(args[0])), 0.0), SLEEP_LIMIT_SECONDS))
+    return None
+
+
+async def _config_error(_server: Fail2BanCommands, _args: list[Value]) -> Value:
+    return None
+
+
+async def _flush_logs(server: Fail2BanCommands, _args: list[Value]) -> Value:
+    return await server.port.flush_logs()
+
+
+async def _status(server: Fail2BanCommands, args: list[Value]) -> Value:
+    return await status.status(server.jails, words(args))
+
+
+async def _stats(server: Fail2BanCommands, args: list[Value]) -> Value:
+    return await status.stats(server.jails, words(args))
+
+
+async def _banned(server: Fail2BanCommands, args: list[Value]) -> Value:
+    return await bans.banned(server.jails, words(args))
+
+
+async def _unban(server: Fail2BanCommands, args: list[Value]) -> Value:
+    return await bans.unban(server.jails, words(args))
+
+
+async def _add(server: Fail2BanCommands, args: list[Value]) -> Value:
+    texts = words(args)
+    server.jails.add(texts[0], texts[1] if len(texts) > 1 else "auto")
+    return texts[0]
+
+
+async def _start(server: Fail2BanCommands, args: list[Value]) -> Value:
+    await server.jails.start(word(args[0]))
+    return None
+
+
+async def _stop(server: Fail2BanCommands, args: list[Value]) -> Value:
+    texts = words(args)
+    if not texts:
+        await server.port.stop()
+    elif texts == ["--all"]:
+        for name in list(server.jails.all()):
+            await server.jails.stop(name)
+    else:
+        await server.jails.stop(texts[0])
+    return None
+
+
+async def _reload(server: Fail2BanCommands, args: list[Value]) -> Value:
+    return await reloading.reload(server.jails, args)
+
+
+async def _restart(server: Fail2BanCommands, args: list[Value]) -> Value:
+    if not args:
+        raise CommandError("Exception", "Invalid command")
+    return await reloading.reload(server.jails, args, restart=True)
+
+
+async def _get(server: Fail2BanCommands, args: list[Value]) -> Value:
+    texts = words(args)
+    if len(texts) == 1 or texts[0] in serveroptions.SERVER_OPTIONS:
+        return serveroptions.get(server.port, texts[0])
+    return await jailverbs.get(server.jails, texts[0], texts[1:])
+
+
+async def _set(server: Fail2BanCommands, args: list[Value]) -> Value:
+    name = word(args[0])
+    if name == "thread":
+        return serveroptions.set_thread(args[1])
+    texts = words(args)
+    if name in serveroptions.SERVER_OPTIONS:
+        return await serveroptions.set_(server.port, name, texts[1])
+    if name not in server.jails.all():
+        # Fail2Ban looks for the option first, and names that.
+        option = texts[1]
+        if not jailverbs.is_set(option):
+            what = f"Invalid command '{option}' (no set action or not yet implemented)"
+            raise CommandError("Exception", what)
+    return await jailverbs.set_(server.jails, name, texts[1:])
+
+
+COMMANDS: Mapping[str, ServerCommand] = {
+    "ping": ServerCommand(_ping, is_reading=True),
+    "echo": ServerCommand(_echo, is_reading=True),
+    "version": ServerCommand(_version, is_reading=True),
+    "server-status": ServerCommand(_server_status, is_reading=True),
+    "status": ServerCommand(_status, is_reading=True),
+    "stats": ServerCommand(_stats, is_reading=True),
+    "statistic": ServerCommand(_stats, is_reading=True),
+    "statistics": ServerCommand(_stats, is_reading=True),
+    "banned": ServerCommand(_banned, is_reading=True),
+    "get": ServerCommand(_get, is_reading=True),
+    "sleep": ServerCommand(_sleep),
+    "config-error": ServerCommand(_config_error),
+    "flushlogs": ServerCommand(_flush_logs),
+    "unban": ServerCommand(_unban),
+    "add": ServerCommand(_add),
+    "start": ServerCommand(_start),
+    "stop": ServerCommand(_stop),
+    "reload": ServerCommand(_reload),
+    "restart": ServerCommand(_restart),
+    "set": ServerCommand(_set),
+    "multi-set": ServerCommand(_set),
+}
+"""Every command; `server-stream`, which only a starting Fail2Ban knows, is none."""

@@ -1,0 +1,111 @@
+"""Which command does what: the first word, missing words, errors, who only reads."""
+
+import pytest
+
+from banish.control.fail2ban.answers import CommandError
+from banish.control.fail2ban.commands import COMMANDS, only_reads
+from banish.errors import ConfigError
+from banish.model.instant import Seconds
+from tests.control.fail2ban.asking import Asked
+
+
+def refusal(ask: Asked, command: object) -> tuple[str, str]:
+    with pytest.raises(CommandError) as caught:
+        ask(command)  # type: ignore[arg-type]
+    return caught.value.kind, caught.value.text
+
+
+def test_ping_takes_further_words_and_answers_pong() -> None:
+    assert Asked()(["ping", "100"]) == "pong"
+
+
+def test_words_may_be_bytes_and_numbers() -> None:
+    ask = Asked()
+    assert ask([b"get", b"sshd", b"maxretry"]) == 5
+    assert ask(["set", "sshd", "maxretry", 7]) == 7
+    assert ask(["set", "sshd", "ignoreself", False]) is False
+
+
+def test_the_version_is_one_that_strict_clients_know() -> None:
+    assert Asked()("version") in ("0.11.1", "0.11.2", "1.0.1", "1.0.2", "1.1.0")
+
+
+@pytest.mark.parametrize("command", [[], ["get"], ["set"], ["set", "sshd"], ["sleep"], ["start"]])
+def test_a_command_that_lacks_words_is_an_index_error(command: list[str]) -> None:
+    assert refusal(Asked(), command)[0] == "IndexError"
+
+
+def test_an_unknown_command_is_invalid() -> None:
+    assert refusal(Asked(), "nonsense a") == ("Exception", "Invalid command")
+
+
+@pytest.mark.parametrize("command", [["get", [1], "x"], [["ping"]], ["status", {"a": 1}]])
+def test_a_word_that_is_no_text_is_refused(command: list[object]) -> None:
+    assert refusal(Asked(), command)[0] in ("TypeError", "UnknownJailException")
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["status no", "get no findtime", "set no findtime 5", "start no", "stop no", "reload no"],
+)
+def test_a_jail_that_does_not_exist_is_named(command: str) -> None:
+    assert refusal(Asked(), command) == ("UnknownJailException", "no")
+
+
+def test_stop_without_a_jail_stops_the_server() -> None:
+    ask = Asked()
+    assert ask("stop") is None
+    assert ask.port.stops == 1
+
+
+def test_stop_with_all_ends_every_jail_and_not_the_server() -> None:
+    ask = Asked()
+    ask("stop --all")
+    assert (ask.port.settings, ask.port.stops) == ({}, 0)
+
+
+def test_only_what_changes_nothing_is_open_to_readers() -> None:
+    reading = {name for name, command in COMMANDS.items() if command.is_reading}
+    assert reading == {
+        "ping", "echo", "version", "server-status", "status", "stats", "statistic", "statistics",
+        "banned", "get",
+    }  # fmt: skip
+    assert only_reads(["get", "sshd", "banip"])
+    assert not only_reads(["set", "sshd", "banip", "192.0.2.1"])
+    assert not only_reads([["ping"]])
+    assert not only_reads([])
+
+
+def test_a_change_that_makes_no_sense_is_a_value_error_and_names_the_reason() -> None:
+    ask = Asked()
+    ask.port.trouble = ConfigError("it makes no sense")
+    assert refusal(ask, "set sshd bantime 5m") == ("ValueError", "it makes no sense")
+    assert refusal(ask, "set sshd addfailregex (") == ("RegexException", "it makes no sense")
+
+
+def test_threads_take_a_table_and_nothing_else() -> None:
+    ask = Asked()
+    assert ask(["set", "thread", {"stacksize": 32}]) == {"stacksize": 32}
+    assert ask("get thread") == {"stacksize": 0}
+    assert refusal(ask, "set thread 32")[0] == "AttributeError"
+
+
+def test_options_of_the_server_are_set_by_their_fields() -> None:
+    ask = Asked()
+    assert ask("set dbpurgeage 2d") == 172_800
+    assert ask.port.server_settings.dbpurgeage == Seconds(172_800)
+    assert ask("set loglevel debug") == "DEBUG"
+    assert refusal(ask, "set loglevel loud") == ("ValueError", "Invalid log level 'LOUD'")
+
+
+def test_no_database_reads_as_none() -> None:
+    ask = Asked()
+    ask("set dbfile None")
+    assert ask("get dbfile") is None
+
+
+def test_a_log_that_cannot_be_written_is_said_so() -> None:
+    ask = Asked()
+    ask.port.trouble = ConfigError("no such folder")
+    assert refusal(ask, "set logtarget /no/x") == ("Exception", "Failed to change log target")
+    assert refusal(ask, "set dbpurgeage 9d") == ("ValueError", "no such folder")
