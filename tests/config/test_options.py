@@ -28,7 +28,7 @@ def test_every_setting_of_a_jail_and_of_the_server_has_its_option() -> None:
     not_options = {"name", "filter", "logpaths", "uses_journal", "escalation", "actions"}
     not_options |= {"enforcement", "places", "journal", "networks", "budget"}
     assert set(JailSettings.__struct_fields__) - not_options <= set(JAIL_OPTIONS)
-    assert set(ServerSettings.__struct_fields__) - {"places", "takeover_dbfile"} <= set(
+    assert set(ServerSettings.__struct_fields__) - {"places", "takeover_dbfile", "access"} <= set(
         SERVER_OPTIONS
     )
 

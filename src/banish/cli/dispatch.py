@@ -26,6 +26,7 @@ VERBS = {
     "bans": ("bans", "list the bans in force"),
     "ban": ("ban", "ban by hand"),
     "unban": ("unban", "end bans by hand"),
+    "events": ("events", "print what happens, as it happens"),
     "reload": ("reload", "have the running server follow the changed configuration"),
     "confirm": ("confirm", "keep the configuration that 'reload --confirm' put on trial"),
     "resume": ("resume", "let a jail that spent its ban budget start bans again"),

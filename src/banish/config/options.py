@@ -277,6 +277,20 @@ _SERVER = (
         "million of them; past it the jail that takes most forgets those that failed longest ago.",
         "server", least=1,
     ),
+    Option(
+        "control.read", "list", "",
+        "Users, and groups as @adm, that may see how the server is doing: status, bans, why, "
+        "events. Root may do everything.",
+        "server",
+    ),
+    Option(
+        "control.operate", "list", "",
+        "Users and groups that may ban and unban as well.", "server",
+    ),
+    Option(
+        "control.configure", "list", "",
+        "Users and groups that may reload and stop the server as well.", "server",
+    ),
     Option("stacksize", "number", "0", "Taken and left alone: banish starts no threads.", "server"),
 )  # fmt: skip
 

@@ -8,17 +8,21 @@ over from at the first start, unless we keep no database ourselves: nothing woul
 tell then which start is the first.
 """
 
+import grp
+import pwd
+from collections.abc import Callable
+
 from banish.config.effect import check_server_files
 from banish.config.interpolate import Scope
 from banish.config.merge import Library
 from banish.config.options import SERVER_OPTIONS
-from banish.config.problem import FaultError
+from banish.config.problem import FaultError, Problems
 from banish.config.reading import OptionReader
 from banish.config.text import Text
 from banish.config.unknown import check_server
 from banish.config.values import to_bool, to_choice, to_number, to_span
 from banish.model.instant import Seconds
-from banish.model.settings import ServerSettings
+from banish.model.settings import ControlAccess, ServerSettings
 
 _OWN_FILES = frozenset({"socket", "pidfile", "dbfile"})
 _NO_DATABASE = ("none", ":memory:")
@@ -80,6 +84,7 @@ def read_server(library: Library) -> ServerSettings:
         return word if word.isdigit() else to_choice(text, SERVER_OPTIONS["loglevel"])
 
     dbfile = reading.get("dbfile", _database, default.dbfile)
+    nobody: tuple[str, ...] = ()
     return ServerSettings(
         reading.get("loglevel", loglevel, default.loglevel),
         text("logtarget"),
@@ -102,7 +107,41 @@ def read_server(library: Library) -> ServerSettings:
             lambda text: to_number(text, SERVER_OPTIONS["windowmemory"]),
             default.windowmemory,
         ),
+        ControlAccess(
+            **{
+                role: reading.get(f"control.{role}", _members(role, library.problems), nobody)
+                for role in ("read", "operate", "configure")
+            }
+        ),
     )
+
+
+def _members(role: str, problems: Problems) -> Callable[[Text], tuple[str, ...]]:
+    """Return what reads the users and groups that have a role; unknown ones are left out."""
+
+    def read(text: Text) -> tuple[str, ...]:
+        found: list[str] = []
+        for word, place in text.words():
+            if is_known_member(word):
+                found.append(word)
+                continue
+            kind, name = ("group", word[1:]) if word.startswith("@") else ("user", word)
+            what = f'there is no {kind} "{name}" on this host, so nobody gets this right by it'
+            cure = f"create the {kind}, or correct the name; a group is written as @name"
+            problems.warn(what, place, option=f"control.{role}", cure=cure)
+        return tuple(dict.fromkeys(found))
+
+    return read
+
+
+def is_known_member(word: str) -> bool:
+    """Whether *word* is a user of this host, or with ``@`` in front a group."""
+    try:
+        if word.startswith("@"):
+            return word[1:].isdigit() or bool(grp.getgrnam(word[1:]))
+        return word.isdigit() or bool(pwd.getpwnam(word))
+    except KeyError:
+        return False
 
 
 def _firewall(text: Text) -> str:

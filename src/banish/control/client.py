@@ -14,6 +14,7 @@ from banish.model.ban import Ban
 from banish.model.instant import Seconds
 from banish.model.reload import ReloadReport, ReloadWish
 from banish.model.status import ServerStatus
+from banish.model.streamed import EventBatch
 
 ANSWER_SECONDS = 30.0
 """Longest wait for the next line of an answer; a batch of bans takes well under a second."""
@@ -100,6 +101,13 @@ class Client:
         """Keep the configuration that waits to be confirmed."""
         if not isinstance(next(self._ask(messages.ConfirmRequest())), messages.DoneReply):
             raise self._nonsense()
+
+    def events(self, since: int | None = None, kinds: Sequence[str] = ()) -> Iterator[EventBatch]:
+        """Yield what happens, for ever; see `Operations.subscribe`."""
+        for reply in self._ask(messages.SubscribeRequest(since, tuple(kinds))):
+            if not isinstance(reply, messages.EventsReply):
+                raise self._nonsense()
+            yield reply.batch
 
     def stop(self) -> None:
         """Ask the server to stop."""

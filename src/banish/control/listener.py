@@ -22,6 +22,13 @@ BACKLOG = 64
 """Operators that may wait for an answer; of more, some are asked to try again."""
 
 
+_SO_PEERGROUPS = 59
+"""From asm-generic/socket.h; the module `socket` has no name for it."""
+
+_GROUPS_LIMIT = 256
+"""Python asks the kernel for 1,024 bytes at most."""
+
+
 class Peer(NamedTuple):
     """Who is at the other end, by the kernel's word."""
 
@@ -37,11 +44,22 @@ def peer_of(connection: socket.socket) -> Peer:
     return Peer(*form.unpack(raw))
 
 
+def groups_of(connection: socket.socket) -> tuple[int, ...]:
+    """Return the further groups of who is at the other end, as far as the kernel tells."""
+    try:
+        raw = connection.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _GROUPS_LIMIT * 4)
+    except OSError:  # before Linux 4.13, or more groups than that
+        return ()
+    return struct.unpack(f"{len(raw) // 4}I", raw)
+
+
 class ControlSocket:
     """The lock and the socket at *path*, between the first `listen` and `release`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, is_for_all: bool = False) -> None:
+        """Stand for *path*; *is_for_all*: everybody may connect, and is judged by the server."""
         self.path = path
+        self._umask = 0o111 if is_for_all else 0o177
         self._lock = Lock(path)
         self._inode: tuple[int, int] | None = None
 
@@ -75,6 +93,13 @@ class ControlSocket:
             return False
         return (found.st_dev, found.st_ino) == self._inode
 
+    def open_for(self, *, is_for_all: bool) -> None:
+        """Let everybody connect from now on, or only our own user and root."""
+        self._umask = 0o111 if is_for_all else 0o177
+        if self.is_in_place:
+            with contextlib.suppress(OSError):
+                self.path.chmod(0o777 & ~self._umask & 0o666)
+
     def release(self) -> None:
         """Take our socket away and free the lock."""
         if self.is_in_place:
@@ -89,7 +114,8 @@ class ControlSocket:
         if self._server_pid() is not None:
             raise self._taken()
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            mode = 0o700 if self._umask & 0o077 == 0o077 else 0o755
+            folder.mkdir(mode=mode, parents=True, exist_ok=True)
         except FileExistsError:
             raise NotADirectoryError(errno.ENOTDIR, f"{folder} is not a directory") from None
         if (mode := folder.stat().st_mode) & stat.S_IWOTH and not mode & stat.S_ISVTX:
@@ -103,7 +129,7 @@ class ControlSocket:
         self._remove_stale()
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         try:
-            umask = os.umask(0o177)
+            umask = os.umask(self._umask)
             try:
                 with short_name(self.path) as name:
                     listening.bind(name)

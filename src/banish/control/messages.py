@@ -20,6 +20,7 @@ from banish.model.codec import from_json, to_json
 from banish.model.instant import Seconds
 from banish.model.reload import ReloadReport, ReloadWish
 from banish.model.status import ServerStatus
+from banish.model.streamed import EventBatch
 
 VERSION = 1
 """The language of this file; both sides must speak the same."""
@@ -93,6 +94,15 @@ class ConfirmRequest(msgspec.Struct, frozen=True, tag_field="ask", tag="confirm"
     """Keep the configuration that waits to be confirmed."""
 
 
+class SubscribeRequest(msgspec.Struct, frozen=True, tag_field="ask", tag="subscribe"):
+    """What happens? The answer goes on until the asker hangs up."""
+
+    since: int | None = None
+    """Begin after this event, as far as it is known still; None: with what happens next."""
+    kinds: tuple[str, ...] = ()
+    """Only these kinds of events; empty: all."""
+
+
 class StopRequest(msgspec.Struct, frozen=True, tag_field="ask", tag="stop"):
     """End the server."""
 
@@ -107,6 +117,7 @@ Request = (
     | ResumeRequest
     | ReloadRequest
     | ConfirmRequest
+    | SubscribeRequest
     | StopRequest
 )
 
@@ -137,6 +148,13 @@ class ReloadReply(msgspec.Struct, frozen=True, tag_field="say", tag="reload"):
     report: ReloadReport
 
 
+class EventsReply(msgspec.Struct, frozen=True, tag_field="say", tag="events"):
+    """What has happened; empty where nothing has, to show that the server is there."""
+
+    batch: EventBatch
+    more: bool = True
+
+
 class DoneReply(msgspec.Struct, frozen=True, tag_field="say", tag="done"):
     """It is done, and there is nothing to tell."""
 
@@ -156,7 +174,15 @@ class ErrorReply(msgspec.Struct, frozen=True, tag_field="say", tag="error"):
     """Whether asking again later may help."""
 
 
-Reply = StatusReply | BansReply | ActionResultsReply | ReloadReply | DoneReply | ErrorReply
+Reply = (
+    StatusReply
+    | BansReply
+    | ActionResultsReply
+    | ReloadReply
+    | EventsReply
+    | DoneReply
+    | ErrorReply
+)
 
 
 class _Asked(msgspec.Struct, frozen=True):

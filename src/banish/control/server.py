@@ -1,23 +1,24 @@
 """Answers operators over a Unix socket; whatever they send, the server goes on.
 
-Who may ask: root and the server's own user, by the kernel's word
-(``SO_PEERCRED``, unix(7)), behind a socket of mode 0600. Every length, count
+Who may ask: root, the server's own user, and whom the configuration names
+(`banish.control.roles`), by the kernel's word (``SO_PEERCRED``, unix(7)). Every length, count
 and wait is bounded. Whoever sends what cannot become a request, such as a
 Fail2Ban client (which waits for its own kind of answer for ever), gets an answer in
 one line and disconnected at once.
 """
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from banish.control import messages
-from banish.control.listener import ControlSocket, Peer, peer_of
+from banish.control.listener import ControlSocket, Peer, groups_of, peer_of
+from banish.control.roles import Role, Roles, includes, role_for
 from banish.errors import MachineError, OperatorError, RequestError
 from banish.model.address import Subject, parse_subject
 from banish.model.ban import Ban
+from banish.model.settings import ControlAccess
 from banish.ports import Operations
 from banish.telemetry.events import Emit, RequestRefused, RequestRefusedAgain
 
@@ -32,6 +33,9 @@ IDLE_SECONDS = 60.0
 
 SLOW_SECONDS = 10.0
 """How long an operator may take to accept what was said."""
+
+HEARTBEAT_SECONDS = 10.0
+"""How long a subscriber hears nothing; then it hears that nothing has happened."""
 
 READ_BYTES = 65_536
 """What is read of a request at one time."""
@@ -63,6 +67,7 @@ class ControlServer:
         operations: Operations,
         emit: Emit,
         *,
+        access: ControlAccess = ControlAccess(),  # noqa: B008 - frozen
         idle_seconds: float = IDLE_SECONDS,
         slow_seconds: float = SLOW_SECONDS,
     ) -> None:
@@ -71,11 +76,16 @@ class ControlServer:
         self._emit = emit
         self._idle_seconds = idle_seconds
         self._slow_seconds = slow_seconds
-        self._welcome = {0, os.geteuid()}
-        self._listener = ControlSocket(path)
+        self._roles = Roles(access)
+        self._listener = ControlSocket(path, is_for_all=self._roles.are_for_others)
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._reported_until: dict[tuple[str, int], float] = {}
+
+    def follow(self, access: ControlAccess) -> None:
+        """Go by *access* from now on; talks that are under way go on."""
+        self._roles = Roles(access)
+        self._listener.open_for(is_for_all=self._roles.are_for_others)
 
     async def start(self) -> None:
         """Begin to answer; called again it makes the socket anew if it is gone.
@@ -112,8 +122,10 @@ class ControlServer:
         self._listener.release()
 
     def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        peer = peer_of(writer.get_extra_info("socket"))
-        task = asyncio.get_running_loop().create_task(self._attend(reader, writer, peer))
+        connection = writer.get_extra_info("socket")
+        peer = peer_of(connection)
+        role = self._roles.of(peer, groups_of(connection))
+        task = asyncio.get_running_loop().create_task(self._attend(reader, writer, peer, role))
         self._tasks.add(task)
         task.add_done_callback(lambda task: self._ended(task, writer))
 
@@ -129,22 +141,33 @@ class ControlServer:
             asyncio.get_running_loop().call_exception_handler(context)
 
     async def _attend(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: Peer
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        peer: Peer,
+        role: Role | None,
     ) -> None:
         # With a limit of 0, drain returns once the kernel has taken every byte.
         writer.transport.set_write_buffer_limits(high=0)
         try:
-            if peer.uid not in self._welcome:
-                await self._refuse(writer, peer, "refused", "only root may use this socket")
+            if role is None:
+                what = "only root may use this socket"
+                if self._roles.are_for_others:
+                    what = "this user has no right to use this socket (control.read)"
+                await self._refuse(writer, peer, "refused", what)
             elif len(self._tasks) > CONNECTIONS_LIMIT:
                 await self._refuse(writer, peer, "refused", "too many connections at once")
             else:
-                await self._converse(reader, writer, peer)
+                await self._converse(reader, writer, peer, role)
         except (OSError, TimeoutError):
             pass  # the operator went away, said nothing for long, or does not listen
 
     async def _converse(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: Peer
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        peer: Peer,
+        role: Role,
     ) -> None:
         rest = bytearray()
         for _ in range(REQUESTS_LIMIT):
@@ -161,6 +184,11 @@ class ControlServer:
             except messages.ProtocolError as error:
                 fault = "version" if error.is_foreign else "malformed"
                 await self._refuse(writer, peer, fault, str(error))
+                continue
+            wanted = role_for(request)
+            if not includes(role, wanted):
+                what = f"this user may not do that (control.{wanted})"
+                await self._refuse(writer, peer, "refused", what)
                 continue
             async for reply in self._answers(request):
                 await self._send(writer, reply)
@@ -210,6 +238,13 @@ class ControlServer:
             elif isinstance(request, messages.ConfirmRequest):
                 await self._operations.confirm()
                 yield messages.DoneReply()
+            elif isinstance(request, messages.SubscribeRequest):
+                subscription = self._operations.subscribe(request.since, request.kinds)
+                try:
+                    while True:
+                        yield messages.EventsReply(await subscription.next(HEARTBEAT_SECONDS))
+                finally:
+                    subscription.close()
             elif isinstance(request, messages.StopRequest):
                 await self._operations.stop()
                 yield messages.DoneReply()

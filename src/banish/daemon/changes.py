@@ -14,6 +14,7 @@ from banish.model.duration import format_duration
 from banish.model.instant import Seconds
 from banish.model.settings import (
     ActionSettings,
+    ControlAccess,
     FilterSettings,
     JailSettings,
     LogPath,
@@ -51,7 +52,9 @@ AREAS: Mapping[str, Area] = {
 }
 """Every field of `JailSettings` that changes what a jail does, and what it concerns."""
 
-LIVE_SERVER_OPTIONS = frozenset({"loglevel", "logtarget", "dbpurgeage", "keepbans", "linetime"})
+LIVE_SERVER_OPTIONS = frozenset(
+    {"loglevel", "logtarget", "dbpurgeage", "keepbans", "linetime", "access"}
+)
 """Options of the server that a running server follows; the others wait for its next start."""
 
 TEXT_LIMIT = 200
@@ -177,12 +180,17 @@ def _options(before: JailSettings, after: JailSettings) -> tuple[OptionChange, .
 def _server_changes(
     old: ServerSettings, new: ServerSettings
 ) -> tuple[tuple[OptionChange, ...], tuple[OptionChange, ...]]:
+    hidden = ("places", "takeover_dbfile", "access")
     changes = [
         OptionChange(field, _text(getattr(old, field)), _text(getattr(new, field)))
         for field in ServerSettings.__struct_fields__
-        if field not in ("places", "takeover_dbfile") and getattr(old, field) != getattr(new, field)
+        if field not in hidden and getattr(old, field) != getattr(new, field)
     ]
     live = [change for change in changes if change.option in LIVE_SERVER_OPTIONS]
+    for role in ControlAccess.__struct_fields__:
+        before, after = (" ".join(getattr(each.access, role)) for each in (old, new))
+        if before != after:
+            live.append(OptionChange(f"control.{role}", before, after))
     return tuple(live), tuple(change for change in changes if change not in live)
 
 

@@ -21,7 +21,8 @@ from banish.model.decision import EndBan
 from banish.model.instant import Instant, Seconds, to_iso
 from banish.model.reload import ReloadReport, ReloadWish
 from banish.model.status import JailStatus, PartTrouble, ServerStatus, SourceHealth
-from banish.ports import Clock
+from banish.ports import Clock, Subscription
+from banish.telemetry.stream import EventStream
 
 WHY_LIMIT = 100
 """Bans of one subject that `why` shows."""
@@ -46,6 +47,7 @@ class ServerOperations:
         acting: ActionDispatcher,
         supervisor: Supervisor,
         reloader: Reloader,
+        stream: EventStream,
         clock: Clock,
         started_at: Instant,
         dry_run: bool,
@@ -66,6 +68,7 @@ class ServerOperations:
         self._acting = acting
         self._supervisor = supervisor
         self._reloader = reloader
+        self._stream = stream
         self._clock = clock
         self._started_at = started_at
         self._dry_run = dry_run
@@ -258,6 +261,10 @@ class ServerOperations:
 
         """
         await self._reloader.confirm()
+
+    def subscribe(self, since: int | None, kinds: Sequence[str]) -> Subscription:
+        """Return what happens from now on, or after the event *since*; only *kinds*, if any."""
+        return self._stream.subscribe(since, kinds)
 
     async def stop(self) -> None:
         """Ask the server to stop; returns at once."""

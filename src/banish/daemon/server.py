@@ -54,6 +54,7 @@ from banish.telemetry.events import (
     WarningGiven,
 )
 from banish.telemetry.logs import Log
+from banish.telemetry.stream import EventStream
 
 TICK_LIMIT = Seconds(1)
 """The timer looks at the wall clock at least this often, since it may be set."""
@@ -126,6 +127,7 @@ class Server:
             acting=self._acting,
             supervisor=self._supervisor,
             reloader=self._reloader,
+            stream=EventStream(self.emit, clock=clock),
             clock=clock,
             started_at=clock(),
             dry_run=options.dry_run,
@@ -146,7 +148,12 @@ class Server:
             )
         )
         """What answers clients of Fail2Ban."""
-        self._control = ControlServer(Path(settings.server.socket), self.operations, self.emit)
+        self._control = ControlServer(
+            Path(settings.server.socket),
+            self.operations,
+            self.emit,
+            access=settings.server.access,
+        )
         self._pid_file = PidFile(Path(settings.server.pidfile))
         self._upkeep.keep("control socket", self._control.start)
         self._upkeep.keep("pid file", self._pid_file.ensure)
@@ -229,6 +236,8 @@ class Server:
         changed = {change.option for change in changes}
         if "linetime" in changed:
             self._watchdog.budget = settings.server.linetime
+        if any(option.startswith("control.") for option in changed):
+            self._control.follow(settings.server.access)
         if "loglevel" in changed:
             self._log.level = level_of(settings.server.loglevel, self._options.verbosity)
         if "logtarget" in changed:

@@ -276,6 +276,17 @@ class JailSettings(msgspec.Struct, frozen=True):
         return self.backend == "ledger"
 
 
+class ControlAccess(msgspec.Struct, frozen=True):
+    """Who else than root may ask the server, by role: users, and groups as ``@name``."""
+
+    read: tuple[str, ...] = ()
+    """May see how the server is doing."""
+    operate: tuple[str, ...] = ()
+    """May ban and unban as well."""
+    configure: tuple[str, ...] = ()
+    """May reload and stop the server as well."""
+
+
 class ServerSettings(msgspec.Struct, frozen=True):
     """``banish.conf`` or ``fail2ban.conf``."""
 
@@ -300,6 +311,8 @@ class ServerSettings(msgspec.Struct, frozen=True):
     """CPU time that the regexes of a jail may take for one line."""
     windowmemory: int = 400
     """Megabytes that the failing subjects of all jails together may take."""
+    access: ControlAccess = ControlAccess()
+    """Who else than root may ask the server."""
 
 
 class Settings(msgspec.Struct, frozen=True):

@@ -16,6 +16,7 @@ from banish.model.record import Batch, Position
 from banish.model.reload import ReloadReport, ReloadWish
 from banish.model.settings import ActionSettings, Enforcement
 from banish.model.status import ServerStatus, SourceHealth
+from banish.model.streamed import EventBatch
 from banish.ports.store import Store
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Resolver",
     "Source",
     "Store",
+    "Subscription",
 ]
 
 Clock = Callable[[], Instant]
@@ -242,6 +244,18 @@ class Resolver(Protocol):
         ...
 
 
+class Subscription(Protocol):
+    """What happens in a server, for one subscriber."""
+
+    async def next(self, patience: float) -> EventBatch:
+        """Return the events that wait, some at a time; none after *patience* seconds."""
+        ...
+
+    def close(self) -> None:
+        """Want no more."""
+        ...
+
+
 class Operations(Protocol):
     """What an operator can ask of a running server."""
 
@@ -318,6 +332,10 @@ class Operations(Protocol):
             RequestError: None does.
 
         """
+        ...
+
+    def subscribe(self, since: int | None, kinds: Sequence[str]) -> Subscription:
+        """Return what happens from now on, or after the event *since*; only *kinds*, if any."""
         ...
 
     async def stop(self) -> None:

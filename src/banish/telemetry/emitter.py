@@ -81,6 +81,10 @@ class Emitter:
         """
         self._listeners += ((listener, kinds),)
 
+    def unlisten(self, listener: Emit, *kinds: type[Event]) -> None:
+        """Tell *listener* no more of what it asked for with the same *kinds*."""
+        self._listeners = tuple(each for each in self._listeners if each != (listener, kinds))
+
     def __call__(self, event: Event) -> None:
         """Tell that *event* happened."""
         self.every((event,))

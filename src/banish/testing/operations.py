@@ -21,7 +21,10 @@ from banish.model.instant import Instant, Seconds
 from banish.model.reload import ReloadReport, ReloadWish
 from banish.model.status import EnforcementStatus, JailStatus, ServerStatus
 from banish.policy.networks import NetworkTable
+from banish.ports import Subscription
+from banish.telemetry.emitter import Emitter
 from banish.telemetry.events import Event
+from banish.telemetry.stream import EventStream
 
 TEN_MINUTES = Seconds(600)
 
@@ -46,6 +49,10 @@ class MemoryOperations:
         self.report = ReloadReport()
         """What `reload` returns."""
         self.confirmations = 0
+        self.loop: asyncio.AbstractEventLoop | None = None
+        """What serves, in a thread of its own, while `serving`."""
+        self.emitter = Emitter(clock=lambda: NOON)
+        self.stream = EventStream(self.emitter, clock=lambda: NOON)
         self.trouble: BanishError | None = None
         """Raised by every operation, where it is set."""
         self.answer: ServerStatus | None = None
@@ -151,6 +158,11 @@ class MemoryOperations:
         self._check(None)
         self.confirmations += 1
 
+    def subscribe(self, since: int | None, kinds: Sequence[str]) -> Subscription:
+        """Return a subscription to `emitter`."""
+        self._check(None)
+        return self.stream.subscribe(since, kinds)
+
     async def stop(self) -> None:
         """Count that somebody asked."""
         self._check(None)
@@ -169,7 +181,7 @@ def serving(path: Path, operations: MemoryOperations) -> Iterator[list[Event]]:
     """Serve *operations* at *path* from a thread of its own; yield what it tells."""
     emitted: list[Event] = []
     ready, done = threading.Event(), asyncio.Event()
-    loop = asyncio.new_event_loop()
+    loop = operations.loop = asyncio.new_event_loop()
 
     async def serve() -> None:
         server = ControlServer(path, operations, emitted.append)
