@@ -168,6 +168,11 @@ class Ours:
     def __init__(self, server: Server) -> None:
         self._server = server
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it was asked to stop."""
+        return self._server.stopping.is_set()
+
     async def ask(self, command: Sequence[object]) -> Any:
         """Return the value of a good answer, or what the server raised."""
         try:

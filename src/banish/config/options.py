@@ -291,6 +291,12 @@ _SERVER = (
         "control.configure", "list", "",
         "Users and groups that may reload and stop the server as well.", "server",
     ),
+    Option(
+        "fail2banversion", "choice", "1.1.0",
+        "The version that clients of Fail2Ban are answered with; some tools take only one that "
+        "they know.",
+        "server", choices=("0.11.1", "0.11.2", "1.0.1", "1.0.2", "1.1.0"),
+    ),
     Option("stacksize", "number", "0", "Taken and left alone: banish starts no threads.", "server"),
 )  # fmt: skip
 

@@ -113,6 +113,11 @@ def read_server(library: Library) -> ServerSettings:
                 for role in ("read", "operate", "configure")
             }
         ),
+        reading.get(
+            "fail2banversion",
+            lambda text: to_choice(text, SERVER_OPTIONS["fail2banversion"]),
+            default.fail2banversion,
+        ),
     )
 
 

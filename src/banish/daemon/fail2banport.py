@@ -14,7 +14,7 @@ from banish.errors import RequestError
 from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.failure import EVIDENCE_LIMIT_CHARACTERS, Evidence, Failure, KnownDetails
-from banish.model.instant import Instant
+from banish.model.instant import Instant, Seconds
 from banish.model.reload import ReloadReport, ReloadWish
 from banish.model.settings import JailSettings, ServerSettings
 from banish.ports import Clock
@@ -23,6 +23,9 @@ from banish.telemetry.targets import open_target
 
 STREAMS = ("STDOUT", "STDERR", "SYSOUT", "SYSLOG", "SYSTEMD-JOURNAL")
 """Targets of the log that are no file, and so cannot be opened anew."""
+
+PLACES_LIMIT = Seconds(5)
+"""How long logs that a command adds are waited for; a dead network disk is not waited for."""
 
 _MAGIC = frozenset("*?[")
 
@@ -116,8 +119,20 @@ class LivePort:
         return True
 
     async def change_jail(self, settings: JailSettings) -> None:
-        """Have the jail that *settings* names run by them."""
+        """Have the jail that *settings* names run by them; its logs are open then.
+
+        What is written from the answer on counts, in logs that are read from their end too.
+        """
         await self._reloader.change_jail(settings)
+        places = [
+            asyncio.ensure_future(pipeline.source.placed())
+            for pipeline in self._protection.pipelines
+            if any(watch.matcher.jail == settings.name for watch in pipeline.watches)
+        ]
+        if places:
+            _, late = await asyncio.wait(places, timeout=PLACES_LIMIT)
+            for place in late:
+                place.cancel()
 
     async def remove_jail(self, jail: str) -> None:
         """End *jail*."""

@@ -313,6 +313,8 @@ class ServerSettings(msgspec.Struct, frozen=True):
     """Megabytes that the failing subjects of all jails together may take."""
     access: ControlAccess = ControlAccess()
     """Who else than root may ask the server."""
+    fail2banversion: str = "1.1.0"
+    """The version that clients of Fail2Ban are answered with."""
 
 
 class Settings(msgspec.Struct, frozen=True):

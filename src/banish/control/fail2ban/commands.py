@@ -18,9 +18,6 @@ from banish.control.fail2ban.words import word, words
 from banish.control.listener import Peer
 from banish.errors import MachineError, OperatorError
 
-FAIL2BAN_VERSION = "1.1.0"
-"""The newest release of Fail2Ban that we are equal to; strict clients know no newer one."""
-
 SLEEP_LIMIT_SECONDS = 3_600.0
 
 Answer = Callable[["Fail2BanCommands", list[Value]], Awaitable[Value]]
@@ -36,10 +33,9 @@ class ServerCommand(msgspec.Struct, frozen=True):
 class Fail2BanCommands:
     """Answers the commands of Fail2Ban's protocol for the server behind *port*."""
 
-    def __init__(self, port: ServerPort, *, version: str = FAIL2BAN_VERSION) -> None:
+    def __init__(self, port: ServerPort) -> None:
         self.port = port
         self.jails = KnownJails(port)
-        self.version = version
 
     async def answer(self, command: list[Value], peer: Peer) -> Value:  # noqa: ARG002
         """Return the value that *command* is answered with.
@@ -87,7 +83,7 @@ async def _echo(_server: Fail2BanCommands, args: list[Value]) -> Value:
 
 
 async def _version(server: Fail2BanCommands, _args: list[Value]) -> Value:
-    return server.version
+    return server.port.server().fail2banversion
 
 
 async def _server_status(_server: Fail2BanCommands, _args: list[Value]) -> Value:
