@@ -167,6 +167,7 @@ class Ours:
 
     def __init__(self, server: Server) -> None:
         self._server = server
+        self.port = server.fail2ban.port
 
     @property
     def is_stopping(self) -> bool:

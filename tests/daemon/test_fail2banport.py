@@ -5,9 +5,13 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from banish.control.fail2ban.answers import Value
+from banish.errors import ConfigError
+from banish.model.instant import Seconds
+from banish.model.settings import Escalation
 from tests.compat.both_servers import Ours, Raised, our_server, write_tree
 
 Scene = Callable[[Ours, Path], Awaitable[None]]
@@ -102,6 +106,19 @@ def test_whoever_becomes_exempt_is_unbanned(tmp_path: Path) -> None:
         assert await server.ask(["set", "web", "banip", "203.0.113.1", "203.0.113.2"]) == 2
         await server.ask(["set", "web", "addignoreip", "203.0.113.1"])
         await until(server, ["get", "web", "banned"], lambda bans: bans == ["203.0.113.2"])
+
+    on_stage(tmp_path, scene)
+
+
+def test_a_formula_that_is_none_changes_nothing_whoever_asks_for_it(tmp_path: Path) -> None:
+    async def scene(server: Ours, _: Path) -> None:
+        web = server.port.jails()["web"]
+        escalation = Escalation(increment=True, formula="ban.Time * (")
+        bad = msgspec.structs.replace(web, findtime=Seconds(5), escalation=escalation)
+        with pytest.raises(ConfigError, match="not a formula"):
+            await server.port.change_jail(bad)
+        assert server.port.jails()["web"] == web
+        assert await server.ask(["set", "web", "maxretry", "9"]) == 9
 
     on_stage(tmp_path, scene)
 

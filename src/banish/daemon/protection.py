@@ -31,12 +31,13 @@ from banish.daemon.pipeline import JailWatch, Pipeline
 from banish.daemon.supervisor import Supervisor
 from banish.daemon.worker import ActionWorker
 from banish.detect.matcher import Matcher
-from banish.errors import StoreError
+from banish.errors import ConfigError, StoreError
 from banish.exempt.edge import ExemptEdge
 from banish.model.ban import Ban
 from banish.model.record import Position
 from banish.model.settings import ActionSettings, Enforcement, JailSettings, Settings
 from banish.model.snapshot import JailMemory
+from banish.policy.escalation import BanTime
 from banish.policy.exempt import ExemptList
 from banish.policy.jail import JailPolicy
 from banish.ports import Action, Clock
@@ -205,6 +206,7 @@ class Protection:
             after, running = change.after, self.jails.get(change.jail)
             if after is None:
                 continue
+            _require_formula(after)
             before = running.matcher if running is not None else None
             if change.before is None or _is_read_anew(change.before, after):
                 # A large filter takes a tenth of a second to compile, and nobody is to wait.
@@ -370,6 +372,13 @@ def _matcher(jail: JailSettings, before: Matcher | None = None) -> Matcher | Non
     if jail.uses_ledger:
         return None
     return Matcher(jail.name, jail.filter, jail.findtime, before=before)
+
+
+def _require_formula(jail: JailSettings) -> None:
+    try:
+        BanTime(jail.bantime, jail.escalation, lambda: 0.0)
+    except ValueError as error:
+        raise ConfigError(f"bantime.formula: {error}", where=f"jail {jail.name}") from error
 
 
 def _is_read_anew(before: JailSettings, after: JailSettings) -> bool:

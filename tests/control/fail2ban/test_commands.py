@@ -113,3 +113,8 @@ def test_a_log_that_cannot_be_written_is_said_so() -> None:
     ask.port.trouble = ConfigError("no such folder")
     assert refusal(ask, "set logtarget /no/x") == ("Exception", "Failed to change log target")
     assert refusal(ask, "set dbpurgeage 9d") == ("ValueError", "no such folder")
+
+
+@pytest.mark.parametrize("seconds", ["nan", "-1", "inf", "1e9", "x"])
+def test_sleep_is_bounded(seconds: str) -> None:
+    assert refusal(Asked(), ["sleep", seconds])[0] == "ValueError"

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from banish.control.fail2ban.answers import CommandError
-from banish.control.fail2ban.options import JAIL_OPTIONS, value_of
+from banish.control.fail2ban.options import AT_RUN_TIME, JAIL_OPTIONS, value_of
 from banish.errors import ConfigError
 from banish.model.instant import Seconds
 from banish.model.settings import CacheRule, LogPath, Regex
@@ -19,8 +19,8 @@ SET = {
     "usedns": ("maybe", "no", "no"),
     "logencoding": ("latin1", "latin1", "latin1"),
     "logtimezone": ("UTC+0200", "UTC+0200", "UTC+0200"),
-    "datepattern": ("^%Y", Regex("^%Y"), ("^%Y", "^Year")),
-    "prefregex": ("^a <F-CONTENT>", Regex("^a <F-CONTENT>"), "^a <F-CONTENT>"),
+    "datepattern": ("^%Y", Regex("^%Y", AT_RUN_TIME), ("^%Y", "^Year")),
+    "prefregex": ("^a <F-CONTENT>", Regex("^a <F-CONTENT>", AT_RUN_TIME), "^a <F-CONTENT>"),
     "ignoreself": ("no", False, False),
     "ignorecommand": ("true <ip>", "true <ip>", "true <ip>"),
     "ignorecache": ("max-time=1h", CacheRule("<ip>", 100, Seconds(3_600)), ["<ip>", 100, 3_600]),
@@ -54,7 +54,8 @@ def test_every_option_is_changed_in_its_field_alone_and_shown_as_it_is_got(optio
         ("maxretry", "9" * 5_000), ("maxlines", "0"), ("maxmatches", "-1"),
         ("bantime.formula", "ban.Time * ("), ("bantime.factor", "word"),
         ("bantime.multipliers", "1 x"), ("logtimezone", "nonsense"), ("ignorecache", "x"),
-        ("datepattern", "(("),
+        ("datepattern", "(("), ("bantime", "0"), ("bantime.multipliers", "nan"),
+        ("maxlines", "1001"), ("logencoding", "utf-16"), ("bantime.maxtime", "-5"),
     ],
 )  # fmt: skip
 def test_a_value_that_makes_no_sense_changes_nothing(option: str, text: str) -> None:

@@ -74,3 +74,9 @@ def test_a_jail_that_a_reload_has_started_is_that_of_the_files() -> None:
     ask.port.settings["nginx"] = Asked().port.settings["nginx"]
     ask.port.in_force["nginx"] = {}
     assert ask("get nginx bantime") == -1
+
+
+@pytest.mark.parametrize("name", ["", "--all", "a\nb", "a/b", "[a]", "x" * 200])
+def test_what_would_break_log_lines_is_no_name_of_a_jail(name: str) -> None:
+    with pytest.raises(CommandError, match="no name of a jail"):
+        Asked()(["add", name])

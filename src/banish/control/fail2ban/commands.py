@@ -91,7 +91,10 @@ async def _server_status(_server: Fail2BanCommands, _args: list[Value]) -> Value
 
 
 async def _sleep(_server: Fail2BanCommands, args: list[Value]) -> Value:
-    await asyncio.sleep(min(max(float(word(args[0])), 0.0), SLEEP_LIMIT_SECONDS))
+    seconds = float(word(args[0]))
+    if not 0 <= seconds <= SLEEP_LIMIT_SECONDS:
+        raise CommandError("ValueError", f"sleep takes 0 to {SLEEP_LIMIT_SECONDS:g} seconds")
+    await asyncio.sleep(seconds)
     return None
 
 

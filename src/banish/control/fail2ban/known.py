@@ -5,6 +5,7 @@ Here a jail that was added and not started is a value that nobody else knows of,
 has the server run it. So a jail half made protects nothing and breaks nothing.
 """
 
+import re
 from collections.abc import Mapping
 
 from banish.control.fail2ban.answers import CommandError
@@ -13,6 +14,9 @@ from banish.model.settings import FilterSettings, JailSettings
 
 BACKENDS = ("pyinotify", "polling", "systemd")
 """What ``add`` takes beside ``auto``."""
+
+_NAME = re.compile(r"\w[\w .@+-]{0,126}")
+"""What a jail may be called: the name stands in log lines, commands of actions and file names."""
 
 UNSTARTED_LIMIT = 1_000
 """Jails that may be added and not started; clients do not make the server grow without end."""
@@ -79,6 +83,9 @@ class KnownJails:
         """
         if name in self.all():
             raise CommandError("DuplicateJailException", name)
+        if not _NAME.fullmatch(name):
+            what = f"{name!r} is no name of a jail: write letters, digits, and _ . - in it"
+            raise CommandError("ValueError", what)
         kind = backend.partition("[")[0]
         if kind not in ("auto", *BACKENDS):
             known = ", ".join(BACKENDS)

@@ -5,6 +5,7 @@ words, and to how it is shown. So ``get`` and ``set`` are one verb each for all 
 Fail2Ban shows as not set (None) is what no file and no command has set.
 """
 
+import codecs
 import locale
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,18 +13,16 @@ from typing import Any
 import msgspec
 
 from banish.config.exempt import to_ignorecache
+from banish.config.jailvalues import to_bantime, to_maxtime, to_rndtime
+from banish.config.options import JAIL_OPTIONS as CONFIGURED
 from banish.config.problem import FaultError
 from banish.config.text import Text
+from banish.config.values import to_multipliers, to_number, to_regex, to_span
 from banish.control.fail2ban.answers import CommandError, Value
-from banish.control.fail2ban.words import (
-    shown_span,
-    to_bool,
-    to_encoding,
-    to_number,
-    to_span,
-    to_zone,
-)
+from banish.control.fail2ban.words import shown_span, to_bool
 from banish.detect.datepattern import parse_datepattern
+from banish.detect.encoding import encoding_named
+from banish.detect.zone import zone_named
 from banish.errors import ConfigError
 from banish.model.instant import Seconds
 from banish.model.settings import CacheRule, JailSettings, Place, Regex, UseDns
@@ -41,7 +40,8 @@ class JailOption(msgspec.Struct, frozen=True):
 
     field: str
     """The field of `JailSettings`; with a dot, of the value in that field."""
-    read: Callable[[str], object]
+    read: Callable[[Text], object]
+    """As a file's option is read: what a file may not say, a command may not either."""
     show: Callable[[Any], Value] = lambda value: value
     is_optional: bool = False
     """Whether it is shown as *unset* while nobody has set it."""
@@ -81,8 +81,8 @@ def changed(settings: JailSettings, name: str, text: str) -> JailSettings:
     """
     option = JAIL_OPTIONS[name]
     try:
-        value = option.read(text)
-    except ConfigError as error:
+        value = option.read(Text(text, (AT_RUN_TIME,) * (text.count("\n") + 1)))
+    except (FaultError, ConfigError) as error:
         raise CommandError("ValueError", f"{error.what}: {error.cure}") from error
     settings = with_value(settings, option.field, value)
     try:
@@ -92,16 +92,16 @@ def changed(settings: JailSettings, name: str, text: str) -> JailSettings:
     return msgspec.structs.replace(settings, places={**settings.places, name: AT_RUN_TIME})
 
 
-def _to_findtime(text: str) -> Seconds:
-    span = to_span(text)
-    if span <= 0:
-        raise CommandError("ValueError", "findtime must be longer than 0 seconds")
-    return span
+def _words(text: Text) -> str:
+    return text.text.strip()
 
 
-def _to_bantime(text: str) -> Seconds | None:
-    span = to_span(text)
-    return None if span < 0 else span
+def _number(name: str) -> Callable[[Text], int]:
+    return lambda text: to_number(text, CONFIGURED[name])
+
+
+def _is_yes(text: Text) -> bool:
+    return to_bool(text.text)
 
 
 def _show_bantime(span: Seconds | None) -> Value:
@@ -115,21 +115,30 @@ def _show_span(span: Seconds | None) -> Value:
 _USE_DNS: Mapping[str, UseDns] = {"warn": "warn", "raw": "raw"}
 
 
-def _to_usedns(text: str) -> UseDns:
-    word = text.strip().lower()
+def _to_usedns(text: Text) -> UseDns:
+    word = text.text.strip().lower()
     return "yes" if to_bool(word) else _USE_DNS.get(word, "no")
+
+
+def _to_encoding(text: Text) -> str:
+    name = text.text.strip()
+    if name.lower() != "auto":
+        codecs.lookup(name)  # its LookupError is what Fail2Ban answers
+    encoding_named(name)
+    return name
+
+
+def _to_zone(text: Text) -> str:
+    zone_named(text.text)
+    return text.text.strip()
 
 
 def _show_encoding(name: str) -> Value:
     return locale.getpreferredencoding() if name.lower() == "auto" else name
 
 
-def _to_regex(text: str) -> Regex | None:
-    return Regex(text) if text.strip() else None
-
-
-def _to_datepattern(text: str) -> Regex | None:
-    pattern = _to_regex(text)
+def _to_datepattern(text: Text) -> Regex | None:
+    pattern = to_regex(text)
     parse_datepattern(pattern)
     return pattern
 
@@ -150,49 +159,38 @@ def _show_dates(pattern: Regex | None) -> Value:
     return (None if is_stamp else lines[0], templates[0].name)
 
 
-def _to_cache(text: str) -> CacheRule | None:
-    try:
-        return to_ignorecache(Text(text, (AT_RUN_TIME,)))
-    except FaultError as error:
-        raise CommandError("ValueError", f"{error.what}: {error.cure}") from error
-
-
 def _show_cache(rule: CacheRule | None) -> Value:
     return None if rule is None else [rule.key, rule.most, shown_span(rule.span)]
 
 
-def _to_multipliers(text: str) -> tuple[float, ...]:
-    return tuple(float(each) for each in text.replace(",", " ").split())
-
-
 JAIL_OPTIONS: Mapping[str, JailOption] = {
-    "findtime": JailOption("findtime", _to_findtime, shown_span),
-    "bantime": JailOption("bantime", _to_bantime, _show_bantime),
-    "maxretry": JailOption("maxretry", lambda text: to_number(text, 1, "maxretry")),
-    "maxmatches": JailOption("maxmatches", lambda text: to_number(text, 0, "maxmatches")),
-    "maxlines": JailOption("filter.maxlines", lambda text: to_number(text, 1, "maxlines")),
+    "findtime": JailOption("findtime", to_span, shown_span),
+    "bantime": JailOption("bantime", to_bantime, _show_bantime),
+    "maxretry": JailOption("maxretry", _number("maxretry")),
+    "maxmatches": JailOption("maxmatches", _number("maxmatches")),
+    "maxlines": JailOption("filter.maxlines", _number("maxlines")),
     "usedns": JailOption("filter.usedns", _to_usedns),
-    "logencoding": JailOption("filter.logencoding", to_encoding, _show_encoding),
-    "logtimezone": JailOption("filter.logtimezone", to_zone, is_optional=True),
+    "logencoding": JailOption("filter.logencoding", _to_encoding, _show_encoding),
+    "logtimezone": JailOption("filter.logtimezone", _to_zone, is_optional=True),
     "datepattern": JailOption("filter.datepattern", _to_datepattern, _show_dates),
-    "prefregex": JailOption("filter.prefregex", _to_regex, _show_regex),
-    "ignoreself": JailOption("ignoreself", to_bool),
-    "ignorecommand": JailOption("ignorecommand", str.strip, is_optional=True, unset=False),
-    "ignorecache": JailOption("ignorecache", _to_cache, _show_cache),
-    "bantime.increment": JailOption("escalation.increment", to_bool, is_optional=True),
-    "bantime.factor": JailOption("escalation.factor", str.strip, is_optional=True),
-    "bantime.formula": JailOption("escalation.formula", str.strip, is_optional=True),
+    "prefregex": JailOption("filter.prefregex", to_regex, _show_regex),
+    "ignoreself": JailOption("ignoreself", _is_yes),
+    "ignorecommand": JailOption("ignorecommand", _words, is_optional=True, unset=False),
+    "ignorecache": JailOption("ignorecache", to_ignorecache, _show_cache),
+    "bantime.increment": JailOption("escalation.increment", _is_yes, is_optional=True),
+    "bantime.factor": JailOption("escalation.factor", _words, is_optional=True),
+    "bantime.formula": JailOption("escalation.formula", _words, is_optional=True),
     "bantime.multipliers": JailOption(
         "escalation.multipliers",
-        _to_multipliers,
+        to_multipliers,
         lambda numbers: " ".join(f"{number:g}" for number in numbers),
         is_optional=True,
     ),
-    "bantime.maxtime": JailOption("escalation.maxtime", to_span, _show_span, is_optional=True),
-    "bantime.rndtime": JailOption("escalation.rndtime", to_span, _show_span, is_optional=True),
+    "bantime.maxtime": JailOption("escalation.maxtime", to_maxtime, _show_span, is_optional=True),
+    "bantime.rndtime": JailOption("escalation.rndtime", to_rndtime, _show_span, is_optional=True),
     "bantime.overalljails": JailOption(
         "escalation.overalljails",
-        to_bool,
+        _is_yes,
         lambda value: "true" if value else "false",
         is_optional=True,
     ),

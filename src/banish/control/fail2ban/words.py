@@ -5,12 +5,9 @@ What is wrong goes back as the exception that Fail2Ban would have raised: its na
 clients look at, its text is ours.
 """
 
-import codecs
 from collections.abc import Sequence
 
 from banish.control.fail2ban.answers import CommandError, Value
-from banish.detect.zone import zone_named
-from banish.errors import ConfigError
 from banish.model.duration import DurationError, parse_duration
 from banish.model.instant import Seconds
 
@@ -78,19 +75,3 @@ def to_span(text: str) -> Seconds:
 def shown_span(span: Seconds) -> int | float:
     """Return *span* as Fail2Ban's clients want it: a whole number where it is one."""
     return int(span) if float(span).is_integer() else span
-
-
-def to_encoding(text: str) -> str:
-    """Return *text*, the name of an encoding or ``auto``."""
-    if text.lower() != "auto":
-        codecs.lookup(text)  # its LookupError is what Fail2Ban answers
-    return text
-
-
-def to_zone(text: str) -> str:
-    """Return *text*, which names a time zone, or nothing."""
-    try:
-        zone_named(text)
-    except ConfigError as error:
-        raise CommandError("ValueError", f"Unknown or unsupported time zone: {text!r}") from error
-    return text.strip()
