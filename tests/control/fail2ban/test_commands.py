@@ -3,7 +3,7 @@
 import pytest
 
 from banish.control.fail2ban.answers import CommandError
-from banish.control.fail2ban.commands import COMMANDS, only_reads
+from banish.control.fail2ban.commands import COMMANDS, role_for
 from banish.errors import ConfigError
 from banish.model.instant import Seconds
 from banish.model.settings import ServerSettings
@@ -68,16 +68,28 @@ def test_stop_with_all_ends_every_jail_and_not_the_server() -> None:
     assert (ask.port.settings, ask.port.stops) == ({}, 0)
 
 
-def test_only_what_changes_nothing_is_open_to_readers() -> None:
-    reading = {name for name, command in COMMANDS.items() if command.is_reading}
-    assert reading == {
-        "ping", "echo", "version", "server-status", "status", "stats", "statistic", "statistics",
-        "banned", "get",
-    }  # fmt: skip
-    assert only_reads(["get", "sshd", "banip"])
-    assert not only_reads(["set", "sshd", "banip", "192.0.2.1"])
-    assert not only_reads([["ping"]])
-    assert not only_reads([])
+@pytest.mark.parametrize(
+    ("role", "commands"),
+    [
+        ("read", ["ping", "status", "status sshd", "stats", "banned", "version", "echo x"]),
+        ("read", ["get sshd banip --with-time", "get sshd failregex", "get loglevel"]),
+        ("operate", ["unban --all", "set sshd banip 192.0.2.1", "set sshd unbanip 192.0.2.1"]),
+        ("operate", ["set sshd attempt 192.0.2.1", "flushlogs", "sleep 1"]),
+        ("configure", ["stop", "reload", "restart sshd", "add x", "start x", "set sshd"]),
+        ("configure", ["set sshd bantime 1", "set loglevel banip", "multi-set sshd addaction x"]),
+        ("configure", ["set thread banip", "nonsense", "get sshd action mail password"]),
+    ],
+)
+def test_each_command_takes_a_role(role: str, commands: list[str]) -> None:
+    assert {line: role_for(list(line.split())) for line in commands} == dict.fromkeys(
+        commands, role
+    )
+
+
+def test_what_is_no_text_takes_the_highest_role() -> None:
+    assert role_for([["ping"]]) == role_for([]) == role_for(["get", {}]) == "configure"
+    assert role_for([b"set", b"sshd", b"bantime"]) == "configure"
+    assert {command.role for command in COMMANDS.values()} == {"read", "operate", "configure"}
 
 
 def test_a_change_that_makes_no_sense_is_a_value_error_and_names_the_reason() -> None:

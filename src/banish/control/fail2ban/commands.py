@@ -1,8 +1,8 @@
 """Every command of Fail2Ban's protocol, by its first word.
 
 A client cannot tell our server from Fail2Ban's by the values of the answers: where ours
-differ, docs/compatibility.md says so. Each row of `COMMANDS` says who answers, and whether
-the command only reads, so that a listener can let some peers do no more than that.
+differ, docs/compatibility.md says so. Each row of `COMMANDS` says who answers, and which role
+(`banish.control.roles`) the command takes.
 """
 
 import asyncio
@@ -16,18 +16,23 @@ from banish.control.fail2ban.known import KnownJails
 from banish.control.fail2ban.port import ServerPort
 from banish.control.fail2ban.words import word, words
 from banish.control.listener import Peer
+from banish.control.roles import Role
 from banish.errors import MachineError, OperatorError
 
 SLEEP_LIMIT_SECONDS = 3_600.0
+
+_OF_SERVER = frozenset({*serveroptions.SERVER_OPTIONS, "thread"})
+_OPERATING = frozenset({"banip", "unbanip", "attempt"})
+_SECRET = frozenset({"action"})
 
 Answer = Callable[["Fail2BanCommands", list[Value]], Awaitable[Value]]
 
 
 class ServerCommand(msgspec.Struct, frozen=True):
-    """One command: who answers it, and whether it changes nothing."""
+    """One command: who answers it, and which role it takes as a rule."""
 
     answer: Answer
-    is_reading: bool = False
+    role: Role = "configure"
 
 
 class Fail2BanCommands:
@@ -63,11 +68,25 @@ class Fail2BanCommands:
         return await known.answer(self, command[1:])
 
 
-def only_reads(command: list[Value]) -> bool:
-    """Whether *command* changes nothing, so that anybody who may look may send it."""
-    first = command[0] if command else ""
-    known = COMMANDS.get(first) if isinstance(first, str) else None
-    return known is not None and known.is_reading
+def role_for(command: list[Value]) -> Role:
+    """Return the role that *command* takes; the highest for what is no command.
+
+    Who operates may ban by ``set``. Properties of actions may be passwords, so that who only
+    reads does not get them.
+    """
+    try:
+        texts = [word(each) for each in command[:3]]
+    except CommandError:
+        return "configure"
+    known = COMMANDS.get(texts[0]) if texts else None
+    if known is None:
+        return "configure"
+    option = texts[2] if len(texts) > 2 and texts[1] not in _OF_SERVER else ""
+    if texts[0] == "get" and option in _SECRET:
+        return "configure"
+    if texts[0] in ("set", "multi-set") and option in _OPERATING:
+        return "operate"
+    return known.role
 
 
 def _in_short(error: OperatorError | MachineError) -> str:
@@ -179,20 +198,20 @@ async def _set(server: Fail2BanCommands, args: list[Value]) -> Value:
 
 
 COMMANDS: Mapping[str, ServerCommand] = {
-    "ping": ServerCommand(_ping, is_reading=True),
-    "echo": ServerCommand(_echo, is_reading=True),
-    "version": ServerCommand(_version, is_reading=True),
-    "server-status": ServerCommand(_server_status, is_reading=True),
-    "status": ServerCommand(_status, is_reading=True),
-    "stats": ServerCommand(_stats, is_reading=True),
-    "statistic": ServerCommand(_stats, is_reading=True),
-    "statistics": ServerCommand(_stats, is_reading=True),
-    "banned": ServerCommand(_banned, is_reading=True),
-    "get": ServerCommand(_get, is_reading=True),
-    "sleep": ServerCommand(_sleep),
+    "ping": ServerCommand(_ping, "read"),
+    "echo": ServerCommand(_echo, "read"),
+    "version": ServerCommand(_version, "read"),
+    "server-status": ServerCommand(_server_status, "read"),
+    "status": ServerCommand(_status, "read"),
+    "stats": ServerCommand(_stats, "read"),
+    "statistic": ServerCommand(_stats, "read"),
+    "statistics": ServerCommand(_stats, "read"),
+    "banned": ServerCommand(_banned, "read"),
+    "get": ServerCommand(_get, "read"),
+    "sleep": ServerCommand(_sleep, "operate"),
     "config-error": ServerCommand(_config_error),
-    "flushlogs": ServerCommand(_flush_logs),
-    "unban": ServerCommand(_unban),
+    "flushlogs": ServerCommand(_flush_logs, "operate"),
+    "unban": ServerCommand(_unban, "operate"),
     "add": ServerCommand(_add),
     "start": ServerCommand(_start),
     "stop": ServerCommand(_stop),
