@@ -278,6 +278,18 @@ _SERVER = (
         "server", least=1,
     ),
     Option(
+        "fail2bansocket", "text", "",
+        "Where clients of Fail2Ban are answered: fail2ban-client, exporters, panels. In a tree "
+        "with fail2ban.conf its socket is the default, else none; none is nowhere.",
+        "server",
+    ),
+    Option(
+        "fail2banpidfile", "text", "",
+        "A second file with the server's process number, for tools that look there. In a tree with "
+        "fail2ban.conf its pidfile is the default, else none; none is nowhere.",
+        "server",
+    ),
+    Option(
         "control.read", "list", "",
         "Users, and groups as @adm, that may see how the server is doing: status, bans, why, "
         "events. Root may do everything.",

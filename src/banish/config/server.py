@@ -27,6 +27,10 @@ from banish.model.settings import ControlAccess, ServerSettings
 _OWN_FILES = frozenset({"socket", "pidfile", "dbfile"})
 _NO_DATABASE = ("none", ":memory:")
 
+FAIL2BAN_SOCKET = "/var/run/fail2ban/fail2ban.sock"
+FAIL2BAN_PIDFILE = "/var/run/fail2ban/fail2ban.pid"
+"""Where Fail2Ban has these if ``fail2ban.conf`` does not say."""
+
 FAIL2BAN_DATABASE = "/var/lib/fail2ban/fail2ban.sqlite3"
 """Where Fail2Ban keeps its database if ``fail2ban.conf`` does not say (jail.conf(5))."""
 
@@ -60,6 +64,19 @@ class ServerSection:
                     continue
             return text
         return None
+
+    def of_fail2ban(self, option: str, default: str) -> str:
+        """Return *option* of ``fail2ban.conf``, or *default*; empty if it is no Fail2Ban tree.
+
+        Raises:
+            FaultError: A value refers to what is not there, or to itself.
+
+        """
+        for name, scope in self._scopes:
+            if name == "fail2ban":
+                text = scope.get(option)
+                return default if text is None else text.text.strip()
+        return ""
 
     def fail2ban_database(self) -> str:
         """Return the path of the tree's Fail2Ban database; empty if it is no Fail2Ban tree."""
@@ -118,7 +135,19 @@ def read_server(library: Library) -> ServerSettings:
             lambda text: to_choice(text, SERVER_OPTIONS["fail2banversion"]),
             default.fail2banversion,
         ),
+        _theirs(server, text("fail2bansocket"), "socket", FAIL2BAN_SOCKET),
+        _theirs(server, text("fail2banpidfile"), "pidfile", FAIL2BAN_PIDFILE),
     )
+
+
+def _theirs(server: ServerSection, written: str, option: str, default: str) -> str:
+    """Return where Fail2Ban would have the file of *option*, unless something else is *written*."""
+    if written:
+        return "" if written.lower() == "none" else written
+    try:
+        return server.of_fail2ban(option, default)
+    except FaultError:
+        return ""
 
 
 def _members(role: str, problems: Problems) -> Callable[[Text], tuple[str, ...]]:

@@ -5,6 +5,7 @@ is free, and is replaced. A socket that somebody removed is made again by the
 next `listen`.
 """
 
+import asyncio
 import contextlib
 import errno
 import os
@@ -17,6 +18,9 @@ from typing import NamedTuple
 from banish.control.address import short_name
 from banish.control.lock import Lock, holder
 from banish.errors import AnotherServerError, OperatorError
+
+HEAR_OUT_SECONDS = 0.2
+HEAR_OUT_BYTES = 65_536
 
 BACKLOG = 64
 """Operators that may wait for an answer; of more, some are asked to try again."""
@@ -51,6 +55,17 @@ def groups_of(connection: socket.socket) -> tuple[int, ...]:
     except OSError:  # before Linux 4.13, or more groups than that
         return ()
     return struct.unpack(f"{len(raw) // 4}I", raw)
+
+
+async def hear_out(reader: asyncio.StreamReader) -> None:
+    """Read the first of what a peer says who is refused anyway.
+
+    A connection that is closed with something unread is reset, and the peer may not get the
+    answer that says why.
+    """
+    with contextlib.suppress(OSError, TimeoutError):
+        async with asyncio.timeout(HEAR_OUT_SECONDS):
+            await reader.read(HEAR_OUT_BYTES)
 
 
 class ControlSocket:

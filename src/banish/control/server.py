@@ -8,19 +8,19 @@ one line and disconnected at once.
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from banish.control import messages
-from banish.control.listener import ControlSocket, Peer, groups_of, peer_of
+from banish.control.listener import ControlSocket, Peer, groups_of, hear_out, peer_of
+from banish.control.refusals import Refusals
 from banish.control.roles import Role, Roles, includes, role_for
 from banish.errors import MachineError, OperatorError, RequestError
 from banish.model.address import Subject, parse_subject
 from banish.model.ban import Ban
 from banish.model.settings import ControlAccess
 from banish.ports import Operations
-from banish.telemetry.events import Emit, RequestRefused, RequestRefusedAgain
+from banish.telemetry.events import Emit
 
 CONNECTIONS_LIMIT = 64
 """Most operators at once; each costs a file descriptor and up to one request's memory."""
@@ -42,12 +42,6 @@ READ_BYTES = 65_536
 
 ACCEPTING_TURNS = 3
 """Turns of the loop in which whoever waits at a socket that lost its name is accepted."""
-
-TELL_PAUSE_SECONDS = 3_600.0
-"""How long the same refusal of the same user is not logged again."""
-
-REPORTED_LIMIT = 256
-"""Refusals that are remembered; past it all may be logged once more."""
 
 _FAIL2BAN_FIRST, _FAIL2BAN_END = b"\x80", b"<F2B_END_COMMAND>"
 """What a request of Fail2Ban's client begins and ends with (a pickle, and no newline)."""
@@ -80,7 +74,7 @@ class ControlServer:
         self._listener = ControlSocket(path, is_for_all=self._roles.are_for_others)
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._reported_until: dict[tuple[str, int], float] = {}
+        self._refusals = Refusals(emit)
 
     def follow(self, access: ControlAccess) -> None:
         """Go by *access* from now on; talks that are under way go on."""
@@ -154,6 +148,7 @@ class ControlServer:
                 what = "only root may use this socket"
                 if self._roles.are_for_others:
                     what = "this user has no right to use this socket (control.read)"
+                await hear_out(reader)
                 await self._refuse(writer, peer, "refused", what)
             elif len(self._tasks) > CONNECTIONS_LIMIT:
                 await self._refuse(writer, peer, "refused", "too many connections at once")
@@ -196,7 +191,7 @@ class ControlServer:
     async def _refuse(
         self, writer: asyncio.StreamWriter, peer: Peer, fault: str, what: str
     ) -> None:
-        self._report(what, peer)
+        self._refusals.report(what, peer)
         match fault:
             case "refused":
                 reply = messages.ErrorReply("refused", what, cure="ask with sudo")
@@ -206,17 +201,6 @@ class ControlServer:
             case _:
                 reply = messages.ErrorReply("malformed", what)
         await self._send(writer, reply)
-
-    def _report(self, what: str, peer: Peer) -> None:
-        """Tell of a refusal; the same is only counted for a while."""
-        now, name = time.monotonic(), (what, peer.uid)
-        if now < self._reported_until.get(name, 0.0):
-            self._emit(RequestRefusedAgain(what, uid=peer.uid, pid=peer.pid))
-            return
-        if len(self._reported_until) >= REPORTED_LIMIT:
-            self._reported_until.clear()
-        self._reported_until[name] = now + TELL_PAUSE_SECONDS
-        self._emit(RequestRefused(what, uid=peer.uid, pid=peer.pid))
 
     async def _send(self, writer: asyncio.StreamWriter, reply: messages.Reply) -> None:
         writer.write(messages.encode_reply(reply))

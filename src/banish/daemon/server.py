@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from banish import __version__
+from banish.control.fail2ban.bridge import Fail2BanBridge
 from banish.control.fail2ban.commands import Fail2BanCommands
 from banish.control.server import ControlServer
 from banish.daemon import build
@@ -157,6 +158,19 @@ class Server:
         self._pid_file = PidFile(Path(settings.server.pidfile))
         self._upkeep.keep("control socket", self._control.start)
         self._upkeep.keep("pid file", self._pid_file.ensure)
+        self._bridge: Fail2BanBridge | None = None
+        self._second_pid_file: PidFile | None = None
+        if settings.server.fail2bansocket:
+            self._bridge = Fail2BanBridge(
+                Path(settings.server.fail2bansocket),
+                self.fail2ban,
+                self.emit,
+                access=settings.server.access,
+            )
+            self._upkeep.keep("Fail2Ban's socket", self._bridge.start)
+        if settings.server.fail2banpidfile:
+            self._second_pid_file = PidFile(Path(settings.server.fail2banpidfile))
+            self._upkeep.keep("Fail2Ban's pid file", self._keep_second_pid_file)
         self._upkeep.keep("log", self._check_log)
         self._hangups: asyncio.Task[None] | None = None
         self._is_up = False
@@ -238,6 +252,8 @@ class Server:
             self._watchdog.budget = settings.server.linetime
         if any(option.startswith("control.") for option in changed):
             self._control.follow(settings.server.access)
+            if self._bridge is not None:
+                self._bridge.follow(settings.server.access)
         if "loglevel" in changed:
             self._log.level = level_of(settings.server.loglevel, self._options.verbosity)
         if "logtarget" in changed:
@@ -276,6 +292,17 @@ class Server:
         self._supervisor.start("upkeep", self._upkeep.run)
         self._supervisor.start("start", self._starting.run)
         self._supervisor.start("heartbeat", heartbeat)
+
+    async def _keep_second_pid_file(self) -> None:
+        """Write the pid file of Fail2Ban, unless Fail2Ban itself runs.
+
+        Raises:
+            OperatorError: It cannot be written.
+
+        """
+        taken = "Fail2Ban's socket" in self._upkeep.troubles
+        if self._second_pid_file is not None and not taken:
+            await self._second_pid_file.ensure()
 
     async def _check_log(self) -> None:
         """See whether the log can be written.
@@ -462,6 +489,10 @@ class Server:
             await self._finish()
         finally:
             self._pid_file.remove()
+            if self._second_pid_file is not None:
+                self._second_pid_file.remove()
+            if self._bridge is not None:
+                await self._bridge.close()
             await self._control.close()
 
     async def _finish(self) -> None:

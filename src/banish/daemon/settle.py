@@ -46,11 +46,15 @@ def program_of(server: ServerSettings) -> str:
 def placed(server: ServerSettings, options: RunOptions) -> ServerSettings:
     """Return *server* with its files where the command line wants them."""
     changes: dict[str, str] = {}
+    if options.dry_run:  # a Fail2Ban that runs beside a trial has these for itself
+        changes = {"fail2bansocket": "", "fail2banpidfile": ""}
     if options.state is not None:
         changes = {
             "socket": str(options.state / "banish.sock"),
             "pidfile": str(options.state / "banish.pid"),
             "dbfile": str(options.state / "banish.sqlite3"),
+            "fail2bansocket": str(options.state / "fail2ban.sock") if server.fail2bansocket else "",
+            "fail2banpidfile": "",
         }
     if options.socket is not None:
         changes["socket"] = str(options.socket)

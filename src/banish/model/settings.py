@@ -315,6 +315,10 @@ class ServerSettings(msgspec.Struct, frozen=True):
     """Who else than root may ask the server."""
     fail2banversion: str = "1.1.0"
     """The version that clients of Fail2Ban are answered with."""
+    fail2bansocket: str = ""
+    """Where clients of Fail2Ban are answered; empty: nowhere."""
+    fail2banpidfile: str = ""
+    """A second file with the server's process number, for tools that look there; empty: none."""
 
 
 class Settings(msgspec.Struct, frozen=True):
