@@ -49,6 +49,7 @@ DIFFERENT = {
     "set mail banip 192.0.2.99": "`set JAIL banip`",
     "set mail attempt 192.0.2.99": "`set JAIL attempt`",
     "set mail unbanip 2001:0db8:5:0::30": "`set JAIL unbanip`",
+    "set mail unbanip 198.51.100.0/24": "`set JAIL unbanip`",
     "set mail findtime -5": "a value that makes no sense",
     "set mail findtime 5x": "a value that makes no sense",
     "set mail maxretry 0": "a value that makes no sense",
@@ -120,7 +121,8 @@ async def compare_answers(stock_package: Path, tmp_path: Path) -> None:
                 their, our = await both(shlex.split(line), theirs, ours)
                 if their != our:
                     wrong.append(f"{line}\n    theirs: {their!r}\n    ours:   {our!r}")
-            await both(["set", "mail", "banip", "2001:db8:5::30"], theirs, ours)
+            bans = ["2001:db8:5::30", "198.51.100.0/24", "198.51.100.5"]
+            await both(["set", "mail", "banip", *bans], theirs, ours)
             for line, row in DIFFERENT.items():
                 if f"| {row}" not in page:
                     wrong.append(f"{row}: not on the page")

@@ -17,7 +17,7 @@ from banish.model.failure import EVIDENCE_LIMIT_CHARACTERS, Evidence, Failure, K
 from banish.model.instant import Instant, Seconds
 from banish.model.reload import ReloadReport, ReloadWish
 from banish.model.settings import JailSettings, ServerSettings
-from banish.ports import Clock
+from banish.ports import Clock, Resolver
 from banish.telemetry.logs import Log
 from banish.telemetry.targets import open_target
 
@@ -41,6 +41,7 @@ class LivePort:
         enforcing: EnforcementTask,
         operations: ServerOperations,
         reloader: Reloader,
+        resolver: Resolver,
         log: Log,
         clock: Clock,
     ) -> None:
@@ -49,6 +50,7 @@ class LivePort:
         self._enforcing = enforcing
         self._operations = operations
         self._reloader = reloader
+        self._resolver = resolver
         self._log = log
         self.now = clock
 
@@ -101,6 +103,10 @@ class LivePort:
     async def unban(self, subjects: Sequence[Subject] | None, jail: str | None) -> Sequence[Ban]:
         """End bans and return those ended."""
         return await self._operations.unban(subjects, jail)
+
+    async def addresses(self, name: str) -> Sequence[Subject]:
+        """Return the addresses of a DNS name."""
+        return await self._resolver.addresses(name)
 
     async def attempt(self, jail: str, subject: Subject, lines: Sequence[str]) -> bool:
         """Count a failure of *subject* for each of *lines*; False if the subject is exempt.

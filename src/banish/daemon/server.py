@@ -144,6 +144,7 @@ class Server:
                 enforcing=self._enforcing,
                 operations=self.operations,
                 reloader=self._reloader,
+                resolver=self._resolver,
                 log=log,
                 clock=clock,
             )

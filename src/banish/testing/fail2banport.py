@@ -22,6 +22,7 @@ class MemoryPort:
         """Failures of each jail; bans are counted by themselves."""
         self.server_settings = ServerSettings()
         self.attempts: list[tuple[str, Subject, Sequence[str]]] = []
+        self.names: dict[str, Sequence[Subject]] = {}
         self.exempt: set[Subject] = set()
         self.changes: list[JailSettings] = []
         self.wishes: list[ReloadWish] = []
@@ -75,6 +76,10 @@ class MemoryPort:
             chosen = list(bans) if subjects is None else [each for each in subjects if each in bans]
             ended += [bans.pop(subject) for subject in chosen]
         return ended
+
+    async def addresses(self, name: str) -> Sequence[Subject]:
+        """Return what a test has set."""
+        return self.names.get(name, ())
 
     async def attempt(self, jail: str, subject: Subject, lines: Sequence[str]) -> bool:
         """Note a failure."""

@@ -84,6 +84,24 @@ def test_absent_ones_are_reported_and_the_others_unbanned_all_the_same() -> None
         ask("set sshd unbanip --report-absent 192.0.2.1 192.0.2.2 198.51.100.0/24")
 
 
+def test_a_name_stands_for_its_addresses_where_bans_end() -> None:
+    ask = Asked()
+    ask.port.names["host.example"] = [parse_subject("192.0.2.1"), parse_subject("192.0.2.9")]
+    ask("set sshd banip 192.0.2.1 192.0.2.2")
+    ask("set nginx banip 192.0.2.1")
+    assert ask("set sshd unbanip host.example") == 1
+    assert ask("unban host.example other.example") == 1
+    assert ask("banned") == [{"sshd": ["192.0.2.2"]}, {"nginx": []}]
+
+
+def test_an_address_is_never_looked_up_as_a_name() -> None:
+    ask = Asked()
+    ask.port.names["2001:db8::a"] = [parse_subject("192.0.2.1")]
+    ask("set sshd banip 2001:db8::a 192.0.2.1")
+    assert ask("set sshd unbanip 2001:db8::a") == 1
+    assert ask("get sshd banned") == ["192.0.2.1"]
+
+
 def test_an_attempt_counts_once_for_each_line_and_not_for_who_is_exempt() -> None:
     ask = Asked()
     ask.port.exempt.add(parse_subject("192.0.2.9"))

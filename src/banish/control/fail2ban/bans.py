@@ -16,8 +16,8 @@ from typing import TypeVar
 from banish.control.fail2ban.answers import CommandError, Value
 from banish.control.fail2ban.known import KnownJails
 from banish.control.fail2ban.words import require_words
-from banish.errors import RequestError
-from banish.model.address import Subject, parse_subject
+from banish.errors import RequestError, ResolveError
+from banish.model.address import Subject, is_host_name, parse_subject
 from banish.model.ban import Ban
 
 AT_ONCE = 2_000
@@ -52,6 +52,18 @@ def _subjects(texts: Iterable[str]) -> list[Subject]:
     return [parse_subject(text) for text in texts]
 
 
+async def _meant(jails: KnownJails, texts: Iterable[str]) -> list[Subject]:
+    """Return whose bans *texts* end: a DNS name stands for its addresses."""
+    found: list[Subject] = []
+    for subject in _subjects(texts):
+        if not subject.is_enforceable and is_host_name(subject.text):
+            with contextlib.suppress(ResolveError):
+                found += await jails.port.addresses(subject.text)
+        else:
+            found.append(subject)
+    return found
+
+
 def _is_banned(jails: KnownJails, name: str, subject: Subject) -> bool:
     return jails.runs(name) and subject in jails.port.bans(name)
 
@@ -70,7 +82,7 @@ async def unban(jails: KnownJails, args: list[str]) -> Value:
     """End bans in all jails; return how many."""
     if not args:
         raise CommandError("Exception", "Invalid command")
-    subjects = None if ALL in args else _subjects(args)
+    subjects = None if ALL in args else await _meant(jails, args)
     return len(await jails.port.unban(subjects, None))
 
 
@@ -132,7 +144,7 @@ async def unban_in(jails: KnownJails, name: str, args: list[str]) -> Value:
     texts = [text for text in args if text != _REPORT_ABSENT]
     ended: Sequence[Ban] = ()
     if jails.runs(name):
-        ended = await jails.port.unban(_subjects(texts), name)
+        ended = await jails.port.unban(await _meant(jails, texts), name)
     if len(texts) < len(args):
         done = {ban.subject for ban in ended}
         absent = [text for text in texts if not _covers(parse_subject(text), done)]

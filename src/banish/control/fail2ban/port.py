@@ -60,6 +60,14 @@ class ServerPort(Protocol):
     async def unban(self, subjects: Sequence[Subject] | None, jail: str | None) -> Sequence[Ban]:
         """End bans (of all subjects for None, in all jails for None) and return those ended."""
 
+    async def addresses(self, name: str) -> Sequence[Subject]:
+        """Return the addresses of a DNS name.
+
+        Raises:
+            ResolveError: Nobody answered.
+
+        """
+
     async def attempt(self, jail: str, subject: Subject, lines: Sequence[str]) -> bool:
         """Count a failure of *subject* for each of *lines*; False if the subject is exempt."""
 
