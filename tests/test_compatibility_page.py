@@ -60,7 +60,6 @@ TESTS = {
     "`get JAIL failregex`": "compat/test_fail2ban_commands.py::test_every_command_is_answered_as",
     "`get JAIL ignoreip`": "control/fail2ban/test_jailverbs.py::test_exempt_addresses_are_added",
     "`actionproperties`": "compat/test_fail2ban_commands.py::test_every_command_is_answered_as_by",
-    "`set JAIL addaction": "control/fail2ban/test_jailverbs.py::test_an_action_is_added_without",
     "`set JAIL action NAME": "control/fail2ban/test_jailverbs.py::test_properties_of_commands_are",
     "`set JAIL banip`": "compat/test_fail2ban_commands.py::test_every_command_is_answered_as_by",
     "`set JAIL unbanip`": "compat/test_fail2ban_commands.py::test_every_command_is_answered_as_by",

@@ -1,5 +1,7 @@
 """One way to get and set every option of a jail."""
 
+from pathlib import Path
+
 import msgspec
 import pytest
 
@@ -173,8 +175,6 @@ def test_an_action_is_added_without_commands_and_deleted_again() -> None:
     assert ask("get sshd actions") == ["script", "iptables", "new"]
     assert ask("set sshd delaction new") is None
     assert ask.sshd == SSHD
-    with pytest.raises(CommandError, match=r"FILE\.py"):
-        ask(["set", "sshd", "addaction", "py", "/x.py", "{}"])
 
 
 def test_no_method_of_an_action_is_called() -> None:
@@ -183,3 +183,46 @@ def test_no_method_of_an_action_is_called() -> None:
         ask("set sshd action script ban {}")
     assert ask.sshd == SSHD
     assert msgspec.structs.replace(ask.sshd) == SSHD
+
+
+PYTHON = """
+class Teller:
+    def __init__(self, jail, name, host, port=25):
+        pass
+
+    def ban(self, info):
+        pass
+
+Action = Teller
+"""
+
+
+def test_an_action_in_python_is_added_with_its_arguments(tmp_path: Path) -> None:
+    ask, file = Asked(), tmp_path / "teller.py"
+    file.write_text(PYTHON)
+    assert ask(["set", "sshd", "addaction", "tell", str(file), '{"host": "x", "port": 26}']) == (
+        "tell"
+    )
+    made = ask.sshd.actions[-1]
+    assert (made.way, made.name, made.actname) == ("python", "teller.py", "tell")
+    assert made.arguments == {"host": "x", "port": "26"}
+    assert made.options == {"path": str(file), "bantime": 600}
+    assert ask("get sshd action tell host") == "x"
+
+
+@pytest.mark.parametrize(
+    ("path", "arguments"),
+    [
+        ("/nonexistent.py", "{}"), ("teller.py", "{}"), ("teller.py", '{"host": "x", "no": 1}'),
+        ("teller.py", "[]"), ("teller.py", "{"), ("empty.py", "{}"),
+    ],
+)  # fmt: skip
+def test_an_action_in_python_that_cannot_be_made_is_refused(
+    tmp_path: Path, path: str, arguments: str
+) -> None:
+    ask = Asked()
+    (tmp_path / "teller.py").write_text(PYTHON)
+    (tmp_path / "empty.py").touch()
+    with pytest.raises(CommandError):
+        ask(["set", "sshd", "addaction", "tell", str(tmp_path / path), arguments])
+    assert ask.sshd == SSHD

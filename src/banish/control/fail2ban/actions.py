@@ -6,14 +6,21 @@ stand in the configuration, and are not set here. Nothing calls into an action f
 ``set JAIL banip`` and ``unbanip`` ban and unban by all of them.
 """
 
+import asyncio
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 
+from banish.config.problem import FaultError
+from banish.config.pythonfiles import check_arguments, read_python_file
+from banish.config.text import Text
 from banish.control.fail2ban.answers import CommandError, Value
 from banish.control.fail2ban.known import KnownJails
+from banish.control.fail2ban.options import AT_RUN_TIME
 from banish.control.fail2ban.words import shown_span, to_span
-from banish.model.settings import ActionSettings
+from banish.model.settings import ActionSettings, JailSettings
 
 _COMMANDS = (
     "actionstart", "actionstop", "actioncheck", "actionban", "actionunban", "actionreban",
@@ -92,16 +99,49 @@ async def set_property(jails: KnownJails, name: str, args: list[str]) -> Value:
 
 
 async def add(jails: KnownJails, name: str, args: list[str]) -> Value:
-    """Add an action that runs commands, none of which it has yet; return its name."""
+    """Add an action: one of a Python file, or one that runs commands, none of which it has yet.
+
+    Return its name.
+    """
     actname, settings = args[0], jails.get(name)
     if any(each.actname == actname for each in settings.actions):
         raise CommandError("ValueError", f"Action {actname} already exists")
     if len(args) > 1:
-        what = "banish loads Python actions by its configuration: write action = FILE.py in a jail"
-        raise CommandError("Exception", what)
-    new = ActionSettings(actname, way="commands", actname=actname)
+        try:
+            new = await _from_python(actname, args[1], args[2], settings)
+        except FaultError as error:
+            raise CommandError("ValueError", f"{error.what}: {error.cure}") from error
+    else:
+        new = ActionSettings(actname, way="commands", actname=actname)
     await jails.change(msgspec.structs.replace(settings, actions=(*settings.actions, new)))
     return actname
+
+
+async def _from_python(
+    actname: str, path: str, arguments: str, jail: JailSettings
+) -> ActionSettings:
+    """Return the action of the Python file at *path*, with arguments written as JSON."""
+    given = json.loads(arguments)
+    if not isinstance(given, dict):
+        raise CommandError("ValueError", f"the arguments of {actname} must be an object of JSON")
+    texts = {
+        str(key): value if isinstance(value, str) else str(value) for key, value in given.items()
+    }
+    texts.pop("actname", None)
+    file = await asyncio.to_thread(read_python_file, path, AT_RUN_TIME)
+    places = {
+        key: Text(text, (AT_RUN_TIME,) * (text.count("\n") + 1)) for key, text in texts.items()
+    }
+    check_arguments(file, actname, places, AT_RUN_TIME)
+    return ActionSettings(
+        Path(path).name,
+        texts,
+        way="python",
+        actname=actname,
+        kind="python",
+        options={"path": path, "bantime": -1 if jail.bantime is None else int(jail.bantime)},
+        keeps_out=file.keeps_out,
+    )
 
 
 async def delete(jails: KnownJails, name: str, args: list[str]) -> Value:

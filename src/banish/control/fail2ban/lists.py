@@ -12,10 +12,9 @@ import msgspec
 
 from banish.config.exempt import to_ignoreip
 from banish.config.problem import Problems
-from banish.config.text import Text
 from banish.control.fail2ban.answers import CommandError, Value
 from banish.control.fail2ban.known import KnownJails
-from banish.control.fail2ban.options import AT_RUN_TIME, with_value
+from banish.control.fail2ban.options import with_value, written
 from banish.control.fail2ban.words import require_words
 from banish.model.address import parse_address
 from banish.model.settings import JailSettings, LogPath, Regex
@@ -66,7 +65,7 @@ def _entries(args: Sequence[str]) -> list[str]:
     found: list[str] = []
     for arg in args:
         problems = Problems()
-        taken = to_ignoreip(Text(arg, (AT_RUN_TIME,) * (arg.count("\n") + 1)), problems)
+        taken = to_ignoreip(written(arg), problems)
         if arg.strip() and not taken:
             first = problems.all()[0]
             raise CommandError("ValueError", f"{first.what}: {first.cure}")

@@ -48,6 +48,11 @@ class JailOption(msgspec.Struct, frozen=True):
     unset: Value = None
 
 
+def written(text: str) -> Text:
+    """Return *text* as a file's value would be: it knows where it stands."""
+    return Text(text, (AT_RUN_TIME,) * (text.count("\n") + 1))
+
+
 def value_of(settings: JailSettings, field: str) -> Any:
     """Return the value of *field*, which may lead into another value by a dot."""
     value: Any = settings
@@ -81,7 +86,7 @@ def changed(settings: JailSettings, name: str, text: str) -> JailSettings:
     """
     option = JAIL_OPTIONS[name]
     try:
-        value = option.read(Text(text, (AT_RUN_TIME,) * (text.count("\n") + 1)))
+        value = option.read(written(text))
     except (FaultError, ConfigError) as error:
         raise CommandError("ValueError", f"{error.what}: {error.cure}") from error
     settings = with_value(settings, option.field, value)
