@@ -214,7 +214,7 @@ def test_an_action_in_python_is_added_with_its_arguments(tmp_path: Path) -> None
     ("path", "arguments"),
     [
         ("/nonexistent.py", "{}"), ("teller.py", "{}"), ("teller.py", '{"host": "x", "no": 1}'),
-        ("teller.py", "[]"), ("teller.py", "{"), ("empty.py", "{}"),
+        ("teller.py", "[]"), ("teller.py", "[" * 100_000), ("teller.py", "{"), ("empty.py", "{}"),
     ],
 )  # fmt: skip
 def test_an_action_in_python_that_cannot_be_made_is_refused(

@@ -15,10 +15,9 @@ import msgspec
 
 from banish.config.problem import FaultError
 from banish.config.pythonfiles import check_arguments, read_python_file
-from banish.config.text import Text
 from banish.control.fail2ban.answers import CommandError, Value
 from banish.control.fail2ban.known import KnownJails
-from banish.control.fail2ban.options import AT_RUN_TIME
+from banish.control.fail2ban.options import AT_RUN_TIME, written
 from banish.control.fail2ban.words import shown_span, to_span
 from banish.model.settings import ActionSettings, JailSettings
 
@@ -124,14 +123,9 @@ async def _from_python(
     given = json.loads(arguments)
     if not isinstance(given, dict):
         raise CommandError("ValueError", f"the arguments of {actname} must be an object of JSON")
-    texts = {
-        str(key): value if isinstance(value, str) else str(value) for key, value in given.items()
-    }
-    texts.pop("actname", None)
+    texts = {key: str(value) for key, value in given.items() if key != "actname"}
     file = await asyncio.to_thread(read_python_file, path, AT_RUN_TIME)
-    places = {
-        key: Text(text, (AT_RUN_TIME,) * (text.count("\n") + 1)) for key, text in texts.items()
-    }
+    places = {key: written(text) for key, text in texts.items()}
     check_arguments(file, actname, places, AT_RUN_TIME)
     return ActionSettings(
         Path(path).name,

@@ -57,7 +57,7 @@ class Fail2BanCommands:
             raise CommandError("ValueError", _in_short(error)) from error
         except MachineError as error:
             raise CommandError("Exception", _in_short(error)) from error
-        except (LookupError, ValueError, OverflowError) as error:
+        except (LookupError, ValueError, OverflowError, RecursionError) as error:
             # A word that is missing, or that is no number: as Python says it, Fail2Ban answers.
             raise CommandError(type(error).__name__, str(error)) from error
 
