@@ -112,16 +112,16 @@ class _Harmless(pickle.Unpickler):
 
 
 class Original:
-    """Debian's server at its socket."""
+    """A server at its socket: Debian's, or ours by the same bytes."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
 
     def ask(self, command: Sequence[object]) -> Any:
         """Return the value of a good answer, or what the server raised."""
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(20)
-            connection.connect(str(self._path))
+            connection.connect(str(self.path))
             connection.sendall(pickle.dumps(list(command), 2) + END)
             answer = b""
             while not answer.endswith(END):
@@ -168,6 +168,8 @@ class Ours:
     def __init__(self, server: Server) -> None:
         self._server = server
         self.port = server.fail2ban.port
+        self.wire = Original(Path(server.settings.server.fail2bansocket))
+        """The same server at its socket."""
 
     @property
     def is_stopping(self) -> bool:
@@ -197,3 +199,25 @@ async def our_server(tree: Path, root: Path) -> AsyncIterator[Ours]:
     finally:
         await server.stop()
         log.close()
+
+
+def client_texts(package: Path, tree: Path, server: Path, lines: Sequence[str]) -> list[str]:
+    """Return what Debian's client prints of each of *lines*, asked of the server at *server*."""
+    program = package / "usr/bin/fail2ban-client"
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", str(program), "-c", str(tree), "-s", str(server), "-i"],
+        input="\n".join([*lines, "exit", ""]),
+        env={
+            "PYTHONPATH": str(package / "usr/lib/python3/dist-packages"),
+            "PATH": "/usr/bin:/bin",
+            "TZ": "UTC",
+            "PYTHONIOENCODING": "utf-8",
+        },
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    texts = done.stdout.split("fail2ban> ")[1:-1]
+    assert len(texts) == len(lines), done.stdout[-2_000:] + done.stderr[-2_000:]
+    return texts

@@ -6,6 +6,7 @@ which is what clients look at; the sentences are our own.
 """
 
 import asyncio
+import re
 import shlex
 import time
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from tests.compat.both_servers import (
     Original,
     Ours,
     Raised,
+    client_texts,
     original_server,
     our_server,
     write_tree,
@@ -81,8 +83,10 @@ def comparable(command: Sequence[str], value: Any) -> Any:
 
 
 async def both(command: Sequence[str], theirs: Original, ours: Ours) -> tuple[Any, Any]:
+    """Return both answers to *command*, sent to both servers in the same bytes."""
     their = await asyncio.to_thread(theirs.ask, command)
-    return comparable(command, their), comparable(command, await ours.ask(command))
+    our = await asyncio.to_thread(ours.wire.ask, command)
+    return comparable(command, their), comparable(command, our)
 
 
 async def until_both(command: Sequence[str], wanted: str, theirs: Original, ours: Ours) -> Any:
@@ -130,6 +134,48 @@ async def compare_answers(stock_package: Path, tmp_path: Path) -> None:
                 if their == our:
                     wrong.append(f"{line}: the same, {our!r}; yet the page says: {row}")
     assert not wrong, "\n".join(wrong)
+
+
+def in_general(text: str) -> str:
+    """Return *text* without what differs by when it was asked, and its lines in one order."""
+    timeless = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "TIME", text)
+    return "\n".join(sorted(line.lstrip("|`- ") for line in timeless.splitlines()))
+
+
+OUR_OWN_WORDS = (
+    "Exception",
+    "ValueError",
+    "KeyError",
+    "TypeError",
+    "LookupError",
+    "AttributeError",
+    "FileNotFoundError",
+    "RegexException",
+)
+
+
+async def compare_texts(stock_package: Path, tmp_path: Path) -> None:
+    tree, lines = write_tree(tmp_path), SAME.read_text().splitlines()
+    lines = [line for line in lines if line != "help"]  # which the client answers itself
+    with original_server(stock_package, tree, tmp_path / "theirs") as theirs:
+        their = await asyncio.to_thread(client_texts, stock_package, tree, theirs.path, lines)
+    async with our_server(tree, tmp_path / "ours") as ours:
+        our = await asyncio.to_thread(client_texts, stock_package, tree, ours.wire.path, lines)
+    async with our_server(tree, tmp_path / "again") as again:
+        answers = [await again.ask(shlex.split(line)) for line in lines]
+    wrong = [
+        f"{line}\n    theirs: {theirs!r}\n    ours:   {ours!r}"
+        for line, theirs, ours, answer in zip(lines, their, our, answers, strict=True)
+        if in_general(theirs) != in_general(ours)
+        and not (isinstance(answer, Raised) and answer.name in OUR_OWN_WORDS)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_debians_own_client_prints_the_same_of_both_servers(
+    stock_package: Path, tmp_path: Path
+) -> None:
+    asyncio.run(compare_texts(stock_package, tmp_path))
 
 
 def test_both_servers_count_the_same_log_the_same_and_follow_a_new_regex(

@@ -16,11 +16,24 @@ _SMALLEST, _LARGEST = -(2**31), 2**31 - 1
 EXCEPTION_MODULES = {
     "UnknownJailException": "fail2ban.exceptions",
     "DuplicateJailException": "fail2ban.exceptions",
+    "RegexException": "fail2ban.server.failregex",
 }
 """Where Fail2Ban's own exception classes are; all others are Python's."""
 
 _BUILT_IN = frozenset(
-    {"Exception", "ValueError", "TypeError", "KeyError", "IndexError", "RuntimeError", "OSError"}
+    {
+        "Exception",
+        "ValueError",
+        "TypeError",
+        "KeyError",
+        "IndexError",
+        "RuntimeError",
+        "OSError",
+        "AttributeError",
+        "LookupError",
+        "FileNotFoundError",
+        "OverflowError",
+    }
 )
 
 
