@@ -1,13 +1,16 @@
 """Which command does what: the first word, missing words, errors, who only reads."""
 
+import asyncio
+
 import pytest
 
 from banish.control.fail2ban.answers import CommandError
-from banish.control.fail2ban.commands import COMMANDS, role_for
+from banish.control.fail2ban.commands import COMMANDS, Fail2BanCommands, role_for
 from banish.errors import ConfigError
 from banish.model.instant import Seconds
-from banish.model.settings import ServerSettings
-from tests.control.fail2ban.asking import Asked
+from banish.model.settings import JailSettings, ServerSettings
+from banish.testing.fail2banport import MemoryPort
+from tests.control.fail2ban.asking import ROOT, SSHD, Asked
 
 
 def refusal(ask: Asked, command: object) -> tuple[str, str]:
@@ -130,3 +133,46 @@ def test_a_log_that_cannot_be_written_is_said_so() -> None:
 @pytest.mark.parametrize("seconds", ["nan", "-1", "inf", "1e9", "x"])
 def test_sleep_is_bounded(seconds: str) -> None:
     assert refusal(Asked(), ["sleep", seconds])[0] == "ValueError"
+
+
+class SlowPort(MemoryPort):
+    """A server that lets others have their turn before it changes."""
+
+    async def change_jail(self, settings: JailSettings) -> None:
+        await asyncio.sleep(0)
+        await super().change_jail(settings)
+
+
+def test_stop_waits_for_no_change_that_hangs() -> None:
+    class HangingPort(MemoryPort):
+        async def change_jail(self, settings: JailSettings) -> None:
+            await asyncio.Event().wait()
+
+    port = HangingPort(SSHD)
+    commands = Fail2BanCommands(port)
+
+    async def change_and_stop() -> None:
+        change = asyncio.ensure_future(commands.answer(["set", "sshd", "maxretry", "9"], ROOT))
+        await asyncio.sleep(0)
+        await asyncio.wait_for(commands.answer(["stop"], ROOT), 5)
+        change.cancel()
+
+    asyncio.run(change_and_stop())
+    assert port.stops == 1
+
+
+def test_of_two_clients_that_change_a_jail_at_once_neither_loses() -> None:
+    port = SlowPort(SSHD)
+    commands = Fail2BanCommands(port)
+
+    async def both() -> None:
+        await asyncio.gather(
+            commands.answer(["set", "sshd", "maxretry", "9"], ROOT),
+            commands.answer(["set", "sshd", "findtime", "5m"], ROOT),
+            commands.answer(["set", "sshd", "addignoreip", "192.0.2.7"], ROOT),
+        )
+
+    asyncio.run(both())
+    changed = port.settings["sshd"]
+    assert (changed.maxretry, changed.findtime) == (9, Seconds(300))
+    assert changed.ignoreip[-1] == "192.0.2.7"

@@ -41,6 +41,9 @@ class Fail2BanCommands:
     def __init__(self, port: ServerPort) -> None:
         self.port = port
         self.jails = KnownJails(port)
+        self._changing = asyncio.Lock()
+        """Taken while new settings are worked out from the old and followed: of two clients at
+        once neither undoes what the other did."""
 
     async def answer(self, command: list[Value], peer: Peer) -> Value:  # noqa: ARG002
         """Return the value that *command* is answered with.
@@ -65,6 +68,10 @@ class Fail2BanCommands:
         known = COMMANDS.get(word(command[0]))
         if known is None:
             raise CommandError("Exception", "Invalid command")
+        ends_the_server = known.answer is _stop and len(command) == 1
+        if role_for(command) == "configure" and not ends_the_server:
+            async with self._changing:
+                return await known.answer(self, command[1:])
         return await known.answer(self, command[1:])
 
 
