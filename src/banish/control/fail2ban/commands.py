@@ -62,7 +62,8 @@ class Fail2BanCommands:
             raise CommandError("Exception", _in_short(error)) from error
         except (LookupError, ValueError, OverflowError, RecursionError) as error:
             # A word that is missing, or that is no number: as Python says it, Fail2Ban answers.
-            raise CommandError(type(error).__name__, str(error)) from error
+            kind = "ValueError" if isinstance(error, ValueError) else type(error).__name__
+            raise CommandError(kind, str(error)) from error
 
     async def _answer(self, command: list[Value]) -> Value:
         known = COMMANDS.get(word(command[0]))
