@@ -54,23 +54,6 @@ def test_nothing_to_do_shows_the_usage_and_fails(words: list[str], capsys: Captu
     assert capsys.readouterr().out.startswith("Usage: fail2ban-client [OPTIONS] <COMMAND>\n")
 
 
-@pytest.mark.parametrize(
-    ("command", "verb"), [("status", "status"), ("banned", "bans"), ("unban", "unban")]
-)
-def test_a_command_for_the_server_names_the_verb_that_does_it(
-    command: str, verb: str, capsys: Captured
-) -> None:
-    assert main(["fail2ban-client", command, "x"]) == 255
-    out = capsys.readouterr().out
-    assert out.startswith(f"ERROR: fail2ban-client {command} is not understood")
-    assert f'"banish {verb}" does that' in out
-
-
-def test_an_unknown_command_is_refused(capsys: Captured) -> None:
-    assert main(["fail2ban-client", "dance"]) == 255
-    assert "does that" not in capsys.readouterr().out
-
-
 def test_the_dump_is_one_list_a_line_and_tells_missing_logs_beside_it(
     tree: Path, capsys: Captured
 ) -> None:
@@ -152,8 +135,11 @@ def test_dump_and_test_together_do_both(watched: Path, capsys: Captured) -> None
 
 
 def test_the_test_before_a_command_is_a_test_first(watched: Path, capsys: Captured) -> None:
-    assert main(["fail2ban-client", "-c", str(watched), "-t", "start"]) == 255
-    assert "OK: configuration test is successful\nERROR: " in capsys.readouterr().out
+    words = ["-c", str(watched), "-s", str(watched / "no.sock"), "-t", "ping"]
+    assert main(["fail2ban-client", *words]) == 255
+    said = capsys.readouterr()
+    assert said.out == "OK: configuration test is successful\n"
+    assert "Is fail2ban running?" in said.err
 
 
 def test_a_jail_that_cannot_be_leaves_the_others(tree: Path, capsys: Captured) -> None:

@@ -1,41 +1,26 @@
-"""``fail2ban-client`` and ``fail2ban-server``: what of them needs no running server.
+"""``fail2ban-client`` and ``fail2ban-server``, with Fail2Ban's options, texts and exit codes.
 
-Dumping the configuration as the commands it stands for (``-d``, ``--dp``),
-testing it (``-t``), durations (``--str2sec``) and versions. Everything else is
-answered with the verb of ours that does it.
-
-Options are read as Fail2Ban does it, with getopt: long ones may be shortened,
-and the first word that is no option ends them. ``-t`` finds more than Fail2Ban's,
-which neither compiles regexes nor reads durations: its errors are those of ``banish
-check``, a jail without a log to read among them, as in Fail2Ban.
+Options are read as Fail2Ban does it, with getopt: long ones may be shortened, and the first
+word that is no option ends them. A command goes to the server over Fail2Ban's own protocol,
+so that a server of either kind answers. What needs no server is in `offline`, what starts
+one in `process`: both are loaded only then, since containers ask ``ping`` every ten seconds.
 """
 
 import getopt
-import pprint
-import re
+import os
 import sys
+import time
 from collections.abc import Sequence
-from pathlib import Path
-
-import msgspec
 
 from banish import __version__
 from banish.cli.fail2ban.programs import COMPATIBLE, FAILED
-from banish.cli.fail2ban.stream import read_stream
-from banish.cli.problems import problem_rows
-from banish.config import builtin_tree, find_root, load
-from banish.model.duration import DurationError, parse_duration
+from banish.cli.fail2ban.wishes import Wishes
 
 _SHORT = "hc:s:p:xfbdtviqV"
 _LONG = (
     "loglevel=", "logtarget=", "syslogsocket=", "test", "async", "conf=", "pidfile=", "pname=",
     "socket=", "timeout=", "str2sec=", "help", "version", "dp", "dump-pretty",
 )  # fmt: skip
-
-_OURS = {
-    "status": "status", "banned": "bans", "start": "run", "unban": "unban", "get": "config",
-}  # fmt: skip
-"""Which verb of ours does what a command of Fail2Ban does."""
 
 _USAGE = """\
 Usage: {name} [OPTIONS]{command}
@@ -57,20 +42,12 @@ Options:
     --str2sec <STRING>      convert time abbreviation format to seconds
     -h, --help              display this help message
     -V, --version           print the version (-V: nothing but the number)
+    -i                      interactive: read commands line by line
+    -b, -f                  start the server in the background (default), in the foreground
 
-Taken for compatibility: -i, -x, -b, -f, --pname, --async, --timeout
+Taken for compatibility: -x, --pname, --async
 
 example: {name} -c /etc/fail2ban -d"""
-
-
-class _Wishes(msgspec.Struct):
-    """What a command line asks for."""
-
-    root: str = ""
-    dump: str = ""
-    test: bool = False
-    verbosity: int = 0
-    overrides: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 def run(name: str, words: Sequence[str]) -> int:
@@ -85,7 +62,7 @@ def run(name: str, words: Sequence[str]) -> int:
     except getopt.GetoptError:
         _show_usage(name)
         return FAILED
-    wishes = _Wishes()
+    wishes = Wishes()
     for option, value in options:
         match option:
             case "-h" | "--help":
@@ -98,92 +75,143 @@ def run(name: str, words: Sequence[str]) -> int:
                 print(f"Fail2Ban v{COMPATIBLE} (banish {__version__})")
                 return 0
             case "--str2sec":
-                return _show_seconds(value)
+                from banish.cli.fail2ban.offline import show_seconds  # noqa: PLC0415
+
+                return show_seconds(value)
             case _:
                 _wish(wishes, option, value)
-    if wishes.dump:
-        code = _dump(wishes)
-        if not wishes.test:
-            return code
-    if wishes.test:
-        code = _test(wishes)
-        if code or not command:
-            return code
+    code = _without_server(wishes)
+    if code or (not command and (wishes.dump or wishes.test)):
+        return code
+    if wishes.dump and not wishes.test:
+        return code
+    if wishes.is_interactive:
+        return _converse(wishes)
     if not command:
+        if name.endswith("server"):
+            return _carry_out(wishes, ["start"])
         _show_usage(name)
         return FAILED
-    return _refuse(name, command)
+    return _carry_out(wishes, list(command))
 
 
-def _wish(wishes: _Wishes, option: str, value: str) -> None:
+def _without_server(wishes: Wishes) -> int:
+    if not wishes.dump and not wishes.test:
+        return 0
+    from banish.cli.fail2ban import offline  # noqa: PLC0415
+
+    code = offline.dump(wishes) if wishes.dump else 0
+    if wishes.test and not code:
+        code = offline.check(wishes)
+    return code
+
+
+def _wish(wishes: Wishes, option: str, value: str) -> None:
     match option:
         case "-c" | "--conf":
             wishes.root = value
+        case "-s" | "--socket":
+            wishes.socket = value
         case "-d":
             wishes.dump = "plain"
         case "--dp" | "--dump-pretty":
             wishes.dump = "pretty"
         case "-t" | "--test":
             wishes.test = True
+        case "-i":
+            wishes.is_interactive = True
+        case "-f":
+            wishes.is_in_foreground = True
         case "-v":
             wishes.verbosity += 1
         case "-q":
             wishes.verbosity -= 1
+        case "--timeout":
+            wishes.timeout = float(value) if value.replace(".", "", 1).isdigit() else wishes.timeout
         case "--loglevel" | "--logtarget" | "--syslogsocket":
             wishes.overrides[option.removeprefix("--")] = value
         case _:
-            pass  # of use to a server only
+            pass  # of no use here
 
 
-def _root(wishes: _Wishes) -> Path | None:
-    return Path(wishes.root) if wishes.root else find_root()
+def _carry_out(wishes: Wishes, command: list[str]) -> int:
+    first = command[0]
+    if first == "start" and len(command) == 1:
+        from banish.cli.fail2ban.process import start  # noqa: PLC0415
+
+        return start(wishes)
+    if first == "restart" and all(word.startswith("--") for word in command[1:]):
+        from banish.cli.fail2ban.process import restart  # noqa: PLC0415
+
+        return restart(wishes, command)
+    return send(wishes, command)
 
 
-def _dump(wishes: _Wishes) -> int:
-    stream = read_stream(_root(wishes), wishes.overrides)
-    if wishes.verbosity >= 0:
-        for warning in stream.warnings:
-            print(f"WARNING {warning}", file=sys.stderr)
-    for command in stream.commands:
-        if wishes.dump == "pretty":
-            print(pprint.pformat(command, width=1000, indent=2))
-        else:
-            print(command)
-    return 0 if stream.is_usable else FAILED
+def send(wishes: Wishes, command: list[str]) -> int:
+    """Send *command* to the server, print the answer, and return the exit code."""
+    from banish.cli.fail2ban.ask import NoServerError, ask  # noqa: PLC0415
+    from banish.cli.fail2ban.texts import error_text, text_of  # noqa: PLC0415
+    from banish.control.fail2ban.answers import CommandError  # noqa: PLC0415
 
-
-def _test(wishes: _Wishes) -> int:
-    settings = load(_root(wishes), builtin=builtin_tree(), host=True)
-    for each in problem_rows(settings.problems):
-        severity = each.problem.severity
-        if severity == "error" or wishes.verbosity > 0:
-            shown = msgspec.structs.replace(each.problem, what=each.what, stops=False)
-            print(f"{severity.upper()} {shown}", file=sys.stderr)
-    if settings.errors:
-        print("ERROR: test configuration failed", file=sys.stderr)
-        return FAILED
-    print("OK: configuration test is successful")
-    return 0
-
-
-def _show_seconds(text: str) -> int:
-    """Print the length of time *text*, whole where Fail2Ban's arithmetic keeps it whole."""
+    path = socket_of(wishes)
     try:
-        span = parse_duration(text)
-    except DurationError as error:
-        print(f"ERROR: {error}")
+        value = ask(path, command, timeout=wishes.timeout)
+    except NoServerError:
+        log(wishes, f"Failed to access socket path: {path}. Is fail2ban running?")
         return FAILED
-    # A month and a year are fractions of days there, as is whatever is divided.
-    is_fraction = re.search(r"[./]|(?i:\d\s*(?:mo|y))", text) is not None
-    print(float(span) if is_fraction else int(span))
+    except CommandError as error:
+        log(wishes, f"NOK: ({error.text!r},)")
+        print(error_text(error))
+        return FAILED
+    print(text_of(command, value))
     return 0
 
 
-def _refuse(name: str, command: list[str]) -> int:
-    verb = _OURS.get(command[0])
-    does = f'; "banish {verb}" does that' if verb else ""
-    print(f"ERROR: {name} {command[0]} is not understood by banish {__version__}{does}")
-    return FAILED
+def log(wishes: Wishes, what: str) -> None:
+    """Write *what* to standard error as Fail2Ban's client logs an error, unless it is to be quiet.
+
+    Scripts that read both streams together find it there.
+    """
+    if wishes.verbosity >= -1:
+        now = time.time()
+        clock = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now))
+        part = f"{clock},{int(now % 1 * 1000):03d} {'fail2ban':<24}[{os.getpid()}]: ERROR  "
+        print(f"{part} {what}", file=sys.stderr)
+
+
+def socket_of(wishes: Wishes) -> str:
+    """Return the socket that is meant: ``-s``, else what the configuration says, else the usual."""
+    from banish.cli.fail2ban.socketpath import socket_in  # noqa: PLC0415
+
+    return wishes.socket or socket_in(wishes.root)
+
+
+def _converse(wishes: Wishes) -> int:
+    """Read commands line by line, as ``-i`` asks for, until ``exit``."""
+    import contextlib  # noqa: PLC0415
+    import shlex  # noqa: PLC0415
+
+    with contextlib.suppress(ImportError):
+        import readline  # noqa: F401, PLC0415
+    print(f"Fail2Ban v{COMPATIBLE} reads log file that contains password failure report")
+    print("and bans the corresponding IP addresses using firewall rules.\n")
+    while True:
+        try:
+            line = input("fail2ban> ")
+        except (EOFError, KeyboardInterrupt):
+            print()
+            return 0
+        try:
+            command = shlex.split(line)
+        except ValueError as error:
+            print(f"ERROR: {error}")
+            continue
+        if command in (["exit"], ["quit"]):
+            return 0
+        if command == ["help"]:
+            _show_usage("fail2ban-client")
+        elif command:
+            _carry_out(wishes, command)
 
 
 def _show_usage(name: str) -> None:

@@ -1,8 +1,9 @@
 """The seam between Fail2Ban's wire and what its commands mean on our server."""
 
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from banish.control.listener import Peer
+if TYPE_CHECKING:
+    from banish.control.listener import Peer
 
 Value: TypeAlias = Any
 """str, bytes, int, float, bool, None, and tuples, lists, dicts and sets of these: nothing else
@@ -24,7 +25,7 @@ class CommandError(Exception):
 class Answerer(Protocol):
     """Knows what commands mean."""
 
-    async def answer(self, command: list[Value], peer: Peer) -> Value:
+    async def answer(self, command: list[Value], peer: "Peer") -> Value:
         """Return the value of a good reply.
 
         Raises:
