@@ -158,6 +158,8 @@ def test_both_clients_print_the_same_for_every_command(
 def test_the_pid_file_that_the_tree_names_is_there(tree: Path, server: Path) -> None:
     pid = int((tree.parent / "fail2ban.pid").read_text())
     assert pid == int((tree.parent / "banish.pid").read_text())
+    # Panels look for a process of this name.
+    assert Path(f"/proc/{pid}/comm").read_text() == "fail2ban-server\n"
     assert server.is_socket()
 
 

@@ -5,7 +5,12 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 
-from banish.daemon.host import notify_systemd, on_signals, raise_descriptor_limit
+from banish.daemon.host import (
+    notify_systemd,
+    on_signals,
+    raise_descriptor_limit,
+    set_process_name,
+)
 from banish.daemon.openlog import open_log
 from banish.daemon.server import Server
 from banish.daemon.settle import RunOptions, settle
@@ -39,6 +44,7 @@ def run(options: RunOptions) -> int:
             cure="fix the problems named above; 'banish check' shows it again",
         )
     raise_descriptor_limit()
+    set_process_name("fail2ban-server" if settings.server.fail2bansocket else "banish")
     log = open_log(settings.server, options.verbosity)
     bridge_logging(log)
     try:

@@ -14,6 +14,9 @@ from types import FrameType
 DESCRIPTORS_WANTED = 65_536
 """How many files may be open at once, where the hard limit allows it."""
 
+_PR_SET_NAME = 15
+"""From linux/prctl.h."""
+
 KEPT_BYTES = 8 * 1024 * 1024
 """Memory that may stay free for what comes next: some blocks of log, whole and decoded."""
 
@@ -110,6 +113,15 @@ async def heartbeat() -> None:
     while True:
         notify_systemd("WATCHDOG=1")
         await asyncio.sleep(pause)
+
+
+def set_process_name(name: str) -> None:
+    """Let the process be called *name* (at most 15 bytes, prctl(2)) in ps and pgrep.
+
+    Panels look for a process called ``fail2ban-server``.
+    """
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).prctl(_PR_SET_NAME, name.encode()[:15], 0, 0, 0)
 
 
 def freeze_objects() -> None:
