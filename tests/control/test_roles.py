@@ -4,6 +4,8 @@ import asyncio
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -86,12 +88,17 @@ def test_nobody_else_has_a_role_by_default_or_by_an_unknown_name() -> None:
         assert roles.of(Peer(1, NOBODY, NOBODY), ()) is None
 
 
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """Give a folder that other users may enter, as those of pytest are not."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become others")
-def test_each_user_may_do_what_its_role_says(tmp_path: Path) -> None:
-    tmp_path.chmod(0o755)
-    for folder in tmp_path.parents[:2]:
-        folder.chmod(0o755)
-    path = tmp_path / "run" / "banish.sock"
+def test_each_user_may_do_what_its_role_says(open_folder: Path) -> None:
+    path = open_folder / "run" / "banish.sock"
     told: list[Event] = []
 
     def ask(user: int, groups: tuple[int, ...], line: str) -> str:
