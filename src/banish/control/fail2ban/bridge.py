@@ -14,11 +14,12 @@ from pathlib import Path
 
 from banish.control.fail2ban.answers import Answerer, CommandError, Value
 from banish.control.fail2ban.commands import role_for
-from banish.control.fail2ban.pickling import pickled, pickled_error, pickled_reply
+from banish.control.fail2ban.pickling import pickled, pickled_error, pickled_in_turns, pickled_reply
 from banish.control.fail2ban.unpickle import PickleRefusedError, unpickle
 from banish.control.listener import ControlSocket, Peer, groups_of, hear_out, peer_of
 from banish.control.refusals import Refusals
 from banish.control.roles import Role, Roles, includes
+from banish.control.turns import Turns
 from banish.errors import AnotherServerError, OperatorError
 from banish.model.settings import ControlAccess
 from banish.telemetry.events import Emit
@@ -29,7 +30,8 @@ CLOSE = b"<F2B_CLOSE_COMMAND>"
 FRAME_LIMIT_BYTES = 4 * 1_048_576
 """Longest command: a stream of jails, or some hundred thousand addresses."""
 
-CONNECTIONS_LIMIT = 64
+CONNECTIONS_LIMIT = 256
+"""Most clients at once; each costs a file descriptor and at most one command's memory."""
 
 IDLE_SECONDS = 300.0
 """How long a client may say nothing; exporters hold a connection between two looks."""
@@ -40,7 +42,10 @@ SLOW_SECONDS = 30.0
 READ_BYTES = 65_536
 
 LARGE = 2_000
-"""An answer of so many values is written in a thread: it takes tens of milliseconds."""
+"""An answer of more values is written a part at a time."""
+
+ANSWERS_IN_A_ROUND = 4
+"""Answers that begin between two looks at logs and timers, however many clients ask."""
 
 
 class Fail2BanBridge:
@@ -60,6 +65,7 @@ class Fail2BanBridge:
         self._answerer = answerer
         self._roles = Roles(access)
         self._refusals = Refusals(emit)
+        self._turns = Turns(ANSWERS_IN_A_ROUND)
         self._idle_seconds = idle_seconds
         self._slow_seconds = slow_seconds
         self._listener = ControlSocket(path, is_for_all=self._roles.are_for_others)
@@ -160,6 +166,7 @@ class Fail2BanBridge:
                 return
             if not frame or frame == CLOSE:
                 return
+            await self._turns.take()
             try:
                 command = _command(unpickle(frame))
             except PickleRefusedError as error:
@@ -178,7 +185,7 @@ class Fail2BanBridge:
         except CommandError as error:
             return pickled_error(error)
         if _is_large(value):
-            return await asyncio.to_thread(pickled_reply, 0, value)
+            return await pickled_in_turns(0, value)
         return pickled_reply(0, value)
 
     async def _refuse(self, writer: asyncio.StreamWriter, peer: Peer, what: str) -> None:

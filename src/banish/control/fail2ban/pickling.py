@@ -6,10 +6,14 @@ bytes, which is all that strict readers take for a number. An error is a referen
 of Fail2Ban's or Python's exception classes and a call of it, as the original pickles one.
 """
 
+import asyncio
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from banish.control.fail2ban.answers import CommandError, Value
+
+AT_ONCE = 1_000
+"""Texts that are written between two turns of everybody else: less than a millisecond."""
 
 _SMALLEST, _LARGEST = -(2**31), 2**31 - 1
 
@@ -53,6 +57,44 @@ def pickled(value: Value) -> bytes:
 def pickled_reply(code: int, value: Value) -> bytes:
     """Return the reply ``(code, value)``."""
     return pickled((code, value))
+
+
+async def pickled_in_turns(code: int, value: Value) -> bytes:
+    """Return the reply ``(code, value)``; while a large one is written, others have their turn."""
+    out = bytearray(b"\x80\x02")
+    for piece in _pieces((code, value)):
+        out += piece
+        await asyncio.sleep(0)
+    out += b"."
+    return bytes(out)
+
+
+def _pieces(value: Value) -> Iterator[bytes | bytearray]:
+    """Return the pickle of *value* in pieces, each of some `AT_ONCE` values."""
+    match value:
+        case list() | tuple() if value:
+            begin, end = (b"](", b"e") if isinstance(value, list) else (b"(", b"t")
+            yield begin
+            if all(isinstance(each, str) for each in value[:AT_ONCE]):
+                for start in range(0, len(value), AT_ONCE):
+                    out = bytearray()
+                    for each in value[start : start + AT_ONCE]:
+                        _write(each, out)
+                    yield out
+            else:
+                for each in value:
+                    yield from _pieces(each)
+            yield end
+        case dict() if value:
+            yield b"}("
+            for key, each in value.items():
+                yield from _pieces(key)
+                yield from _pieces(each)
+            yield b"u"
+        case _:
+            out = bytearray()
+            _write(value, out)
+            yield out
 
 
 def pickled_error(error: CommandError) -> bytes:
