@@ -181,12 +181,12 @@ def test_all_jails_and_their_figures_have_a_text(
     assert main(["fail2ban-client", "-c", str(tree), "status", "--all"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[:3] == ["Status", "|- Number of jail:\t3", "|- Jail list:\tmail, quiet, web"]
-    assert "   |- Jail: web" in lines
+    assert "   `- Jail: web" in lines
     assert "   |  |  |- Currently failed:\t0" in lines
     assert main(["fail2ban-client", "-c", str(tree), "stats"]) == 0
-    rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines()]
-    assert rows[0][0].strip() == "Jail"
-    assert [row[0].strip() for row in rows[2:]] == ["mail", "quiet", "web"]
+    rows = [line.split(" ║ ") for line in capsys.readouterr().out.splitlines()]
+    assert rows[1][0].strip() == "Jail"
+    assert [row[0].strip() for row in rows[4:-1]] == ["mail", "quiet", "web"]
 
 
 def test_a_server_is_started_and_stopped_in_the_background(

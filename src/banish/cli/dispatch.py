@@ -9,15 +9,9 @@ from collections.abc import Sequence
 from typing import Protocol, cast
 
 from banish import __version__
-from banish.cli.fail2ban.programs import PROGRAMS, program_meant, run_program
+from banish.cli.fail2ban.programs import INTERRUPTED, PIPE_CLOSED, PROGRAMS
 from banish.cli.pasteable import pasteable, remember
 from banish.errors import BanishError, OperatorError
-
-PIPE_CLOSED = 141
-"""What a shell reports of a program that died of SIGPIPE."""
-
-INTERRUPTED = 130
-"""What a shell reports of a program that died of SIGINT."""
 
 VERBS = {
     "run": ("run", "protect this host: read the logs, ban in the firewall"),
@@ -190,10 +184,7 @@ def carry_out(argv: Sequence[str] | None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a letter that cannot be shown stops nothing
             stream.reconfigure(errors="backslashreplace")
-    meant = program_meant(sys.argv[0] if argv is None else "banish", words)
     try:
-        if meant is not None:
-            return run_program(*meant)
         options = _parse(words)
         if not isinstance(options, int):
             remember(options)

@@ -1,6 +1,8 @@
 """Which settings one run of the server uses: those of the files, and the command line's word."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 
@@ -19,6 +21,10 @@ class RunOptions(msgspec.Struct, frozen=True):
     dry_run: bool = False
     verbosity: int = 0
     """Above 0: more to tell; below: less."""
+    fail2ban_socket: Path | None = None
+    fail2ban_pidfile: Path | None = None
+    overrides: Mapping[str, str] = MappingProxyType({})
+    """``loglevel``, ``logtarget`` and ``syslogsocket`` in place of the files'."""
 
 
 def settle(options: RunOptions) -> Settings:
@@ -58,6 +64,11 @@ def placed(server: ServerSettings, options: RunOptions) -> ServerSettings:
         }
     if options.socket is not None:
         changes["socket"] = str(options.socket)
+    if options.fail2ban_socket is not None:
+        changes["fail2bansocket"] = str(options.fail2ban_socket)
+    if options.fail2ban_pidfile is not None:
+        changes["fail2banpidfile"] = str(options.fail2ban_pidfile)
+    changes |= options.overrides
     if options.dry_run and program_of(server) == "fail2ban":
         # Bans that are none must not stand in the log that Fail2Ban's recidive jail counts.
         changes["logtarget"] = "STDERR"

@@ -1,20 +1,26 @@
-"""``fail2ban-client`` and ``fail2ban-server``, with Fail2Ban's options, texts and exit codes.
+"""``fail2ban-client`` and ``fail2ban-server``: their command line, and what needs no server.
 
-Options are read as Fail2Ban does it, with getopt: long ones may be shortened, and the first
-word that is no option ends them. A command goes to the server over Fail2Ban's own protocol,
-so that a server of either kind answers. What needs no server is in `offline`, what starts
-one in `process`: both are loaded only then, since containers ask ``ping`` every ten seconds.
+Dumping the configuration as the commands it stands for (``-d``, ``--dp``),
+testing it (``-t``), durations (``--str2sec``) and versions. What a server answers is
+`banish.cli.fail2ban.talk`; nothing that a ping does not need is loaded for one.
+
+Options are read as Fail2Ban does it, with getopt: long ones may be shortened,
+and the first word that is no option ends them. ``-t`` finds more than Fail2Ban's,
+which neither compiles regexes nor reads durations: its errors are those of ``banish
+check``, a jail without a log to read among them, as in Fail2Ban.
 """
 
 import getopt
-import os
 import sys
-import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from banish import __version__
 from banish.cli.fail2ban.programs import COMPATIBLE, FAILED
 from banish.cli.fail2ban.wishes import Wishes
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _SHORT = "hc:s:p:xfbdtviqV"
 _LONG = (
@@ -42,8 +48,11 @@ Options:
     --str2sec <STRING>      convert time abbreviation format to seconds
     -h, --help              display this help message
     -V, --version           print the version (-V: nothing but the number)
-    -i                      interactive: read commands line by line
-    -b, -f                  start the server in the background (default), in the foreground
+
+    -i                      interactive mode
+    -b                      start server in background (default)
+    -f                      start server in foreground
+    --timeout <SECONDS>     how long an answer may take
 
 Taken for compatibility: -x, --pname, --async
 
@@ -60,13 +69,13 @@ def run(name: str, words: Sequence[str]) -> int:
     try:
         options, command = getopt.getopt(list(words), _SHORT, list(_LONG))
     except getopt.GetoptError:
-        _show_usage(name)
+        show_usage(name)
         return FAILED
     wishes = Wishes()
     for option, value in options:
         match option:
             case "-h" | "--help":
-                _show_usage(name)
+                show_usage(name)
                 return 0
             case "-V":
                 print(COMPATIBLE)
@@ -75,145 +84,93 @@ def run(name: str, words: Sequence[str]) -> int:
                 print(f"Fail2Ban v{COMPATIBLE} (banish {__version__})")
                 return 0
             case "--str2sec":
-                from banish.cli.fail2ban.offline import show_seconds  # noqa: PLC0415
-
-                return show_seconds(value)
+                return _show_seconds(value)
             case _:
-                _wish(wishes, option, value)
-    code = _without_server(wishes)
-    if code or (not command and (wishes.dump or wishes.test)):
-        return code
-    if wishes.dump and not wishes.test:
-        return code
-    if wishes.is_interactive:
-        return _converse(wishes)
-    if not command:
-        if name.endswith("server"):
-            return _carry_out(wishes, ["start"])
-        _show_usage(name)
+                try:
+                    wishes.take(option, value)
+                except ValueError:
+                    show_usage(name)
+                    return FAILED
+    if wishes.dump:
+        code = _dump(wishes)
+        if not wishes.test:
+            return code
+    if wishes.test:
+        code = _test(wishes)
+        if code or not command:
+            return code
+    if not command and not wishes.is_interactive:
+        if name != "fail2ban-server":
+            show_usage(name)
+            return FAILED
+        command = ["start"]
+    from banish.cli.fail2ban.talk import carry_out  # noqa: PLC0415
+
+    return carry_out(wishes, command)
+
+
+def _root(wishes: Wishes) -> "Path | None":
+    from pathlib import Path  # noqa: PLC0415
+
+    from banish.config import find_root  # noqa: PLC0415
+
+    return Path(wishes.root) if wishes.root else find_root()
+
+
+def _dump(wishes: Wishes) -> int:
+    import pprint  # noqa: PLC0415
+
+    from banish.cli.fail2ban.stream import read_stream  # noqa: PLC0415
+
+    stream = read_stream(_root(wishes), wishes.overrides)
+    if wishes.verbosity >= 0:
+        for warning in stream.warnings:
+            print(f"WARNING {warning}", file=sys.stderr)
+    for command in stream.commands:
+        if wishes.dump == "pretty":
+            print(pprint.pformat(command, width=1000, indent=2))
+        else:
+            print(command)
+    return 0 if stream.is_usable else FAILED
+
+
+def _test(wishes: Wishes) -> int:
+    import msgspec  # noqa: PLC0415
+
+    from banish.cli.problems import problem_rows  # noqa: PLC0415
+    from banish.config import builtin_tree, load  # noqa: PLC0415
+
+    settings = load(_root(wishes), builtin=builtin_tree(), host=True)
+    for each in problem_rows(settings.problems):
+        severity = each.problem.severity
+        if severity == "error" or wishes.verbosity > 0:
+            shown = msgspec.structs.replace(each.problem, what=each.what, stops=False)
+            print(f"{severity.upper()} {shown}", file=sys.stderr)
+    if settings.errors:
+        print("ERROR: test configuration failed", file=sys.stderr)
         return FAILED
-    return _carry_out(wishes, list(command))
-
-
-def _without_server(wishes: Wishes) -> int:
-    if not wishes.dump and not wishes.test:
-        return 0
-    from banish.cli.fail2ban import offline  # noqa: PLC0415
-
-    code = offline.dump(wishes) if wishes.dump else 0
-    if wishes.test and not code:
-        code = offline.check(wishes)
-    return code
-
-
-def _wish(wishes: Wishes, option: str, value: str) -> None:
-    match option:
-        case "-c" | "--conf":
-            wishes.root = value
-        case "-s" | "--socket":
-            wishes.socket = value
-        case "-d":
-            wishes.dump = "plain"
-        case "--dp" | "--dump-pretty":
-            wishes.dump = "pretty"
-        case "-t" | "--test":
-            wishes.test = True
-        case "-i":
-            wishes.is_interactive = True
-        case "-f":
-            wishes.is_in_foreground = True
-        case "-v":
-            wishes.verbosity += 1
-        case "-q":
-            wishes.verbosity -= 1
-        case "--timeout":
-            wishes.timeout = float(value) if value.replace(".", "", 1).isdigit() else wishes.timeout
-        case "--loglevel" | "--logtarget" | "--syslogsocket":
-            wishes.overrides[option.removeprefix("--")] = value
-        case _:
-            pass  # of no use here
-
-
-def _carry_out(wishes: Wishes, command: list[str]) -> int:
-    first = command[0]
-    if first == "start" and len(command) == 1:
-        from banish.cli.fail2ban.process import start  # noqa: PLC0415
-
-        return start(wishes)
-    if first == "restart" and all(word.startswith("--") for word in command[1:]):
-        from banish.cli.fail2ban.process import restart  # noqa: PLC0415
-
-        return restart(wishes, command)
-    return send(wishes, command)
-
-
-def send(wishes: Wishes, command: list[str]) -> int:
-    """Send *command* to the server, print the answer, and return the exit code."""
-    from banish.cli.fail2ban.ask import NoServerError, ask  # noqa: PLC0415
-    from banish.cli.fail2ban.texts import error_text, text_of  # noqa: PLC0415
-    from banish.control.fail2ban.answers import CommandError  # noqa: PLC0415
-
-    path = socket_of(wishes)
-    try:
-        value = ask(path, command, timeout=wishes.timeout)
-    except NoServerError:
-        log(wishes, f"Failed to access socket path: {path}. Is fail2ban running?")
-        return FAILED
-    except CommandError as error:
-        log(wishes, f"NOK: ({error.text!r},)")
-        print(error_text(error))
-        return FAILED
-    print(text_of(command, value))
+    print("OK: configuration test is successful")
     return 0
 
 
-def log(wishes: Wishes, what: str) -> None:
-    """Write *what* to standard error as Fail2Ban's client logs an error, unless it is to be quiet.
+def _show_seconds(text: str) -> int:
+    """Print the length of time *text*, whole where Fail2Ban's arithmetic keeps it whole."""
+    import re  # noqa: PLC0415
 
-    Scripts that read both streams together find it there.
-    """
-    if wishes.verbosity >= -1:
-        now = time.time()
-        clock = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now))
-        part = f"{clock},{int(now % 1 * 1000):03d} {'fail2ban':<24}[{os.getpid()}]: ERROR  "
-        print(f"{part} {what}", file=sys.stderr)
+    from banish.model.duration import DurationError, parse_duration  # noqa: PLC0415
 
-
-def socket_of(wishes: Wishes) -> str:
-    """Return the socket that is meant: ``-s``, else what the configuration says, else the usual."""
-    from banish.cli.fail2ban.socketpath import socket_in  # noqa: PLC0415
-
-    return wishes.socket or socket_in(wishes.root)
+    try:
+        span = parse_duration(text)
+    except DurationError as error:
+        print(f"ERROR: {error}")
+        return FAILED
+    # A month and a year are fractions of days there, as is whatever is divided.
+    is_fraction = re.search(r"[./]|(?i:\d\s*(?:mo|y))", text) is not None
+    print(float(span) if is_fraction else int(span))
+    return 0
 
 
-def _converse(wishes: Wishes) -> int:
-    """Read commands line by line, as ``-i`` asks for, until ``exit``."""
-    import contextlib  # noqa: PLC0415
-    import shlex  # noqa: PLC0415
-
-    with contextlib.suppress(ImportError):
-        import readline  # noqa: F401, PLC0415
-    print(f"Fail2Ban v{COMPATIBLE} reads log file that contains password failure report")
-    print("and bans the corresponding IP addresses using firewall rules.\n")
-    while True:
-        try:
-            line = input("fail2ban> ")
-        except (EOFError, KeyboardInterrupt):
-            print()
-            return 0
-        try:
-            command = shlex.split(line)
-        except ValueError as error:
-            print(f"ERROR: {error}")
-            continue
-        if command in (["exit"], ["quit"]):
-            return 0
-        if command == ["help"]:
-            _show_usage("fail2ban-client")
-        elif command:
-            _carry_out(wishes, command)
-
-
-def _show_usage(name: str) -> None:
+def show_usage(name: str) -> None:
+    """Print how *name* is called."""
     command = "" if name.endswith("server") else " <COMMAND>"
     print(_USAGE.format(name=name, command=command, version=COMPATIBLE, ours=__version__))

@@ -1,43 +1,29 @@
 """Which program of Fail2Ban a command line means.
 
-A link called ``fail2ban-client`` to our program is that program; so is ``banish
-fail2ban-client``. No such link is installed by default: a host may still have
-Fail2Ban, and its programs must not be overwritten.
+They are installed beside ``banish``, and ``banish fail2ban-client`` is the same. A host may
+still have Fail2Ban: ours speaks its protocol, so both clients ask whichever server runs.
+A health check runs one every few seconds, so little is loaded here.
 """
 
-import importlib
+import os
 import sys
 from collections.abc import Sequence
-from pathlib import PurePath
-from typing import Protocol, cast
 
 from banish.errors import BanishError
 
-PROGRAMS = {
-    "fail2ban-client": "client",
-    "fail2ban-server": "client",
-    "fail2ban-regex": "regex",
-}
-"""Each program's module in this package."""
+PROGRAMS = ("fail2ban-client", "fail2ban-server", "fail2ban-regex")
 
 COMPATIBLE = "1.1.1"
 """The version of Fail2Ban whose behaviour is meant."""
 
+PIPE_CLOSED = 141
+"""What a shell reports of a program that died of SIGPIPE."""
+
+INTERRUPTED = 130
+"""What a shell reports of a program that died of SIGINT."""
+
 FAILED = 255
 """The only exit code of these programs besides 0, but for options they do not know (2)."""
-
-
-class Program(Protocol):
-    """The module of a program."""
-
-    def run(self, name: str, words: Sequence[str]) -> int:
-        """Do what *words* say, called *name*, and return the exit code.
-
-        Raises:
-            BanishError: Printed as ``ERROR: ...``; the exit code is `FAILED`.
-
-        """
-        ...
 
 
 def program_meant(called: str, words: Sequence[str]) -> tuple[str, list[str]] | None:
@@ -46,7 +32,7 @@ def program_meant(called: str, words: Sequence[str]) -> tuple[str, list[str]] | 
     *called* is the path by which we were started. Of our global flags ``-c DIR``
     may stand before the program's name, since it means the same to all of them.
     """
-    name = PurePath(called).name
+    name = called.rpartition("/")[2]
     if name in PROGRAMS:
         return name, list(words)
     at = 2 if words[:1] and words[0] in ("-c", "--config") else 0
@@ -55,11 +41,29 @@ def program_meant(called: str, words: Sequence[str]) -> tuple[str, list[str]] | 
     return None
 
 
+def run_guarded(name: str, words: Sequence[str]) -> int:
+    """Run the program *name*, and return the exit code even if it is interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # a letter that cannot be shown stops nothing
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        return run_program(name, words)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # What is still buffered has nowhere to go; without this Python says so at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
+
+
 def run_program(name: str, words: Sequence[str]) -> int:
     """Run the program *name* with *words* and return its exit code."""
-    program = cast("Program", importlib.import_module(f"banish.cli.fail2ban.{PROGRAMS[name]}"))
+    if name == "fail2ban-regex":
+        from banish.cli.fail2ban.regex import run  # noqa: PLC0415
+    else:
+        from banish.cli.fail2ban.client import run  # noqa: PLC0415
     try:
-        code = program.run(name, words)
+        code = run(name, words)
         sys.stdout.flush()
     except BanishError as error:
         from banish.telemetry.lines import harmless  # noqa: PLC0415

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
+from banish import __version__
 from banish.control.fail2ban import bans, jailverbs, reloading, serveroptions, status
 from banish.control.fail2ban.answers import CommandError, Value
 from banish.control.fail2ban.known import KnownJails
@@ -155,6 +156,11 @@ async def _add(server: Fail2BanCommands, args: list[Value]) -> Value:
     return texts[0]
 
 
+async def _banish(_server: Fail2BanCommands, _args: list[Value]) -> Value:
+    """Say our own version, which tells a client that this is no server of Fail2Ban's."""
+    return __version__
+
+
 async def _start(server: Fail2BanCommands, args: list[Value]) -> Value:
     await server.jails.start(word(args[0]))
     return None
@@ -206,6 +212,7 @@ async def _set(server: Fail2BanCommands, args: list[Value]) -> Value:
 
 
 COMMANDS: Mapping[str, ServerCommand] = {
+    "banish": ServerCommand(_banish, "read"),
     "ping": ServerCommand(_ping, "read"),
     "echo": ServerCommand(_echo, "read"),
     "version": ServerCommand(_version, "read"),

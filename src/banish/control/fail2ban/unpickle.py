@@ -14,7 +14,7 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-from banish.control.fail2ban.answers import CommandError, Value
+from banish.control.fail2ban.answers import Value
 
 DEPTH_LIMIT = 32
 """How deep values may be nested; Fail2Ban's own commands need four levels."""
@@ -59,19 +59,6 @@ def unpickle(data: bytes) -> Value:
         if isinstance(error, PickleRefusedError):
             raise
         raise PickleRefusedError("the bytes are no pickle") from error
-
-
-def unpickle_reply(data: bytes) -> Value:
-    """Return the value of a reply; exceptions in it are `CommandError`, whatever their class.
-
-    Raises:
-        PickleRefusedError: As `unpickle`.
-
-    """
-    try:
-        return _ReplyMachine(data).run()
-    except (IndexError, struct.error, UnicodeError, ValueError, TypeError, OverflowError) as error:
-        raise PickleRefusedError("the answer is no pickle") from error
 
 
 class _Machine:
@@ -248,33 +235,6 @@ class _Machine:
         self._stack.append(arguments[0])
 
 
-class _Class:
-    """Stands for a class of exceptions, which may be called; nothing is imported."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-
-class _ReplyMachine(_Machine):
-    """Knows exceptions, too: an answer with code 1 is one."""
-
-    def reference(self, module: str, name: str) -> None:
-        if (module, name) in _STR_NAMES:
-            super().reference(module, name)
-        else:
-            self.push(_Class(name))
-
-    def reduce(self) -> None:
-        arguments, called = self._pop(), self._pop()
-        if isinstance(called, _Class) and type(arguments) is tuple:
-            text = ", ".join(map(str, arguments))
-            self.push(CommandError(called.name, text))
-            return
-        self.push(called)
-        self.push(arguments)
-        super().reduce()
-
-
 def _decimal(text: str) -> int | bool:
     if text in ("00", "01"):  # how protocol 0 and 1 write booleans
         return text == "01"
@@ -407,6 +367,6 @@ _OPCODES: dict[int, Callable[[_Machine], None]] = {
     ord("j"): lambda machine: machine.get(machine.number("<I")),
     ord("c"): _global,
     0x93: _stack_global,
-    ord("R"): lambda machine: machine.reduce(),
+    ord("R"): _Machine.reduce,
 }
 """Every opcode that is obeyed."""
