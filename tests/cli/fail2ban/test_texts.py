@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from banish.cli.fail2ban.texts import shown, shown_error
+from banish.cli.fail2ban.texts import error_text, text_of
 from banish.cli.fail2ban.wire import Raised
 
 TABLE = """\
@@ -18,7 +18,7 @@ sshd     ║ systemd  ║   1 │   2 ║   3 │ 44444
 
 def raised(name: str, *args: object) -> Raised:
     error = Raised(*args)
-    error.name = name
+    error.kind = name
     return error
 
 
@@ -51,13 +51,13 @@ def raised(name: str, *args: object) -> Raised:
     ],
 )
 def test_a_value_is_printed_as_the_command_has_it(command: str, value: Any, text: str) -> None:
-    assert shown(command.split(), value) == text
+    assert text_of(command.split(), value) == text
 
 
 def test_all_jails_are_branches_of_one_tree() -> None:
     jails = {"a": [("Filter", [("Total failed", 1)])], "b": [("Filter", [("Total failed", 2)])]}
     value = [("Number of jail", 2), ("Jail list", "a, b"), jails]
-    assert shown(["status", "--all"], value) == (
+    assert text_of(["status", "--all"], value) == (
         "Status\n|- Number of jail:\t2\n|- Jail list:\ta, b\n`- Status for the jails:\n"
         "   |- Jail: a\n   |  `- Filter\n   |     `- Total failed:\t1\n"
         "   `- Jail: b\n      `- Filter\n         `- Total failed:\t2"
@@ -65,7 +65,7 @@ def test_all_jails_are_branches_of_one_tree() -> None:
 
 
 def test_the_table_has_no_letters_that_the_terminal_lacks() -> None:
-    text = shown(["stats"], {"j": ["polling", (1, 2), (3, 4)]}, is_utf8=False)
+    text = text_of(["stats"], {"j": ["polling", (1, 2), (3, 4)]}, is_utf8=False)
     assert text.isascii()
 
 
@@ -82,4 +82,4 @@ def test_the_table_has_no_letters_that_the_terminal_lacks() -> None:
     ],
 )
 def test_an_error_is_said_in_fail2bans_words(error: Any, text: str) -> None:
-    assert shown_error(error) == text
+    assert error_text(error) == text

@@ -54,10 +54,10 @@ def _send(path: str, wishes: Wishes, sent: list[object], command: list[str]) -> 
     if code:
         args = value.args[:2] if isinstance(value, Raised) else (value,)
         log_error(f"NOK: {args!r}")
-        print(texts.shown_error(value))
+        print(texts.error_text(value))
         return FAILED
     encoding = (sys.stdout.encoding or "").lower().replace("-", "")
-    print(texts.shown(command, value, is_utf8=encoding.startswith("utf")))
+    print(texts.text_of(command, value, is_utf8=encoding.startswith("utf")))
     return 0
 
 

@@ -7,30 +7,32 @@ a status, trees of ``|-`` and ```-`` (seen with 1.0.2 and 1.1.0).
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from banish.cli.fail2ban.wire import Raised
-
 _LEVELS = {50: "CRITICAL", 40: "ERROR", 30: "WARNING", 25: "NOTICE", 20: "INFO", 10: "DEBUG"}
 
 _OS_ERRORS = frozenset({"OSError", "FileNotFoundError", "PermissionError", "IsADirectoryError"})
 
 
-def shown(command: Sequence[str], value: Any, *, is_utf8: bool = True) -> str:
+def text_of(command: Sequence[str], value: Any, *, is_utf8: bool = True) -> str:
     """Return what is printed for *value*, the answer to *command*.
 
     A value of another shape than the command's answers have is printed as Python writes it.
     """
     try:
-        return _shown(command, value, is_utf8=is_utf8)
+        return _text_of(command, value, is_utf8=is_utf8)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
         return str(value)
 
 
-def shown_error(error: Any) -> str:
-    """Return what is printed for *error*, the value of an answer that is none."""
-    if not isinstance(error, Raised):
+def error_text(error: Any) -> str:
+    """Return what is printed for *error*, the value of an answer with code 1.
+
+    An exception has its ``kind``, the name of its class, and ``args``.
+    """
+    kind: str | None = getattr(error, "kind", None)
+    if kind is None:
         return str(error)
-    args = error.args
-    match error.name:
+    args: tuple[Any, ...] = error.args
+    match kind:
         case "UnknownJailException" if args:
             return f"Sorry but the jail {str(args[0])!r} does not exist"
         case "DuplicateJailException" if args:
@@ -39,13 +41,13 @@ def shown_error(error: Any) -> str:
             return "Sorry but the command is invalid"
         case "KeyError" if len(args) == 1:
             return repr(args[0])
-        case name if name in _OS_ERRORS and len(args) > 1:
+        case _ if kind in _OS_ERRORS and len(args) > 1:
             place = f": {args[2]!r}" if len(args) > 2 else ""
             return f"[Errno {args[0]}] {args[1]}{place}"
     return str(args[0]) if len(args) == 1 else str(args) if args else ""
 
 
-def _shown(command: Sequence[str], value: Any, *, is_utf8: bool) -> str:
+def _text_of(command: Sequence[str], value: Any, *, is_utf8: bool) -> str:
     whole = _WHOLE.get(command[0])
     if whole is not None:
         return whole(command, value)

@@ -27,9 +27,9 @@ class NoAnswerError(Exception):
 
 
 class Raised:
-    """The exception of an answer: its name and arguments."""
+    """The exception of an answer: the name of its class, and its arguments."""
 
-    name = ""
+    kind = ""
 
     def __init__(self, *args: object) -> None:
         self.args = args
@@ -41,7 +41,7 @@ class _Plain(Unpickler):
     def find_class(self, module: str, name: str) -> type:
         if name in ("str", "unicode") and module in ("builtins", "__builtin__"):
             return str
-        return type("Raised", (Raised,), {"name": name})
+        return type("Raised", (Raised,), {"kind": name})
 
 
 def ask(path: str, command: list[object], seconds: float | None = None) -> tuple[int, object]:
