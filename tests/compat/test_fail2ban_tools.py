@@ -1,11 +1,11 @@
 """What monitoring tools and panels read, taken from our answers.
 
 Clients in Go read the values; everybody else reads what ``fail2ban-client`` prints of them:
-here Debian's own, unmodified, is given our values to print. Each pattern is that of the tool.
+Debian's own, unmodified, and ours. Each pattern is that of the tool.
 """
 
 import ast
-import json
+import asyncio
 import re
 import subprocess
 import sys
@@ -16,22 +16,9 @@ from typing import Any
 import pytest
 
 from banish.control.fail2ban.answers import CommandError
+from banish.control.fail2ban.bridge import Fail2BanBridge
 from banish.control.fail2ban.port import JailCounts
 from tests.control.fail2ban.asking import Asked
-
-_PRINT = """
-import ast, json, sys
-from fail2ban.client.beautifier import Beautifier
-from fail2ban.exceptions import UnknownJailException
-texts = []
-for command, value, unknown in json.load(sys.stdin):
-    writer = Beautifier(command)
-    texts.append(
-        str(writer.beautifyError(UnknownJailException(unknown))) if unknown
-        else str(writer.beautify(ast.literal_eval(value)))
-    )
-json.dump(texts, sys.stdout)
-"""
 
 Printed = Callable[[str], str]
 """Returns what ``fail2ban-client`` prints for a command."""
@@ -47,35 +34,38 @@ def ask() -> Asked:
     return asked
 
 
-@pytest.fixture
-def printed(ask: Asked, stock_package: Path) -> Printed:
-    """What Debian's client prints of our answers."""
+@pytest.fixture(params=["Debian's client", "our client"])
+def printed(ask: Asked, request: pytest.FixtureRequest, tmp_path: Path) -> Printed:
+    """What a client program prints of the answers that it gets over Fail2Ban's socket."""
+    (tmp_path / "fail2ban.conf").write_text("[Definition]\n")
+    (tmp_path / "jail.conf").write_text("[DEFAULT]\n")
+    program: list[str] = [sys.executable, "-m", "banish", "fail2ban-client"]
+    env = {"PATH": "/usr/bin:/bin", "PYTHONIOENCODING": "utf-8"}
+    if request.param == "Debian's client":
+        package: Path = request.getfixturevalue("stock_package")
+        program = [sys.executable, "-W", "ignore", str(package / "usr/bin/fail2ban-client")]
+        env["PYTHONPATH"] = str(package / "usr/lib/python3/dist-packages")
 
-    def print_one(line: str) -> str:
-        command = line.split()
-        value, unknown = "", ""
-        try:
-            value = repr(ask(command))
-        except CommandError as error:
-            unknown = error.text
+    def call(socket: Path, words: list[str]) -> str:
         done = subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", _PRINT],
-            input=json.dumps([[command, value, unknown]]),
-            env={
-                "PYTHONPATH": str(stock_package / "usr/lib/python3/dist-packages"),
-                "PATH": "/usr/bin:/bin",
-                "PYTHONIOENCODING": "utf-8",
-            },
+            [*program, "-c", str(tmp_path), "-s", str(socket), *words],
+            env=env,
             capture_output=True,
             text=True,
             timeout=60,
-            check=True,
+            check=False,
         )
-        (text,) = json.loads(done.stdout)
-        assert isinstance(text, str)
-        return text + "\n"
+        return done.stdout
 
-    return print_one
+    async def ask_over_the_wire(words: list[str]) -> str:
+        bridge = Fail2BanBridge(tmp_path / "f.sock", ask.commands, lambda _: None)
+        await bridge.start()
+        try:
+            return await asyncio.to_thread(call, bridge.path, words)
+        finally:
+            await bridge.close()
+
+    return lambda line: asyncio.run(ask_over_the_wire(line.split()))
 
 
 def shell(script: str, text: str) -> str:
