@@ -1,4 +1,4 @@
-"""What ``fail2ban-client`` prints of an answer: the value as text, told apart by the command.
+"""What ``fail2ban-client`` prints of an answer: the value as text, in the form of its command.
 
 The shapes are read by scripts, so they are Fail2Ban's to the letter: a tab after each colon of
 a status, trees of ``|-`` and ```-`` (seen with 1.0.2 and 1.1.0).
