@@ -3,7 +3,7 @@
 
 _banish() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-    local verbs="run demo status bans ban unban events reload confirm resume why match replay check config doctor"
+    local verbs="run demo status bans ban unban top events reload confirm resume why match replay check config doctor"
     local everywhere="-c --config -s --socket --state -v --verbose -q --quiet -h --help"
     local verb="" each skip=""
 

@@ -13,6 +13,7 @@ PACKAGES = {
     "abuse": "dnspython",
     "chat": "apprise",
     "journal": "cysystemd",
+    "live": "textual",
     "web": "aiohttp",
 }
 """The package of each extra that something tells to be missing."""

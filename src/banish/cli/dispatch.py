@@ -20,6 +20,7 @@ VERBS = {
     "bans": ("bans", "list the bans in force"),
     "ban": ("ban", "ban by hand"),
     "unban": ("unban", "end bans by hand"),
+    "top": ("top", "show jails and bans live, each ban with its evidence"),
     "events": ("events", "print what happens, as it happens"),
     "reload": ("reload", "have the running server follow the changed configuration"),
     "confirm": ("confirm", "keep the configuration that 'reload --confirm' put on trial"),
