@@ -102,6 +102,9 @@ class Raised:
         self.name = name
         self.args = args
 
+    def __setstate__(self, state: object) -> None:
+        """Leave out what a newer Python adds, such as the name an AttributeError looked for."""
+
     def __repr__(self) -> str:
         return f"{self.name}{self.args!r}"
 

@@ -68,6 +68,9 @@ DIFFERENT = {
 }
 """Commands whose answers differ, in this order, and the row of the page that says why."""
 
+SINCE_1_1 = ("`version`", "what Debian's 1.0.2 lacks")
+"""Rows of which a server of 1.1 answers as ours does."""
+
 
 def sorted_out(value: Any) -> Any:
     """Return *value* as it is compared: of errors the kind, of exempt addresses the set."""
@@ -127,11 +130,12 @@ async def compare_answers(stock_package: Path, tmp_path: Path) -> None:
                     wrong.append(f"{line}\n    theirs: {their!r}\n    ours:   {our!r}")
             bans = ["2001:db8:5::30", "198.51.100.0/24", "198.51.100.5"]
             await both(["set", "mail", "banip", *bans], theirs, ours)
+            is_newer = not str(await asyncio.to_thread(theirs.ask, ["version"])).startswith("1.0.")
             for line, row in DIFFERENT.items():
                 if f"| {row}" not in page:
                     wrong.append(f"{row}: not on the page")
                 their, our = await both(shlex.split(line), theirs, ours)
-                if their == our:
+                if their == our and not (is_newer and row in SINCE_1_1):
                     wrong.append(f"{line}: the same, {our!r}; yet the page says: {row}")
     assert not wrong, "\n".join(wrong)
 
