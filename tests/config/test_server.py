@@ -136,3 +136,15 @@ def test_the_time_that_a_line_may_take_can_be_set(write_tree: WriteTree) -> None
     assert (settings.linetime, problems) == (0.5, ())
     settings, (problem,) = read(write_tree({"banish.conf": "[Definition]\nlinetime = 0\n"}))
     assert (settings.linetime, problem.option) == (0.1, "linetime")
+
+
+def test_a_format_of_the_log_that_is_none_is_named_with_its_cure(write_tree: WriteTree) -> None:
+    settings, problems = read(write_tree({"fail2ban.conf": "[Definition]\nlogformat = JSON\n"}))
+    assert (settings.logformat, problems) == ("json", ())
+    settings, (problem,) = read(write_tree({"banish.conf": "[Definition]\nlogformat = xml\n"}))
+    assert settings.logformat == "fail2ban"
+    assert problem.place is not None
+    assert (problem.place.line, problem.option) == (2, "logformat")
+    assert '"xml"' in problem.what
+    assert "fail2ban" in problem.cure
+    assert "json" in problem.cure

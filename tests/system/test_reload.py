@@ -215,6 +215,25 @@ def test_options_of_the_server_are_followed(box: Box) -> None:
     assert "Found" not in box.said_in_log()
 
 
+def test_the_log_turns_into_json_and_back(box: Box) -> None:
+    conf = box.config / "banish.conf"
+    target = box.run_folder / "banish.log"
+    text = conf.read_text().replace("logtarget = STDERR", f"logtarget = {target}")
+    conf.write_text(text + "logformat = json\n")
+    assert "logformat: fail2ban -> json" in reload(box)
+    box.fail(ATTACKER)
+    box.wait_for_ban(ATTACKER)
+    box.wait_until(lambda: f"Ban {ATTACKER}" in box.said_in_log(), "the ban in the new log")
+    events = [json.loads(line) for line in box.said_in_log().splitlines()]
+    (ban,) = (event for event in events if event["kind"] == "BanStarted")
+    assert ban["fields"]["subject"] == ATTACKER
+    assert sum(event["kind"] == "FailureFound" for event in events) == 3
+    conf.write_text(text)
+    reload(box)
+    box.fail(OTHER)
+    box.wait_until(lambda: f"NOTICE  [app] Ban {OTHER}" in box.said_in_log(), "the second ban")
+
+
 def test_no_line_is_lost_or_counted_twice_while_jails_change_under_attack(box: Box) -> None:
     """Each address fails three times, spread over the reloads; none is banned by two."""
     addresses = [f"10.0.{number // 250}.{number % 250 + 1}" for number in range(RELOADS * 25)]

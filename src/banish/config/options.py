@@ -238,6 +238,11 @@ _SERVER = (
         "logtarget", "text", "STDERR",
         "Where the log goes: a file, STDOUT, STDERR, SYSOUT, SYSLOG or SYSTEMD-JOURNAL.", "server",
     ),
+    Option(
+        "logformat", "choice", "fail2ban",
+        "How a line of the log reads: as Fail2Ban's, or as one JSON object.", "server",
+        choices=("fail2ban", "json"),
+    ),
     Option("syslogsocket", "text", "auto", "The socket of the system's log.", "server"),
     Option(
         "socket", "text", "/run/banish/banish.sock", "Where banish listens for commands.", "server"

@@ -137,6 +137,11 @@ def read_server(library: Library) -> ServerSettings:
         ),
         _theirs(server, text("fail2bansocket"), "socket", FAIL2BAN_SOCKET),
         _theirs(server, text("fail2banpidfile"), "pidfile", FAIL2BAN_PIDFILE),
+        reading.get(
+            "logformat",
+            lambda text: to_choice(text, SERVER_OPTIONS["logformat"]),
+            default.logformat,
+        ),
     )
 
 

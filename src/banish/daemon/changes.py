@@ -53,7 +53,16 @@ AREAS: Mapping[str, Area] = {
 """Every field of `JailSettings` that changes what a jail does, and what it concerns."""
 
 LIVE_SERVER_OPTIONS = frozenset(
-    {"loglevel", "logtarget", "dbpurgeage", "keepbans", "linetime", "access", "fail2banversion"}
+    {
+        "loglevel",
+        "logtarget",
+        "logformat",
+        "dbpurgeage",
+        "keepbans",
+        "linetime",
+        "access",
+        "fail2banversion",
+    }
 )
 """Options of the server that a running server follows; the others wait for its next start."""
 

@@ -19,7 +19,9 @@ def open_log_target(server: ServerSettings) -> LogTarget:
     """Return what the log goes to; one that cannot be opened now is opened later."""
 
     def open_it() -> LogTarget:
-        return open_target(server.logtarget, syslog_socket=server.syslogsocket)
+        return open_target(
+            server.logtarget, syslog_socket=server.syslogsocket, is_json=is_json(server)
+        )
 
     try:
         return call_within(TARGET_LIMIT, open_it)
@@ -30,11 +32,28 @@ def open_log_target(server: ServerSettings) -> LogTarget:
 def open_log(server: ServerSettings, verbosity: int) -> Log:
     """Open the log; lines that its target does not take go to standard error."""
     target = open_log_target(server)
-    fallback = None
+    level = level_of(server.loglevel, verbosity)
+    fallback = _open_fallback(server, target)
+    return Log(target, level, fallback=fallback, wants_events=is_json(server))
+
+
+def follow_log(log: Log, server: ServerSettings) -> None:
+    """Have *log* written where, and in the format, that *server* says by now."""
+    target = open_log_target(server)
+    log.wants_events = is_json(server)
+    log.change_target(target, _open_fallback(server, target))
+
+
+def _open_fallback(server: ServerSettings, target: LogTarget) -> LogTarget | None:
     if isinstance(target, LateTarget) or not is_stream(server.logtarget):
         with contextlib.suppress(ConfigError):  # standard error may be closed
-            fallback = open_target("STDERR")
-    return Log(target, level_of(server.loglevel, verbosity), fallback=fallback)
+            return open_target("STDERR", is_json=is_json(server))
+    return None
+
+
+def is_json(server: ServerSettings) -> bool:
+    """Whether every line of the log is a JSON object."""
+    return server.logformat == "json"
 
 
 def is_stream(logtarget: str) -> bool:

@@ -25,7 +25,7 @@ from banish.daemon.host import freeze_objects, heartbeat, keep_memory, notify_sy
 from banish.daemon.housekeeping import keep_house
 from banish.daemon.jails import Jails, steady_clock
 from banish.daemon.loggroups import LogGroup, Sources
-from banish.daemon.openlog import is_stream, level_of, open_log_target, say
+from banish.daemon.openlog import follow_log, is_stream, level_of, say
 from banish.daemon.operations import ServerOperations
 from banish.daemon.pipeline import JailWatch, Pipeline
 from banish.daemon.protection import Edges, Makers, Protection, enforcements
@@ -257,8 +257,8 @@ class Server:
                 self._bridge.follow(settings.server.access)
         if "loglevel" in changed:
             self._log.level = level_of(settings.server.loglevel, self._options.verbosity)
-        if "logtarget" in changed:
-            self._log.change_target(open_log_target(settings.server))
+        if changed & {"logtarget", "logformat"}:
+            follow_log(self._log, settings.server)
 
     def _take_back(self, memory: Memory) -> Commit:
         """Take up what stands in a database that could not be opened at the start."""

@@ -319,6 +319,8 @@ class ServerSettings(msgspec.Struct, frozen=True):
     """Where clients of Fail2Ban are answered; empty: nowhere."""
     fail2banpidfile: str = ""
     """A second file with the server's process number, for tools that look there; empty: none."""
+    logformat: str = "fail2ban"
+    """``json``: every line of the log is a JSON object."""
 
 
 class Settings(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ made only if the log takes the level.
 
 import logging
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from banish.model.instant import Instant
 from banish.telemetry.events import Emit, Event, FailureFound, FailuresFound
@@ -134,6 +134,7 @@ class Emitter:
         runs: list[LogRun] = []
         origin, level = "", -1
         texts: list[str] = []
+        shown: list[Event | None] = []
         for event in events:
             kind = kinds[type(event)]
             if not log.wants(kind.level):
@@ -147,10 +148,20 @@ class Emitter:
                 self.counters.add(UNSPEAKABLE)
                 fresh, loud = (f"{type(event).__name__}: {error}",), logging.ERROR
             if loud != level or kind.origin != origin:
-                origin, level, texts = kind.origin, loud, []
-                runs.append(LogRun(at, origin, level, texts))
+                origin, level, texts, shown = kind.origin, loud, [], []
+                runs.append(LogRun(at, origin, level, texts, shown))
             texts += fresh
+            if log.wants_events:
+                shown += _shown(event, len(fresh))
         return runs
+
+
+def _shown(event: Event, lines: int) -> Iterable[Event | None]:
+    """Return what each of the *lines* of *event* tells."""
+    if not isinstance(event, FailuresFound):
+        return (event,)
+    each = tuple(event.each())
+    return each if len(each) == lines else (None,) * lines
 
 
 def _report(listener: Emit, kinds: tuple[type[Event], ...], events: Sequence[Event]) -> None:

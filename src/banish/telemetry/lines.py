@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from banish.errors import ConfigError
-from banish.telemetry.events import NOTICE
+from banish.telemetry.events import NOTICE, Event
 
 codecs.lookup("unicode_escape")
 """Python loads a codec when it is first used, and then there may be no descriptor left."""
@@ -57,6 +57,8 @@ class LogRun(NamedTuple):
     origin: str
     level: int
     texts: Sequence[str]
+    events: Sequence[Event | None] = ()
+    """What each of the first lines tells; None, or nothing: a line without an event."""
 
 
 LogFormat = Callable[[LogRun], str]
@@ -139,7 +141,7 @@ def classic_format(pid: int, *, timed: bool = True, padded: bool = True) -> LogF
         return f"{origin:<24}[{pid}]: {level:<7}" if padded else f"{origin}[{pid}]: {level}"
 
     def write(run: LogRun) -> str:
-        at, origin, level, texts = run
+        at, origin, level, texts, _ = run
         begin = f"{front(origin, level)} "
         if timed:
             begin = f"{stamp(at)} {begin}"

@@ -42,8 +42,11 @@ class Log:
         *,
         fallback: LogTarget | None = None,
         limit: int = QUEUE_LIMIT_LINES,
+        wants_events: bool = False,
     ) -> None:
         self.level = level
+        self.wants_events = wants_events
+        """Whether lines come with their events; only `json_format` needs these."""
         self.dropped = 0
         """Lines that did not fit into the queue."""
         self.lost = 0
@@ -54,7 +57,8 @@ class Log:
         self._fallback = fallback
         self._limit = limit
         self._queue: queue.SimpleQueue[_Order] = queue.SimpleQueue()
-        self._next_targets: queue.SimpleQueue[LogTarget] = queue.SimpleQueue()
+        self._next_targets: queue.SimpleQueue[tuple[LogTarget, LogTarget | None]]
+        self._next_targets = queue.SimpleQueue()
         self._reported_drops = 0
         # Two counts, as each has one thread that writes it.
         self._put_in = 0
@@ -87,9 +91,9 @@ class Log:
         """Open the log file anew by its name (after rotation); safe in a signal handler."""
         self._queue.put("reopen")
 
-    def change_target(self, target: LogTarget) -> None:
+    def change_target(self, target: LogTarget, fallback: LogTarget | None = None) -> None:
         """Write to *target* from now on; what was said before goes to the one before."""
-        self._next_targets.put(target)
+        self._next_targets.put((target, fallback))
         self._queue.put("change")
 
     def close(self, wait_seconds: float = 5.0) -> None:
@@ -121,7 +125,7 @@ class Log:
                 self._put(runs)
             if order == "change":
                 self._target.close()
-                self._target = self._next_targets.get()
+                self._target, self._fallback = self._next_targets.get()
             elif order == "reopen":
                 try:
                     self._target.reopen()

@@ -10,14 +10,12 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 
-import msgspec
-
 from banish.errors import RequestError
-from banish.model.address import Subject
 from banish.model.instant import Instant
-from banish.model.streamed import EventBatch, FieldValue, StreamedEvent
+from banish.model.streamed import EventBatch, StreamedEvent
 from banish.telemetry.emitter import Emitter
 from banish.telemetry.events import NOTICE, Event, FailureFound, FailuresFound
+from banish.telemetry.fields import fields_of, text_of
 
 KEPT = 1_000
 """Events that are kept for those who come later."""
@@ -139,25 +137,6 @@ def streamed_event(number: int, at: Instant, event: Event) -> StreamedEvent:
         at=at,
         kind=type(event).__name__,
         level="NOTICE" if event.level == NOTICE else logging.getLevelName(event.level),
-        text=_text(event),
-        fields={name: _plain(getattr(event, name)) for name in event.__struct_fields__},
+        text=text_of(event),
+        fields=fields_of(event),
     )
-
-
-def _text(event: Event) -> str:
-    try:
-        return event.text()
-    except (ArithmeticError, OSError, TypeError, ValueError) as error:
-        return f"{type(event).__name__}: {error}"
-
-
-def _plain(value: object) -> FieldValue:
-    match value:
-        case None | bool() | int() | float() | str():
-            return value
-        case Subject():
-            return value.text
-        case tuple() | list() | frozenset():
-            return [str(each) for each in value]
-        case _:
-            return str(msgspec.to_builtins(value, enc_hook=str))

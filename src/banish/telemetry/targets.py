@@ -16,6 +16,7 @@ from typing import Protocol, TextIO
 
 from banish.errors import ConfigError
 from banish.telemetry.events import NOTICE
+from banish.telemetry.jsonlines import json_format
 from banish.telemetry.lines import (
     LogFormat,
     LogRun,
@@ -148,8 +149,10 @@ class FileTarget:
 class SyslogTarget:
     """The host's syslog, by datagrams (RFC 3164's form, as libc's syslog(3) writes it)."""
 
-    def __init__(self, path: str, facility: int, pid: int) -> None:
+    def __init__(self, path: str, facility: int, pid: int, form: LogFormat | None = None) -> None:
+        """Send level and text, or what *form* makes of each line."""
         self._path = path
+        self._form = form
         self._facility = facility
         self._pid = pid
         self._socket: socket.socket | None = None
@@ -159,14 +162,19 @@ class SyslogTarget:
         for run in runs:
             severity = next(number for level, number in _SEVERITIES if run.level >= level)
             head = f"<{self._facility * 8 + severity}>{run.origin}[{self._pid}]: "
-            head += f"{level_name(run.level)} "
-            for text in run.texts:
-                data = (head + harmless(text)).encode("utf-8", "backslashreplace")
+            for text in self._bodies(run):
+                data = (head + text).encode("utf-8", "backslashreplace")
                 try:
                     self._send(data)
                 except (ConnectionError, FileNotFoundError):
                     self.close()
                     self._send(data)
+
+    def _bodies(self, run: LogRun) -> Sequence[str]:
+        if self._form is not None:
+            return self._form(run).splitlines()
+        level = level_name(run.level)
+        return [f"{level} {harmless(text)}" for text in run.texts]
 
     def _send(self, data: bytes) -> None:
         if self._socket is None:
@@ -251,11 +259,14 @@ def _is_on(text: str) -> bool:
     return text.strip().lower() in ("1", "on", "true", "yes")
 
 
-def open_target(spec: str, *, syslog_socket: str = "auto", pid: int | None = None) -> LogTarget:
+def open_target(
+    spec: str, *, syslog_socket: str = "auto", pid: int | None = None, is_json: bool = False
+) -> LogTarget:
     """Return the target that *spec* names, as in Fail2Ban's ``logtarget``.
 
     On a terminal, standard output and error speak in short and in colour
     (without, where ``NO_COLOR`` is set); piped, in the classic format exactly.
+    *is_json*: every target gets JSON Lines, whatever its options say of the format.
 
     Raises:
         ConfigError: *spec* is not a target, or its file or socket cannot be opened.
@@ -271,17 +282,20 @@ def open_target(spec: str, *, syslog_socket: str = "auto", pid: int | None = Non
     )
     if "format" in options:
         form = custom_format(options["format"], pid)
+    if is_json:
+        form = json_format()
     if word in ("STDOUT", "STDERR", "SYSOUT"):
         stream: TextIO | None = sys.stderr if word == "STDERR" else sys.stdout
         if stream is None:  # started with it closed
             raise ConfigError(
                 f"{word} is closed", where="logtarget", cure="set logtarget = SYSLOG or a file"
             )
-        if word != "SYSOUT" and not options and stream.isatty():
+        if word != "SYSOUT" and not options and not is_json and stream.isatty():
             form = short_format(coloured=not os.environ.get("NO_COLOR"))
         return StreamTarget(stream, form)
     if word in ("SYSLOG", "SYSTEMD-JOURNAL"):
-        return _open_syslog(options.get("facility", "DAEMON"), syslog_socket, pid)
+        facility = options.get("facility", "DAEMON")
+        return _open_syslog(facility, syslog_socket, pid, form if is_json else None)
     if not name:
         raise ConfigError(
             "no log target", where="logtarget", cure="STDOUT, STDERR, SYSLOG or a file"
@@ -298,7 +312,7 @@ def open_target(spec: str, *, syslog_socket: str = "auto", pid: int | None = Non
     return target
 
 
-def _open_syslog(facility: str, path: str, pid: int) -> LogTarget:
+def _open_syslog(facility: str, path: str, pid: int, form: LogFormat | None) -> LogTarget:
     number = FACILITIES.get(facility.upper().removeprefix("LOG_"))
     if number is None:
         raise ConfigError(
@@ -307,7 +321,7 @@ def _open_syslog(facility: str, path: str, pid: int) -> LogTarget:
             cure="one of " + ", ".join(FACILITIES),
         )
     for candidate in SYSLOG_SOCKETS if path == "auto" else (path,):
-        target = SyslogTarget(candidate, number, pid)
+        target = SyslogTarget(candidate, number, pid, form)
         with contextlib.suppress(OSError):
             target.reopen()
             return target
