@@ -34,13 +34,13 @@ def open_log(server: ServerSettings, verbosity: int) -> Log:
     target = open_log_target(server)
     level = level_of(server.loglevel, verbosity)
     fallback = _open_fallback(server, target)
-    return Log(target, level, fallback=fallback, wants_events=is_json(server))
+    return Log(target, level, fallback=fallback, wants_events=wants_events(server))
 
 
 def follow_log(log: Log, server: ServerSettings) -> None:
     """Have *log* written where, and in the format, that *server* says by now."""
     target = open_log_target(server)
-    log.wants_events = is_json(server)
+    log.wants_events = wants_events(server)
     log.change_target(target, _open_fallback(server, target))
 
 
@@ -56,9 +56,18 @@ def is_json(server: ServerSettings) -> bool:
     return server.logformat == "json"
 
 
+def wants_events(server: ServerSettings) -> bool:
+    """Whether the log needs the events behind its lines."""
+    return is_json(server) or _word(server.logtarget) == "SYSTEMD-JOURNAL"
+
+
 def is_stream(logtarget: str) -> bool:
     """Whether the log goes to standard output or standard error."""
-    return logtarget.partition("[")[0].strip().upper() in ("STDOUT", "STDERR", "SYSOUT")
+    return _word(logtarget) in ("STDOUT", "STDERR", "SYSOUT")
+
+
+def _word(logtarget: str) -> str:
+    return logtarget.partition("[")[0].strip().upper()
 
 
 def say(text: str) -> None:

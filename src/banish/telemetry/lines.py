@@ -35,6 +35,9 @@ LEVELS = {
 }
 """Fail2Ban's levels by name, loudest first."""
 
+_SEVERITIES = ((50, 2), (40, 3), (30, 4), (NOTICE, 5), (18, 6), (0, 7))
+"""From our levels to RFC 5424's severities."""
+
 NAMES = {number: name for name, number in LEVELS.items()}
 
 
@@ -90,6 +93,11 @@ def parse_level(text: str) -> int:
 def level_name(level: int) -> str:
     """Return the name of *level*, as Python's logging would write it."""
     return NAMES.get(level, f"Level {level}")
+
+
+def severity_of(level: int) -> int:
+    """Return RFC 5424's severity for *level*, which syslog and the journal know."""
+    return next((number for least, number in _SEVERITIES if level >= least), 7)
 
 
 def harmless(text: str) -> str:

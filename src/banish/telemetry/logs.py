@@ -46,7 +46,7 @@ class Log:
     ) -> None:
         self.level = level
         self.wants_events = wants_events
-        """Whether lines come with their events; only `json_format` needs these."""
+        """Whether lines come with their events; JSON Lines and the journal need these."""
         self.dropped = 0
         """Lines that did not fit into the queue."""
         self.lost = 0

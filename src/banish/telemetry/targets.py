@@ -1,4 +1,4 @@
-"""Where log lines go: a stream, a file that may be rotated, or syslog.
+"""Where log lines go: a stream, a file that may be rotated, syslog or the journal.
 
 A target is written by one thread, the log's own, so it may wait: a stalled
 terminal or a full disk delays the log, never a ban.
@@ -7,7 +7,6 @@ terminal or a full disk delays the log, never a ban.
 import contextlib
 import os
 import re
-import socket
 import stat
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +14,8 @@ from pathlib import Path
 from typing import Protocol, TextIO
 
 from banish.errors import ConfigError
-from banish.telemetry.events import NOTICE
+from banish.telemetry.datagrams import DatagramSocket
+from banish.telemetry.journal import JOURNAL_SOCKET, JournalTarget
 from banish.telemetry.jsonlines import json_format
 from banish.telemetry.lines import (
     LogFormat,
@@ -24,6 +24,7 @@ from banish.telemetry.lines import (
     custom_format,
     harmless,
     level_name,
+    severity_of,
     short_format,
 )
 
@@ -47,9 +48,6 @@ FACILITIES = {
 """RFC 5424, 6.2.1; names as in syslog(3)."""
 
 SYSLOG_SOCKETS = ("/dev/log", "/run/systemd/journal/dev-log", "/var/run/log")
-
-_SEVERITIES = ((50, 2), (40, 3), (30, 4), (NOTICE, 5), (18, 6), (0, 7))
-"""From our levels to RFC 5424's severities."""
 
 
 class LogTarget(Protocol):
@@ -151,24 +149,17 @@ class SyslogTarget:
 
     def __init__(self, path: str, facility: int, pid: int, form: LogFormat | None = None) -> None:
         """Send level and text, or what *form* makes of each line."""
-        self._path = path
         self._form = form
         self._facility = facility
         self._pid = pid
-        self._socket: socket.socket | None = None
+        self._socket = DatagramSocket(path)
 
     def write(self, runs: Sequence[LogRun]) -> None:
         """Send each line as one message; after a loss of the socket tries once more."""
         for run in runs:
-            severity = next(number for level, number in _SEVERITIES if run.level >= level)
-            head = f"<{self._facility * 8 + severity}>{run.origin}[{self._pid}]: "
+            head = f"<{self._facility * 8 + severity_of(run.level)}>{run.origin}[{self._pid}]: "
             for text in self._bodies(run):
-                data = (head + text).encode("utf-8", "backslashreplace")
-                try:
-                    self._send(data)
-                except (ConnectionError, FileNotFoundError):
-                    self.close()
-                    self._send(data)
+                self._socket.send((head + text).encode("utf-8", "backslashreplace"))
 
     def _bodies(self, run: LogRun) -> Sequence[str]:
         if self._form is not None:
@@ -176,29 +167,13 @@ class SyslogTarget:
         level = level_name(run.level)
         return [f"{level} {harmless(text)}" for text in run.texts]
 
-    def _send(self, data: bytes) -> None:
-        if self._socket is None:
-            self.reopen()
-        assert self._socket is not None
-        self._socket.send(data)
-
     def reopen(self) -> None:
         """Connect anew."""
-        self.close()
-        fresh = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
-        fresh.settimeout(5)
-        try:
-            fresh.connect(self._path)
-        except OSError:
-            fresh.close()
-            raise
-        self._socket = fresh
+        self._socket.reopen()
 
     def close(self) -> None:
         """Close the socket."""
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+        self._socket.close()
 
 
 class LateTarget:
@@ -260,7 +235,12 @@ def _is_on(text: str) -> bool:
 
 
 def open_target(
-    spec: str, *, syslog_socket: str = "auto", pid: int | None = None, is_json: bool = False
+    spec: str,
+    *,
+    syslog_socket: str = "auto",
+    journal_socket: str = JOURNAL_SOCKET,
+    pid: int | None = None,
+    is_json: bool = False,
 ) -> LogTarget:
     """Return the target that *spec* names, as in Fail2Ban's ``logtarget``.
 
@@ -295,7 +275,13 @@ def open_target(
         return StreamTarget(stream, form)
     if word in ("SYSLOG", "SYSTEMD-JOURNAL"):
         facility = options.get("facility", "DAEMON")
-        return _open_syslog(facility, syslog_socket, pid, form if is_json else None)
+        own_form = form if is_json else None
+        if word == "SYSTEMD-JOURNAL" and syslog_socket == "auto":
+            journal = JournalTarget(journal_socket, _facility(facility), pid, own_form)
+            with contextlib.suppress(OSError):  # no journal: whoever listens to syslog
+                journal.reopen()
+                return journal
+        return _open_syslog(_facility(facility), syslog_socket, pid, own_form)
     if not name:
         raise ConfigError(
             "no log target", where="logtarget", cure="STDOUT, STDERR, SYSLOG or a file"
@@ -312,7 +298,7 @@ def open_target(
     return target
 
 
-def _open_syslog(facility: str, path: str, pid: int, form: LogFormat | None) -> LogTarget:
+def _facility(facility: str) -> int:
     number = FACILITIES.get(facility.upper().removeprefix("LOG_"))
     if number is None:
         raise ConfigError(
@@ -320,8 +306,12 @@ def _open_syslog(facility: str, path: str, pid: int, form: LogFormat | None) -> 
             where="logtarget",
             cure="one of " + ", ".join(FACILITIES),
         )
+    return number
+
+
+def _open_syslog(facility: int, path: str, pid: int, form: LogFormat | None) -> LogTarget:
     for candidate in SYSLOG_SOCKETS if path == "auto" else (path,):
-        target = SyslogTarget(candidate, number, pid, form)
+        target = SyslogTarget(candidate, facility, pid, form)
         with contextlib.suppress(OSError):
             target.reopen()
             return target
