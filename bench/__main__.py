@@ -11,6 +11,7 @@ BENCHMARKS = {
     "standing": "start and memory with every stock jail, and a million attackers",
     "kills": "SIGKILL at 200 random moments: no ban lost, nothing counted twice or left by actions",
     "soak": "an hour under load while faults are thrown in: bans exact, memory flat",
+    "reload": "1,000 reloads under attack: no line lost, no ban twice, how long bans wait",
     "control": "clients of Fail2Ban: answers with a million bans, 200 at once, one ping",
     "latency": "from the write of the deciding line to the element in the kernel's set",
 }

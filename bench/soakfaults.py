@@ -59,12 +59,15 @@ class Faults:
         """Empty a set; the server stands still meanwhile, so that the gap can be seen."""
         self._server.send(signal.SIGSTOP)
         try:
-            before = self._server.in_kernel("auth")
+            before = self._in_ipv4_set()
             _nft("flush set inet banish auth-4")
             # At the very beginning nobody may be banned yet: then there is nothing to be seen.
-            return not before or len(self._server.in_kernel("auth")) < len(before)
+            return not before or not before <= self._in_ipv4_set()
         finally:
             self._server.send(signal.SIGCONT)
+
+    def _in_ipv4_set(self) -> set[str]:
+        return {who for who in self._server.in_kernel("auth") if ":" not in who}
 
     def flush_twice(self) -> bool:
         """Empty a set twice, as near to each other as a repair takes."""
