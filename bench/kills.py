@@ -35,7 +35,7 @@ from bench.results import write_section
 JAILS = {"quick": 3, "slow": 5}
 POOL = 30_000
 BURST_LINES = 400
-LIMIT_SECONDS = 30.0
+LIMIT_SECONDS = 90.0
 
 Bans = set[tuple[str, str]]
 """Jail, and address or network as text."""

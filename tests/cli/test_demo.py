@@ -75,6 +75,8 @@ def test_interrupted_in_the_middle_it_leaves_nothing(tmp_path: Path) -> None:
         text=True,
         env=surroundings(tmp_path),
         start_new_session=True,
+        # A shell has what it starts in the background ignore SIGINT, and these tests with it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     with demo:
         assert demo.stdout is not None
