@@ -100,6 +100,22 @@ def test_a_broken_whole_changes_nothing(box: Box) -> None:
     assert not box.in_kernel(ATTACKER)
 
 
+def test_where_no_jail_could_run_the_error_is_named_with_its_place(box: Box) -> None:
+    write_jails(box, (f"logpath = {box.log}", ""))
+    said = reload(box, code=2)
+    assert "no jail could run" in said
+    assert f"{box.config}/jail.conf:1: " in said
+    assert "logpath" in said
+    box.fail(ATTACKER)
+    box.wait_for_ban(ATTACKER)
+
+
+def test_a_value_in_whose_place_the_default_counts_is_named(box: Box) -> None:
+    write_jails(box, ("maxretry = 3", "maxretry = many"))
+    said = reload(box)
+    assert f'error: {box.config}/jail.conf:6: maxretry: "many" is not a whole number' in said
+
+
 def test_a_jail_that_ends_frees_its_bans_and_gets_them_back_when_it_returns(box: Box) -> None:
     box.fail(ATTACKER)
     box.wait_for_ban(ATTACKER)

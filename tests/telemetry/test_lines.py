@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from banish.errors import ConfigError
-from banish.telemetry.events import NOTICE
+from banish.errors import ConfigError, OperatorError
+from banish.telemetry.events import NOTICE, PartFailed
 from banish.telemetry.lines import (
     LogLine,
     LogRun,
@@ -121,3 +121,9 @@ def test_an_escape_is_written_where_no_descriptor_is_left() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
     assert (done.stdout, done.returncode) == (b"\\x1b\n", 0), done.stderr
+
+
+def test_a_cure_stands_behind_what_is_wrong_not_below() -> None:
+    error = OperatorError("cannot be read", where="/var/log/x.log", cure="give it the right")
+    text = PartFailed("log", str(error)).text()
+    assert text == "log: /var/log/x.log: cannot be read; give it the right"

@@ -107,6 +107,7 @@ def _show(report: ReloadReport, *, dry_run: bool) -> None:
         page.line("Nothing changed." if not dry_run else "Nothing would change.")
     elif unchanged:
         page.line(dim(f"{plural(unchanged, 'jail')} unchanged"))
+    _show_other_errors(page, report)
     if report.confirm_until is not None:
         page.line(
             f"The server goes back at {clock_text(report.confirm_until)}, unless you keep this: "
@@ -117,6 +118,16 @@ def _show(report: ReloadReport, *, dry_run: bool) -> None:
 def _show_options(page: Page, options: Iterable[OptionDifference]) -> None:
     for each in options:
         page.line(f"    {each.option}: {each.before or '(not set)'} -> {each.after or '(not set)'}")
+
+
+def _show_other_errors(page: Page, report: ReloadReport) -> None:
+    """Show the errors despite which jails run, such as a value in whose place the default counts."""
+    for row in problem_rows(report.problems):
+        problem = row.problem
+        if problem.severity == "error" and problem.jail not in report.kept:
+            page.line(warn("error: "), str(problem).partition("\n")[0])
+            if problem.cure:
+                page.line(f"    {problem.cure}")
 
 
 def _show_problems(page: Page, report: ReloadReport, jail: JailDifference) -> None:

@@ -47,8 +47,8 @@ _FAIL2BAN_FIRST, _FAIL2BAN_END = b"\x80", b"<F2B_END_COMMAND>"
 """What a request of Fail2Ban's client begins and ends with (a pickle, and no newline)."""
 
 _FAIL2BAN_WHAT = (
-    "this is a client of Fail2Ban, which speaks another language; "
-    "banish's own is called as: banish fail2ban-client"
+    "this socket is not for clients of Fail2Ban; "
+    "theirs is named by fail2bansocket, see 'banish config'"
 )
 
 

@@ -129,10 +129,11 @@ class Reloader:
                 cure="fix the problems named above; 'banish check' shows them all",
             )
         if not new.jails and old.jails and new.errors:
+            named = "\n".join(f"    {each}" for each in new.errors[:PROBLEMS_NAMED])
             raise ConfigError(
-                "nothing was reloaded: no jail could run",
+                f"nothing was reloaded, for no jail could run:\n{named}",
                 where=new.root,
-                cure="'banish check' shows why",
+                cure="fix the problems named above; 'banish check' shows them all",
             )
 
     @staticmethod

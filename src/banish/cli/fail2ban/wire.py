@@ -60,7 +60,10 @@ def ask(path: str, command: list[object], seconds: float | None = None) -> tuple
             while not answer.endswith(END):
                 part = connection.recv(READ_BYTES)
                 if not part:
-                    raise NoAnswerError("the server hung up without an answer")
+                    raise NoAnswerError(
+                        "the server closed the connection without an answer; is this the "
+                        "socket for clients of Fail2Ban (fail2bansocket)?"
+                    )
                 answer += part
             _take_leave(connection)
     except TimeoutError as error:

@@ -122,7 +122,7 @@ class PartFailed(PartEvent, frozen=True):
     what: str
 
     def text(self) -> str:
-        return f"{self.part}: {self.what}"
+        return f"{self.part}: {_in_one_line(self.what)}"
 
 
 class PartRecovered(PartEvent, frozen=True):
@@ -143,7 +143,7 @@ class WarningGiven(PartEvent, frozen=True):
     what: str
 
     def text(self) -> str:
-        return f"{self.part}: {self.what}"
+        return f"{self.part}: {_in_one_line(self.what)}"
 
 
 class FirewallRepaired(Event, frozen=True):
@@ -188,3 +188,8 @@ class RequestRefusedAgain(RequestRefused, frozen=True):
     """The same user was refused for the same reason a short time ago."""
 
     level: ClassVar[int] = logging.DEBUG
+
+
+def _in_one_line(what: str) -> str:
+    """Return *what* with its cure behind it, not below: the log has one line for each event."""
+    return what.replace("\n    ", "; ")
