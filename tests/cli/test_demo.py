@@ -69,14 +69,13 @@ def test_every_step_of_the_demo_holds_and_nothing_is_left(tmp_path: Path) -> Non
 @needs_root
 def test_interrupted_in_the_middle_it_leaves_nothing(tmp_path: Path) -> None:
     demo = subprocess.Popen(
-        DEMO,
+        # A shell has what it starts in the background ignore SIGINT, and these tests with it.
+        ["env", "--default-signal=INT", *DEMO],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env=surroundings(tmp_path),
         start_new_session=True,
-        # A shell has what it starts in the background ignore SIGINT, and these tests with it.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     with demo:
         assert demo.stdout is not None

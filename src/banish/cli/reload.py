@@ -121,7 +121,7 @@ def _show_options(page: Page, options: Iterable[OptionDifference]) -> None:
 
 
 def _show_other_errors(page: Page, report: ReloadReport) -> None:
-    """Show the errors despite which jails run, such as a value in whose place the default counts."""
+    """Show the errors with which jails run all the same, such as a value that was ignored."""
     for row in problem_rows(report.problems):
         problem = row.problem
         if problem.severity == "error" and problem.jail not in report.kept:
