@@ -185,10 +185,10 @@ def test_a_jail_that_had_no_firewall_gets_one(box: Box) -> None:
 
 def test_without_a_confirmation_the_server_goes_back(box: Box) -> None:
     write_jails(box, ("maxretry = 3", "maxretry = 1"))
-    assert "goes back at" in reload(box, "--confirm", "6s")
+    assert "returns to the old configuration at" in reload(box, "--confirm", "6s")
     assert "not confirmed" in box.ask("status").stdout
-    assert "waits to be confirmed" in reload(box, code=2)
-    box.wait_for("goes back to what it ran before")
+    assert "is waiting to be confirmed" in reload(box, code=2)
+    box.wait_for("returns to the configuration before it")
     box.fail(ATTACKER, 2)
     box.wait_until(lambda: box.said().count(f"Found {ATTACKER}") == 2, "two failures")
     assert not box.in_kernel(ATTACKER)

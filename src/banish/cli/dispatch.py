@@ -17,12 +17,12 @@ VERBS = {
     "run": ("run", "protect this host: read the logs, ban in the firewall"),
     "demo": ("demo", "show a demo: a private host with a real sshd, attacked and defended"),
     "status": ("status", "show jails, failures, bans, logs, and what the firewall holds"),
-    "bans": ("bans", "list the bans in force"),
+    "bans": ("bans", "list active bans"),
     "ban": ("ban", "ban by hand"),
     "unban": ("unban", "end bans by hand"),
     "top": ("top", "show jails and bans live, each ban with its evidence"),
     "events": ("events", "print what happens, as it happens"),
-    "reload": ("reload", "have the running server follow the changed configuration"),
+    "reload": ("reload", "apply changes of the configuration to the running server"),
     "confirm": ("confirm", "keep the configuration that 'reload --confirm' put on trial"),
     "resume": ("resume", "let a jail that spent its ban budget start bans again"),
     "why": ("why", "show the evidence for a ban, and how to undo it"),
@@ -76,7 +76,8 @@ def build_parser(words: Sequence[str]) -> argparse.ArgumentParser:
         epilog="examples:\n"
         "  sudo banish run       protect this host\n"
         "  sudo banish status    in another terminal: see how it is doing\n\n"
-        f"Called {', '.join(PROGRAMS)},\nor with that as the verb, it is that program.",
+        f"Under one of the names {', '.join(PROGRAMS)},\n"
+        "or with such a name as its first word, banish is that program.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -134,10 +135,10 @@ def _add_everywhere(parser: argparse.ArgumentParser, *, is_verb: bool) -> None:
     )
     suffix = "_after" if is_verb else ""
     group.add_argument(
-        "-v", "--verbose", action="count", default=0, dest=f"louder{suffix}", help="tell more"
+        "-v", "--verbose", action="count", default=0, dest=f"louder{suffix}", help="print more"
     )
     group.add_argument(
-        "-q", "--quiet", action="count", default=0, dest=f"quieter{suffix}", help="tell less"
+        "-q", "--quiet", action="count", default=0, dest=f"quieter{suffix}", help="print less"
     )
 
 

@@ -16,19 +16,23 @@ EXAMPLE = """examples:
   banish events                         until Ctrl-C
   banish events --kind BanStarted       only new bans
   banish events --json | jq .fields     JSON Lines, one event a line
-  banish events --since 41 --json       also what happened after event 41, as far as still known
+  banish events --since 41 --json       start after event 41 (the newest 1,000 are kept)
 
-Each event has a number. Numbers begin anew when the server starts.
+Each event has a number. Numbering restarts when the server starts.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what ``events`` takes."""
     parser.add_argument(
-        "--since", type=int, metavar="ID", help="begin after the event with this number"
+        "--since", type=int, metavar="ID", help="start after the event with this number"
     )
     parser.add_argument(
-        "--kind", action="append", default=[], metavar="KIND", help="only this kind; repeatable"
+        "--kind",
+        action="append",
+        default=[],
+        metavar="KIND",
+        help="only this kind; may be repeated",
     )
     parser.add_argument("--json", action="store_true", help="print JSON Lines")
 

@@ -1,4 +1,4 @@
-"""``banish reload``: have the running server follow the changed configuration."""
+"""``banish reload``: apply changes of the configuration to the running server."""
 
 import argparse
 from collections.abc import Iterable
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--restart",
         action="store_true",
-        help="make the jails anew even if nothing changed; their actions stop and start",
+        help="make the jails anew even if nothing changed; this restarts their actions",
     )
     parser.add_argument("--unban", action="store_true", help="end the bans of these jails first")
     parser.add_argument("--json", action="store_true", help="print what changed as JSON")
@@ -110,8 +110,8 @@ def _show(report: ReloadReport, *, dry_run: bool) -> None:
     _show_other_errors(page, report)
     if report.confirm_until is not None:
         page.line(
-            f"The server goes back at {clock_text(report.confirm_until)}, unless you keep this: "
-            f"{pasteable('banish confirm')}"
+            f"The server returns to the old configuration at {clock_text(report.confirm_until)}, "
+            f"unless you keep this: {pasteable('banish confirm')}"
         )
 
 

@@ -116,7 +116,7 @@ def show(page: Page, status: ServerStatus, *, quiet: bool = False) -> None:
     if status.confirm_until is not None:
         page.line(
             warn(
-                "The last reload is not confirmed: the server goes back at "
+                "The last reload is not confirmed: the server returns to the old configuration at "
                 f"{clock_text(status.confirm_until)}, unless you keep it: "
                 f"{pasteable('banish confirm')}"
             )

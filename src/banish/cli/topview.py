@@ -47,7 +47,7 @@ class TopView(App[None]):
     #news { height: 1; padding: 0 1; color: $text-muted; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q", "quit", "Leave"),
+        Binding("q", "quit", "Quit"),
         Binding("u", "unban", "Unban"),
         Binding("enter", "why", "Evidence", show=True),
     ]
@@ -68,7 +68,7 @@ class TopView(App[None]):
             yield DataTable(id="bans", cursor_type="row")
             with VerticalScroll(id="evidence"):
                 yield Static(
-                    "Choose a ban with the arrow keys, and press Enter.", id="why", markup=False
+                    "Select a ban with the arrow keys, and press Enter.", id="why", markup=False
                 )
         yield Static(id="news", markup=False)
         yield Footer()

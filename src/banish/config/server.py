@@ -165,7 +165,7 @@ def _members(role: str, problems: Problems) -> Callable[[Text], tuple[str, ...]]
                 found.append(word)
                 continue
             kind, name = ("group", word[1:]) if word.startswith("@") else ("user", word)
-            what = f'there is no {kind} "{name}" on this host, so nobody gets this right by it'
+            what = f'there is no {kind} "{name}" on this host, so this entry gives nobody access'
             cure = f"create the {kind}, or correct the name; a group is written as @name"
             problems.warn(what, place, option=f"control.{role}", cure=cure)
         return tuple(dict.fromkeys(found))

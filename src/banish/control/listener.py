@@ -189,7 +189,7 @@ class ControlSocket:
                 + "; or use another socket: -s SOCKET",
             )
         return AnotherServerError(
-            f"another banish serves this socket{who}",
+            f"another banish server uses this socket{who}",
             where=str(self.path),
             cure="stop it, or use another socket: -s SOCKET",
         )

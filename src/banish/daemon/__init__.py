@@ -1,1 +1,1 @@
-"""To be written."""
+"""The running server: it reads logs, decides, bans, answers its clients, and reloads."""

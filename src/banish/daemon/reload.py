@@ -105,7 +105,7 @@ class Reloader:
     def _require_room(self, wish: ReloadWish) -> None:
         if self._going_back is not None and not wish.dry_run:
             raise RequestError(
-                "an earlier reload waits to be confirmed",
+                "an earlier reload is waiting to be confirmed",
                 cure="'banish confirm' keeps it; or wait until the server has gone back",
             )
         if wish.confirm is not None and not 0 < wish.confirm <= CONFIRM_LIMIT:
@@ -183,7 +183,7 @@ class Reloader:
                     part="configuration",
                     what=(
                         f"nobody confirmed the reload within {format_duration(span)}: the server "
-                        "goes back to what it ran before; the files still say otherwise"
+                        "returns to the configuration before it; the files still hold the new one"
                     ),
                 )
             )
@@ -199,7 +199,7 @@ class Reloader:
         """
         if self._going_back is None:
             raise RequestError(
-                "no reload waits to be confirmed",
+                "no reload is waiting to be confirmed",
                 cure="the server has gone back already, or 'banish reload' had no --confirm",
             )
         self._going_back.cancel()

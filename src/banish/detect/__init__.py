@@ -1,1 +1,1 @@
-"""To be written."""
+"""Detection: from a line of a log to the failures that it reports; pure."""

@@ -1,1 +1,1 @@
-"""To be written."""
+"""Sources of log lines: files that rotate, and the systemd journal."""

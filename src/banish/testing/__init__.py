@@ -1,1 +1,1 @@
-"""To be written."""
+"""Stand-ins for tests: operations, enforcer and store in memory, sources, namespaces."""

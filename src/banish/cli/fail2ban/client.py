@@ -31,7 +31,7 @@ _LONG = (
 _USAGE = """\
 Usage: {name} [OPTIONS]{command}
 
-Fail2Ban v{version}, as banish {ours} understands it
+Fail2Ban v{version}, provided by banish {ours}
 
 Options:
     -c, --conf <DIR>        configuration directory
@@ -41,7 +41,7 @@ Options:
     --logtarget <TARGET>    logging target: a file, stdout, stderr, syslog or sysout
     --syslogsocket auto|<FILE>
     -d                      dump configuration
-    --dp, --dump-pretty     dump the configuration for people
+    --dp, --dump-pretty     dump the configuration in readable form
     -t, --test              test configuration
     -v                      increase verbosity
     -q                      decrease verbosity
@@ -54,7 +54,7 @@ Options:
     -f                      start server in foreground
     --timeout <SECONDS>     how long an answer may take
 
-Taken for compatibility: -x, --pname, --async
+Accepted for compatibility: -x, --pname, --async
 
 example: {name} -c /etc/fail2ban -d"""
 
