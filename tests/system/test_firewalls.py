@@ -81,6 +81,7 @@ def test_who_stands_in_hosts_deny_is_turned_away_by_sshd_itself(lab: Lab) -> Non
     deny = lab.directory / "hosts.deny"
     deny.write_text("in.ftpd: 203.0.113.9\n")
     nginx = lab.directory / "deny.conf"
+    nginx.touch()
     # A mount point, as under systemd's ReadWritePaths=: the file is written in place.
     mounted = lab.server.run(["mount", "--bind", str(deny), "/etc/hosts.deny"])
     assert mounted.returncode == 0, mounted.stderr
