@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from banish.cli import main
+from banish.config import builtin_tree
 
 Captured = pytest.CaptureFixture[str]
 
@@ -189,6 +190,16 @@ def test_what_cannot_be_tried_is_wrong_usage(
 ) -> None:
     assert main(["match", "-c", str(tree), *words, log]) == 2
     assert what in capsys.readouterr().err
+
+
+def test_a_filter_that_is_missing_is_to_be_written_where_no_update_replaces_it(
+    log: str, capsys: Captured
+) -> None:
+    builtin = str(builtin_tree())
+    assert main(["match", "-c", builtin, "--filter", "myown", log]) == 2
+    said = capsys.readouterr().err
+    assert "create /etc/banish/filter.d/myown.conf" in said
+    assert builtin not in said
 
 
 def test_a_jail_that_is_wrong_is_told_with_its_place(

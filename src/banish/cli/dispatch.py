@@ -131,7 +131,7 @@ def _add_everywhere(parser: argparse.ArgumentParser, *, is_verb: bool) -> None:
         "--state",
         metavar="DIR",
         default=default(None),
-        help="keep database, socket and pid file in DIR",
+        help="keep database, sockets and pid file in DIR",
     )
     suffix = "_after" if is_verb else ""
     group.add_argument(

@@ -15,6 +15,7 @@ from banish.config.merge import Library
 from banish.config.options import FILTER_OPTIONS
 from banish.config.problem import FaultError, did_you_mean, nearest, shown
 from banish.config.reading import OptionReader
+from banish.config.search import DEFAULT_ROOTS
 from banish.config.text import Text, single
 from banish.config.values import to_bool, to_matches, to_number, to_regex, to_regexes
 from banish.model.settings import FilterSettings, OnAmbiguous, Place, UseDns
@@ -39,7 +40,9 @@ def find_filter(library: Library, name: str, place: Place | None) -> Merged:
     key = name if name.startswith("/") else f"filter.d/{name}"
     merged = library.read(key.removesuffix(".conf").removesuffix(".local"))
     if merged is None:
-        folder = library.tree.top / "filter.d"
+        # What came with the program is replaced by its next version.
+        top = library.tree.top
+        folder = (DEFAULT_ROOTS[0] if top == library.tree.builtin else top) / "filter.d"
         cure = did_you_mean(name, filter_names(library)) or f"create {folder}/{name}.conf"
         if name.startswith("/"):
             own = name.rpartition("/")[2].removesuffix(".conf").removesuffix(".local")
