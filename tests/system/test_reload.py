@@ -193,6 +193,14 @@ def test_without_a_confirmation_the_server_goes_back(box: Box) -> None:
     box.wait_until(lambda: box.said().count(f"Found {ATTACKER}") == 2, "two failures")
     assert not box.in_kernel(ATTACKER)
     assert box.ask("confirm").returncode == 2
+    # The next start or reload would take what nobody confirmed.
+    status = box.ask("status")
+    assert status.returncode == 1
+    assert "the files hold what was undone" in status.stdout
+    assert "All is well" not in status.stdout
+    write_jails(box)
+    reload(box)
+    assert "All is well" in box.ask("status").stdout
 
 
 def test_a_confirmed_reload_stays(box: Box) -> None:

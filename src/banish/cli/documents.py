@@ -137,6 +137,7 @@ def status_document(status: ServerStatus, troubles: list[Trouble], bans: Iterabl
         "well": not troubles and not status.starting,
         "starting": status.starting,
         "confirm_until": iso_text(status.confirm_until),
+        "returned_at": iso_text(status.returned_at),
         "jails": [jail_document(jail, by_jail.get(jail.name, ())) for jail in status.jails],
         "sources": [source_document(source) for source in status.sources],
         "enforcement": {

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from banish.cli.problems import problem_rows
 from banish.model.status import JailStatus, ServerStatus, SourceHealth
+from banish.telemetry.clocktext import clock_text
 
 
 class Trouble(NamedTuple):
@@ -77,6 +78,10 @@ def troubles(status: ServerStatus) -> list[Trouble]:
     if not status.jails:
         what, cure = "no jail runs, so nothing is watched and nobody is banned", "banish check"
         found.append(Trouble("jails", what, cure))
+    if status.returned_at is not None:
+        when = clock_text(status.returned_at)
+        what = f"nobody confirmed the last reload, and the files hold what was undone at {when}"
+        found.append(Trouble("configuration", what, "correct the files, then 'banish reload'"))
     found += of_running(status)
     for each in problem_rows(status.problems):
         problem = each.problem

@@ -97,6 +97,7 @@ class ServerOperations:
             troubles=self._part_troubles(),
             starting=self._starting(),
             confirm_until=self._reloader.confirm_until,
+            returned_at=self._reloader.returned_at,
         )
 
     def _part_troubles(self) -> tuple[PartTrouble, ...]:

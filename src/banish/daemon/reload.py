@@ -63,6 +63,8 @@ class Reloader:
         self._going_back: asyncio.Task[None] | None = None
         self.confirm_until: Instant | None = None
         """When the server goes back to its old configuration; None: it does not."""
+        self.returned_at: Instant | None = None
+        """When it went back; None once a reload has succeeded since."""
 
     async def reload(self, wish: ReloadWish) -> ReloadReport:
         """Read the configuration and follow it.
@@ -91,6 +93,7 @@ class Reloader:
                     if name in self._protection.jails:
                         await self._unban(name)
             await self._follow(what)
+            self.returned_at = None
             self._tell(what, new)
             if wish.confirm is None:
                 return report
@@ -177,6 +180,7 @@ class Reloader:
         await asyncio.sleep(span)
         async with self._busy:
             self._going_back = self.confirm_until = None
+            self.returned_at = self._clock()
             what = plan(self._protection.settings, old)
             self._emit(
                 WarningGiven(

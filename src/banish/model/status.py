@@ -148,6 +148,8 @@ class ServerStatus(msgspec.Struct, frozen=True):
     """What the start is doing at the moment, and how far it is; empty once it is over."""
     confirm_until: Instant | None = None
     """When the server goes back to its old configuration, unless somebody confirms the new one."""
+    returned_at: Instant | None = None
+    """When it went back, since nobody did; None once a reload has succeeded since."""
 
     @property
     def uptime(self) -> Seconds:
