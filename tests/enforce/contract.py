@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Protocol
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -168,6 +169,42 @@ class EnforcerContract:
             await firewall.enforcer.start([WEB, EVERYTHING], [ban(jail="recidive")], NOW)
             await firewall.enforcer.apply([start(BYSTANDER, jail="sshd")], NOW)
             assert await held(firewall.enforcer) == {"web": frozenset(), "recidive": {ATTACKER}}
+
+        play(firewall, script)
+
+    def test_change_serves_other_jails_and_leaves_the_bans_of_those_that_stay(
+        self, firewall: Firewall
+    ) -> None:
+        async def script(firewall: Firewall) -> None:
+            enforcer = firewall.enforcer
+            await enforcer.apply([start(ATTACKER), start(WIDE6), start(BYSTANDER, jail="web")], NOW)
+            stay, come = (
+                [ban(), ban(WIDE6)],
+                [ban(BYSTANDER, jail="recidive"), ban(WIDE, 60, "recidive")],
+            )
+            await enforcer.change([SSHD, EVERYTHING], [*stay, *come], NOW)
+            expected = {"sshd": {ATTACKER, WIDE6}, "recidive": {BYSTANDER, WIDE}}
+            assert await held(enforcer) == expected
+            other_port = msgspec.structs.replace(SSHD, ports=(PortRange(2222, 2222),))
+            await enforcer.change([EVERYTHING, other_port], [*stay, *come], NOW)
+            assert await held(enforcer) == expected
+            await enforcer.apply([end(ATTACKER), start(ATTACKER6, jail="recidive")], NOW)
+            other = {BYSTANDER, WIDE, ATTACKER6}
+            assert await held(enforcer) == {"sshd": {WIDE6}, "recidive": other}
+            await enforcer.change([], [], NOW)
+            assert (await enforcer.read()).subjects == {}
+            await enforcer.change([SSHD], [ban(ATTACKER6)], NOW)
+            assert await held(enforcer) == {"sshd": {ATTACKER6}}
+
+        play(firewall, script)
+
+    def test_change_heals_what_somebody_destroyed(self, firewall: Firewall) -> None:
+        async def script(firewall: Firewall) -> None:
+            await firewall.enforcer.apply([start(ATTACKER)], NOW)
+            firewall.destroy()
+            bans = [ban(ATTACKER), ban(BYSTANDER, jail="web")]
+            await firewall.enforcer.change([SSHD, WEB], bans, NOW)
+            assert await held(firewall.enforcer) == {"sshd": {ATTACKER}, "web": {BYSTANDER}}
 
         play(firewall, script)
 
@@ -448,3 +485,52 @@ def is_noticed_and_mended(
         assert await held(enforcer) == {"sshd": {ATTACKER, WIDE}, "web": frozenset()}
 
     play(firewall, script)
+
+
+class ChangingJails:
+    """A law for firewalls whose `change` is more than `start`; as `EnforcerContract`."""
+
+    @settings(
+        max_examples=25,
+        deadline=None,
+        suppress_health_check=[
+            HealthCheck.function_scoped_fixture,
+            HealthCheck.differing_executors,
+        ],
+    )
+    @given(
+        turns=st.lists(
+            st.tuples(
+                STEPS, st.lists(st.sampled_from([SSHD, WEB, EVERYTHING]), unique=True, min_size=1)
+            ),
+            min_size=1,
+            max_size=4,
+        )
+    )
+    def test_bans_and_jails_may_change_in_any_order(
+        self, firewall: Firewall, turns: list[tuple[list[Decision], list[Enforcement]]]
+    ) -> None:
+        async def script(firewall: Firewall) -> None:
+            wanted: dict[str, dict[Subject, Ban]] = {"sshd": {}, "web": {}}
+            for batch, jails in turns:
+                for decision in batch:
+                    bans = wanted.get(decision.ban.jail, {})
+                    if isinstance(decision, EndBan):
+                        bans.pop(decision.ban.subject, None)
+                    else:
+                        bans[decision.ban.subject] = decision.ban
+                await firewall.enforcer.apply(batch, NOW)
+                fresh = {WIDE: 500, BYSTANDER: None}
+                wanted = {
+                    jail.jail: wanted.get(
+                        jail.jail, {who: ban(who, lasts, jail.jail) for who, lasts in fresh.items()}
+                    )
+                    for jail in jails
+                }
+                all_bans = [each for bans in wanted.values() for each in bans.values()]
+                await firewall.enforcer.change(jails, all_bans, NOW)
+                assert await held(firewall.enforcer) == {
+                    jail: frozenset(bans) for jail, bans in wanted.items()
+                }
+
+        play(firewall, script)

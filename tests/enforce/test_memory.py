@@ -10,6 +10,7 @@ from tests.enforce.contract import (
     ATTACKER,
     NOW,
     SSHD,
+    ChangingJails,
     EnforcerContract,
     Firewall,
     ban,
@@ -43,7 +44,7 @@ class RememberedFirewall:
         return self.enforcer
 
 
-class TestMemoryEnforcer(EnforcerContract):
+class TestMemoryEnforcer(ChangingJails, EnforcerContract):
     @pytest.fixture
     def firewall(self) -> Firewall:
         return RememberedFirewall()

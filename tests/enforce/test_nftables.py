@@ -36,6 +36,7 @@ from tests.enforce.contract import (
     WEB,
     WIDE,
     WIDE6,
+    ChangingJails,
     EnforcerContract,
     Firewall,
     ban,
@@ -100,7 +101,7 @@ def firewall() -> Iterator[KernelFirewall]:
         yield KernelFirewall(namespace)
 
 
-class TestNftablesEnforcer(EnforcerContract):
+class TestNftablesEnforcer(ChangingJails, EnforcerContract):
     @pytest.fixture
     def firewall(self, firewall: KernelFirewall) -> Firewall:
         return firewall

@@ -4,13 +4,13 @@ import asyncio
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 from banish.enforce import elements, rebuild, table
 from banish.enforce.halt import Halt, Halting
-from banish.enforce.netlink import NetlinkSocket
+from banish.enforce.netlink import Message, NetlinkSocket
 from banish.enforce.ruleset import plan_ruleset
 from banish.enforce.table import KernelTable
 from banish.enforce.threaded import ThreadedEnforcer
@@ -19,7 +19,16 @@ from banish.model.address import Subject, parse_subject
 from banish.model.ban import Ban
 from banish.model.instant import Instant, Seconds
 from banish.testing.netns import NetworkNamespace
-from tests.enforce.contract import NOW, SSHD, WEB, EnforcerContract, Firewall, ban
+from tests.enforce.contract import (
+    EVERYTHING,
+    NOW,
+    SSHD,
+    WEB,
+    ChangingJails,
+    EnforcerContract,
+    Firewall,
+    ban,
+)
 from tests.enforce.test_nftables import KernelFirewall
 
 pytestmark = [
@@ -46,7 +55,7 @@ def firewall() -> Iterator[KernelFirewall]:
 
 
 @pytest.mark.usefixtures("tiny")
-class TestSlicedNftablesEnforcer(EnforcerContract):
+class TestSlicedNftablesEnforcer(ChangingJails, EnforcerContract):
     @pytest.fixture
     def firewall(self, firewall: KernelFirewall) -> Firewall:
         return firewall
@@ -137,6 +146,54 @@ def test_at_each_moment_of_an_exchange_those_stay_out_who_were_and_are_to_be(
     assert not any(suffix in shown for suffix in (*rebuild.SUFFIXES, "jail-web"))
     kernel.remove()
     assert "banish" not in firewall.nft("list ruleset")
+    kernel.close()
+
+
+@pytest.mark.usefixtures("tiny")
+def test_at_each_moment_of_a_change_of_jails_those_stay_out_who_were(
+    firewall: KernelFirewall,
+) -> None:
+    before, after = plan_ruleset([SSHD, WEB]), plan_ruleset([EVERYTHING, SSHD])
+    bans = [*bans_of([*OLD, *NETS]), *(ban(subject, jail="recidive") for subject in NEW)]
+    held = {"sshd": frozenset([*OLD, *NETS]), "recidive": frozenset(NEW)}
+    kernel, moment, is_over = KernelTable("banish", Seconds(60)), 0, False
+    while not is_over:
+        kernel.replace(before, bans_of([*OLD, *NETS]), NOW)
+        try:
+            assert not kernel.rearrange(after, bans, NOW, Ending(moment))
+            is_over = True
+        except Halt:
+            assert refused(firewall) == texts([*OLD, *NETS])
+            kernel.rearrange(after, bans, NOW)
+        assert refused(firewall) == texts([*OLD, *NETS])
+        found = kernel.read()
+        assert found.is_whole
+        assert found.subjects == held
+        assert "web" not in firewall.nft("list ruleset")
+        moment += 1
+    assert moment > 3
+    kernel.remove()
+    kernel.close()
+
+
+def test_a_jail_that_comes_or_goes_costs_nothing_for_the_bans_of_others(
+    firewall: KernelFirewall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = [ban(parse_subject(f"10.0.{n >> 8}.{n & 255}")) for n in range(20_000)]
+    kernel, sent = KernelTable("banish", Seconds(60)), [0]
+    kernel.replace(plan_ruleset([SSHD]), many, NOW)
+    transact = NetlinkSocket.transact
+
+    def counted(self: NetlinkSocket, messages: Sequence[Message], *, check: bool = False) -> None:
+        sent[0] += sum(len(message.body) for message in messages)
+        transact(self, messages, check=check)
+
+    monkeypatch.setattr(NetlinkSocket, "transact", counted)
+    web = ban(parse_subject("192.0.2.1"), jail="web")
+    assert not kernel.rearrange(plan_ruleset([SSHD, WEB]), [*many, web], NOW)
+    assert not kernel.rearrange(plan_ruleset([SSHD]), many, NOW)
+    assert 0 < sent[0] < 20_000
+    assert kernel.read().subjects == {"sshd": frozenset(each.subject for each in many)}
     kernel.close()
 
 

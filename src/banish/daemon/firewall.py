@@ -115,7 +115,7 @@ class Firewall:
     def _doubt(self) -> str:
         """Say what is not known of the firewall; empty where it was read since."""
         if self._is_unread:
-            return "the firewall was repaired, and has not been read back yet"
+            return "the firewall was changed or repaired, and has not been read back yet"
         if self._is_doubted:
             by = self._enforcer.changed_by or "another program"
             return f"{by} changed {self._enforcer.name}, and it is not read back yet"
@@ -169,18 +169,23 @@ class Firewall:
         self._jails = tuple(jails)
         self._names = frozenset(jail.jail for jail in jails)
         gone = frozenset(ended)
+        before = len(self._in_force)
         if gone:
             self._in_force = {key: b for key, b in self._in_force.items() if key[0] not in gone}
+        is_other = bool(bans) or len(self._in_force) != before
         self._in_force |= {(ban.jail, ban.subject): ban for ban in bans}
         self._wanted_count = sum(map(self._is_ours, self._in_force.values()))
         if self.trouble:
             return
         try:
-            await self._enforcer.start(self._jails, list(self._in_force.values()), self._clock())
+            is_new = await self._enforcer.change(
+                self._jails, list(self._in_force.values()), self._clock()
+            )
         except (EnforceError, AnotherServerError) as error:
             self.note_trouble(error)
             return
-        self._is_unread = True
+        # What was read before still holds for bans that nobody touched.
+        self._is_unread = self._is_unread or is_new or is_other
 
     def is_reported(self, jail: str, subject: Subject) -> bool:
         """Whether the ban of *subject*, which *jail* decided, has been reported."""

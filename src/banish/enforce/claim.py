@@ -162,6 +162,19 @@ class ClaimedEnforcer(WrappedEnforcer):
             self._claim.release()
             raise
 
+    async def change(self, jails: Sequence[Enforcement], bans: Sequence[Ban], now: Instant) -> bool:
+        """Hold *bans* for exactly *jails* from now on, as `start` does where the claim is not ours.
+
+        Raises:
+            EnforceError: Nothing changed.
+            AnotherServerError: Another server holds the claim; nothing was touched.
+
+        """
+        if self._claim.is_ours:
+            return await super().change(jails, bans, now)
+        await self.start(jails, bans, now)
+        return True
+
     async def stop(self, *, keep: bool) -> None:
         """Take away all that is ours, or with *keep* leave the bans in force; give up the claim.
 

@@ -47,6 +47,11 @@ class MemoryEnforcer:
         self._bans = {enforcement.jail: held.get(enforcement.jail, {}) for enforcement in jails}
         self._is_whole = True
 
+    async def change(self, jails: Sequence[Enforcement], bans: Sequence[Ban], now: Instant) -> bool:
+        """Hold exactly *bans* for exactly *jails*; all are put there anew."""
+        await self.start(jails, bans, now)
+        return True
+
     async def apply(self, batch: Sequence[Decision], now: Instant) -> None:
         """Carry out *batch*, all of it or none."""
         states = fold(batch, self._bans, now)

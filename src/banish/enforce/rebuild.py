@@ -79,6 +79,43 @@ def exchange(layout: Layout, ruleset: Ruleset, suffix: str, fill: Fill) -> Itera
     ]
 
 
+def missing_sets(
+    layout: Layout | None, ruleset: Ruleset, before: Ruleset | None
+) -> Sequence[SetPlan] | None:
+    """Return the sets of *ruleset* that the table lacks, which reads *layout* and was *before*.
+
+    None where a set of that name is there and is another one.
+    """
+    known = {} if before is None else {one.name: one for one in before.sets}
+    missing = [one for one in ruleset.sets if one.name not in known]
+    is_other = any(known.get(one.name, one) != one for one in ruleset.sets)
+    if layout is None or is_other or any(one.name in layout.sets for one in missing):
+        return None
+    return missing
+
+
+def rearrange(
+    layout: Layout, ruleset: Ruleset, fresh_sets: Sequence[SetPlan], fill: Fill
+) -> Iterator[Run]:
+    """Yield what makes the table that reads *layout* serve *ruleset*, sets that stay untouched.
+
+    *fresh_sets* are those of *ruleset* that are not there yet. They are filled first, a slice
+    at a time; one transaction then exchanges the rules and takes away the sets left over.
+    """
+    table = ruleset.table
+    if fresh_sets:
+        yield wire.build_sets(ruleset, fresh_sets)
+    pairs = [(one, one.name) for one in fresh_sets]
+    yield from gather(([message] for message in fill(pairs)), SLICE_BYTES)
+    old_chains, old_sets = names_of(layout)
+    staying = {one.name for one in ruleset.sets}
+    yield [
+        *wire.remove_rules(table, old_chains),
+        *wire.remove_sets(table, [name for name in old_sets if name not in staying]),
+        *wire.build_rules(ruleset),
+    ]
+
+
 def free_suffix(layout: Layout, table: str, transact: Callable[[Run], None]) -> str:
     """Return a suffix that no set has; *transact* takes away sets that have one in vain.
 

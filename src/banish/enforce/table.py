@@ -10,7 +10,7 @@ which networks those ranges are.
 
 import errno
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from banish.enforce import rebuild, wire
 from banish.enforce.addresskeys import sort_subjects, to_network, to_subject
@@ -23,9 +23,10 @@ from banish.enforce.elements import (
     unpack_timed,
     unpack_timed_ranges,
 )
-from banish.enforce.fold import LONGEST, FirewallContents, fold, fold_bans
+from banish.enforce.filling import Filling, sets_of, timeout
+from banish.enforce.fold import FirewallContents, fold
 from banish.enforce.foreign import ForeignWatch
-from banish.enforce.halt import Check, Halt, batched, checked, no_check
+from banish.enforce.halt import Check, Halt, batched, no_check
 from banish.enforce.layout import Layout, read_layout
 from banish.enforce.netattributes import attributes
 from banish.enforce.netlink import (
@@ -37,7 +38,7 @@ from banish.enforce.netlink import (
     split,
 )
 from banish.enforce.ranges import AddressRange, Block, BlockAccount
-from banish.enforce.ruleset import JailPlan, Ruleset, SetPlan
+from banish.enforce.ruleset import Ruleset, SetPlan
 from banish.model.address import Subject
 from banish.model.ban import Ban
 from banish.model.decision import Decision
@@ -59,8 +60,6 @@ READINGS = 20
 
 APPLY_BYTES = 1024 * 1024
 """Most of a batch that goes in at once: some 12,000 bans, for which the kernel takes 0.1 s."""
-
-_BITS = {4: 32, 6: 128}
 
 
 class KernelTable:
@@ -105,25 +104,8 @@ class KernelTable:
             KernelError: Old bans stand, or some or all of the new ones.
 
         """
-        by_jail = fold_bans(checked(bans, check), ruleset.jails, now)
-        hosts: dict[str, dict[bytes, Instant | None]] = {}
-        networks: dict[str, BlockAccount] = {}
-        for jail, plan in ruleset.jails.items():
-            subjects = by_jail.pop(jail, {})
-            each, blocks = sort_subjects(checked(subjects.items(), check))
-            for family, (host_set, block_set) in _sets(plan).items():
-                hosts[host_set.name] = each[family]
-                networks[block_set.name] = BlockAccount(_BITS[family], blocks[family])
-
-        def fill(sets: Iterable[tuple[SetPlan, str]]) -> Iterator[Message]:
-            for one, name in sets:
-                if one.is_interval:
-                    yield from self._add_pieces(one, networks[name].pieces(), now)
-                else:
-                    timed = ((key, self._timeout(end, now)) for key, end in hosts[name].items())
-                    yield from self._add(one, pack_addresses(timed))
-
-        is_big = len(bans) > QUIET_ABOVE_BANS
+        filling = Filling(self._name, ruleset.jails, bans, now, self._grace, check)
+        fill, is_big = filling.messages, len(bans) > QUIET_ABOVE_BANS
         found = self._read_layout()
         if found is None:
             self._transact(rebuild.fresh(ruleset, fill), check, is_big=is_big)
@@ -136,6 +118,37 @@ class KernelTable:
             except KernelError:
                 # Somebody else is at work on it, or put something into it that we do not know.
                 self._transact(rebuild.fresh(ruleset, fill), check, is_big=is_big)
+        self._note_built(ruleset, filling.networks)
+
+    def rearrange(
+        self, ruleset: Ruleset, bans: Sequence[Ban], now: Instant, check: Check = no_check
+    ) -> bool:
+        """Have the table hold *ruleset* and *bans*; sets that are there already stay as they are.
+
+        Where somebody else changed the table, or none of ours is there, it is replaced whole.
+        Returns whether it was. *check* as in `replace`.
+
+        Raises:
+            KernelError: As `replace`; or rules and bans of before stand, and empty sets besides.
+
+        """
+        found = self._read_layout()
+        new = rebuild.missing_sets(found, ruleset, self._ruleset)
+        if found is None or found != self._layout or new is None:
+            self.replace(ruleset, bans, now, check)
+            return True
+        names = {one.name for one in new}
+        jails = {jail: plan for jail, plan in ruleset.jails.items() if plan.hash4.name in names}
+        filling = Filling(self._name, jails, bans, now, self._grace, check)
+        is_big = len(bans) > QUIET_ABOVE_BANS and bool(jails)
+        runs = rebuild.rearrange(found, ruleset, new, filling.messages)
+        self._transact(runs, check, is_big=is_big)
+        staying = {one.name for one in ruleset.sets}
+        networks = {name: self._networks[name] for name in self._networks if name in staying}
+        self._note_built(ruleset, networks | filling.networks)
+        return False
+
+    def _note_built(self, ruleset: Ruleset, networks: dict[str, BlockAccount]) -> None:
         self._ruleset, self._networks = ruleset, networks
         self._layout = self._read_layout()
         if self._layout is None or not self._layout.holds(ruleset):
@@ -166,13 +179,13 @@ class KernelTable:
         for jail, state in fold(batch, self._ruleset.jails, now).items():
             wanted_hosts, wanted_blocks = sort_subjects(state.banned.items())
             free_hosts, free_blocks = sort_subjects((subject, None) for subject in state.free)
-            for family, (host_set, block_set) in _sets(self._ruleset.jails[jail]).items():
+            for family, (host_set, block_set) in sets_of(self._ruleset.jails[jail]).items():
                 units += [
                     self._clear(host_set, [(key, 0) for key in keys])
                     for keys in batched(free_hosts[family])
                 ]
                 for wanted in batched(wanted_hosts[family].items()):
-                    timed = [(key, self._timeout(until, now)) for key, until in wanted]
+                    timed = [(key, timeout(until, now, self._grace)) for key, until in wanted]
                     cleared = self._clear(host_set, [(key, 0) for key, _ in timed])
                     units.append([*cleared, *self._add(host_set, pack_addresses(timed))])
                 if wanted_blocks[family] or free_blocks[family]:
@@ -214,7 +227,7 @@ class KernelTable:
         for jail, plan in self._ruleset.jails.items():
             subjects: list[Subject] = []
             times = left[jail] = {}
-            for family, (host_set, block_set) in _sets(plan).items():
+            for family, (host_set, block_set) in sets_of(plan).items():
                 if host_set.name in layout.sets:
                     for key, milliseconds in unpack_timed(self._dump(host_set, check), family):
                         subject = to_subject(key, family)
@@ -284,20 +297,15 @@ class KernelTable:
                 return int.from_bytes(payload, "big")
         return 0
 
-    def _timeout(self, until: Instant | None, now: Instant) -> int:
-        """Return the kernel's time limit in milliseconds, 0 for none."""
-        if until is None:
-            return 0
-        left = until - now + self._grace
-        return max(1, int(left * 1000)) if left <= LONGEST else 0
-
     def _add(self, one: SetPlan, elements: Iterable[bytes]) -> Iterable[Message]:
         return add_elements(self._name, one.name, elements)
 
     def _add_pieces(
         self, one: SetPlan, pieces: Iterable[AddressRange], now: Instant
     ) -> Iterable[Message]:
-        timed = ((piece.first, piece.last, self._timeout(piece.until, now)) for piece in pieces)
+        timed = (
+            (piece.first, piece.last, timeout(piece.until, now, self._grace)) for piece in pieces
+        )
         return self._add(one, pack_ranges(timed, one.family))
 
     def _clear(self, one: SetPlan, keys: Iterable[tuple[bytes, int]]) -> list[Message]:
@@ -340,7 +348,3 @@ class KernelTable:
             self._socket.dump(Message(wire.GETRULE, 0, wire.table(self._name))),
             self._socket.dump(Message(wire.GETSET, 0, wire.table(self._name))),
         )
-
-
-def _sets(plan: JailPlan) -> dict[int, tuple[SetPlan, SetPlan]]:
-    return {4: (plan.hash4, plan.net4), 6: (plan.hash6, plan.net6)}

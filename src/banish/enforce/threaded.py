@@ -89,6 +89,11 @@ class ThreadedEnforcer:
         """Hold exactly *bans* for exactly *jails*."""
         await self._in_thread(lambda: self._enforcer.replace(jails, bans, now), is_long=True)
 
+    async def change(self, jails: Sequence[Enforcement], bans: Sequence[Ban], now: Instant) -> bool:
+        """Hold exactly *bans* for exactly *jails*; all are put there anew."""
+        await self.start(jails, bans, now)
+        return True
+
     async def apply(self, batch: Sequence[Decision], now: Instant) -> None:
         """Carry out *batch*."""
         if batch:

@@ -48,6 +48,13 @@ class UnusedEnforcer(WrappedEnforcer):
                 await self._firewall.stop(keep=False)
         await super().start(jails, bans, now)
 
+    async def change(self, jails: Sequence[Enforcement], bans: Sequence[Ban], now: Instant) -> bool:
+        """Hold *bans* for *jails*, in the firewall from the first jail on."""
+        if self._is_used.is_set():
+            return await super().change(jails, bans, now)
+        await self.start(jails, bans, now)
+        return True
+
     async def wait_for_foreign_change(self) -> None:
         """Return once somebody else may have changed what is ours."""
         await self._is_used.wait()

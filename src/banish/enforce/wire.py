@@ -64,9 +64,9 @@ def build_table(ruleset: Ruleset) -> list[Message]:
     return [*remove_table(name), made, *build_sets(ruleset), *build_rules(ruleset)]
 
 
-def build_sets(ruleset: Ruleset) -> list[Message]:
-    """Return messages that make the sets, empty; those that are there stay as they are."""
-    return [_build_set(ruleset.table, one) for one in ruleset.sets]
+def build_sets(ruleset: Ruleset, sets: Iterable[SetPlan] | None = None) -> list[Message]:
+    """Return messages that make *sets*, or all, empty; those that are there stay as they are."""
+    return [_build_set(ruleset.table, one) for one in (ruleset.sets if sets is None else sets)]
 
 
 def build_rules(ruleset: Ruleset) -> list[Message]:

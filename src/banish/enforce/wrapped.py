@@ -29,6 +29,10 @@ class WrappedEnforcer:
         """Hold exactly *bans* for exactly *jails*."""
         await self._enforcer.start(jails, bans, now)
 
+    async def change(self, jails: Sequence[Enforcement], bans: Sequence[Ban], now: Instant) -> bool:
+        """Hold *bans* for exactly *jails* from now on."""
+        return await self._enforcer.change(jails, bans, now)
+
     async def apply(self, batch: Sequence[Decision], now: Instant) -> None:
         """Carry out *batch*."""
         await self._enforcer.apply(batch, now)

@@ -103,8 +103,23 @@ class Enforcer(Protocol):
         """Make the firewall hold exactly *bans* for exactly *jails*, in one step.
 
         What an earlier run of ours left is replaced; what is not ours is not
-        touched. Also used to repair the firewall and to change the set of jails:
-        calling it twice leaves what calling it once leaves.
+        touched. Also used to repair the firewall: calling it twice leaves what
+        calling it once leaves.
+
+        Raises:
+            EnforceError: Nothing changed.
+            DisturbedError: It was changed, and changed by somebody else meanwhile.
+            AnotherServerError: Another server holds its bans there.
+
+        """
+        ...
+
+    async def change(self, jails: Sequence[Enforcement], bans: Sequence[Ban], now: Instant) -> bool:
+        """Hold *bans* for exactly *jails* from now on; only after a `start`.
+
+        The bans of jails that were served before are trusted to stand there, so
+        that a change costs what changes. Returns whether all bans were put there
+        anew. Whoever doubts what stands there calls `start`.
 
         Raises:
             EnforceError: Nothing changed.

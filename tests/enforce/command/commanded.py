@@ -74,6 +74,10 @@ class CommandedFirewall:
             clock=lambda: self._now,
         )
 
+    async def change(self, jails: Sequence[Enforcement], bans: Sequence[Ban], now: Instant) -> bool:
+        await self.start(jails, bans, now)
+        return True
+
     async def apply(self, batch: Sequence[Decision], now: Instant) -> None:
         self._now = now
         for jail, state in fold(batch, self._actions, now).items():

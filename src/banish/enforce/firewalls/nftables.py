@@ -76,6 +76,20 @@ class NftablesEnforcer:
         )
         self._wake_if_missed()
 
+    async def change(self, jails: Sequence[Enforcement], bans: Sequence[Ban], now: Instant) -> bool:
+        """Have the table serve exactly *jails*; the sets of jails that stay are not touched.
+
+        Where somebody else changed the table, it is replaced as by `start`.
+        """
+        ruleset = plan_ruleset(jails, self._table_name)
+        for warning in ruleset.warnings:
+            self._emit(WarningGiven(part="nftables", what=warning))
+        is_new = await self._in_thread(
+            "change the table", lambda check: self._opened().rearrange(ruleset, bans, now, check)
+        )
+        self._wake_if_missed()
+        return is_new
+
     async def apply(self, batch: Sequence[Decision], now: Instant) -> None:
         """Carry out *batch*, up to some 12,000 bans in one transaction."""
         table = self._table
