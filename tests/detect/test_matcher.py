@@ -385,6 +385,18 @@ def test_matched_lines_are_used_up() -> None:
     assert subjects(it, "a", "b 192.0.2.1", "b 192.0.2.1") == [None, "192.0.2.1", None]
 
 
+@pytest.mark.parametrize(("maxlines", "found"), [(3, "192.0.2.1"), (2, None)])
+def test_a_changed_filter_goes_on_with_the_lines_before_if_it_looks_at_as_many(
+    maxlines: int, found: str | None
+) -> None:
+    rule = r"^ a\n b <ADDR>$"
+    before = matcher(rule, maxlines=3)
+    assert subjects(before, "a") == [None]
+    changed = FilterSettings("test", failregex=regexes([rule, "other <ADDR>"]), maxlines=maxlines)
+    after = Matcher("test", changed, FINDTIME, before=before)
+    assert subjects(after, "b 192.0.2.1") == [found]
+
+
 def test_ignored_lines_are_used_up_too() -> None:
     it = matcher(r"^ a\n b <ADDR>(?: skip)?$", ["skip"], maxlines=5)
     assert subjects(it, "skip", "a", "b 192.0.2.1 skip", "a", "b 192.0.2.1") == [

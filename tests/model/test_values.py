@@ -9,7 +9,16 @@ from banish.model.decision import Decision, EndBan, ProlongBan, StartBan
 from banish.model.failure import Evidence
 from banish.model.instant import Instant, Seconds, to_iso
 from banish.model.record import FilePosition, Fingerprint, JournalPosition, Position
-from banish.model.settings import ActionSettings, Place, PortRange, Problem, Settings
+from banish.model.reload import JailDifference, ReloadReport
+from banish.model.settings import (
+    ActionSettings,
+    FilterSettings,
+    JailSettings,
+    Place,
+    PortRange,
+    Problem,
+    Settings,
+)
 from banish.model.status import EnforcementStatus, ServerStatus
 
 
@@ -86,3 +95,14 @@ def test_an_action_keeps_subjects_out_if_it_undoes_what_it_does() -> None:
     assert not tells.flag("actionrepair_on_unban")
     for option in ("actionunban", "actionflush"):
         assert ActionSettings("own", properties={option: "x"}).is_enforcing
+
+
+def test_a_reload_says_which_jails_keep_their_old_settings() -> None:
+    jails = (JailDifference("sshd", "changed"), JailDifference("web", "kept"))
+    assert ReloadReport(jails).kept == ("web",)
+
+
+@pytest.mark.parametrize(("backend", "expected"), [("ledger", True), ("auto", False)])
+def test_a_jail_may_count_the_bans_of_others(backend: str, expected: bool) -> None:
+    jail = JailSettings("recidive", FilterSettings("recidive"), backend=backend)
+    assert jail.uses_ledger is expected
