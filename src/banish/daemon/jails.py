@@ -7,27 +7,17 @@ one commit.
 """
 
 import itertools
-import math
 import operator
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
+from banish.daemon.judging import EvictionWarnings, FailureEvents, budget_events, judge_in_turn
 from banish.errors import RequestError
 from banish.model.address import Subject
 from banish.model.ban import Ban
-from banish.model.decision import (
-    AlreadyBanned,
-    Counted,
-    Decision,
-    EndBan,
-    Exempt,
-    FailedWhileBanned,
-    HeldBack,
-    StartBan,
-    Verdict,
-)
+from banish.model.decision import Decision, EndBan, FailedWhileBanned
 from banish.model.failure import Failure
 from banish.model.instant import Instant, Seconds
 from banish.model.record import Position
@@ -37,27 +27,9 @@ from banish.policy.exempt import ExemptList
 from banish.policy.jail import JailPolicy
 from banish.policy.repeated import failure_of, failure_of_ban
 from banish.policy.steps import ClockSteps
-from banish.telemetry.events import (
-    BanBudgetExceeded,
-    BanBudgetReturned,
-    BanHeldBack,
-    ClockSet,
-    EmitEvery,
-    Event,
-    FailureExempted,
-    FailuresFound,
-    NetworkExempted,
-    WarningGiven,
-)
-
-AGAIN_LIMIT = 100_000
-"""Banned subjects of one jail whose further failures are reported by ``maxretry``; past it
-all begin anew."""
-
+from banish.telemetry.events import ClockSet, EmitEvery, Event
 
 REVIEWED_AT_ONCE = 2_000
-
-EVICTIONS_PAUSE = Seconds(3_600)
 
 
 def steady_clock() -> Seconds:
@@ -90,8 +62,7 @@ class Jails:
         self._counting: list[str] = []
         """The jails that count the bans of the others."""
         self._note_counting()
-        self._evictions: dict[str, tuple[int, Instant]] = {}
-        """How many evictions of each jail were reported, and when."""
+        self._evictions = EvictionWarnings()
         self._again: dict[str, dict[Subject, int]] = {}
         """How many failures each banned subject of a jail has had that were not reported yet."""
         self._while_banned: list[FailedWhileBanned] = []
@@ -126,7 +97,7 @@ class Jails:
         policy.retire()
         del self.policies[name]
         self._again.pop(name, None)
-        self._evictions.pop(name, None)
+        self._evictions.forget(name)
         self._note_counting()
         self._on_due()
         return commit
@@ -187,10 +158,10 @@ class Jails:
         for jail, those in itertools.groupby(failures, key=operator.attrgetter("jail")):
             policy = self.policies.get(jail)
             if policy is not None:
-                telling = _Telling(policy, self._again.setdefault(jail, {}))
-                decisions += _judged(policy, those, now, telling)
-                events += telling.take()
-                self._while_banned += telling.while_banned
+                found = FailureEvents(policy, self._again.setdefault(jail, {}))
+                decisions += judge_in_turn(policy, those, now, found)
+                events += found.take()
+                self._while_banned += found.while_banned
         if events:
             self._emit_every(events)
         return decisions
@@ -214,23 +185,10 @@ class Jails:
         ends: list[Decision] = self._follow_clock(now)
         for policy in self.policies.values():
             ends.extend(policy.tick(now))
-            news = [*_budget_news(policy), *self._eviction_news(policy, now)]
+            news = [*budget_events(policy), *self._evictions.due(policy, now)]
             if news:
                 self._emit_every(news)
         return self.step(now, ends, {}) if ends else None
-
-    def _eviction_news(self, policy: JailPolicy, now: Instant) -> list[Event]:
-        """Return that subjects were forgotten early, an hour after the last time at the soonest."""
-        reported, at = self._evictions.get(policy.name, (0, Instant(-math.inf)))
-        fresh = policy.evicted_total - reported
-        if not fresh or now - at < EVICTIONS_PAUSE:
-            return []
-        self._evictions[policy.name] = (policy.evicted_total, now)
-        what = (
-            f"{fresh} failing subjects were forgotten early: memory for them is full; "
-            "subjects that fail slowly may not be banned: raise windowmemory, or lower findtime"
-        )
-        return [WarningGiven(part=f"jail {policy.name}", what=what)]
 
     @property
     def due(self) -> Instant | None:
@@ -385,128 +343,4 @@ class Jails:
             raise RequestError(
                 f"jail {jail} holds no bans back", cure=f"banish status {jail} shows how it is"
             )
-        self._emit_every(_budget_news(policy))
-
-
-def _judged(
-    policy: JailPolicy, failures: Iterable[Failure], now: Instant, telling: "_Telling"
-) -> list[Decision]:
-    """Have *failures*, all of the jail of *policy*, judged; return what was decided."""
-    decisions: list[Decision] = []
-    horizon = now - policy.settings.findtime
-    held = policy.banned_as()
-    found_banned = telling.found_banned
-    for failure in failures:
-        # Whether the subject alone decides what becomes of it.
-        is_bare = failure.address is None and not failure.exempt_by
-        holder = held.get(failure.subject) if is_bare and failure.at > horizon else None
-        if holder is not None:
-            policy.count_while_banned(failure.attempts)
-            found_banned(failure, holder)
-            continue
-        verdict = policy.judge(failure, now)
-        if isinstance(verdict, AlreadyBanned):
-            if is_bare:
-                held[failure.subject] = verdict.subject
-            found_banned(failure, verdict.subject)
-        elif isinstance(verdict, StartBan):
-            decisions.append(verdict)
-            decisions.extend(policy.follow())
-            held = policy.banned_as()
-            telling.found_last(failure, verdict.ban.subject)
-        else:
-            telling.unbanned(verdict, failure)
-    return decisions
-
-
-class _Telling:
-    """The events of one jail's failures, those in a row together.
-
-    *again* is how many failures each banned subject has had that were not reported yet; it
-    is kept up to date.
-    """
-
-    def __init__(self, policy: JailPolicy, again: dict[Subject, int]) -> None:
-        self._policy = policy
-        self._again = again
-        self._maxretry = policy.settings.maxretry
-        self._events: list[Event] = []
-        self._row: list[Failure] = []
-        self.while_banned: list[FailedWhileBanned] = []
-        """What is to be reported after the bans that it refers to, which nobody has made yet."""
-
-    def take(self) -> list[Event]:
-        """Return the events to be emitted, in their order."""
-        self._end_row()
-        return self._events
-
-    def found_banned(self, failure: Failure, holder: Subject) -> None:
-        """Tell of *failure*, and of somebody banned failing: the first time, then each *maxretry*.
-
-        *holder* is what is banned: whoever changes addresses inside a network is one subject.
-        """
-        self._row.append(failure)
-        again = self._again
-        unreported = again.get(holder)
-        if unreported is None:
-            if len(again) >= AGAIN_LIMIT:
-                again.clear()
-            times = 1
-        else:
-            times = unreported + 1
-            if times < self._maxretry:
-                again[holder] = times
-                return
-        again[holder] = 0
-        self.while_banned.append(
-            FailedWhileBanned(self._policy.name, failure.subject, times, holder)
-        )
-
-    def found_last(self, failure: Failure, banned: Subject) -> None:
-        """Tell of *failure*, for which *banned* is banned."""
-        self._row.append(failure)
-        self._again.pop(banned, None)
-        self._others(_refusals(self._policy))
-
-    def unbanned(self, verdict: Verdict, failure: Failure) -> None:
-        """Tell what became of *failure* that neither is banned nor gets banned."""
-        match verdict:
-            case Counted():
-                self._row.append(failure)
-            case Exempt(by):
-                self._others([FailureExempted(failure.jail, failure.subject, by)])
-            case HeldBack(subject, is_new):
-                self._row.append(failure)
-                self._others(_budget_news(self._policy))
-                if is_new:
-                    self._others([BanHeldBack(failure.jail, subject)])
-            case _:  # too old
-                pass
-
-    def _others(self, events: Sequence[Event]) -> None:
-        if events:
-            self._end_row()
-            self._events += events
-
-    def _end_row(self) -> None:
-        if self._row:
-            self._events.append(FailuresFound(self._policy.name, self._row))
-            self._row = []
-
-
-def _refusals(policy: JailPolicy) -> list[Event]:
-    return [
-        NetworkExempted(policy.name, refusal.network, refusal.members, refusal.by)
-        for refusal in policy.drain_refusals()
-    ]
-
-
-def _budget_news(policy: JailPolicy) -> list[Event]:
-    budget = policy.settings.budget
-    events: list[Event] = []
-    for news in policy.budget.drain_news():
-        if news.what == "exceeded":
-            events.append(BanBudgetExceeded(policy.name, budget.most, budget.span, news.until))
-        else:
-            events.append(BanBudgetReturned(policy.name, news.held))
-    return events
+        self._emit_every(budget_events(policy))

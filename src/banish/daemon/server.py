@@ -5,10 +5,8 @@ import contextlib
 import functools
 import gc
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-
-import msgspec
 
 from banish import __version__
 from banish.control.fail2ban.bridge import Fail2BanBridge
@@ -30,20 +28,21 @@ from banish.daemon.operations import ServerOperations
 from banish.daemon.pipeline import JailWatch, Pipeline
 from banish.daemon.protection import Edges, Makers, Protection, enforcements
 from banish.daemon.reload import Reloader
+from banish.daemon.restoring import Restoring, wait_for_places
 from banish.daemon.settle import RunOptions, program_of, settle
 from banish.daemon.silence import Silence
 from banish.daemon.startup import Startup
 from banish.daemon.supervisor import Supervisor
 from banish.daemon.upkeep import PidFile, Upkeep
 from banish.daemon.watchdog import Watchdog
-from banish.errors import AnotherServerError, OperatorError, StoreError
+from banish.errors import AnotherServerError, OperatorError
 from banish.exempt.edge import ExemptEdge
 from banish.model.decision import Decision
 from banish.model.failure import Failure
 from banish.model.instant import Instant, Seconds
 from banish.model.reload import ReloadWish
 from banish.model.settings import Settings
-from banish.model.snapshot import Commit, JailMemory, Memory
+from banish.model.snapshot import Commit, Memory
 from banish.resolve.dns import DnsResolver
 from banish.telemetry.emitter import Emitter
 from banish.telemetry.events import (
@@ -59,15 +58,6 @@ from banish.telemetry.stream import EventStream
 
 TICK_LIMIT = Seconds(1)
 """The timer looks at the wall clock at least this often, since it may be set."""
-
-BANS_AT_ONCE = 2_000
-"""Bans that are put back between two looks at signals and requests: some 10 ms."""
-
-PLACES_LIMIT = Seconds(20)
-"""How long the start waits for logs to be opened; a dead network disk is not waited for."""
-
-RECOUNT_LIMIT = 10_000
-"""Bans of the ledger that a jail with ``backend = ledger`` counts at its first start."""
 
 
 class Server:
@@ -99,6 +89,9 @@ class Server:
             clock=clock,
             on_memory=self._take_back,
             on_done=self._on_done,
+        )
+        self._restoring = Restoring(
+            self._jails, self._enforcing, self._starting, emit=self.emit, clock=clock
         )
         self._acting = ActionDispatcher(
             {},
@@ -339,7 +332,7 @@ class Server:
         self._protection.make()
         self._starting.begin("reading bans")
         memory = await self._enforcing.open()
-        await self._restore_bans(memory)
+        await self._restoring.bans(memory)
         bans = self._jails.in_force
         self._starting.begin(f"putting {len(bans):,} bans into the firewall")
         self._is_up = True
@@ -348,7 +341,7 @@ class Server:
         self._start_parts()
         self._starting.begin("opening logs")
         self._protection.begin(memory.positions)
-        await self._wait_for_places()
+        await wait_for_places(self._protection.pipelines, emit=self.emit)
         self._is_reported = True
         for jail in self.settings.jails:
             self.emit(JailStarted(jail=jail.name))
@@ -356,7 +349,10 @@ class Server:
             ServerStarted(version=__version__, jails=len(self.settings.jails), bans=len(bans))
         )
         self._starting.ready()
-        await self._restore_windows(memory)
+        await self._restoring.windows(memory)
+        await self._supervisor.run_once("past bans", self._restoring.recount)
+        self._windows_are_in.set()
+        self._protection.prepare()
         freeze_objects()
         keep_memory()
         self._starting.end()
@@ -385,73 +381,6 @@ class Server:
         """
         await self._windows_are_in.wait()
         await self._exempt.wait_for_names(jails)
-
-    async def _wait_for_places(self) -> None:
-        """Return once every log that is there is open at its place."""
-        waiting = {
-            asyncio.ensure_future(pipeline.source.placed()): pipeline.source.name
-            for pipeline in self._protection.pipelines
-        }
-        try:
-            if waiting:
-                await asyncio.wait(waiting, timeout=PLACES_LIMIT)
-            late = [name for place, name in waiting.items() if not place.done()]
-        finally:
-            for place in waiting:
-                place.cancel()
-        for name in late:
-            what = f"not open after {PLACES_LIMIT:g} s; the server continues without it until it is"
-            self.emit(WarningGiven(part=name, what=what))
-
-    async def _restore_bans(self, memory: Memory) -> None:
-        for jail, kept in memory.jails.items():
-            totals = msgspec.structs.replace(kept, bans=())
-            self._jails.restore_part({jail: totals}, self._clock())
-            for start in range(0, len(kept.bans), BANS_AT_ONCE):
-                part = kept.bans[start : start + BANS_AT_ONCE]
-                self._jails.restore_part({jail: JailMemory(bans=part)}, self._clock())
-                await asyncio.sleep(0)
-
-    async def _restore_windows(self, memory: Memory) -> None:
-        """Put windows and past bans back, a slice at a time; then lines may be judged.
-
-        Should the database fail meanwhile, the rest is forgotten, and protection begins.
-        """
-        seen, done = set(memory.jails), 0
-        self._starting.begin("restoring failures from before the restart")
-        try:
-            async for part in self._enforcing.windows():
-                self._jails.restore_part(part.jails, self._clock())
-                seen |= part.jails.keys()
-                done += part.rows
-                if part.of:
-                    self._starting.begin(
-                        f"restoring failures from before the restart: {done:,} of {part.of:,} "
-                        "subjects"
-                    )
-        except StoreError as error:
-            what = (
-                f"failures from before the restart are counted only in part ({done:,} "
-                f"subjects): {error}"
-            )
-            self.emit(WarningGiven(part="database", what=what))
-        self._jails.restore_part({}, self._clock(), more=False)
-        await self._supervisor.run_once("past bans", lambda: self._recount(seen))
-        self._windows_are_in.set()
-        self._protection.prepare()
-
-    async def _recount(self, known: Collection[str]) -> None:
-        """Let jails that count bans, and never ran here before, count those of the ledger."""
-        new = [jail for jail in self._jails.counting if jail not in known]
-        if not new or self._enforcing.store is None:
-            return
-        try:
-            history = await self._enforcing.history(limit=RECOUNT_LIMIT)
-        except StoreError as error:
-            self.emit(WarningGiven(part="database", what=f"past bans are not counted: {error}"))
-            return
-        for jail in new:
-            await self._enforcing.put(self._jails.recount(jail, history[::-1], self._clock()))
 
     async def _keep_time(self) -> None:
         """End bans when their time is over."""
