@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -60,10 +61,20 @@ def fetched(*packages: str) -> Path:
     return unpacked
 
 
+def _lost_modules() -> list[str]:
+    """Return the packages of what Python no longer has and Fail2Ban's package depends on."""
+    if not shutil.which("apt-cache"):
+        return []
+    depends = subprocess.run(
+        ["apt-cache", "depends", PACKAGE], capture_output=True, text=True, check=False, timeout=60
+    ).stdout
+    return sorted(set(re.findall(r"Depends: (python3-pyasyn\w+)$", depends, re.MULTILINE)))
+
+
 @pytest.fixture(scope="session")
 def stock_package() -> Path:
     """Give the folder in which Debian's Fail2Ban package is unpacked, or skip."""
-    return fetched(PACKAGE)
+    return fetched(PACKAGE, *_lost_modules())
 
 
 @pytest.fixture(scope="session")
