@@ -71,9 +71,17 @@ async def hear_out(reader: asyncio.StreamReader) -> None:
 class ControlSocket:
     """The lock and the socket at *path*, between the first `listen` and `release`."""
 
-    def __init__(self, path: Path, *, is_for_all: bool = False) -> None:
-        """Stand for *path*; *is_for_all*: everybody may connect, and is judged by the server."""
+    def __init__(
+        self, path: Path, *, is_for_all: bool = False, handed: socket.socket | None = None
+    ) -> None:
+        """Stand for *path*; *is_for_all*: everybody may connect, and is judged by the server.
+
+        *handed* already listens (`banish.control.activation`). If it does so at our path it is
+        the first one, and stays there when we go.
+        """
         self.path = path
+        self._handed = handed
+        self._is_lent = False
         self._umask = 0o111 if is_for_all else 0o177
         self._lock = Lock(path)
         self._inode: tuple[int, int] | None = None
@@ -89,7 +97,7 @@ class ControlSocket:
         if self.is_in_place:
             return None
         try:
-            return self._listen()
+            return self._adopt() or self._listen()
         except OSError as error:
             raise OperatorError(
                 f"the control socket cannot be created: {error.strerror or error}",
@@ -117,11 +125,28 @@ class ControlSocket:
 
     def release(self) -> None:
         """Take our socket away and free the lock."""
-        if self.is_in_place:
+        if self.is_in_place and not self._is_lent:
             with contextlib.suppress(OSError):
                 self.path.unlink()
         self._inode = None
         self._lock.release()
+
+    def _adopt(self) -> socket.socket | None:
+        """Return the socket that was handed to us, if it listens at our path."""
+        handed, self._handed = self._handed, None
+        self._is_lent = False
+        if handed is None:
+            return None
+        name = handed.getsockname()
+        if not isinstance(name, str) or Path(name).resolve() != self.path.resolve():
+            handed.close()
+            return None
+        if not self._lock.claim():
+            raise self._taken()
+        made = self.path.lstat()
+        self._inode = (made.st_dev, made.st_ino)
+        self._is_lent = True
+        return handed
 
     def _listen(self) -> socket.socket:
         folder = self.path.parent

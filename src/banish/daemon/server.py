@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from banish import __version__
+from banish.control.activation import handed_over
 from banish.control.fail2ban.bridge import Fail2BanBridge
 from banish.control.fail2ban.commands import Fail2BanCommands
 from banish.control.server import ControlServer
@@ -160,6 +161,7 @@ class Server:
                 self.fail2ban,
                 self.emit,
                 access=settings.server.access,
+                handed=handed_over("fail2ban"),
             )
             self._upkeep.keep("Fail2Ban's socket", self._bridge.start)
         if settings.server.fail2banpidfile:

@@ -10,6 +10,7 @@ commands that change nothing.
 """
 
 import asyncio
+import socket
 from pathlib import Path
 
 from banish.control.fail2ban.answers import Answerer, CommandError, Value
@@ -58,6 +59,7 @@ class Fail2BanBridge:
         emit: Emit,
         *,
         access: ControlAccess = ControlAccess(),  # noqa: B008 - frozen
+        handed: socket.socket | None = None,
         idle_seconds: float = IDLE_SECONDS,
         slow_seconds: float = SLOW_SECONDS,
     ) -> None:
@@ -68,7 +70,7 @@ class Fail2BanBridge:
         self._turns = Turns(ANSWERS_IN_A_ROUND)
         self._idle_seconds = idle_seconds
         self._slow_seconds = slow_seconds
-        self._listener = ControlSocket(path, is_for_all=self._roles.are_for_others)
+        self._listener = ControlSocket(path, is_for_all=self._roles.are_for_others, handed=handed)
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
