@@ -151,3 +151,27 @@ def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path: Path) -> None:
     )
     ours = [line for line in checked.stderr.splitlines() if "banish" in line]
     assert (checked.returncode, ours) == (0, [])
+
+
+@pytest.mark.skipif(shutil.which("systemctl") is None, reason="needs systemctl")
+def test_fail2bans_name_is_ours_while_the_unit_is_enabled_and_comes_back(tmp_path: Path) -> None:
+    system = tmp_path / "usr/lib/systemd/system"
+    system.mkdir(parents=True)
+    shutil.copy(UNIT, system)
+    other = system / "fail2ban.service"
+    other.write_text("[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n")
+    link = tmp_path / "etc/systemd/system/fail2ban.service"
+
+    def systemctl(*words: str) -> None:
+        subprocess.run(
+            ["systemctl", f"--root={tmp_path}", "--quiet", *words],
+            check=True,
+            capture_output=True,
+            timeout=60,
+        )
+
+    systemctl("enable", "banish")
+    assert os.readlink(link) == "/usr/lib/systemd/system/banish.service"
+    systemctl("disable", "banish")
+    assert not link.is_symlink()
+    assert other.exists()

@@ -3,45 +3,45 @@
 import os
 import socket
 from collections.abc import Mapping
+from pathlib import Path
 
 FIRST_DESCRIPTOR = 3
+MOST_DESCRIPTORS = 64
 
 
 def handed_over(
-    name: str, environment: Mapping[str, str] = os.environ, first: int = FIRST_DESCRIPTOR
+    path: Path, environment: Mapping[str, str] = os.environ, first: int = FIRST_DESCRIPTOR
 ) -> socket.socket | None:
-    """Return the Unix socket that was handed to this process as *name*; None if none was.
+    """Return the Unix socket handed to this process that listens at *path*; None if there is none.
 
-    One that has no name is taken if it is the only one. The descriptors begin at *first*.
+    The path alone decides, not the name under which systemd hands it over. The descriptors
+    begin at *first*; those that are not taken stay as they are.
     """
     try:
         count = int(environment.get("LISTEN_FDS", "0"))
         is_ours = int(environment.get("LISTEN_PID", "0")) == os.getpid()
     except ValueError:
         return None
-    if not is_ours or not 0 < count <= 64:
+    if not is_ours:
         return None
-    names = environment.get("LISTEN_FDNAMES", "").split(":")
-    if name in names[:count]:
-        at = names.index(name)
-    elif count == 1 and names[0] in ("", "unknown"):
-        at = 0
-    else:
-        return None
-    try:
-        found = socket.socket(fileno=first + at)
-    except OSError:
-        return None
-    if found.family != socket.AF_UNIX or not _listens(found):
-        found.detach()  # it is somebody else's
-        return None
-    found.set_inheritable(False)
-    found.setblocking(False)
-    return found
+    for number in range(first, first + min(count, MOST_DESCRIPTORS)):
+        try:
+            found = socket.socket(fileno=number)
+        except OSError:
+            continue
+        if _listens_at(found, path):
+            found.set_inheritable(False)
+            found.setblocking(False)
+            return found
+        found.detach()
+    return None
 
 
-def _listens(found: socket.socket) -> bool:
+def _listens_at(found: socket.socket, path: Path) -> bool:
     try:
-        return found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) == 1
+        name = found.getsockname()
+        listens = found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) == 1
     except OSError:
         return False
+    is_named = found.family == socket.AF_UNIX and isinstance(name, str) and name.startswith("/")
+    return listens and is_named and Path(name).resolve() == path.resolve()

@@ -76,8 +76,8 @@ class ControlSocket:
     ) -> None:
         """Stand for *path*; *is_for_all*: everybody may connect, and is judged by the server.
 
-        *handed* already listens (`banish.control.activation`). If it does so at our path it is
-        the first one, and stays there when we go.
+        *handed* already listens there (`banish.control.activation`). It is the first one, and
+        stays there when we go.
         """
         self.path = path
         self._handed = handed
@@ -132,13 +132,12 @@ class ControlSocket:
         self._lock.release()
 
     def _adopt(self) -> socket.socket | None:
-        """Return the socket that was handed to us, if it listens at our path."""
+        """Return the socket that was handed to us, if it is still in its place."""
         handed, self._handed = self._handed, None
         self._is_lent = False
         if handed is None:
             return None
-        name = handed.getsockname()
-        if not isinstance(name, str) or Path(name).resolve() != self.path.resolve():
+        if not self.path.exists():
             handed.close()
             return None
         if not self._lock.claim():

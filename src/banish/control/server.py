@@ -8,6 +8,7 @@ one line and disconnected at once.
 """
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -62,6 +63,7 @@ class ControlServer:
         emit: Emit,
         *,
         access: ControlAccess = ControlAccess(),  # noqa: B008 - frozen
+        handed: socket.socket | None = None,
         idle_seconds: float = IDLE_SECONDS,
         slow_seconds: float = SLOW_SECONDS,
     ) -> None:
@@ -71,7 +73,7 @@ class ControlServer:
         self._idle_seconds = idle_seconds
         self._slow_seconds = slow_seconds
         self._roles = Roles(access)
-        self._listener = ControlSocket(path, is_for_all=self._roles.are_for_others)
+        self._listener = ControlSocket(path, is_for_all=self._roles.are_for_others, handed=handed)
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._refusals = Refusals(emit)

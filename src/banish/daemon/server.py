@@ -149,6 +149,7 @@ class Server:
             self.operations,
             self.emit,
             access=settings.server.access,
+            handed=handed_over(Path(settings.server.socket)),
         )
         self._pid_file = PidFile(Path(settings.server.pidfile))
         self._upkeep.keep("control socket", self._control.start)
@@ -161,7 +162,7 @@ class Server:
                 self.fail2ban,
                 self.emit,
                 access=settings.server.access,
-                handed=handed_over("fail2ban"),
+                handed=handed_over(Path(settings.server.fail2bansocket)),
             )
             self._upkeep.keep("Fail2Ban's socket", self._bridge.start)
         if settings.server.fail2banpidfile:
