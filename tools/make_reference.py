@@ -1,4 +1,4 @@
-# ruff: noqa: INP001 - a script, not a package
+
 """Writes docs/reference.md from the table of options and from the commands' own help.
 
 ``python tools/make_reference.py --check`` writes nothing and fails if the page is

@@ -33,7 +33,8 @@ _banish() {
     case $verb in
         "") flags="$verbs --version" ;;
         run) flags="--dry-run" ;;
-        status | config | doctor | why | demo) flags="--json" ;;
+        status) flags="--json --watch -w --every" ;;
+        config | doctor | why | demo) flags="--json" ;;
         check) flags="--no-cache --json" ;;
         bans) flags="--jail --json" ;;
         ban) flags="--for --json" ;;

@@ -119,9 +119,38 @@ def test_enter_shows_the_lines_that_led_to_a_ban_as_they_are(
     watch(tmp_path, operations, look)
 
 
-def test_u_ends_the_chosen_ban(tmp_path: Path, operations: MemoryOperations) -> None:
+def test_evidence_on_the_screen_says_when_its_ban_has_ended(
+    tmp_path: Path, operations: MemoryOperations
+) -> None:
     async def look(view: TopView, pilot: Pilot[None]) -> None:
+        await pilot.press("enter")
+        await until(pilot, lambda: "until" in text_of(view, "#why"))
+        del operations.in_force["sshd", ONE]
+        emit(operations, BanEnded("sshd", ONE))
+        await until(pilot, lambda: "until" not in text_of(view, "#why"))
+
+    watch(tmp_path, operations, look)
+
+
+def test_u_asks_before_it_ends_a_ban(tmp_path: Path, operations: MemoryOperations) -> None:
+    operations.in_force["sshd", OTHER] = ban_of(OTHER)
+
+    async def look(view: TopView, pilot: Pilot[None]) -> None:
+        await until(pilot, lambda: len(rows_of(view, "#bans")) == 2)
         await pilot.press("u")
+        await until(pilot, lambda: "Press U again to unban" in text_of(view, "#news"))
+        await pilot.press("down")
+        await until(pilot, lambda: not text_of(view, "#news"))
+        await pilot.press("u")
+        await until(pilot, lambda: "Press U again to unban" in text_of(view, "#news"))
+        assert len(operations.in_force) == 2
+
+    watch(tmp_path, operations, look)
+
+
+def test_u_twice_ends_the_chosen_ban(tmp_path: Path, operations: MemoryOperations) -> None:
+    async def look(view: TopView, pilot: Pilot[None]) -> None:
+        await pilot.press("u", "u")
         await until(pilot, lambda: "192.0.2.1 unbanned in sshd" in text_of(view, "#news"))
         assert not operations.in_force
         await until(pilot, lambda: not rows_of(view, "#bans"))

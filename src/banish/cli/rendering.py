@@ -171,6 +171,8 @@ class Page:
         console.print(Padding(table, (0, 0, 0, indent)))
 
 
-def print_json(document: object) -> None:
-    """Write one JSON document as one line on standard output."""
-    sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
+def print_json(document: object, stream: TextIO | None = None) -> None:
+    """Write one JSON document as one line on *stream*, or on standard output."""
+    (sys.stdout if stream is None else stream).write(
+        json.dumps(document, ensure_ascii=False) + "\n"
+    )

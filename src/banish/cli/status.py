@@ -1,7 +1,9 @@
 """``banish status``: how the server is doing, at a glance or one jail in full."""
 
 import argparse
+import sys
 from collections.abc import Sequence
+from typing import TextIO
 
 from banish.cli import health
 from banish.cli.bans import ban_table
@@ -27,6 +29,7 @@ from banish.cli.rendering import (
     strong,
     warn,
 )
+from banish.cli.watching import watch
 from banish.cli.wording import ago, count, plural, size, span
 from banish.errors import RequestError
 from banish.model.ban import Ban
@@ -37,26 +40,44 @@ from banish.telemetry.clocktext import clock_text
 EXAMPLE = """examples:
   banish status              everything at a glance; exit code 1 if something is wrong
   banish status sshd         one jail and who is banned in it
+  banish status --watch      refreshed every 2 s; piped, one after the other
   banish status --json | jq .enforcement
 """
+
+WATCH_SECONDS = 2.0
+LEAST_SECONDS, MOST_SECONDS = 0.1, 86_400.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what ``status`` takes."""
     parser.add_argument("jail", nargs="?", metavar="JAIL", help="show only this jail, in full")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.add_argument(
+        "-w", "--watch", action="store_true", help="show it again every 2 s, until Ctrl-C"
+    )
+    parser.add_argument(
+        "--every", type=_pause, metavar="SECONDS", help="show it again every SECONDS"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Show the status; 1 if something needs the operator."""
+    """Show the status, once or again and again; 1 if something needs the operator."""
+    if not options.watch and options.every is None:
+        return _look(options, sys.stdout)
+    every = WATCH_SECONDS if options.every is None else options.every
+    apart = "" if options.json else "\n"
+    return watch(lambda stream: _look(options, stream), every, apart=apart)
+
+
+def _look(options: argparse.Namespace, stream: TextIO) -> int:
     server = client(options)
     status = server.status()
     if options.jail is None:
         troubles = health.troubles(status)
         if options.json:
-            print_json(status_document(status, troubles, server.bans()))
+            print_json(status_document(status, troubles, server.bans()), stream)
         else:
-            show(Page(), status, quiet=options.verbosity < 0)
+            show(Page(stream), status, quiet=options.verbosity < 0)
         return 1 if troubles or status.starting else 0
     jail = _named(status, options.jail)
     bans = server.bans(jail.name)
@@ -72,12 +93,22 @@ def run(options: argparse.Namespace) -> int:
                     for each in problem_rows(status.problems)
                     if jail.name in each.jails
                 ],
-            }
+            },
+            stream,
         )
     else:
-        show_jail(Page(), jail, sources, bans, status.now)
+        show_jail(Page(stream), jail, sources, bans, status.now)
     is_ill = health.of_jail(jail) or any(map(health.of_source, sources))
     return 1 if is_ill else 0
+
+
+def _pause(text: str) -> float:
+    seconds = float(text)
+    if not LEAST_SECONDS <= seconds <= MOST_SECONDS:
+        raise argparse.ArgumentTypeError(
+            f"{text} is not from {LEAST_SECONDS:g} to {MOST_SECONDS:g} seconds"
+        )
+    return seconds
 
 
 def _named(status: ServerStatus, name: str) -> JailStatus:

@@ -8,7 +8,7 @@ from banish.errors import RequestError
 from banish.extras import how_to_install
 
 EXAMPLE = """examples:
-  banish top          arrows select a ban, Enter shows its evidence, u unbans, q quits
+  banish top          arrows select a ban, Enter shows its evidence, u twice unbans, q quits
 
 It needs a terminal, and the Python package textual (the extra "live").
 """

@@ -7,7 +7,7 @@ and then. The screen is Textual's. Text from logs is shown as it is, never as ma
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import ClassVar
 
@@ -59,6 +59,10 @@ class TopView(App[None]):
         """Failures of each jail since the last status."""
         self._rates: dict[str, float] = {}
         self._status_at: Instant | None = None
+        self._explained = ""
+        """The subject whose evidence is shown."""
+        self._asked: tuple[str, str] | None = None
+        """Jail and subject that U was pressed on once."""
 
     def compose(self) -> ComposeResult:
         """Lay the screen out."""
@@ -76,7 +80,8 @@ class TopView(App[None]):
     def on_mount(self) -> None:
         """Fill the tables, and begin to listen."""
         jails = self.query_one("#jails", DataTable)
-        jails.add_columns("jail", "failing", "failures", "per minute", "banned", "bans", "state")
+        numbers = ("failing", "failures", "per minute", "banned", "bans")
+        jails.add_columns("jail", *(Text(title, justify="right") for title in numbers), "state")
         bans = self.query_one("#bans", DataTable)
         for label, key in (("subject", "subject"), ("jail", "jail"), ("since", "since")):
             bans.add_column(label, key=key)
@@ -179,7 +184,11 @@ class TopView(App[None]):
             count(jail.bans_total),
             state,
         )
-        return [Text(cell) for cell in cells]
+        last = len(cells) - 1
+        return [
+            Text(cell, justify="right" if 0 < at < last else "left")
+            for at, cell in enumerate(cells)
+        ]
 
     def _replace_bans(self, bans: Iterable[Ban]) -> None:
         self.query_one("#bans", DataTable).clear()
@@ -213,6 +222,8 @@ class TopView(App[None]):
                 table = self.query_one("#bans", DataTable)
                 if f"{jail} {subject}" in table.rows:
                     table.remove_row(f"{jail} {subject}")
+                if subject == self._explained:
+                    self.action_why(subject)
             case _:
                 self._say(event.text)
 
@@ -230,40 +241,60 @@ class TopView(App[None]):
         """Show the evidence for the ban that Enter was pressed on."""
         self.action_why()
 
-    def action_why(self) -> None:
-        """Show the evidence for the chosen ban."""
+    def action_why(self, subject: str = "") -> None:
+        """Show the evidence for *subject*, or for the chosen ban."""
         chosen = self._chosen()
-        if chosen is None:
+        wanted = subject or (chosen[1] if chosen else "")
+        if not wanted:
             return
 
         def look() -> None:
-            bans = self._client.why(chosen[1])
-            self._on_screen(partial(self._show_why, bans))
+            bans = self._client.why(wanted)
+            self._on_screen(partial(self._show_why, wanted, bans))
 
         self.run_worker(lambda: self._in_thread(look), thread=True)
 
-    def _show_why(self, bans: Iterable[Ban]) -> None:
+    def _show_why(self, subject: str, bans: Sequence[Ban]) -> None:
+        self._explained = subject
         lines: list[str] = []
         for ban in bans:
-            until = "without end" if ban.until is None else f"until {clock_text(ban.until)}"
-            lines += [f"{ban.subject} in {ban.jail}: {clock_text(ban.since)}, {until}"]
+            lines += [f"{ban.subject} in {ban.jail}: {clock_text(ban.since)}, {_end_of(ban)}"]
             lines += [f"  {count(ban.failures)} failures, ban number {ban.count}, by {ban.cause}"]
             lines += [f"  {each.path}: {each.text}" for each in ban.evidence]
             lines += [""]
-        self.query_one("#why", Static).update("\n".join(lines) or "Nothing is known of it.")
+        self.query_one("#why", Static).update(
+            "\n".join(lines) or f"{subject} is not banned any more."
+        )
 
     def action_unban(self) -> None:
-        """End the chosen ban."""
+        """End the chosen ban, at the second press."""
         chosen = self._chosen()
         if chosen is None:
             return
         jail, subject = chosen
+        if self._asked != chosen:
+            self._asked = chosen
+            self._say(f"Press U again to unban {subject} in {jail}.")
+            return
+        self._asked = None
 
         def unban() -> None:
             self._client.unban([subject], jail)
             self._say_in_thread(f"{subject} unbanned in {jail}")
 
         self.run_worker(lambda: self._in_thread(unban), thread=True)
+
+    def on_data_table_row_highlighted(self, _event: DataTable.RowHighlighted) -> None:
+        """Forget the question where another ban is chosen."""
+        if self._asked is not None and self._asked != self._chosen():
+            self._asked = None
+            self._say("")
+
+
+def _end_of(ban: Ban) -> str:
+    if ban.ended_at is not None:
+        return f"ended {clock_text(ban.ended_at)} ({ban.end_reason})"
+    return "without end" if ban.until is None else f"until {clock_text(ban.until)}"
 
 
 def _first_line(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""What becomes of failures: they are judged in turn, and told of as events.
+"""What becomes of failures: they are judged in turn, and reported as events.
 
 Failures in a row that end alike make one event, since an attack brings thousands a second.
 """
