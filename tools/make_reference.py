@@ -1,4 +1,3 @@
-
 """Writes docs/reference.md from the table of options and from the commands' own help.
 
 ``python tools/make_reference.py --check`` writes nothing and fails if the page is
