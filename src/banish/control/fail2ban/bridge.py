@@ -45,6 +45,9 @@ READ_BYTES = 65_536
 LARGE = 2_000
 """An answer of more values is written a part at a time."""
 
+SENT_AT_ONCE = 128 * 1024
+"""Bytes of a large reply that are handed to the kernel together."""
+
 ANSWERS_IN_A_ROUND = 4
 """Answers that begin between two looks at logs and timers, however many clients ask."""
 
@@ -176,7 +179,7 @@ class Fail2BanBridge:
                 continue
             await self._send(writer, await self._reply(command, peer, role))
 
-    async def _reply(self, command: list[Value], peer: Peer, role: Role) -> bytes:
+    async def _reply(self, command: list[Value], peer: Peer, role: Role) -> bytes | bytearray:
         wanted = role_for(command)
         if not includes(role, wanted):
             what = f"this user may not do that (control.{wanted})"
@@ -194,10 +197,15 @@ class Fail2BanBridge:
         self._refusals.report(what, peer)
         await self._send(writer, pickled(f"ERROR: {what}"))
 
-    async def _send(self, writer: asyncio.StreamWriter, reply: bytes) -> None:
-        writer.write(reply + END)
-        async with asyncio.timeout(self._slow_seconds):
-            await writer.drain()
+    async def _send(self, writer: asyncio.StreamWriter, reply: bytes | bytearray) -> None:
+        """Send *reply* and its end, in one write unless it is large."""
+        reply += END
+        # What a transport cannot send at once it keeps, and moves at each further send.
+        with memoryview(reply) as whole:
+            async with asyncio.timeout(self._slow_seconds):
+                for start in range(0, len(whole), SENT_AT_ONCE):
+                    writer.write(whole[start : start + SENT_AT_ONCE])
+                    await writer.drain()
 
 
 def _command(value: Value) -> list[Value]:
