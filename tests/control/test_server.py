@@ -340,6 +340,28 @@ def test_closing_ends_an_operation_that_never_ends(path: Path) -> None:
     serve(path, play, Stuck())
 
 
+def _is_closed(client: socket.socket) -> bool:
+    try:
+        return client.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_closing_ends_a_connection_that_is_being_accepted(path: Path, turns: int) -> None:
+    client = socket.socket(socket.AF_UNIX)
+    client.settimeout(PATIENCE_SECONDS)
+
+    async def play(server: ControlServer) -> None:
+        client.connect(str(path))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+
+    with client:
+        serve(path, play)
+        assert _is_closed(client)
+
+
 def test_a_live_server_is_not_replaced_and_named_by_its_pid(path: Path) -> None:
     async def play(server: ControlServer) -> None:
         rival = ControlServer(path, MemoryOperations(), print)

@@ -12,6 +12,7 @@ import os
 import socket
 import stat
 import struct
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,6 +58,10 @@ def groups_of(connection: socket.socket) -> tuple[int, ...]:
     return struct.unpack(f"{len(raw) // 4}I", raw)
 
 
+ACCEPTING_TURNS = 4
+"""Turns of the loop until whoever was accepted in the first is a task."""
+
+
 async def hear_out(reader: asyncio.StreamReader) -> None:
     """Read the first of what a peer says who is refused anyway.
 
@@ -66,6 +71,28 @@ async def hear_out(reader: asyncio.StreamReader) -> None:
     with contextlib.suppress(OSError, TimeoutError):
         async with asyncio.timeout(HEAR_OUT_SECONDS):
             await reader.read(HEAR_OUT_BYTES)
+
+
+async def stop_accepting(server: asyncio.Server) -> None:
+    """Close *server* once whoever it accepted already is being attended to.
+
+    A connection that asyncio has accepted and not yet begun would never be closed otherwise:
+    its server is gone, and an assertion stops it (Python 3.11, ``Server._attach``).
+    """
+    for listening in server.sockets:
+        asyncio.get_running_loop().remove_reader(listening.fileno())
+    for _ in range(ACCEPTING_TURNS):
+        await asyncio.sleep(0)
+    server.close()
+
+
+async def end_talks(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """End *tasks*, one for each connection."""
+    ending = list(tasks)
+    for task in ending:
+        task.cancel()
+    await asyncio.gather(*ending, return_exceptions=True)
+    await asyncio.sleep(0)  # connections end one turn of the loop after their tasks
 
 
 class ControlSocket:

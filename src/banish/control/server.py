@@ -13,7 +13,16 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from banish.control import messages
-from banish.control.listener import ControlSocket, Peer, groups_of, hear_out, peer_of
+from banish.control.listener import (
+    ACCEPTING_TURNS,
+    ControlSocket,
+    Peer,
+    end_talks,
+    groups_of,
+    hear_out,
+    peer_of,
+    stop_accepting,
+)
 from banish.control.refusals import Refusals
 from banish.control.roles import Role, Roles, includes, role_for
 from banish.errors import MachineError, OperatorError, RequestError
@@ -40,9 +49,6 @@ HEARTBEAT_SECONDS = 10.0
 
 READ_BYTES = 65_536
 """What is read of a request at one time."""
-
-ACCEPTING_TURNS = 3
-"""Turns of the loop in which whoever waits at a socket that lost its name is accepted."""
 
 _FAIL2BAN_FIRST, _FAIL2BAN_END = b"\x80", b"<F2B_END_COMMAND>"
 """What a request of Fail2Ban's client begins and ends with (a pickle, and no newline)."""
@@ -101,20 +107,16 @@ class ControlServer:
             await asyncio.start_unix_server(self._meet, sock=listening, limit=READ_BYTES),
         )
         if old is not None:
-            for _ in range(ACCEPTING_TURNS):
+            for _ in range(ACCEPTING_TURNS):  # whoever waits at the socket that lost its name
                 await asyncio.sleep(0)
-            old.close()
+            await stop_accepting(old)
 
     async def close(self) -> None:
         """Stop answering, end every connection, take the socket away."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.sleep(0)  # connections end one turn of the loop after their tasks
+        server, self._server = self._server, None
+        if server is not None:
+            await stop_accepting(server)
+        await end_talks(self._tasks)
         self._listener.release()
 
     def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

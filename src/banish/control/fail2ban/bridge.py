@@ -17,7 +17,15 @@ from banish.control.fail2ban.answers import Answerer, CommandError, Value
 from banish.control.fail2ban.commands import role_for
 from banish.control.fail2ban.pickling import pickled, pickled_error, pickled_in_turns, pickled_reply
 from banish.control.fail2ban.unpickle import PickleRefusedError, unpickle
-from banish.control.listener import ControlSocket, Peer, groups_of, hear_out, peer_of
+from banish.control.listener import (
+    ControlSocket,
+    Peer,
+    end_talks,
+    groups_of,
+    hear_out,
+    peer_of,
+    stop_accepting,
+)
 from banish.control.refusals import Refusals
 from banish.control.roles import Role, Roles, includes
 from banish.control.turns import Turns
@@ -104,18 +112,14 @@ class Fail2BanBridge:
             await asyncio.start_unix_server(self._meet, sock=listening, limit=READ_BYTES),
         )
         if old is not None:
-            old.close()
+            await stop_accepting(old)
 
     async def close(self) -> None:
         """Stop answering, end every connection, take the socket away."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.sleep(0)
+        server, self._server = self._server, None
+        if server is not None:
+            await stop_accepting(server)
+        await end_talks(self._tasks)
         self._listener.release()
 
     def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
