@@ -13,9 +13,9 @@ from collections.abc import Callable
 
 import msgspec
 
+from banish.shell.heredocs import EXPANSION, Heredocs
 from banish.shell.slot import (
     ANY_VARIABLE,
-    FRESH,
     OPAQUE,
     VARIABLE,
     Command,
@@ -26,34 +26,9 @@ from banish.shell.slot import (
     Word,
 )
 
-_TAG = re.compile(r"<([^ <>]+)>")
-_HEREDOC = re.compile(r"<<(-?)[ \t]*((?:'[^'\n]*'|\"[^\"\n]*\"|\\.|[^\s;&|<>()'\"\\])+)")
-_EXPANSION = re.compile(r"\$(\{[!#]?)?([A-Za-z_]\w*|[0-9@*])", re.ASCII)
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
-_ASSIGNS = re.compile(r"\w+\+?=")
-_PLAIN_WORD = re.compile(r"[\w.+-]+")
-_AT_VALUE = re.compile(r"(?:.*[=:,]|-\w|)\0*", re.DOTALL)
-"""What an option, or a file in place of a value, may follow; what a shell puts in may be empty."""
-
-_COUNTS = re.compile(r"\[|:(?![-=+?])")
-"""What bash takes for a number follows in braces."""
 _COUNTED = re.compile(r"(?:\[|:(?![-=+?]))[^}]*")
-_IS_FRESH = re.compile(r"(?:\$\(|`)\s*mktemp\b[^;|&<>$`()\n]*[)`]")
 _SETS = re.compile(r":?=")
-_IN_BODY = str.maketrans({"\\": "\\\\", "$": "\\$", "`": "\\`"})
-
-_STARTS = "\"'`;|&({\n"
-"""Characters after which a command of an inner program may begin."""
-
-_NEVER_EMPTY = frozenset({"ip", "failures", "time", "bantime", "bancount", "jail.name"})
-
-_SHOWS = frozenset({"set", "export", "declare", "typeset", "readonly", "local"})
-"""Commands that write all variables if they are called alone."""
-
-_OPENS = frozenset({"{", "while", "until", "for", "select", "if", "case"})
-_CLOSES = frozenset({"}", "done", "fi", "esac"})
-_GOES_BEFORE = frozenset({"!", "do", "elif", "else", "then"})
-"""Words after which a command begins still."""
 
 
 class Cut(msgspec.Struct):
@@ -68,49 +43,6 @@ class Cut(msgspec.Struct):
     """Variables that an expansion or a sum may set."""
 
 
-class _Frame:
-    """A script, or one within a script, or a stretch in quotes."""
-
-    def __init__(self, kind: str, closer: str) -> None:
-        self.kind = kind
-        """``script``, ``quoted``, ``braces`` or ``arithmetic``."""
-        self.closer = closer
-        self.word = Word()
-        self.command = Command()
-        self.groups: list[Command] = []
-        """The compound commands that are open, the innermost last."""
-        self.redirect = ""
-        """``<``, ``>`` or ``<>`` if the next word is a file."""
-        self.splits = False
-        """Whether the outer shell makes words of what this writes."""
-        self.begins = False
-        """Whether what this writes stands where an option may."""
-        self.start = 0
-        """Where it begins."""
-        self.variable = ""
-        """The variable that stands in the braces."""
-        self.is_plain = False
-        """Whether nothing but a variable stands in the braces."""
-        self.is_in_for = False
-        """Whether a loop goes through those words."""
-        self.is_function = False
-        """Whether the word ``function`` stands before."""
-        self.is_word = True
-        """Whether it is part of a word of the outer script."""
-
-
-class _Document(msgspec.Struct, eq=False):
-    """A here-document that begins on this line."""
-
-    delimiter: str
-    strips: bool
-    is_quoted: bool
-    command: Command
-    outer: list[Command]
-    words: list[Word]
-    """The words that what it says may get into."""
-
-
 def cut(script: str, is_tag: Callable[[str], bool]) -> Cut:
     """Return *script* cut at its tags, those names between < and > that *is_tag* knows.
 
@@ -120,22 +52,7 @@ def cut(script: str, is_tag: Callable[[str], bool]) -> Cut:
     return _Cutter(script, is_tag).cut()
 
 
-class _Cutter:
-    def __init__(self, script: str, is_tag: Callable[[str], bool]) -> None:
-        self._text = script
-        self._at = 0
-        self._is_tag = is_tag
-        self._pieces: list[Piece] = []
-        self._literal: list[str] = []
-        self._commands: list[Command] = []
-        self._functions: set[str] = set()
-        self._assigned: list[tuple[str, Slot]] = []
-        self._unsure: set[str] = set()
-        self._frames = [_Frame("script", "")]
-        self._documents: list[_Document] = []
-        self._all = Command()
-        self._begin(None)
-
+class _Cutter(Heredocs):
     def cut(self) -> Cut:
         while self._at < len(self._text):
             if not self._slot():
@@ -152,221 +69,6 @@ class _Cutter:
         self._flush()
         pieces = tuple(self._pieces)
         return Cut(pieces, self._commands, self._functions, self._assigned, self._unsure)
-
-    # -- small steps ----------------------------------------------------------------
-
-    @property
-    def _script(self) -> _Frame:
-        """The innermost script: its word is what is being read."""
-        return next(frame for frame in reversed(self._frames) if frame.kind == "script")
-
-    def _flush(self) -> None:
-        if self._literal:
-            self._pieces.append("".join(self._literal))
-            self._literal = []
-
-    def _take(self, count: int) -> None:
-        """Go on by *count* characters that are no part of a word."""
-        self._literal.append(self._text[self._at : self._at + count])
-        self._at += count
-
-    def _take_word(self, count: int, text: str, spelling: str | None = None) -> None:
-        """Go on by *count* characters, which say *text* to the shell, in a word."""
-        word = self._script.word
-        if not word.is_there:
-            word.is_there = True
-        word.raw += self._text[self._at : self._at + count]
-        word.text += text
-        word.spelling += text if spelling is None else spelling
-        self._take(count)
-
-    def _next_is(self, text: str) -> bool:
-        return self._text.startswith(text, self._at)
-
-    def _tag_at(self, at: int) -> str:
-        """Return the tag that begins at *at*, or nothing."""
-        if self._text[at : at + 1] != "<":
-            return ""
-        match = _TAG.match(self._text, at)
-        return match[1] if match and self._is_tag(match[1]) else ""
-
-    def _slot(self) -> bool:
-        """Take the tag here, if there is one."""
-        tag = self._tag_at(self._at)
-        if tag:
-            self._put(Slot(tag, self._context()))
-        return bool(tag)
-
-    def _context(self) -> Context:
-        frames = iter(reversed(self._frames))
-        kind = next(frames).kind
-        while kind == "braces":
-            kind = next(frames).kind
-        if kind == "script":
-            return Context.BARE
-        return Context.ARITHMETIC if kind == "arithmetic" else Context.QUOTED
-
-    def _put(self, slot: Slot) -> None:
-        """Take a tag in a word."""
-        self._note(slot)
-        self._flush()
-        self._pieces.append(slot)
-        word = self._script.word
-        word.is_there = True
-        word.raw += f"<{slot.tag}>"
-        word.text += OPAQUE
-        word.spelling += OPAQUE
-        self._at += len(slot.tag) + 2
-
-    def _note(self, slot: Slot) -> None:
-        """Note *slot* wherever what it stands for may get to."""
-        before = "".join(self._literal).rstrip(" \t")
-        last = self._pieces[-1] if self._pieces else ""
-        is_after_value = isinstance(last, Slot) and last.tag in _NEVER_EMPTY
-        slot.starts = not before and not is_after_value
-        slot.starts = slot.starts or before[-1:] in tuple(_STARTS) or before.endswith("\\n")
-        scripts = [frame for frame in self._frames if frame.kind == "script"]
-        slot.line = self._text.count("\n", 0, self._at)
-        slot.opens = not scripts[-1].word.text
-        slot.begins = _AT_VALUE.fullmatch(scripts[-1].word.text) is not None
-        word = scripts[-1].word
-        if not word.text.strip(f"{OPAQUE} \t") or _ASSIGNS.fullmatch(word.text):
-            # What comes before in the word may be empty, but not these tags.
-            slot.starts = slot.starts or all(each.tag not in _NEVER_EMPTY for each in word.slots)
-        for frame in scripts:
-            frame.word.slots.append(slot)
-            slot.begins = slot.begins or frame.begins
-            if frame.splits:
-                slot.rules.add(ValueRule.WORDS if frame.is_in_for else ValueRule.ONE_WORD)
-            for command in (frame.command, *frame.groups):
-                command.slots.append(slot)
-        self._all.slots.append(slot)
-        for frame in self._frames:
-            if frame.variable:
-                self._assigned.append((frame.variable, slot))
-                if _COUNTS.search(self._text, frame.start + 2, self._at):
-                    slot.rules |= {ValueRule.PROGRAM, ValueRule.COMMAND}
-
-    def _use(self, name: str, context: Context) -> Slot:
-        """Note the use of a variable, and return it."""
-        slot = Slot("", context, name=name)
-        self._note(slot)
-        if context is Context.ARITHMETIC:
-            self._unsure.add(name)
-        return slot
-
-    def _push(self, kind: str, closer: str, length: int) -> _Frame:
-        outer, context = self._script, self._context()
-        frame = _Frame(kind, closer)
-        frame.start = self._at
-        if kind == "script":
-            is_assigned = _ASSIGNS.match(outer.word.text) is not None and not outer.command.words
-            frame.splits = self._text[self._at] in "$`" and context is Context.BARE
-            frame.splits = frame.splits and not is_assigned and outer.command.kind != "case"
-            frame.is_in_for = outer.command.kind == "for"
-            frame.begins = _AT_VALUE.fullmatch(outer.word.text) is not None and not is_assigned
-        self._frames.append(frame)
-        if kind == "script":
-            self._begin(None, group=outer.command)
-        self._take(length)
-        return frame
-
-    def _pop(self, length: int) -> None:
-        frame = self._frames.pop()
-        word = self._script.word
-        if frame.is_word:
-            word.is_there = True
-            inner = self._text[frame.start : self._at + length]
-            word.raw += '"' if frame.kind == "quoted" else inner
-            word.text += "" if frame.kind == "quoted" else OPAQUE
-            if frame.kind != "quoted" and not frame.is_plain:
-                is_fresh = frame.kind == "script" and _IS_FRESH.fullmatch(inner)
-                word.spelling += FRESH if is_fresh else OPAQUE
-        self._take(length)
-
-    # -- commands -------------------------------------------------------------------
-
-    def _begin(
-        self, feed: Command | None, *, group: Command | None = None, kind: str = "simple"
-    ) -> None:
-        """Begin a command that reads what *feed* writes."""
-        frame = self._frames[-1]
-        if group is None:
-            group = frame.groups[-1] if frame.groups else frame.command.group
-        frame.command = Command(kind, feed, group)
-        self._commands.append(frame.command)
-
-    def _end_word(self, frame: _Frame | None = None) -> None:
-        frame = frame or self._frames[-1]
-        word, frame.word = frame.word, Word()
-        redirect, command = frame.redirect, frame.command
-        if not word.is_there:
-            return
-        if redirect:
-            frame.redirect = ""
-        elif frame.is_function or (word.raw == "function" and not command.words):
-            if frame.is_function:
-                self._functions.add(word.text)
-            frame.is_function = not frame.is_function
-            return
-        name = f"file:{word.file}"
-        use = Slot("", Context.BARE, name=name, starts=True, spelling=word.spelling)
-        word.slots.append(use)
-        for each in (command, *frame.groups):
-            each.slots.append(use)
-        # What a command within this writes, the commands around it get.
-        for outer in self._frames[: self._frames.index(frame)]:
-            outer.word.slots.append(use)
-            for each in (outer.command, *outer.groups):
-                each.slots.append(use)
-        if word.text in _SHOWS and not command.words and not redirect:
-            self._show(frame)
-        if redirect:
-            command.redirect(redirect, word)
-        else:
-            self._place(frame, word)
-
-    def _place(self, frame: _Frame, word: Word) -> None:
-        """Put a word where it belongs: a command's words, or the beginning or end of a group."""
-        command = frame.command
-        if command.kind == "for" and len(command.words) == 1 and word.raw == "do":
-            self._begin(None)  # as in ``for x do``, which goes through "$@"
-        elif command.words or word.is_quoted or word.raw != word.text:
-            command.words.append(word)
-        elif word.text in _OPENS and command.kind == "simple":
-            self._open(frame, word.text)
-        elif word.text in _CLOSES and frame.groups:
-            frame.command = frame.groups.pop()
-        elif word.text not in _GOES_BEFORE or command.kind != "simple":
-            command.words.append(word)
-
-    def _show(self, frame: _Frame) -> None:
-        """Note that a command may write all variables."""
-        slot = Slot("", Context.QUOTED, name=ANY_VARIABLE, starts=True)
-        for each in (frame.command, *frame.groups):
-            each.slots.append(slot)
-        for outer in self._frames[: self._frames.index(frame)]:
-            outer.word.slots.append(slot)
-            for each in (outer.command, *outer.groups):
-                each.slots.append(slot)
-
-    def _open(self, frame: _Frame, word: str) -> None:
-        group = frame.command
-        group.kind = "case group" if word == "case" else "group"
-        frame.groups.append(group)
-        kind = {"for": "for", "select": "for", "case": "case"}.get(word, "simple")
-        frame.command = Command(kind, None, group)
-        self._commands.append(frame.command)
-
-    def _end_command(self, *, is_pipe: bool = False) -> None:
-        self._end_word()
-        frame = self._frames[-1]
-        before = frame.command
-        outer = frame.groups[-1] if frame.groups else None
-        if outer is None:
-            # A group that was closed has the group it stands in for its own.
-            outer = before.group
-        self._begin(before if is_pipe else None, group=outer)
 
     def _in_script(self) -> None:
         frame = self._frames[-1]
@@ -484,7 +186,7 @@ class _Cutter:
             self._push("script", ")", 2)
         elif self._next_is("`"):
             self._push("script", "`", 1)
-        elif found := _EXPANSION.match(self._text, self._at):
+        elif found := EXPANSION.match(self._text, self._at):
             self._expand(found)
         elif self._next_is("${"):
             self._push("braces", "}", 2)
@@ -587,78 +289,6 @@ class _Cutter:
     def _comment(self) -> None:
         end = self._text.find("\n", self._at)
         self._take((end if end >= 0 else len(self._text)) - self._at)
-
-    # -- here-documents -------------------------------------------------------------
-
-    def _heredoc(self) -> bool:
-        match = None if self._next_is("<<<") else _HEREDOC.match(self._text, self._at)
-        if match is None:
-            return False
-        strips, word = bool(match[1]), match[2]
-        bare = re.sub(r"['\"]|\\(.)", r"\1", word)
-        is_quoted = bare != word
-        if is_quoted and not _PLAIN_WORD.fullmatch(bare):
-            return False
-        self._end_word()
-        self._literal.append(f"<<{match[1]}{bare}")
-        self._at = match.end()
-        frames = [frame for frame in self._frames if frame.kind == "script"]
-        outer = [command for frame in frames for command in (frame.command, *frame.groups)]
-        command = frames[-1].command
-        words = [frame.word for frame in frames[:-1]]
-        self._documents.append(_Document(bare, strips, is_quoted, command, outer, words))
-        return True
-
-    def _bodies(self) -> None:
-        """Take the here-documents that begin on this line."""
-        documents, self._documents = self._documents, []
-        for document in documents:
-            while self._at < len(self._text):
-                end = self._text.find("\n", self._at)
-                end = len(self._text) if end < 0 else end + 1
-                line = self._text[self._at : end].removesuffix("\n")
-                if (line.lstrip("\t") if document.strips else line) == document.delimiter:
-                    self._take(end - self._at)
-                    break
-                self._body(end, document)
-
-    def _body(self, end: int, document: _Document) -> None:
-        start = self._at
-        while self._at < end:
-            tag = self._tag_at(self._at)
-            if tag:
-                slot = Slot(tag, Context.QUOTED, is_literal=document.is_quoted)
-                if not document.is_quoted and re.search(r"[`]|\$\(", self._text[start:end]):
-                    slot.rules |= {ValueRule.PROGRAM, ValueRule.COMMAND, ValueRule.ONE_WORD}
-                self._put_in(document, slot)
-                self._pieces.append(document.command.documents[-1])
-                self._at += len(tag) + 2
-            elif document.is_quoted:
-                self._literal.append(self._text[self._at].translate(_IN_BODY))
-                self._at += 1
-            elif self._next_is("\\") and self._tag_at(self._at + 1):
-                self._literal.append("\\\\")
-                self._at += 1
-            else:
-                found = _EXPANSION.match(self._text, self._at)
-                if found:
-                    self._put_in(document, Slot("", Context.QUOTED, name=found[2]), flush=False)
-                self._take(2 if self._next_is("\\") else 1)
-
-    def _put_in(self, document: _Document, slot: Slot, *, flush: bool = True) -> None:
-        """Note *slot* as part of a here-document."""
-        before = "".join(self._literal).rstrip(" \t")
-        slot.starts = not before or before[-1] in _STARTS
-        slot.line = self._text.count("\n", 0, self._at)
-        if flush:
-            self._flush()
-        document.command.documents.append(slot)
-        for word in document.words:
-            word.slots.append(slot)
-        self._all.slots.append(slot)
-        for command in document.outer:
-            if command is not document.command:
-                command.slots.append(slot)
 
 
 def knows_no_tag(_tag: str) -> bool:
