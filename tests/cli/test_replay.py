@@ -210,7 +210,7 @@ def test_people_see_one_line_a_decision(tree: Path, tmp_path: Path, capsys: Capt
     [
         ((), 2, "required: --jail"),
         (("--jail", "app"), 2, "none of the logs it watches exists"),
-        (("--jail", "nosuch", "x"), 2, "there is no jail"),
+        (("--jail", "nosuch", "x"), 2, "the jail 'nosuch' does not exist"),
         (("--jail", "app", "/no/such"), 1, "no such file"),
         (("--jail", "app", "x", "--speed", "2"), 2, "invalid choice"),
     ],

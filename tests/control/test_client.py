@@ -63,7 +63,7 @@ def test_status_and_stop_reach_the_server(path: Path) -> None:
 def test_a_wish_that_cannot_be_is_a_request_error_with_the_servers_words(path: Path) -> None:
     with serving(path, MemoryOperations()), pytest.raises(RequestError) as caught:
         Client(path).bans("nosuch")
-    assert str(caught.value) == 'there is no jail "nosuch"\n    one of sshd'
+    assert str(caught.value) == "the jail 'nosuch' does not exist\n    running jails: sshd"
 
 
 def test_a_failing_machine_is_a_control_error_with_the_cure(path: Path) -> None:

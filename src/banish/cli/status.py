@@ -117,7 +117,7 @@ def _named(status: ServerStatus, name: str) -> JailStatus:
             return jail
     names = ", ".join(jail.name for jail in status.jails)
     raise RequestError(
-        f'there is no jail "{name}"', cure=f"running: {names}" if names else "no jail is running"
+        f"the jail '{name}' does not exist", cure=f"running jails: {names or 'none'}"
     )
 
 

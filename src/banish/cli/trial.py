@@ -72,7 +72,7 @@ def trial_jail(
     if merged is None or name not in names:
         near = nearest(name, names)
         raise ConfigError(
-            f"there is no jail {name}",
+            f"the jail '{name}' does not exist",
             where=str(library.tree.top),
             cure=f'did you mean "{near}"?' if near else f"it has: {', '.join(names[:20])}",
         )

@@ -190,7 +190,7 @@ def explain(root: Path | None, *, builtin: Path, jail: str = "") -> list[Explain
         names = [name for name in merged.sections if name not in NOT_JAILS] if merged else []
         near = nearest(jail, names)
         raise ConfigError(
-            f"there is no jail {jail}", where=str(library.tree.top),
+            f"the jail '{jail}' does not exist", where=str(library.tree.top),
             cure=f'did you mean "{near}"?' if near else f"it has: {', '.join(names[:20])}",
         )  # fmt: skip
     found = JailSection(library, merged, jail)

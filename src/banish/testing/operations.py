@@ -63,7 +63,8 @@ class MemoryOperations:
             raise self.trouble
         if jail is not None and jail not in self.jails:
             raise RequestError(
-                f'there is no jail "{jail}"', cure="one of " + ", ".join(sorted(self.jails))
+                f"the jail '{jail}' does not exist",
+                cure="running jails: " + ", ".join(sorted(self.jails)),
             )
 
     async def status(self) -> ServerStatus:

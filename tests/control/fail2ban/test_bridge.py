@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
+from banish.control.client import Client
 from banish.control.fail2ban import bridge as module
 from banish.control.fail2ban.answers import CommandError, Value
 from banish.control.fail2ban.bridge import CLOSE, END, Fail2BanBridge
 from banish.control.listener import Peer
-from banish.errors import OperatorError
+from banish.errors import ControlError, OperatorError
 from banish.telemetry.events import Event, RequestRefused
 
 
@@ -231,3 +232,17 @@ def test_a_socket_that_was_removed_is_made_again_and_else_stays(
         assert await say(path, frame("ping")) == [(0, "pong")]
 
     serve(path, play, answers)
+
+
+def test_a_client_of_ours_learns_at_once_that_it_has_the_wrong_socket(tmp_path: Path) -> None:
+    path = tmp_path / "f.sock"
+
+    async def play() -> None:
+        bridge = Fail2BanBridge(path, Answers(), lambda _: None)
+        await bridge.start()
+        with pytest.raises(ControlError, match="for clients of Fail2Ban"):
+            await asyncio.to_thread(Client(path).status)
+        assert await say(path, frame("ping")) == [(0, "pong")]
+        await bridge.close()
+
+    asyncio.run(play())

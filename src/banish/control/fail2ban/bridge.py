@@ -13,6 +13,7 @@ import asyncio
 import socket
 from pathlib import Path
 
+from banish.control import messages
 from banish.control.fail2ban.answers import Answerer, CommandError, Value
 from banish.control.fail2ban.commands import role_for
 from banish.control.fail2ban.pickling import pickled, pickled_error, pickled_in_turns, pickled_reply
@@ -55,6 +56,17 @@ LARGE = 2_000
 
 SENT_AT_ONCE = 128 * 1024
 """Bytes of a large reply that are handed to the kernel together."""
+
+_OURS = b"{"
+"""What a request of banish's own begins with, and no pickle of a list of words does."""
+
+_NOT_HERE = messages.encode_reply(
+    messages.ErrorReply(
+        "refused",
+        "this socket is for clients of Fail2Ban",
+        cure="name the server's own socket: -s /run/banish/banish.sock, or leave -s out",
+    )
+)
 
 ANSWERS_IN_A_ROUND = 4
 """Answers that begin between two looks at logs and timers, however many clients ask."""
@@ -170,6 +182,9 @@ class Fail2BanBridge:
         while True:
             async with asyncio.timeout(self._idle_seconds):
                 frame = await _next_frame(reader, rest)
+            if frame == _OURS:
+                await self._send(writer, _NOT_HERE)
+                return
             if frame is None:
                 await self._refuse(writer, peer, f"a command has at most {FRAME_LIMIT_BYTES} bytes")
                 return
@@ -227,10 +242,12 @@ def _command(value: Value) -> list[Value]:
 async def _next_frame(reader: asyncio.StreamReader, rest: bytearray) -> bytes | None:
     """Return the next frame without its end; empty: there is none; None: it is too long.
 
-    *rest* keeps what was read past it.
+    `_OURS` stands for a request of banish's own. *rest* keeps what was read past the frame.
     """
     looked_at = 0
     while True:
+        if rest.startswith(_OURS):
+            return _OURS
         end = rest.find(END, max(0, looked_at - len(END)))
         if end >= 0:
             frame = bytes(rest[:end])
