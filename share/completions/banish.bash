@@ -3,7 +3,7 @@
 
 _banish() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-    local verbs="run demo status bans ban unban top events reload confirm resume why match replay check config doctor"
+    local verbs="run demo status bans ban unban allow top events reload confirm resume why match replay check config doctor"
     local everywhere="-c --config -s --socket --state -v --verbose -q --quiet -h --help"
     local verb="" each skip=""
 
@@ -39,6 +39,7 @@ _banish() {
         bans) flags="--jail --json" ;;
         ban) flags="--for --json" ;;
         unban) flags="--jail --all --json" ;;
+        allow) flags="--jail --json" ;;
         events) flags="--since --kind --json" ;;
         reload) flags="--dry-run --confirm --restart --unban --json" ;;
         match) flags="--filter --jail --regex --all --now --json" ;;

@@ -507,6 +507,24 @@ def test_a_jail_that_holds_bans_back_is_told_with_the_cure(
     assert document["held_back_until"] == "2023-11-14T22:23:20+00:00"
 
 
+def test_who_is_allowed_is_unbanned_and_it_is_said_how_to_keep_it(
+    state: str, capsys: Captured, operations: MemoryOperations
+) -> None:
+    main(["--state", state, "ban", "sshd", "192.0.2.1", "-q"])
+    code, text = ask(capsys, "allow", "192.0.2.1", "--jail", "sshd", "--state", state)
+    assert code == 0
+    assert text.splitlines() == [
+        "192.0.2.1 unbanned in sshd",
+        "192.0.2.1 is exempt in sshd, until the next reload or start",
+        "to keep it, add to ignoreip of [sshd] in jail.local: 192.0.2.1",
+    ]
+    assert operations.allowed == [("sshd", ATTACKER)]
+    _, text = ask(capsys, "allow", "192.0.2.0/24", "--state", state)
+    assert "is exempt in every jail" in text
+    assert "[DEFAULT]" in text
+    assert main(["allow", "192.0.2.1", "--jail", "nosuch", "--state", state]) == 2
+
+
 def test_a_jail_resumes_and_one_that_need_not_is_wrong_usage(
     state: str, operations: MemoryOperations, capsys: Captured
 ) -> None:

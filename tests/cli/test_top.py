@@ -158,6 +158,21 @@ def test_u_twice_ends_the_chosen_ban(tmp_path: Path, operations: MemoryOperation
     watch(tmp_path, operations, look)
 
 
+def test_a_twice_lets_the_chosen_subject_in_for_good(
+    tmp_path: Path, operations: MemoryOperations
+) -> None:
+    async def look(view: TopView, pilot: Pilot[None]) -> None:
+        await pilot.press("u", "a")
+        await until(pilot, lambda: "Press A again" in text_of(view, "#news"))
+        assert operations.in_force
+        await pilot.press("a")
+        await until(pilot, lambda: "192.0.2.1 is exempt" in text_of(view, "#news"))
+        assert operations.allowed == [(None, ONE)]
+        assert not operations.in_force
+
+    watch(tmp_path, operations, look)
+
+
 def test_what_is_wrong_stands_at_the_head(tmp_path: Path, operations: MemoryOperations) -> None:
     status = asyncio.run(operations.status())
     operations.answer = msgspec.structs.replace(status, jails=())

@@ -55,6 +55,7 @@ STATUS, BAN, STOP = (
         (messages.BanRequest("j", ("192.0.2.1",)), "operate"),
         (messages.UnbanRequest(None), "operate"),
         (messages.ResumeRequest("j"), "operate"),
+        (messages.AllowRequest(("192.0.2.1",)), "configure"),
         (messages.ReloadRequest(ReloadWish(dry_run=True)), "configure"),
         (messages.ConfirmRequest(), "configure"),
         (messages.StopRequest(), "configure"),

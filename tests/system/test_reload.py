@@ -66,6 +66,23 @@ def test_failures_and_bans_outlast_a_change_of_the_limit(box: Box) -> None:
     assert box.said().count(f"Ban {ATTACKER}") == 1
 
 
+def test_who_is_allowed_is_unbanned_and_never_banned_again_until_a_reload(box: Box) -> None:
+    box.fail(ATTACKER)
+    box.wait_for_ban(ATTACKER)
+    assert "unbanned in app" in box.ask("allow", ATTACKER).stdout
+    box.wait_until(lambda: not box.in_kernel(ATTACKER), "it is out of the kernel")
+    box.fail(ATTACKER, 4)
+    box.fail(OTHER)
+    box.wait_for_ban(OTHER)
+    assert not box.in_kernel(ATTACKER)
+    refused = box.ask("allow", "no-address")
+    assert refused.returncode == 2
+    assert "write an address" in refused.stderr
+    reload(box)
+    box.fail(ATTACKER)
+    box.wait_for_ban(ATTACKER)
+
+
 def test_a_dry_run_changes_nothing(box: Box) -> None:
     write_jails(box, ("maxretry = 3", "maxretry = 1"))
     assert "app changes\n    maxretry: 3 -> 1" in reload(box, "--dry-run")

@@ -20,6 +20,7 @@ VERBS = {
     "bans": ("bans", "list active bans"),
     "ban": ("ban", "ban by hand"),
     "unban": ("unban", "end bans by hand"),
+    "allow": ("allow", "let subjects in and never ban them again"),
     "top": ("top", "show jails and bans live, each ban with its evidence"),
     "events": ("events", "print what happens, as it happens"),
     "reload": ("reload", "apply changes of the configuration to the running server"),

@@ -12,7 +12,7 @@ from contextvars import ContextVar
 _GIVEN: ContextVar[str] = ContextVar("given", default="")
 
 _COMMAND = re.compile(
-    r"\bbanish (?:run|status|bans|ban|unban|top|events|reload|confirm|resume|why|match|replay"
+    r"\bbanish (?:run|status|bans|ban|unban|allow|top|events|reload|confirm|resume|why|match|replay"
     r"|check|config|doctor)\b"
 )
 """A command of ours within a message; the verbs are those of `banish.cli.dispatch`."""

@@ -8,7 +8,8 @@ from banish.errors import RequestError
 from banish.extras import how_to_install
 
 EXAMPLE = """examples:
-  banish top          arrows select a ban, Enter shows its evidence, u twice unbans, q quits
+  banish top          arrows select a ban, Enter shows its evidence, q quits; u twice
+                      unbans the selected ban, a twice also exempts its subject
 
 It needs a terminal, and the Python package textual (the extra "live").
 """

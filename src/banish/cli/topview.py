@@ -49,6 +49,7 @@ class TopView(App[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q", "quit", "Quit"),
         Binding("u", "unban", "Unban"),
+        Binding("a", "allow", "Allow"),
         Binding("enter", "why", "Evidence", show=True),
     ]
 
@@ -61,8 +62,8 @@ class TopView(App[None]):
         self._status_at: Instant | None = None
         self._explained = ""
         """The subject whose evidence is shown."""
-        self._asked: tuple[str, str] | None = None
-        """Jail and subject that U was pressed on once."""
+        self._asked: tuple[str, str, str] | None = None
+        """The key that was pressed once, and the jail and subject of the ban chosen then."""
 
     def compose(self) -> ComposeResult:
         """Lay the screen out."""
@@ -268,25 +269,42 @@ class TopView(App[None]):
 
     def action_unban(self) -> None:
         """End the chosen ban, at the second press."""
+
+        def unban(jail: str, subject: str) -> str:
+            self._client.unban([subject], jail)
+            return f"{subject} unbanned in {jail}"
+
+        self._at_second_press("U", "unban {subject} in {jail}", unban)
+
+    def action_allow(self) -> None:
+        """End the bans of the chosen subject and exempt it, at the second press."""
+
+        def allow(_jail: str, subject: str) -> str:
+            self._client.allow([subject])
+            return f"{subject} is exempt until the next reload or start"
+
+        self._at_second_press("A", "unban {subject} and never ban it again", allow)
+
+    def _at_second_press(self, key: str, what: str, work: Callable[[str, str], str]) -> None:
+        """Do *work* on jail and subject of the chosen ban, and say what it returns.
+
+        At the first press of *key* only *what* it would do is said.
+        """
         chosen = self._chosen()
         if chosen is None:
             return
         jail, subject = chosen
-        if self._asked != chosen:
-            self._asked = chosen
-            self._say(f"Press U again to unban {subject} in {jail}.")
+        if self._asked != (key, *chosen):
+            self._asked = (key, *chosen)
+            self._say(f"Press {key} again to {what.format(subject=subject, jail=jail)}.")
             return
         self._asked = None
-
-        def unban() -> None:
-            self._client.unban([subject], jail)
-            self._say_in_thread(f"{subject} unbanned in {jail}")
-
-        self.run_worker(lambda: self._in_thread(unban), thread=True)
+        do = partial(self._in_thread, lambda: self._say_in_thread(work(jail, subject)))
+        self.run_worker(do, thread=True)
 
     def on_data_table_row_highlighted(self, _event: DataTable.RowHighlighted) -> None:
         """Forget the question where another ban is chosen."""
-        if self._asked is not None and self._asked != self._chosen():
+        if self._asked is not None and self._asked[1:] != self._chosen():
             self._asked = None
             self._say("")
 

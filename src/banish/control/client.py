@@ -74,6 +74,14 @@ class Client:
             for ban in self._bans(messages.UnbanRequest(some, jail))
         ]
 
+    def allow(self, subjects: Sequence[str], jail: str | None = None) -> Sequence[Ban]:
+        """Exempt *subjects*; see `Operations.allow`."""
+        return [
+            ban
+            for some in batched(subjects)
+            for ban in self._bans(messages.AllowRequest(some, jail))
+        ]
+
     def why(self, subject: str) -> Sequence[Ban]:
         """Return the bans of *subject*, past and present, newest first."""
         return self._bans(messages.WhyRequest(subject))

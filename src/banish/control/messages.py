@@ -66,6 +66,13 @@ class UnbanRequest(msgspec.Struct, frozen=True, tag_field="ask", tag="unban"):
     jail: str | None = None
 
 
+class AllowRequest(msgspec.Struct, frozen=True, tag_field="ask", tag="allow"):
+    """End the bans of these now, and never ban them again."""
+
+    subjects: tuple[str, ...]
+    jail: str | None = None
+
+
 class WhyRequest(msgspec.Struct, frozen=True, tag_field="ask", tag="why"):
     """Why was this banned?"""
 
@@ -112,6 +119,7 @@ Request = (
     | BansRequest
     | BanRequest
     | UnbanRequest
+    | AllowRequest
     | WhyRequest
     | ActionResultsRequest
     | ResumeRequest

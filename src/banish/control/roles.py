@@ -22,7 +22,12 @@ ROLES: Final[tuple[Role, ...]] = ("read", "operate", "configure")
 """Each includes those before it."""
 
 _OPERATE = (messages.BanRequest, messages.UnbanRequest, messages.ResumeRequest)
-_CONFIGURE = (messages.ReloadRequest, messages.ConfirmRequest, messages.StopRequest)
+_CONFIGURE = (
+    messages.AllowRequest,
+    messages.ReloadRequest,
+    messages.ConfirmRequest,
+    messages.StopRequest,
+)
 
 
 def role_for(request: messages.Request) -> Role:

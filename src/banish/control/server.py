@@ -251,6 +251,7 @@ class ControlServer:
         request: messages.BansRequest
         | messages.BanRequest
         | messages.UnbanRequest
+        | messages.AllowRequest
         | messages.WhyRequest,
     ) -> Sequence[Ban]:
         match request:
@@ -258,6 +259,8 @@ class ControlServer:
                 return await self._operations.bans(jail)
             case messages.BanRequest(jail, subjects, lasts):
                 return await self._operations.ban(jail, _subjects(subjects), lasts)
+            case messages.AllowRequest(subjects, jail):
+                return await self._operations.allow(_subjects(subjects), jail)
             case messages.UnbanRequest(None, jail):
                 return await self._operations.unban(None, jail)
             case messages.UnbanRequest(subjects, jail):

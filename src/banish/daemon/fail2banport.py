@@ -129,7 +129,7 @@ class LivePort:
 
         What is written from the answer on counts, in logs that are read from their end too.
         """
-        await self._reloader.change_jail(settings)
+        await self._reloader.change_jails(settings)
         places = [
             asyncio.ensure_future(pipeline.source.placed())
             for pipeline in self._protection.pipelines

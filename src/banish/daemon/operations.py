@@ -14,6 +14,7 @@ from banish.daemon.protection import Protection
 from banish.daemon.reload import Reloader
 from banish.daemon.silence import health_for, waits_for
 from banish.daemon.supervisor import Supervisor
+from banish.errors import RequestError
 from banish.model.actionresult import ActionResult
 from banish.model.address import Subject
 from banish.model.ban import Ban
@@ -215,6 +216,33 @@ class ServerOperations:
     async def _wait_for_start(self) -> None:
         if self._when_restored is not None:
             await self._when_restored()
+
+    async def allow(self, subjects: Sequence[Subject], jail: str | None) -> Sequence[Ban]:
+        """End the bans of *subjects* and exempt them, from *jail* or all; return those bans.
+
+        Until the next reload or start: the files stay as they are.
+
+        Raises:
+            RequestError: There is no such jail, or a subject is neither address nor network.
+
+        """
+        for subject in subjects:
+            if not subject.is_enforceable:
+                raise RequestError(
+                    f"'{subject}' is not an address or a network",
+                    cure="write an address (192.0.2.1) or a network (192.0.2.0/24)",
+                )
+        texts = [str(subject) for subject in subjects]
+        policies = list(self._jails.chosen(jail))
+        held = [each.bans[one] for each in policies for one in subjects if one in each.bans]
+        old = [self._protection.jails[each.name].settings for each in policies]
+        new = [
+            msgspec.structs.replace(one, ignoreip=tuple(dict.fromkeys((*one.ignoreip, *texts))))
+            for one in old
+        ]
+        await self._reloader.change_jails(*new)  # whose review ends bans of the exempt
+        rest = await self.unban(subjects, jail)
+        return held + [ban for ban in rest if ban not in held]
 
     async def why(self, subject: Subject) -> Sequence[Ban]:
         """Return the bans of *subject*, past and present, newest first, with evidence.

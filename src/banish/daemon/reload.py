@@ -216,8 +216,8 @@ class Reloader:
 
     # -- changes at run time ----------------------------------------------------------
 
-    async def change_jail(self, settings: JailSettings) -> None:
-        """Have the jail that *settings* names run by them; a jail that is not there starts.
+    async def change_jails(self, *settings: JailSettings) -> None:
+        """Have the jails that *settings* name run by them; a jail that is not there starts.
 
         The files stay as they are: the next reload or start follows these again.
 
@@ -228,7 +228,7 @@ class Reloader:
         await self._when_ready()
         async with self._busy:
             old = self._protection.settings
-            jails = {jail.name: jail for jail in old.jails} | {settings.name: settings}
+            jails = {jail.name: jail for jail in (*old.jails, *settings)}
             await self._settle(msgspec.structs.replace(old, jails=tuple(jails.values())))
 
     async def change_server(self, settings: ServerSettings) -> None:

@@ -310,6 +310,17 @@ class Operations(Protocol):
         """
         ...
 
+    async def allow(self, subjects: Sequence[Subject], jail: str | None) -> Sequence[Ban]:
+        """End the bans of *subjects* and exempt them, from *jail* or all; return those bans.
+
+        Until the next reload or start: the files stay as they are.
+
+        Raises:
+            RequestError: There is no such jail, or a subject is neither address nor network.
+
+        """
+        ...
+
     async def why(self, subject: Subject) -> Sequence[Ban]:
         """Return the bans of *subject*, past and present, newest first, with evidence.
 

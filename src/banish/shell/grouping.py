@@ -1,6 +1,6 @@
 """Puts the words of a shell script where they belong: into commands, and those into groups."""
 
-from banish.shell.reading import Frame, Reading
+from banish.shell.cursor import OpenPart, ScriptCursor
 from banish.shell.slot import ANY_VARIABLE, Command, Context, Slot, Word
 
 _SHOWS = frozenset({"set", "export", "declare", "typeset", "readonly", "local"})
@@ -12,10 +12,10 @@ _GOES_BEFORE = frozenset({"!", "do", "elif", "else", "then"})
 """Words after which a command begins still."""
 
 
-class Grouping(Reading):
+class Grouping(ScriptCursor):
     """Reads words into commands."""
 
-    def _end_word(self, frame: Frame | None = None) -> None:
+    def _end_word(self, frame: OpenPart | None = None) -> None:
         frame = frame or self._frames[-1]
         word, frame.word = frame.word, Word()
         redirect, command = frame.redirect, frame.command
@@ -45,7 +45,7 @@ class Grouping(Reading):
         else:
             self._place(frame, word)
 
-    def _place(self, frame: Frame, word: Word) -> None:
+    def _place(self, frame: OpenPart, word: Word) -> None:
         """Put a word where it belongs: a command's words, or the beginning or end of a group."""
         command = frame.command
         if command.kind == "for" and len(command.words) == 1 and word.raw == "do":
@@ -59,7 +59,7 @@ class Grouping(Reading):
         elif word.text not in _GOES_BEFORE or command.kind != "simple":
             command.words.append(word)
 
-    def _show(self, frame: Frame) -> None:
+    def _show(self, frame: OpenPart) -> None:
         """Note that a command may write all variables."""
         slot = Slot("", Context.QUOTED, name=ANY_VARIABLE, starts=True)
         for each in (frame.command, *frame.groups):
@@ -69,7 +69,7 @@ class Grouping(Reading):
             for each in (outer.command, *outer.groups):
                 each.slots.append(slot)
 
-    def _open(self, frame: Frame, word: str) -> None:
+    def _open(self, frame: OpenPart, word: str) -> None:
         group = frame.command
         group.kind = "case group" if word == "case" else "group"
         frame.groups.append(group)

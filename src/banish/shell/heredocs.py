@@ -2,8 +2,8 @@
 
 import re
 
+from banish.shell.cursor import STARTS, Document
 from banish.shell.grouping import Grouping
-from banish.shell.reading import STARTS, Document
 from banish.shell.slot import Context, Slot, ValueRule
 
 _HEREDOC = re.compile(r"<<(-?)[ \t]*((?:'[^'\n]*'|\"[^\"\n]*\"|\\.|[^\s;&|<>()'\"\\])+)")

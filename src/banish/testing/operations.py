@@ -44,6 +44,7 @@ class MemoryOperations:
         self.past: list[Ban] = []
         self.done: list[ActionResult] = []
         self.resumed: list[str] = []
+        self.allowed: list[tuple[str | None, Subject]] = []
         self.stops = 0
         self.wishes: list[ReloadWish] = []
         self.report = ReloadReport()
@@ -129,6 +130,12 @@ class MemoryOperations:
             del self.in_force[ban.jail, ban.subject]
             self.past.append(msgspec.structs.replace(ban, ended_at=NOON, end_reason="operator"))
         return ended
+
+    async def allow(self, subjects: Sequence[Subject], jail: str | None) -> Sequence[Ban]:
+        """Keep in mind who is exempt, and end their bans."""
+        self._check(jail)
+        self.allowed += [(jail, subject) for subject in subjects]
+        return await self.unban(subjects, jail)
 
     async def why(self, subject: Subject) -> Sequence[Ban]:
         """Return the bans of *subject*, newest first; in force, those of networks around it too."""

@@ -26,7 +26,7 @@ STARTS = "\"'`;|&({\n"
 NEVER_EMPTY = frozenset({"ip", "failures", "time", "bantime", "bancount", "jail.name"})
 
 
-class Frame:
+class OpenPart:
     """A script, or one within a script, or a stretch in quotes."""
 
     def __init__(self, kind: str, closer: str) -> None:
@@ -69,7 +69,7 @@ class Document(msgspec.Struct, eq=False):
     """The words that what it says may get into."""
 
 
-class Reading:
+class ScriptCursor:
     """The text, how far it is read, and what is open there."""
 
     def __init__(self, script: str, is_tag: Callable[[str], bool]) -> None:
@@ -82,13 +82,13 @@ class Reading:
         self._functions: set[str] = set()
         self._assigned: list[tuple[str, Slot]] = []
         self._unsure: set[str] = set()
-        self._frames = [Frame("script", "")]
+        self._frames = [OpenPart("script", "")]
         self._documents: list[Document] = []
         self._all = Command()
         self._begin(None)
 
     @property
-    def _script(self) -> Frame:
+    def _script(self) -> OpenPart:
         """The innermost script: its word is what is being read."""
         return next(frame for frame in reversed(self._frames) if frame.kind == "script")
 
@@ -187,9 +187,9 @@ class Reading:
             self._unsure.add(name)
         return slot
 
-    def _push(self, kind: str, closer: str, length: int) -> Frame:
+    def _push(self, kind: str, closer: str, length: int) -> OpenPart:
         outer, context = self._script, self._context()
-        frame = Frame(kind, closer)
+        frame = OpenPart(kind, closer)
         frame.start = self._at
         if kind == "script":
             is_assigned = ASSIGNS.match(outer.word.text) is not None and not outer.command.words
