@@ -261,3 +261,15 @@ def test_a_configuration_without_jails_or_with_errors_is_told(
     out = capsys.readouterr().out
     assert "2 errors, 0 warnings in" in out
     assert "no jail is enabled" in out
+
+
+def test_a_filter_that_can_be_turned_against_others_is_noted(
+    tree: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    (tmp_path / "app.log").write_text("")
+    rule = "failregex = ^login of .* failed from <HOST> .*$"
+    (tree / "filter.d" / "app.local").write_text(f"[Definition]\n{rule}\n")
+    main(["doctor", "-c", str(tree), "--state", str(tmp_path)])
+    out = capsys.readouterr().out
+    assert re.search(r"note +configuration +[01] errors?, [1-9] warnings? in ", out)
+    assert "banish check" in out

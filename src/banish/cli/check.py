@@ -30,12 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Show every problem; 1 if one of them keeps something from working."""
-    shows = sys.stderr.isatty() and options.verbosity >= 0
-    try:
-        settings = load_settings(options, vet=True, progress=_show_progress if shows else None)
-    finally:
-        if shows:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+    settings = load_vetted(options)
     found = problem_rows(settings.problems)
     if options.json:
         print_json(
@@ -52,6 +47,20 @@ def run(options: argparse.Namespace) -> int:
     else:
         show(Page(), settings, quiet=options.verbosity < 0)
     return 1 if settings.errors else 0
+
+
+def load_vetted(options: argparse.Namespace, *, host: bool = False) -> Settings:
+    """Return the configuration with what is wrong in its filters; see `load_settings`.
+
+    The first look at many filters takes seconds: a terminal shows how far it is.
+    """
+    shows = sys.stderr.isatty() and options.verbosity >= 0
+    progress = _show_progress if shows else None
+    try:
+        return load_settings(options, host=host, vet=True, progress=progress)
+    finally:
+        if shows:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 def _show_progress(done: int, total: int) -> None:

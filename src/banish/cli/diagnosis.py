@@ -92,6 +92,9 @@ def _configuration(settings: Settings) -> Iterator[HostFinding]:
         yield HostFinding(
             "configuration", "note", f"{counted(found)} in {settings.root}: see below"
         )
+    elif found:
+        what = f"{counted(found)} in {settings.root}"
+        yield HostFinding("configuration", "note", what, "banish check")
     else:
         yield HostFinding("configuration", "good", f"{settings.root}, {counted(found)}")
     if not settings.jails:

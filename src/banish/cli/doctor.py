@@ -5,9 +5,10 @@ from pathlib import Path
 
 import msgspec
 
+from banish.cli.check import load_vetted
 from banish.cli.diagnosis import HostFinding, State, diagnose
 from banish.cli.pasteable import pasteable
-from banish.cli.places import load_settings, socket_path
+from banish.cli.places import socket_path
 from banish.cli.rendering import Cell, Column, Page, Styled, bad, dim, good, print_json, warn
 from banish.cli.wording import plural
 
@@ -24,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Look at this host; 1 if something keeps banish from working on it."""
-    settings = load_settings(options, host=True)
+    settings = load_vetted(options, host=True)
     changes = {"socket": str(socket_path(options))}
     if options.state is not None:
         changes["dbfile"] = str(Path(options.state) / "banish.sqlite3")

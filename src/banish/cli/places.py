@@ -39,7 +39,8 @@ def load_settings(
     if vet:
         from banish.config.verdicts import Verdicts, verdicts_folder  # noqa: PLC0415
 
-        verdicts = Verdicts(verdicts_folder(options.state), is_read=not options.no_cache)
+        is_read = not getattr(options, "no_cache", False)
+        verdicts = Verdicts(verdicts_folder(options.state), is_read=is_read)
     return load(
         config_dir(options),
         builtin=builtin_tree(),
