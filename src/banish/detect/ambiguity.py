@@ -94,7 +94,7 @@ class Ambiguities:
         return reading
 
     def add_either(self, rule: int, found: re.Match[str]) -> SecondReading | None:
-        """Count a match of a mended *rule* that two clients could cause; None: it is none."""
+        """Count a match of a mended *rule* that two clients could cause; None if only one could."""
         named = found.groupdict()
         if named.get(EITHER) is None:
             return None
@@ -113,7 +113,7 @@ class Ambiguities:
 
 
 def holds_one_address(text: str, address: str, begin: int = 0) -> bool:
-    """Whether *text* from *begin* on surely holds no other address than *address*, once.
+    """Whether *text* from *begin* on certainly holds *address* once, and no other address.
 
     Most lines hold one only, and that is cheaply seen.
     """
@@ -129,7 +129,7 @@ def holds_one_address(text: str, address: str, begin: int = 0) -> bool:
 def places_of_two(
     texts: Sequence[str], addresses: Sequence[str], begins: Sequence[int]
 ) -> list[int]:
-    """Return which of *texts*, each with an address or ``""``, may hold another, too."""
+    """Return the *texts* that may hold a second address; each comes with an address or ``""``."""
     doubted = [
         place
         for place, (text, begin) in enumerate(zip(texts, begins, strict=True))

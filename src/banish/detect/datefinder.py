@@ -51,7 +51,7 @@ date): such a line is not called undated.
 
 
 class _Entry:
-    """A template of the list, and how it has done."""
+    """A format of the list, and how often and where it was found."""
 
     __slots__ = ("distance", "hits", "template", "used")
 
@@ -103,7 +103,7 @@ class _Hours(dict[str, float]):
 
 
 class DateFinder:
-    """Is asked line by line; remembers what was found where."""
+    """Finds the time of each line; remembers which format was found where."""
 
     def __init__(self, templates: Sequence[Template], zone: tzinfo | None = None) -> None:
         self._entries = [_Entry(template) for template in templates]
@@ -146,17 +146,17 @@ class DateFinder:
 
     @property
     def is_learning(self) -> bool:
-        """Whether every line is still learnt from, so that `look` must be asked about each."""
+        """Whether each line still teaches something, so that none may skip `look`."""
         return self._left_to_learn > 0
 
     def find(self, line: str, now: Instant) -> Dated:
-        """Return *line* without its time, and when that was; learn from it."""
+        """Return *line* without its time, and that time; learn from the line."""
         dated = self.look(line, now)
         self.confirm()
         return dated
 
     def look(self, line: str, now: Instant) -> Dated:
-        """Return what `find` does; learn nothing from it before `confirm`."""
+        """Do what `find` does, but learn from the line only at `confirm`."""
         if line is self._line and now == self._now:
             return self._dated
         self._line = line
@@ -187,7 +187,7 @@ class DateFinder:
 
     @property
     def text(self) -> str:
-        """The time as it stands in the line that was asked for last, or empty."""
+        """The time as written in the line that was looked at last, or empty."""
         return self._found[1][1] if self._found is not None else ""
 
     @property
@@ -296,7 +296,7 @@ class DateFinder:
             last.used = now
 
     def confirm(self) -> None:
-        """Learn from the line that was asked about last: how its time is written, and where."""
+        """Learn from the line that was looked at last: how its time is written, and where."""
         if self._unlearned is None:
             return
         entry, found = self._unlearned

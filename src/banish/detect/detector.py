@@ -142,7 +142,7 @@ class Detector:
         return sorted(lines + [(begin, end, self._others) for begin, end in repeated.items()])
 
     def decode(self, raw: bytes, encoding: str) -> str:
-        """Return *raw* as text, counting what is none."""
+        """Return *raw* as text; bytes that are invalid in the encoding are counted and replaced."""
         try:
             return raw.decode(encoding)
         except UnicodeDecodeError:

@@ -246,7 +246,7 @@ class Matcher:
         now: Instant,
         rules: tuple[int, ...] | None,
     ) -> Failure | None:
-        """Do what `match` does, from where the time has been cut out of *line*."""
+        """Do what `match` does with a *line* whose time is removed already."""
         if self.buffer is not None:
             text = self.buffer.add(text, self._evidence(line, path, offset, now))
         if self._timing.at is None:
@@ -305,13 +305,13 @@ class Matcher:
         self._timing.pass_over(skipped, behind, now, at, live=live)
 
     def count_more(self, lines: int) -> None:
-        """Count *lines* that were skipped before others, and of which nobody said how many."""
+        """Add *lines* to the count: lines that were skipped, whose number is known only now."""
         self._timing.count_more(lines)
 
     def trace(
         self, line: str, now: Instant, at: Instant | None = None, *, live: bool | None = None
     ) -> LineReport:
-        """Take the next line as `match` does, and tell everything about it.
+        """Take the next line as `match` does, and report everything about it.
 
         With *live* None no line is too old and none counts as now.
         """
@@ -412,7 +412,7 @@ class Matcher:
 
     @interruptible("failregex")
     def _also_matching(self, text: str, rule: int) -> tuple[int, ...]:
-        """Return which failregexes after *rule* match, too."""
+        """Return the failregexes after *rule* that also match."""
         found = []
         for number, search in self._searches[rule:]:
             if search(text) is not None:
@@ -638,7 +638,7 @@ class Matcher:
 
 
 def _rename(captured: dict[str, Captured], address: str, *, is_six: bool) -> None:
-    """Let *captured* name *address*, or nobody, for what it has named."""
+    """Put *address*, or nobody, into *captured* in place of the address or name it holds."""
     for group in ("ip4", "ip6", "dns", "cidr"):
         captured.pop(group, None)
     if address:

@@ -28,7 +28,7 @@ HELD_LIMIT = 100_000
 
 
 class BudgetNews(msgspec.Struct, frozen=True):
-    """What became of a budget."""
+    """Something that happened to a budget."""
 
     what: Literal["exceeded", "returned"]
     until: Instant
@@ -85,7 +85,7 @@ class BanBudget:
         return len(self._held)
 
     def has_room(self, now: Instant) -> bool:
-        """Whether a ban may start now; asked in vain, no further one may for a pause."""
+        """Whether a ban may start now. The first "no" begins a pause, in which none may."""
         if not self.is_on:
             return True
         self.tick(now)
@@ -150,7 +150,7 @@ class BanBudget:
         return True
 
     def drain_news(self) -> list[BudgetNews]:
-        """Return what became of the budget since this was asked last."""
+        """Return what happened to the budget since the last call."""
         news, self._news = self._news, []
         return news
 

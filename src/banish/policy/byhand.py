@@ -46,7 +46,7 @@ class ByHand:
         cause: Cause,
         ban_time: BanTime,
     ) -> StartBan | ProlongBan | None:
-        """Do what `JailPolicy.ban` promises; *ban_time* says how long where nobody else does."""
+        """Do what `JailPolicy.ban` promises; *ban_time* is the length if the caller gives none."""
         current = self._bans.get(subject)
         if lasts is None:
             before = self._count_of(subject, now) - (current is not None)

@@ -274,7 +274,7 @@ class ExemptList:
 def _remembered(
     verdicts: dict[Subject, str | None], subject: Subject, judge: Callable[[Subject], str | None]
 ) -> str | None:
-    """Return what *judge* says of *subject*, which it is asked once as long as there is room."""
+    """Return what *judge* says of *subject*, from memory if it was asked before."""
     if subject not in verdicts:
         if len(verdicts) >= VERDICTS:
             verdicts.clear()

@@ -147,7 +147,7 @@ class Packer:
 
 
 class Changes(Mapping[Subject, Tally | None]):
-    """What changed of each subject, None for forgotten: as it was when that was asked.
+    """The subjects that changed, each with its state when it was asked for; None: forgotten.
 
     A tally is made each time it is looked at.
     """
@@ -157,7 +157,7 @@ class Changes(Mapping[Subject, Tally | None]):
         self._values: dict[Subject, bytes | Part | Tally | None] = {}
 
     def put(self, subject: Subject, value: bytes | Part | Tally | None) -> None:
-        """Say that *subject* is now as *value*."""
+        """Note that the state of *subject* is now *value*."""
         self._values[subject] = value
 
     def __getitem__(self, subject: Subject) -> Tally | None:

@@ -39,7 +39,7 @@ def _may_be_reserved(address: Subject) -> bool:
 
 
 def reserved(subject: Subject) -> str | None:
-    """Return why nobody can be banned by *subject*, or None for what a peer may have.
+    """Return why *subject* cannot be banned, or None if a peer may have it.
 
     A network is refused as soon as it holds one such address. None for names and identifiers,
     but for an identifier that reads as an address (``0.0.0.4:22`` does not).
