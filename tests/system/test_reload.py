@@ -75,9 +75,14 @@ def test_who_is_allowed_is_unbanned_and_never_banned_again_until_a_reload(box: B
     box.fail(OTHER)
     box.wait_for_ban(OTHER)
     assert not box.in_kernel(ATTACKER)
-    refused = box.ask("allow", "no-address")
-    assert refused.returncode == 2
-    assert "write an address" in refused.stderr
+    box.ask("ban", "app", "2001:db8::/64")
+    assert "2001:db8::/64 unbanned in app" in box.ask("allow", "2001:db8::7").stdout
+    assert not box.in_kernel("2001:db8::/64")
+    assert f"{OTHER} unbanned in app" in box.ask("allow", f"{OTHER}/24").stdout
+    for wrong, cure in (("no-address", "write an address"), ("0.0.0.0/0", "smaller network")):
+        refused = box.ask("allow", wrong)
+        assert refused.returncode == 2
+        assert cure in refused.stderr
     reload(box)
     box.fail(ATTACKER)
     box.wait_for_ban(ATTACKER)

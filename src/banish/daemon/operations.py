@@ -36,6 +36,10 @@ BUDGET_CURE = (
 QUARANTINE_CURE = "\n    fix the regex: 'banish check' shows which lines keep it busy"
 
 
+WIDEST_EXEMPT = {4: 8, 6: 16}
+"""Shortest prefix that may be exempted by hand, by family."""
+
+
 class ServerOperations:
     """Implements `banish.ports.Operations` on the live server."""
 
@@ -227,22 +231,24 @@ class ServerOperations:
 
         """
         for subject in subjects:
-            if not subject.is_enforceable:
-                raise RequestError(
-                    f"'{subject}' is not an address or a network",
-                    cure="write an address (192.0.2.1) or a network (192.0.2.0/24)",
-                )
+            _require_exemptable(subject)
         texts = [str(subject) for subject in subjects]
         policies = list(self._jails.chosen(jail))
-        held = [each.bans[one] for each in policies for one in subjects if one in each.bans]
+        held = [ban for each in policies for one in subjects for ban in each.holding(one)]
         old = [self._protection.jails[each.name].settings for each in policies]
         new = [
             msgspec.structs.replace(one, ignoreip=tuple(dict.fromkeys((*one.ignoreip, *texts))))
             for one in old
         ]
-        await self._reloader.change_jails(*new)  # whose review ends bans of the exempt
-        rest = await self.unban(subjects, jail)
-        return held + [ban for ban in rest if ban not in held]
+        ended = list(await self.unban(subjects, jail))
+        await self._reloader.change_jails(*new)
+        # A review ends bans of networks around them; those that it has not come to end here.
+        for ban in held:
+            if ban.subject in self._jails.policy(ban.jail).bans:
+                ended += await self.unban([ban.subject], ban.jail)
+            elif ban not in ended:
+                ended.append(ban)
+        return ended
 
     async def why(self, subject: Subject) -> Sequence[Ban]:
         """Return the bans of *subject*, past and present, newest first, with evidence.
@@ -298,3 +304,17 @@ class ServerOperations:
     async def stop(self) -> None:
         """Ask the server to stop; returns at once."""
         self._on_stop()
+
+
+def _require_exemptable(subject: Subject) -> None:
+    if not subject.is_enforceable:
+        raise RequestError(
+            f"'{subject}' is not an address or a network",
+            cure="write an address (192.0.2.1) or a network (192.0.2.0/24)",
+        )
+    least = WIDEST_EXEMPT[subject.family]
+    if subject.network().prefixlen < least:
+        raise RequestError(
+            f"{subject} is a large part of the internet: hardly anybody would be banned any more",
+            cure=f"name a smaller network, /{least} at most; or write it into ignoreip",
+        )
