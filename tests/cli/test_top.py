@@ -173,6 +173,23 @@ def test_a_twice_lets_the_chosen_subject_in_for_good(
     watch(tmp_path, operations, look)
 
 
+@pytest.mark.parametrize(("width", "is_beside"), [(40, False), (140, True)])
+def test_on_a_narrow_terminal_the_evidence_stands_below(
+    tmp_path: Path, operations: MemoryOperations, width: int, is_beside: bool
+) -> None:
+    async def run() -> None:
+        view = TopView(Client(tmp_path / "banish.sock"))
+        async with view.run_test(size=(width, 24)) as pilot:
+            await until(pilot, lambda: bool(rows_of(view, "#bans")))
+            bans, evidence = view.query_one("#bans").region, view.query_one("#evidence").region
+            assert (evidence.x > bans.x) is is_beside
+            assert (evidence.y > bans.y) is not is_beside
+            assert evidence.width >= 30
+
+    with serving(tmp_path / "banish.sock", operations):
+        asyncio.run(run())
+
+
 def test_what_is_wrong_stands_at_the_head(tmp_path: Path, operations: MemoryOperations) -> None:
     status = asyncio.run(operations.status())
     operations.answer = msgspec.structs.replace(status, jails=())

@@ -44,8 +44,12 @@ class TopView(App[None]):
     #jails { height: auto; max-height: 40%; }
     #bans { width: 3fr; }
     #evidence { width: 4fr; border-left: solid $primary; padding: 0 1; }
+    .-narrow #lower { layout: vertical; }
+    .-narrow #bans, .-narrow #evidence { width: 100%; height: 1fr; border-left: none; }
     #news { height: 1; padding: 0 1; color: $text-muted; }
     """
+    ENABLE_COMMAND_PALETTE = False
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (80, "-wide")]  # noqa: RUF012 - as the library has it
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q", "quit", "Quit"),
         Binding("u", "unban", "Unban"),
@@ -69,7 +73,7 @@ class TopView(App[None]):
         """Lay the screen out."""
         yield Static(id="head", markup=False)
         yield DataTable(id="jails", cursor_type="none", zebra_stripes=True)
-        with Horizontal():
+        with Horizontal(id="lower"):
             yield DataTable(id="bans", cursor_type="row")
             with VerticalScroll(id="evidence"):
                 yield Static(
