@@ -6,13 +6,9 @@ import functools
 import gc
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from banish import __version__
-from banish.control.activation import handed_over
-from banish.control.fail2ban.bridge import Fail2BanBridge
 from banish.control.fail2ban.commands import Fail2BanCommands
-from banish.control.server import ControlServer
 from banish.daemon import build
 from banish.daemon.changes import OptionChange
 from banish.daemon.connections import ConnectionKiller
@@ -30,13 +26,14 @@ from banish.daemon.pipeline import JailWatch, Pipeline
 from banish.daemon.protection import Edges, Makers, Protection, enforcements
 from banish.daemon.reload import Reloader
 from banish.daemon.restoring import Restoring, wait_for_places
+from banish.daemon.serverfiles import ServerFiles
 from banish.daemon.settle import RunOptions, program_of, settle
 from banish.daemon.silence import Silence
 from banish.daemon.startup import Startup
 from banish.daemon.supervisor import Supervisor
-from banish.daemon.upkeep import PidFile, Upkeep
+from banish.daemon.upkeep import Upkeep
 from banish.daemon.watchdog import Watchdog
-from banish.errors import AnotherServerError, OperatorError
+from banish.errors import OperatorError
 from banish.exempt.edge import ExemptEdge
 from banish.model.decision import Decision
 from banish.model.failure import Failure
@@ -144,30 +141,9 @@ class Server:
             )
         )
         """What answers clients of Fail2Ban."""
-        self._control = ControlServer(
-            Path(settings.server.socket),
-            self.operations,
-            self.emit,
-            access=settings.server.access,
-            handed=handed_over(Path(settings.server.socket)),
+        self._files = ServerFiles(
+            settings.server, self.operations, self.fail2ban, emit=self.emit, upkeep=self._upkeep
         )
-        self._pid_file = PidFile(Path(settings.server.pidfile))
-        self._upkeep.keep("control socket", self._control.start)
-        self._upkeep.keep("pid file", self._pid_file.ensure)
-        self._bridge: Fail2BanBridge | None = None
-        self._second_pid_file: PidFile | None = None
-        if settings.server.fail2bansocket:
-            self._bridge = Fail2BanBridge(
-                Path(settings.server.fail2bansocket),
-                self.fail2ban,
-                self.emit,
-                access=settings.server.access,
-                handed=handed_over(Path(settings.server.fail2bansocket)),
-            )
-            self._upkeep.keep("Fail2Ban's socket", self._bridge.start)
-        if settings.server.fail2banpidfile:
-            self._second_pid_file = PidFile(Path(settings.server.fail2banpidfile))
-            self._upkeep.keep("Fail2Ban's pid file", self._keep_second_pid_file)
         self._upkeep.keep("log", self._check_log)
         self._hangups: asyncio.Task[None] | None = None
         self._is_up = False
@@ -248,9 +224,7 @@ class Server:
         if "linetime" in changed:
             self._watchdog.budget = settings.server.linetime
         if any(option.startswith("control.") for option in changed):
-            self._control.follow(settings.server.access)
-            if self._bridge is not None:
-                self._bridge.follow(settings.server.access)
+            self._files.follow(settings.server.access)
         if "loglevel" in changed:
             self._log.level = level_of(settings.server.loglevel, self._options.verbosity)
         if changed & {"logtarget", "logformat"}:
@@ -275,13 +249,7 @@ class Server:
             AnotherServerError: Another server has the socket.
 
         """
-        try:
-            await self._control.start()
-        except AnotherServerError:
-            raise
-        except OperatorError:
-            pass  # the look says so
-        await self._upkeep.look()
+        await self._files.claim()
         if not is_stream(self.settings.server.logtarget):
             # Whoever started us by hand does not look into the log.
             for part, what in self._upkeep.troubles.items():
@@ -289,17 +257,6 @@ class Server:
         self._supervisor.start("upkeep", self._upkeep.run)
         self._supervisor.start("start", self._starting.run)
         self._supervisor.start("heartbeat", heartbeat)
-
-    async def _keep_second_pid_file(self) -> None:
-        """Write the pid file of Fail2Ban, unless Fail2Ban itself runs.
-
-        Raises:
-            OperatorError: It cannot be written.
-
-        """
-        taken = "Fail2Ban's socket" in self._upkeep.troubles
-        if self._second_pid_file is not None and not taken:
-            await self._second_pid_file.ensure()
 
     async def _check_log(self) -> None:
         """See whether the log can be written.
@@ -421,12 +378,7 @@ class Server:
         try:
             await self._finish()
         finally:
-            self._pid_file.remove()
-            if self._second_pid_file is not None:
-                self._second_pid_file.remove()
-            if self._bridge is not None:
-                await self._bridge.close()
-            await self._control.close()
+            await self._files.close()
 
     async def _finish(self) -> None:
         if not self._is_up:
