@@ -38,7 +38,7 @@ from banish.detect.prefilter.block import BlockPrefilter, engine
 from banish.detect.prefilter.plan import make_plan
 from banish.model.instant import Instant, Seconds
 from banish.model.record import Batch, JournalPosition
-from bench import loggen, peers
+from bench import loggen, peers, sessions
 from bench.measure import cpu_seconds, peak_megabytes, resident_megabytes
 from bench.results import write_section
 
@@ -219,12 +219,18 @@ def cases(folder: Path, auth: int, access: int) -> list[Case]:
     loggen.write(many, loggen.auth_lines, auth, 0.32)
     loggen.write(few, loggen.auth_lines, auth, 0.03)
     loggen.write(web, loggen.access_lines, access, 0.005)
+    heavy, mixed = folder / "sessions.log", folder / "sessions-mixed.log"
+    sessions.write(heavy, auth, sshd=1, attacks=0.95)
+    sessions.write(mixed, auth, sshd=0.1, attacks=0.95)
     return [
         Case(f"auth.log, {auth:,} lines, 32 % failures", many, ["sshd"], target=15),
         Case("the same, our own sshd filter", many, ["sshd"], False, 25, 0.5),
         Case(f"auth.log, {auth:,} lines, 3 % failures", few, ["sshd"], target=60),
         Case("the same, our own sshd filter", few, ["sshd"], False, 0, 1),
         Case(f"access log, {access:,} lines, 0.5 % hits, 5 jails", web, WEB, target=150),
+        Case("whole sshd sessions, PAM, attack-heavy", heavy, ["sshd"]),
+        Case("the same, our own sshd filter", heavy, ["sshd"], False),
+        Case("whole sshd sessions, PAM, a tenth sshd", mixed, ["sshd"]),
         Case("auth.log, 32 % failures, 20 jails", many, TWENTY),
     ]
 
