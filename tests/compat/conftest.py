@@ -52,7 +52,7 @@ def fetched(*packages: str) -> Path:
     """Return a folder with the files of Debian's *packages*, never installed, or skip."""
     cache = _cache()
     cache.mkdir(parents=True, exist_ok=True, mode=0o700)
-    unpacked = cache / packages[0]
+    unpacked = cache / "+".join(packages)
     with (cache / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         why = "" if unpacked.is_dir() else _unpack(unpacked, packages)
