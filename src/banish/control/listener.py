@@ -12,9 +12,10 @@ import os
 import socket
 import stat
 import struct
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from banish.control.address import short_name
 from banish.control.lock import Lock, holder
@@ -71,6 +72,19 @@ async def hear_out(reader: asyncio.StreamReader) -> None:
     with contextlib.suppress(OSError, TimeoutError):
         async with asyncio.timeout(HEAR_OUT_SECONDS):
             await reader.read(HEAR_OUT_BYTES)
+
+
+async def serve(
+    meet: Callable[[asyncio.StreamReader, asyncio.StreamWriter], object],
+    listening: socket.socket,
+    limit: int,
+) -> asyncio.Server:
+    """Have *meet* called for each connection at *listening*; *limit* bytes are read at once.
+
+    The socket's file is not asyncio's: from Python 3.13 on it would take it away at the end.
+    """
+    options: dict[str, Any] = {} if sys.version_info < (3, 13) else {"cleanup_socket": False}
+    return await asyncio.start_unix_server(meet, sock=listening, limit=limit, **options)
 
 
 async def stop_accepting(server: asyncio.Server) -> None:

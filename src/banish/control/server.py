@@ -21,6 +21,7 @@ from banish.control.listener import (
     groups_of,
     hear_out,
     peer_of,
+    serve,
     stop_accepting,
 )
 from banish.control.refusals import Refusals
@@ -104,7 +105,7 @@ class ControlServer:
             return
         old, self._server = (
             self._server,
-            await asyncio.start_unix_server(self._meet, sock=listening, limit=READ_BYTES),
+            await serve(self._meet, listening, READ_BYTES),
         )
         if old is not None:
             for _ in range(ACCEPTING_TURNS):  # whoever waits at the socket that lost its name

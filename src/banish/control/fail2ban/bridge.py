@@ -25,6 +25,7 @@ from banish.control.listener import (
     groups_of,
     hear_out,
     peer_of,
+    serve,
     stop_accepting,
 )
 from banish.control.refusals import Refusals
@@ -121,7 +122,7 @@ class Fail2BanBridge:
             return
         old, self._server = (
             self._server,
-            await asyncio.start_unix_server(self._meet, sock=listening, limit=READ_BYTES),
+            await serve(self._meet, listening, READ_BYTES),
         )
         if old is not None:
             await stop_accepting(old)
