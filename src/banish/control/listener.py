@@ -75,7 +75,7 @@ async def hear_out(reader: asyncio.StreamReader) -> None:
 
 
 async def serve(
-    meet: Callable[[asyncio.StreamReader, asyncio.StreamWriter], object],
+    meet: Callable[[asyncio.StreamReader, asyncio.StreamWriter], None],
     listening: socket.socket,
     limit: int,
 ) -> asyncio.Server:
