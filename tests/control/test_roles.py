@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from banish.config.server import is_known_member
 from banish.control import messages
 from banish.control.listener import Peer
-from banish.control.roles import Roles, includes, role_for
+from banish.control.roles import Roles, group_id, includes, role_for, user_id
 from banish.control.server import ControlServer
+from banish.exempt.host import members
 from banish.model.reload import ReloadWish
 from banish.model.settings import ControlAccess
 from banish.telemetry.events import Event
@@ -138,3 +140,12 @@ def test_each_user_may_do_what_its_role_says(open_folder: Path) -> None:
 
     asyncio.run(play())
     assert len(told) == 3
+
+
+@pytest.mark.parametrize("name", ["\0", "a\0b", "\N{SUPERSCRIPT TWO}", "\udc80", "", "@"])
+def test_a_name_that_nobody_can_have_is_known_to_nobody(name: str) -> None:
+    assert user_id(name) is None
+    assert group_id(name) is None
+    assert not is_known_member(name)
+    assert not is_known_member(f"@{name}")
+    assert members(name) == frozenset()

@@ -175,11 +175,12 @@ def _members(role: str, problems: Problems) -> Callable[[Text], tuple[str, ...]]
 
 def is_known_member(word: str) -> bool:
     """Whether *word* is a user of this host, or with ``@`` in front a group."""
+    name = word.removeprefix("@")
+    if name.isascii() and name.isdigit():
+        return True
     try:
-        if word.startswith("@"):
-            return word[1:].isdigit() or bool(grp.getgrnam(word[1:]))
-        return word.isdigit() or bool(pwd.getpwnam(word))
-    except KeyError:
+        return bool(grp.getgrnam(name) if word.startswith("@") else pwd.getpwnam(name))
+    except (KeyError, ValueError):  # the second: no name of anybody can be written so
         return False
 
 

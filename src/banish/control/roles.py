@@ -74,7 +74,7 @@ def user_id(name: str) -> int | None:
     """Return the number of a user, given by name or number; None: there is none."""
     try:
         return int(name) if name.isdigit() else pwd.getpwnam(name).pw_uid
-    except KeyError:
+    except (KeyError, ValueError):
         return None
 
 
@@ -82,7 +82,7 @@ def group_id(name: str) -> int | None:
     """Return the number of a group, given by name or number; None: there is none."""
     try:
         return int(name) if name.isdigit() else grp.getgrnam(name).gr_gid
-    except KeyError:
+    except (KeyError, ValueError):
         return None
 
 

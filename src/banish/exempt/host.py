@@ -181,6 +181,6 @@ def members(group: str) -> frozenset[str]:
     try:
         entry = grp.getgrnam(group)
         first = {each.pw_name for each in pwd.getpwall() if each.pw_gid == entry.gr_gid}
-    except KeyError:
+    except (KeyError, ValueError):
         return frozenset()
     return frozenset(entry.gr_mem) | first
