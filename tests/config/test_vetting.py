@@ -191,6 +191,17 @@ def test_a_regex_that_is_searched_by_another_says_so(
     assert all((vetting.OWN_RULE in each.cure) is (ambiguous == "safe") for each in found)
 
 
+def test_a_regex_whose_proof_would_take_for_ever_is_said_to_be_unproven(
+    write_tree: WriteTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vetting, "EXAMINED_SECONDS", 0.2)
+    rule = r"((?:(?:(?:.)+)+|\n\D.\b|((?:^|\"|\W))))<HOST>(((\W)))"
+    before = signal.getsignal(signal.SIGVTALRM)
+    found = [problem.what for problem in vetted(write_tree, jail(rule))]
+    assert vetting.UNKNOWN in found
+    assert signal.getsignal(signal.SIGVTALRM) is before
+
+
 def test_an_alternative_that_names_nobody_is_told_of_with_a_line(write_tree: WriteTree) -> None:
     (problem,) = vetted(write_tree, jail(r"^<HOST> \w+ 404$|^401$"))
     assert (problem.severity, problem.option) == ("warning", "failregex")

@@ -9,6 +9,7 @@ from banish.detect.vetting.forgery import FORGED, IN_V6, TRUE
 from banish.detect.vetting.frame import frame
 from banish.detect.vetting.injection import InjectionFinding, examine_injection, vet_injection
 from banish.detect.vetting.reading import Reader
+from banish.detect.vetting.runaway import vet_runtime
 from banish.errors import ConfigError
 from banish.model.instant import Instant, Seconds
 from banish.model.settings import FilterSettings, Place
@@ -211,6 +212,8 @@ def test_a_filter_that_is_wrong_is_refused() -> None:
 def test_whatever_compiles_is_vetted_and_every_finding_holds(before: str, after: str) -> None:
     filters = filter_of(f"{before}<HOST>{after}")
     try:
+        # Time doubles with each character there: `banish.config.vetting` has a limit for it.
+        assume(all(pump.ways for pump in vet_runtime(filters)))
         found = vet_injection(filters)
     except ConfigError:
         assume(False)

@@ -22,6 +22,7 @@ def ways(regex: str) -> int | None:
 @pytest.mark.parametrize(
     "regex",
     [
+        r"((?:(?:(?:.)+)+|\n\D.\b))",
         "^(?:a+)+!",
         "^(?:a*)*!",
         r"^(?:: [^(]+)* \(",
